@@ -1,0 +1,76 @@
+"""Name -> (module class, fields, facts). One table, filled when `zoo` is imported, read by everything."""
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from flax import linen as nn
+
+from cnnlab import names as lookups
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """The facts of one registered network."""
+    cls: type[nn.Module]
+    fields: Mapping[str, Any]  # what distinguishes it within its class
+    paper: str  # where the network is described: an arXiv number, a citation, or the code that defines it
+    year: int
+    params: int  # trained values at `input_shape` and the registered classes, from a source other than our module
+    input_shape: tuple[int, int, int]  # (height, width, channels) of the paper
+
+
+_TABLE: dict[str, Entry] = {}
+
+
+def field_names(cls: type[nn.Module]) -> list[str]:
+    """The fields that a network of this class is declared by."""
+    return [f.name for f in dataclasses.fields(cls) if f.name not in ('parent', 'name')]
+
+
+def _check_fields(cls, fields):
+    for field in fields:
+        if field not in field_names(cls):
+            raise ValueError(lookups.unknown(f'field of {cls.__name__}', field, field_names(cls)))
+    if fields.get('num_classes', 1) < 1:
+        raise ValueError(f'num_classes must be at least 1, got {fields["num_classes"]}')
+
+
+def register(name: str, cls: type[nn.Module], *, paper: str, year: int, params: int,
+             input_shape: tuple[int, int, int] = (224, 224, 3), **fields: Any) -> None:
+    """Adds a network to the table; `fields` are those of `cls` that make it this one.
+
+    Raises:
+      ValueError: the name is taken, or `cls` has no such field.
+    """
+    if name in _TABLE:
+        raise ValueError(f'the model {name!r} is registered already, with {_TABLE[name].cls.__name__} of {_TABLE[name].paper}')
+    _check_fields(cls, fields)
+    _TABLE[name] = Entry(cls, fields, paper, year, params, tuple(input_shape))
+
+
+def _table() -> dict[str, Entry]:
+    importlib.import_module('cnnlab.models.zoo')  # the families register themselves; once
+    return _TABLE
+
+
+def entry(name: str) -> Entry:
+    """The facts of a network; KeyError with the nearest names where there is none."""
+    return lookups.lookup('model', name, _table())
+
+
+def create(name: str, **overrides: Any) -> nn.Module:
+    """The module of that name, with fields replaced: `create('resnet50', num_classes=10)`.
+
+    Raises:
+      KeyError: no such name (the nearest are given).
+      ValueError: the network has no such field, or num_classes < 1.
+    """
+    found = entry(name)
+    _check_fields(found.cls, overrides)
+    return found.cls(**{**found.fields, **overrides})
+
+
+def names() -> list[str]:
+    """Every registered name, sorted."""
+    return sorted(_table())

@@ -1,0 +1,41 @@
+"""Bricks that two or more families share."""
+from collections.abc import Callable
+
+import jax
+from flax import linen as nn
+
+from cnnlab.nn import init
+from cnnlab.nn.layers import Act, Conv, GlobalMean
+
+
+class SqueezeExcite(nn.Module):
+    """x times a gate per channel, from the global mean through two 1x1 layers: Hu et al. 2017, arXiv:1709.01507.
+
+    (n, h, w, c) -> (n, h, w, c); `width` is the number of channels between the two layers.
+    """
+    width: int
+    act: Callable = nn.relu
+    gate: Callable = nn.sigmoid
+    kernel_init: init.Initializer = init.he()
+
+    @nn.compact
+    def __call__(self, x):
+        y = GlobalMean(keep=True, name='mean')(x)
+        y = Conv(self.width, 1, act=self.act, kernel_init=self.kernel_init, name='reduce')(y)
+        y = Conv(x.shape[-1], 1, kernel_init=self.kernel_init, name='expand')(y)
+        return x * Act(self.gate, name='gate')(y)
+
+
+class DropPath(nn.Module):
+    """In training, drops the whole branch of an image with probability `rate` and divides the kept ones by 1 - rate.
+
+    Huang et al. 2016, arXiv:1603.09382 (there the scaling is at test time; the expectation is the same); Larsson et al. 2016 named it.
+    """
+    rate: float
+
+    @nn.compact
+    def __call__(self, x, train):
+        if not train or self.rate == 0:
+            return x
+        keep = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+        return x * keep.astype(x.dtype) / (1 - self.rate)

@@ -1,0 +1,123 @@
+"""Normalisation layers. Statistics are computed and kept in float32 (float64 for float64 inputs), whatever the compute dtype."""
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from cnnlab.nn import init
+
+_SPAN = contextvars.ContextVar('batch_norm_span', default=None)
+
+
+@contextlib.contextmanager
+def batch_norm_span(span: int | None) -> Iterator[None]:
+    """Within it, every BatchNorm that states no `norm_span` of its own takes its statistics over `span` images.
+
+    Papers trained with 32 images a GPU and statistics per GPU; under jit over a mesh they would be over the global batch.
+    """
+    token = _SPAN.set(span)
+    try:
+        yield
+    finally:
+        _SPAN.reset(token)
+
+
+def _vector(v, x):
+    return v.astype(jnp.promote_types(x.dtype, jnp.float32)).reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+class BatchNorm(nn.Module):
+    """Ioffe & Szegedy 2015, arXiv:1502.03167. (n, ..., c) -> the same shape; normalises each channel over all other axes.
+
+    In training it uses the batch's mean and biased variance and moves `batch_stats` by `1 - momentum` towards them (torch's momentum 0.1
+    is 0.9 here; torch moves towards the unbiased variance); else it uses `batch_stats`.
+    `norm_span` is the number of images per statistic (None: what `batch_norm_span` says, else the global batch); running statistics are the
+    mean over spans.
+    """
+    momentum: float = 0.9
+    eps: float = 1e-5
+    scale: bool = True
+    bias: bool = True
+    norm_span: int | None = None
+    scale_init: init.Initializer = init.ones
+
+    @nn.compact
+    def __call__(self, x, train):
+        features, dtype = x.shape[-1], jnp.promote_types(x.dtype, jnp.float32)
+        mean = self.variable('batch_stats', 'mean', jnp.zeros, (features,), jnp.float32)
+        var = self.variable('batch_stats', 'var', jnp.ones, (features,), jnp.float32)
+        shape, y = x.shape, x.astype(dtype)
+        if train:
+            span = self.norm_span or _SPAN.get() or shape[0]
+            if shape[0] % span:
+                raise ValueError(f'norm_span {span} does not divide the batch of {shape[0]} images')
+            y = y.reshape(-1, span, *shape[1:])
+            axes = tuple(range(1, y.ndim - 1))
+            m = y.mean(axes, keepdims=True)
+            v = jnp.square(y - m).mean(axes, keepdims=True)
+            if not self.is_initializing():
+                for running, now in ((mean, m), (var, v)):
+                    now = now.reshape(-1, features).mean(0).astype(running.value.dtype)
+                    running.value = self.momentum * running.value + (1 - self.momentum) * now
+        else:
+            m, v = _vector(mean.value, x), _vector(var.value, x)
+        gain = jax.lax.rsqrt(v + self.eps)
+        if self.scale:
+            gain = gain * _vector(self.param('scale', self.scale_init, (features,)), y)
+        y = (y - m) * gain
+        if self.bias:
+            y = y + _vector(self.param('bias', init.zeros, (features,)), y)
+        return y.reshape(shape).astype(x.dtype)
+
+
+class GroupNorm(nn.Module):
+    """Wu & He 2018, arXiv:1803.08494. (n, ..., c): mean and variance per image, over all positions and the channels of a group."""
+    groups: int = 32
+    eps: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x):
+        if x.shape[-1] % self.groups:
+            raise ValueError(f'{x.shape[-1]} channels do not split into {self.groups} groups')
+        dtype = jnp.promote_types(x.dtype, jnp.float32)
+        y = x.astype(dtype).reshape(x.shape[0], -1, self.groups, x.shape[-1] // self.groups)
+        y = y - y.mean((1, 3), keepdims=True)
+        y = (y * jax.lax.rsqrt(jnp.square(y).mean((1, 3), keepdims=True) + self.eps)).reshape(x.shape)
+        scale = self.param('scale', init.ones, (x.shape[-1],))
+        bias = self.param('bias', init.zeros, (x.shape[-1],))
+        return (y * _vector(scale, x) + _vector(bias, x)).astype(x.dtype)
+
+
+class LayerNorm(nn.Module):
+    """Ba et al. 2016, arXiv:1607.06450. Over the last axis only, as ConvNeXt's on channels-last maps."""
+    eps: float = 1e-6
+
+    @nn.compact
+    def __call__(self, x):
+        y = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        y = y - y.mean(-1, keepdims=True)
+        y = y * jax.lax.rsqrt(jnp.square(y).mean(-1, keepdims=True) + self.eps)
+        scale = self.param('scale', init.ones, (x.shape[-1],))
+        bias = self.param('bias', init.zeros, (x.shape[-1],))
+        return (y * _vector(scale, x) + _vector(bias, x)).astype(x.dtype)
+
+
+class LRN(nn.Module):
+    """Local response normalisation across channels: Krizhevsky et al. 2012.
+
+    x / (k + alpha * sum of x^2 over `size` neighbouring channels) ^ beta. alpha multiplies the *sum*, as the paper has it; Caffe and torch
+    divide their alpha by the size, so their alpha 1e-4 at size 5 is 2e-5 here.
+    """
+    size: int = 5
+    k: float = 2.0
+    alpha: float = 1e-4
+    beta: float = 0.75
+
+    def __call__(self, x):
+        low = self.size // 2
+        squares = jnp.pad(jnp.square(x), ((0, 0), (0, 0), (0, 0), (low, self.size - 1 - low)))
+        total = sum(squares[..., i:i + x.shape[-1]] for i in range(self.size))
+        return x * (self.k + self.alpha * total) ** -self.beta

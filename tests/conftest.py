@@ -1,0 +1,20 @@
+"""What every test has: eight fake devices, no silent rank promotion, and the shared data where it exists."""
+import pathlib
+
+import jax
+import pytest
+
+jax.config.update('jax_platforms', 'cpu')
+jax.config.update('jax_num_cpu_devices', 8)
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def shared() -> pathlib.Path:
+    """The folder of data and fixtures beside the project; tests that need it are skipped, visibly, where it is absent."""
+    path = ROOT.parent / 'shared'
+    if not path.is_dir():
+        pytest.skip(f'needs the folder {path.name} beside the project')
+    return path
