@@ -1,0 +1,99 @@
+"""Data sets by name: `load('mnist', 'train', data_dir='...')`.
+
+    digits     scikit-learn's 1,797 handwritten digits, embedded; fixed splits of 1,150 / 287 / 360
+    fake       made from nothing, of any shape: fake:32x32x3:10:1000
+    folder     data_dir/train/<class>/*.jpg, with validation (or val) and test where they exist
+    (others)   any set that TensorFlow Datasets has prepared as array_record below data_dir: mnist, cifar10, ...
+
+Nothing here ever uses the network.
+"""
+import pathlib
+
+from cnnlab import names
+from cnnlab.data import digits, fake, folder, prepared
+from cnnlab.data.dataset import SPLITS, DataSet
+from cnnlab.data.source import Arrays, Example, Source, in_memory, subset
+from cnnlab.data.split import hold_out
+
+__all__ = ['BUILT_IN', 'SPLITS', 'Arrays', 'Example', 'Source', 'find', 'in_memory', 'load', 'subset']
+
+BUILT_IN = ('digits', 'fake', 'folder')
+TEST_PART = 5  # a set that is all training images gives up one in five for testing
+
+
+def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
+    """The data set of that name, before a split is chosen.
+
+    Raises:
+      KeyError: no built-in set has that name, and no data_dir was given.
+      FileNotFoundError: data_dir does not exist, is empty, or does not hold that set.
+      ValueError: see `fake.find`, `folder.find` and `prepared.find`.
+    """
+    if name == 'digits':
+        return digits.DATASET
+    if name.partition(':')[0] == 'fake':
+        return fake.find(name)
+    if name == 'folder':
+        return folder.find(data_dir)
+    if data_dir is None:
+        raise KeyError(f'{names.unknown("built-in data set", name, BUILT_IN)}; a set prepared by TFDS needs data_dir')
+    root = pathlib.Path(data_dir).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(f'data_dir {root} is not a folder; {name} was to be read from it')
+    available = prepared.available(root)
+    if name not in available:
+        listed = ', '.join(n for n in available if ':' not in n) or 'none'
+        known = [n for n in available if (':' in n) == (':' in name)]
+        raise FileNotFoundError(f'{names.unknown("data set", name, (*BUILT_IN, *known))}; prepared in {root}: {listed}')
+    return prepared.find(name, available[name])
+
+
+def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, holdout: int = 0) -> Source:
+    """One split of a data set.
+
+    A set without a validation split of its own gets one from `holdout`: that many training images, the same fraction of
+    each class, drawn by a seed that is not the run's (`split.hold_out`); 'train' is then the rest. A set that consists of
+    training images alone has its test split made in the same way from a fifth of them, before `holdout` is taken.
+    A set with its own validation split, digits among them, takes a holdout of 0 or of exactly that split's size.
+
+    Args:
+      name: see the top of this file; TFDS names may be 'name/config' and 'name:version'.
+      split: 'train', 'validation' or 'test'.
+      data_dir: the folder of prepared sets, or the image folder.
+      holdout: how many training images to set aside for validation.
+
+    Raises:
+      KeyError, FileNotFoundError, ValueError: as `find`, and ValueError for a split that does not exist or a holdout
+        that cannot be taken; each with one sentence that says what to do.
+    """
+    names.among('split', split, SPLITS)
+    if holdout < 0:
+        raise ValueError(f'holdout is a number of images, not {holdout}')
+    data = find(name, data_dir)
+    _check(data, split, holdout)
+    if split != 'train' and split in data.splits:
+        return data.open(split)
+    train = data.open('train')
+    if data.splits == ('train',):
+        kept, test = hold_out(train.labels(), max(1, len(train) // TEST_PART))
+        if split == 'test':
+            return subset(train, test, 'test')
+        train = subset(train, kept)
+    if 'validation' in data.splits or not holdout:
+        return train
+    if holdout >= len(train):
+        raise ValueError(f'holdout {holdout} leaves nothing to train on: {name} has {len(train)} training images')
+    kept, held = hold_out(train.labels(), holdout)
+    return subset(train, kept if split == 'train' else held, split)
+
+
+def _check(data: DataSet, split: str, holdout: int) -> None:
+    """Raises ValueError where the set has no such split or no such holdout."""
+    if 'validation' in data.splits and holdout and holdout != (own := len(data.open('validation'))):
+        raise ValueError(f'{data.name} has a validation split of its own with {own} images: holdout must be 0 or {own}, not {holdout}')
+    if split in data.splits:
+        return
+    if 'train' not in data.splits or (split == 'test' and 'validation' in data.splits):
+        raise ValueError(f'{data.name} has no {split} split; it has {", ".join(data.splits) or "none of " + ", ".join(SPLITS)}')
+    if split == 'validation' and not holdout:
+        raise ValueError(f'{data.name} has no validation split of its own: set holdout to the number of training images to use for it')
