@@ -1,0 +1,87 @@
+"""How one number is written for a reader: 61,706 · 25.6 M · 99.17% · 99.17 ± 0.12% · 12.3 s."""
+import math
+import statistics
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from cnnlab.names import among
+
+KINDS = ('text', 'integer', 'number', 'quantity', 'percent', 'seconds')
+MISSING = '–'
+PREFIXES = {'n': -9, 'µ': -6, 'm': -3, '': 0, 'k': 3, 'M': 6, 'G': 9, 'T': 12, 'P': 15}  # SI, to powers of ten
+
+
+class Spread(NamedTuple):
+    """A mean over `n` runs with its sample standard deviation (divisor n - 1); `std` is None for a single run."""
+    mean: float
+    std: float | None
+    n: int
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """The `Spread` of the values of several runs; raises ValueError where there are none."""
+    values = [float(v) for v in values]
+    if not values:
+        raise ValueError('a mean over runs needs the value of at least one run, none was given')
+    if not all(map(math.isfinite, values)):
+        return Spread(sum(values) / len(values), math.nan if len(values) > 1 else None, len(values))
+    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+
+def show(value: str | float | Spread | None, kind: str, decimals: int | None = None, prefix: str | None = None) -> str:
+    """`value` as text.
+
+    Args:
+      value: a raw number, a `Spread` ('mean ± std'), a text, or None ('–').
+      kind: 'text'; 'integer' (thousands separated); 'number' (2 decimals); 'quantity' (three significant digits and an SI
+        prefix); 'percent' (of a fraction, 2 decimals); 'seconds' (µs to hours).
+      decimals: digits after the point of a 'number' or 'percent', instead of 2.
+      prefix: the SI prefix of a 'quantity' ('M': 0.341 M), instead of the one that leaves 1 to 3 digits before the point.
+
+    Raises:
+      ValueError: `kind` or `prefix` is unknown, or an 'integer' is no whole number.
+    """
+    among('kind of number', kind, KINDS)
+    if value is None:
+        return MISSING
+    if kind == 'text':
+        return str(value)
+    mean, std = value[:2] if isinstance(value, Spread) else (value, None)
+    if not math.isfinite(mean):
+        return str(float(mean))
+    if std is None and kind == 'integer':
+        if mean != int(mean):
+            raise ValueError(f'{mean} is not an integer; use kind "number" with decimals=0 to round it')
+        return f'{int(mean):,d}'
+    if std is None and kind == 'seconds' and abs(mean) >= 60:
+        return _clock(mean)
+    scale, places, unit = _scale(mean, kind, decimals, prefix)
+    if std is None:
+        return f'{mean * scale:z,.{places}f}{unit}'
+    return f'{mean * scale:z,.{places}f} ± {std * scale:,.{places}f}{unit}'
+
+
+def _scale(x: float, kind: str, decimals: int | None, prefix: str | None) -> tuple[float, int, str]:
+    """(factor, digits after the point, unit) with which `x` is written; its deviation takes the same."""
+    if kind == 'percent':
+        return 100.0, 2 if decimals is None else decimals, '%'
+    if kind in ('integer', 'number'):
+        return 1.0, (0 if kind == 'integer' else 2) if decimals is None else decimals, ''
+    unit = 's' if kind == 'seconds' else ''
+    exponent = int(f'{x:.2e}'.split('e')[1]) if x else 0  # after rounding to three digits: 999,999 is 1.00 M
+    if prefix is None:
+        power = 0 if unit and exponent > 0 else min(max(exponent // 3 * 3, -9), 15)
+        prefix = next(p for p, e in PREFIXES.items() if e == power)
+    power = PREFIXES[among('SI prefix', prefix, PREFIXES)]
+    whole = power == 0 and not unit and x == int(x)  # 650 parameters, not 650.0
+    places = 0 if whole or not x else max(0, 2 - exponent + power)
+    return 10.0**-power, places, f' {prefix}{unit}' if prefix or unit else ''
+
+
+def _clock(seconds: float) -> str:
+    """60 seconds and more: '2 min 05 s', '1 h 02 min'."""
+    sign, whole = '-' if seconds < 0 else '', round(abs(seconds))
+    if whole < 3600:
+        return f'{sign}{whole // 60} min {whole % 60:02d} s'
+    minutes = round(whole / 60)
+    return f'{sign}{minutes // 60} h {minutes % 60:02d} min'
