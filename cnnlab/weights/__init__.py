@@ -1,0 +1,5 @@
+"""Published weights: read, proven, written. `model, variables = weights.load('torchvision/resnet50.IMAGENET1K_V1')`."""
+from cnnlab.weights.api import from_arrays, to_arrays
+from cnnlab.weights.catalog import supported
+
+__all__ = ['from_arrays', 'supported', 'to_arrays']

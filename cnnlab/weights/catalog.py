@@ -1,0 +1,88 @@
+"""The known weights: ids 'source/name', each with its model and its rules. Families register theirs when first asked for."""
+import dataclasses
+import functools
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cnnlab import names as lookups
+from cnnlab.models import registry
+from cnnlab.weights.rules import Rule, RuleBook
+
+SOURCES = ('torchvision', 'timm', 'keras', 'akamaster')
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """How one network of a source is read: what `register_source` was told."""
+    id: str
+    model: str  # a name of the model registry
+    fields: Mapping[str, Any]  # that differ from the registered ones
+    flags: Mapping[str, str]  # {field: pattern}: the field is True where the file holds a name that starts with a match
+    old_names: tuple[tuple[str, str], ...]  # (pattern, replacement) over names of files older than the source's present code
+    ignore: tuple[str, ...]  # patterns of names that are left unread
+    rules: Callable[[], tuple[Rule, ...]]
+
+    @functools.cached_property
+    def book(self) -> RuleBook:
+        """The rules, compiled once."""
+        return RuleBook(self.rules())
+
+
+_TABLE: dict[str, Source] = {}
+
+
+def flat(rules: Iterable[Rule | Iterable]) -> tuple[Rule, ...]:
+    """Rules and nested tuples or lists of rules as one tuple."""
+    out = []
+    for rule in rules:
+        out.extend([rule] if isinstance(rule, Rule) else flat(rule))
+    return tuple(out)
+
+
+def register_source(id: str, *, model: str, rules: Iterable[Rule | Iterable] | Callable[[], Iterable[Rule | Iterable]],
+                    fields: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None,
+                    old_names: Iterable[tuple[str, str]] = (), ignore: Iterable[str] = ()) -> None:
+    """Adds one network of a source: `register_source('torchvision/resnet18', model='resnet18', rules=...)`.
+
+    Args:
+      id: 'source/name' with the name exactly as the source writes it.
+      model: the registered network that computes the same.
+      rules: of `torch_rules` or `keras_rules`, in order, nested as is convenient; or a function that makes them when first needed.
+      fields: fields of the model that differ from the registered ones.
+      flags: {field: pattern}: the field is set to True where a name in the file begins with the pattern: {'aux': r'aux1\\.'}.
+      old_names: (pattern, replacement) pairs, applied with `re.sub` to names of published files that are older than the source's code.
+      ignore: patterns (`re.fullmatch`) of names that are left unread. Counters are known to the rules and need not be named.
+
+    Raises:
+      ValueError: the id is taken or its source is not one of SOURCES.
+    """
+    lookups.among('weights source', id.partition('/')[0], SOURCES)
+    if id in _TABLE:
+        raise ValueError(f'the weights {id!r} are registered already, for the model {_TABLE[id].model!r}')
+    if callable(rules):
+        made = functools.partial(lambda make: flat(make()), rules)
+    else:
+        kept = flat(rules)
+        made = functools.partial(tuple, kept)
+    _TABLE[id] = Source(id, model, dict(fields or {}), dict(flags or {}), tuple(old_names), tuple(ignore), made)
+
+
+def _table() -> dict[str, Source]:
+    importlib.import_module('cnnlab.weights.families')  # the families register themselves; once
+    return _TABLE
+
+
+def supported() -> list[str]:
+    """Every id that can be read and written, sorted."""
+    return sorted(_table())
+
+
+def source(id: str) -> Source:
+    """How the weights of that id are read; KeyError with the nearest ids where there are none."""
+    return lookups.lookup('weights id', id, _table())
+
+
+def input_shape(found: Source) -> tuple[int, int, int]:
+    """The (height, width, channels) with which the model of these weights is declared."""
+    return registry.entry(found.model).input_shape

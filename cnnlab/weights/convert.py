@@ -1,0 +1,112 @@
+"""A source's arrays -> variables of a model, and back: strict on both sides, one set of rules for both directions."""
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cnnlab import tree
+from cnnlab.weights.misfits import refuse
+from cnnlab.weights.rules import RuleBook
+
+ACCEPTED = ('float32', 'float16', 'bfloat16')  # halves are widened to float32; nothing is ever narrowed
+
+
+def _nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    out = {}
+    for path, value in flat.items():
+        *folders, leaf = path.split('/')
+        inner = out
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[leaf] = value
+    return out
+
+
+def _shape(shape) -> str:
+    return '(' + ', '.join(map(str, shape)) + ')'
+
+
+def _fault(name: str, array: np.ndarray) -> str | None:
+    """Why the values of an array cannot be weights, or None."""
+    if array.dtype.name not in ACCEPTED:
+        return f'{name}: holds {array.dtype.name} values; weights are {", ".join(ACCEPTED)}'
+    bad = array.size - int(np.isfinite(array).sum())
+    return f'{name}: {bad} of {array.size} values are NaN or infinite' if bad else None
+
+
+def to_variables(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *, ignore: Iterable[str] = (),
+                 weights: str = 'the network') -> dict[str, Any]:
+    """Variables shaped as `wanted`, from a source's arrays under the source's names.
+
+    Args:
+      arrays: {name: array} in the source's own layout.
+      book: the rules; every array must be named by one, or match (`re.fullmatch`) a pattern of `ignore`.
+      wanted: the model's variables, or their shapes (`jax.eval_shape`).
+      ignore: patterns of names that are left unread.
+      weights: what the arrays were to be, for the error's first line.
+
+    Returns:
+      {'params': ..., 'batch_stats': ...} of float32 numpy arrays.
+
+    Raises:
+      ValueError: an array without a place, a leaf without an array, another shape or dtype, or values that are not finite: all in one list.
+    """
+    shapes = tree.named_leaves(wanted)
+    unread = re.compile('|'.join(f'(?:{p})' for p in ignore) or r'(?!)')
+    out, given_by, misfits = {}, {}, []
+    for name, array in arrays.items():
+        if unread.fullmatch(name) or book.is_counter(name):
+            continue
+        place = book.ours(name)
+        if place is None or place[0] not in shapes:
+            misfits.append(f'{name}: unexpected, the network has no place for it' + (f' ({place[0]})' if place else ''))
+            continue
+        path, layout = place
+        if path in given_by:
+            misfits.append(f'{name}: gives {path}, which {given_by[path]} gives already')
+            continue
+        given_by[path] = name
+        fault = _fault(name, array)
+        if array.ndim != layout.rank:
+            fault = f'{name}: has the shape {_shape(array.shape)}, the network wants {layout.rank} axes ({layout.name})'
+        if fault:
+            misfits.append(fault)
+            continue
+        expected = _source_shape(layout, shapes[path].shape)
+        if array.shape != expected:
+            misfits.append(f'{name}: has the shape {_shape(array.shape)}, the network wants {_shape(expected)}')
+            continue
+        out[path] = np.ascontiguousarray(layout.to_ours(array), dtype=np.float32)
+    misfits += [_missing(path, book) for path in shapes if path not in given_by]
+    refuse(weights, misfits)
+    return _nested({path: out[path] for path in shapes})
+
+
+def _source_shape(layout, shape) -> tuple[int, ...]:
+    """The shape that the source's array must have for a leaf of ours; no memory is used."""
+    return layout.to_source(np.broadcast_to(np.float32(0), shape)).shape
+
+
+def _missing(path, book):
+    theirs = book.theirs(path)
+    return f'{theirs[0]}: missing, the network needs it ({path})' if theirs else f'{path}: no rule says which array gives it'
+
+
+def to_arrays(variables: tree.Tree, book: RuleBook, *, weights: str = 'the network') -> dict[str, np.ndarray]:
+    """The inverse of `to_variables`: {the source's name: array in its layout}; the source's counters are zeros of its dtype.
+
+    Raises:
+      ValueError: leaves that no rule speaks of, in one list.
+    """
+    out, misfits = {}, []
+    for path, leaf in tree.named_leaves(variables).items():
+        found = book.theirs(path)
+        if found is None:
+            misfits.append(f'{path}: no rule says where the source keeps it')
+            continue
+        name, layout, counters = found
+        out[name] = np.ascontiguousarray(layout.to_source(np.asarray(leaf)))
+        out.update((c.name, c.zeros()) for c in counters)
+    refuse(weights, misfits)
+    return out

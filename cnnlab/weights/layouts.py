@@ -1,0 +1,52 @@
+"""How an array lies in a source's file and how it lies here: pairs of functions, each the exact inverse of the other."""
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """A change of axes without arithmetic, and its inverse. `rank` is the number of axes that the source's array has."""
+    name: str
+    rank: int
+    to_ours: Callable[[np.ndarray], np.ndarray]
+    to_source: Callable[[np.ndarray], np.ndarray]
+
+
+def _axes(name, rank, *order):
+    """The layout that moves axes: ours[i] is the source's axis order[i]."""
+    back = tuple(int(i) for i in np.argsort(order))
+    return Layout(name, rank, lambda a: a.transpose(order), lambda a: a.transpose(back))
+
+
+VECTOR = Layout('as it is', 1, lambda a: a, lambda a: a)
+HWIO = Layout('HWIO', 4, lambda a: a, lambda a: a)  # Keras convolutions, (height, width, inputs per group, outputs)
+IO = Layout('IO', 2, lambda a: a, lambda a: a)  # Keras dense kernels
+OIHW = _axes('OIHW to HWIO', 4, 2, 3, 1, 0)  # torch convolutions, grouped ones too
+OI = _axes('OI to IO', 2, 1, 0)  # torch linear weights
+# A linear layer of theirs that is a 1x1 convolution here, and the other way round.
+OI_AS_CONV = Layout('OI to 11IO', 2, lambda a: a.T[None, None], lambda a: a[0, 0].T)
+IO_AS_CONV = Layout('IO to 11IO', 2, lambda a: a[None, None], lambda a: a[0, 0])
+OI11_AS_DENSE = Layout('OI11 to IO', 4, lambda a: a[:, :, 0, 0].T, lambda a: a.T[:, :, None, None])
+CHANNELS_FIRST_SCALE = Layout('(c, 1, 1) to (c,)', 3, lambda a: a.reshape(-1), lambda a: a.reshape(-1, 1, 1))  # torchvision's ConvNeXt
+
+
+@functools.cache
+def flattened(channels: int, height: int, width: int) -> Layout:
+    """torch's first linear layer after a flatten: its inputs are a map laid out channels first, ours rows first."""
+    def to_ours(a):
+        return a.reshape(-1, channels, height, width).transpose(2, 3, 1, 0).reshape(height * width * channels, -1)
+
+    def to_source(a):
+        return a.reshape(height, width, channels, -1).transpose(3, 2, 0, 1).reshape(-1, channels * height * width)
+
+    return Layout(f'O({channels} {height} {width}) to ({height} {width} {channels})O', 2, to_ours, to_source)
+
+
+@functools.cache
+def depthwise(multiplier: int = 1) -> Layout:
+    """Keras's depthwise kernels (h, w, channels, multiplier) as ours (h, w, 1, channels * multiplier)."""
+    return Layout('HWCM to HW1(CM)', 4, lambda a: a.reshape(*a.shape[:2], 1, -1),
+                  lambda a: a.reshape(*a.shape[:2], -1, multiplier))

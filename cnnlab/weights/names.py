@@ -1,0 +1,48 @@
+"""The names in a file brought to the form that the rules know: without wrappers' prefixes, and numbered as in a fresh process."""
+import re
+from collections.abc import Iterable
+
+# Keras's layers with variables, named automatically where a network does not name them (keras.src.utils.naming.auto_name).
+_KINDS = 'conv2d|depthwise_conv2d|separable_conv2d|batch_normalization|layer_normalization|normalization|dense'
+_AUTOMATIC = re.compile(rf'({_KINDS})(?:_(\d+))?')
+
+
+def without_prefix(names: Iterable[str], prefix: str = 'module.') -> dict[str, str]:
+    """{name: name without `prefix`} if all the names have it (torch's DataParallel), else {name: name}."""
+    names = list(names)
+    cut = len(prefix) if names and all(n.startswith(prefix) for n in names) else 0
+    return {n: n[cut:] for n in names}
+
+
+def renumbered(names: Iterable[str]) -> dict[str, str]:
+    """{name: name with automatic numbers as in a fresh process}: 'conv2d_95/kernel' -> 'conv2d/kernel' if 95 is the least in use.
+
+    Keras numbers layers of a kind over the life of a process, so that only their order says which they are.
+    """
+    names = list(names)
+    numbers = {}
+    for name in names:
+        for part in name.split('/'):
+            if found := _AUTOMATIC.fullmatch(part):
+                numbers.setdefault(found[1], set()).add(int(found[2] or 0))
+    order = {kind: {n: i for i, n in enumerate(sorted(used))} for kind, used in numbers.items()}
+
+    def fresh(part):
+        found = _AUTOMATIC.fullmatch(part)
+        if not found:
+            return part
+        i = order[found[1]][int(found[2] or 0)]
+        return f'{found[1]}_{i}' if i else found[1]
+
+    return {name: '/'.join(map(fresh, name.split('/'))) for name in names}
+
+
+def rewritten(names: Iterable[str], changes: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """{name: name after `re.sub` of each (pattern, replacement) in turn}."""
+    out = {}
+    for name in names:
+        new = name
+        for pattern, replacement in changes:
+            new = re.sub(pattern, replacement, new)
+        out[name] = new
+    return out
