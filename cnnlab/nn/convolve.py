@@ -25,6 +25,11 @@ def canonical() -> Iterator[None]:
         _CANONICAL.reset(token)
 
 
+def is_canonical() -> bool:
+    """Whether the code runs within `canonical()`."""
+    return _CANONICAL.get()
+
+
 def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
     """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the dtype of x."""
     if groups == 1 or _CANONICAL.get():

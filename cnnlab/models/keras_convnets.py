@@ -1,0 +1,40 @@
+"""Two small convnets of the Keras documentation, as the lectures show them.
+
+`keras_mnist_convnet` is examples/mnist_cnn.py of github.com/keras-team/keras (99.25% on MNIST after 12 epochs, by its header);
+`keras_vgg_like` is the "VGG-like convnet" of its docs/templates/getting-started/sequential-model-guide.md.
+"""
+import jax.numpy as jnp
+from flax import linen as nn
+
+from cnnlab.models.registry import register
+from cnnlab.nn import init
+from cnnlab.nn.layers import Conv, Dense, MaxPool, flatten
+
+
+class KerasConvnet(nn.Module):
+    """Blocks of unpadded 3x3 convolutions, each followed by a 2x2 max pooling and dropout 0.25; then two dense layers.
+
+    Layers are conv<block>_<i>, pool<block>, drop<block>, fc, drop_fc, scores; weights start as Keras's do (Glorot uniform, zero biases).
+    The variables hold for images of one size.
+    """
+    blocks: tuple[tuple[int, ...], ...]  # channels of the convolutions, by block
+    units: int  # of the hidden dense layer
+    num_classes: int = 10
+
+    @nn.compact
+    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+        for b, channels in enumerate(self.blocks, 1):
+            for i, features in enumerate(channels, 1):
+                x = Conv(features, 3, padding=0, act=nn.relu, kernel_init=init.xavier(), name=f'conv{b}_{i}')(x)
+            x = MaxPool(2, 2, name=f'pool{b}')(x)
+            x = nn.Dropout(0.25, deterministic=not train, name=f'drop{b}')(x)
+        x = Dense(self.units, act=nn.relu, kernel_init=init.xavier(), name='fc')(flatten(x))
+        x = nn.Dropout(0.5, deterministic=not train, name='drop_fc')(x)
+        x = Dense(self.num_classes, kernel_init=init.xavier(), name='scores')(x)
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+register('keras_mnist_convnet', KerasConvnet, blocks=((32, 64),), units=128, input_shape=(28, 28, 1), params=1_199_882, year=2015,
+         paper='github.com/keras-team/keras examples/mnist_cnn.py')
+register('keras_vgg_like', KerasConvnet, blocks=((32, 32), (64, 64)), units=256, input_shape=(100, 100, 3), params=7_998_250, year=2015,
+         paper='github.com/keras-team/keras docs/templates/getting-started/sequential-model-guide.md')

@@ -1,0 +1,30 @@
+"""Perceptrons of two and three layers, trained by back-propagation: Rumelhart, Hinton & Williams 1986, in the lectures' sizes."""
+import jax.numpy as jnp
+from flax import linen as nn
+
+from cnnlab.models.registry import register
+from cnnlab.nn import init
+from cnnlab.nn.layers import Dense, flatten
+
+
+class Perceptron(nn.Module):
+    """Fully connected layers fc1, fc2, ... over the flattened image, with ReLU between them.
+
+    Without biases 3072-100-10 has the lectures' 308,200 weights. The variables hold for images of one size.
+    """
+    hidden: tuple[int, ...]  # units of the hidden layers
+    bias: bool = True
+    num_classes: int = 10
+
+    @nn.compact
+    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+        x = flatten(x)
+        for i, units in enumerate(self.hidden, 1):
+            x = Dense(units, act=nn.relu, bias=self.bias, kernel_init=init.he(), name=f'fc{i}')(x)
+        x = Dense(self.num_classes, bias=self.bias, name=f'fc{len(self.hidden) + 1}')(x)
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+_PAPER = 'Rumelhart, Hinton & Williams 1986, Nature 323; the sizes are those of the lectures'
+register('mlp2', Perceptron, hidden=(100,), input_shape=(32, 32, 3), params=308_310, year=1986, paper=_PAPER)
+register('mlp3', Perceptron, hidden=(100, 100), input_shape=(32, 32, 3), params=318_410, year=1986, paper=_PAPER)
