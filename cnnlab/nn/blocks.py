@@ -31,11 +31,11 @@ class DropPath(nn.Module):
 
     Huang et al. 2016, arXiv:1603.09382 (there the scaling is at test time; the expectation is the same); Larsson et al. 2016 named it.
     """
-    rate: float
+    rate: float | jax.Array  # an array where a scan runs over blocks of several rates
 
     @nn.compact
     def __call__(self, x, train):
-        if not train or self.rate == 0:
+        if not train or (isinstance(self.rate, int | float) and self.rate == 0):
             return x
         keep = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate, (x.shape[0],) + (1,) * (x.ndim - 1))
-        return x * keep.astype(x.dtype) / (1 - self.rate)
+        return x * (keep / (1 - self.rate)).astype(x.dtype)
