@@ -1,0 +1,180 @@
+"""What every layer of a network costs, read off the equations of `apply` on shapes: no array is made and nothing is written by hand.
+
+The counting rule. A MAC is one multiply-add of a convolution or a matrix product: values in the output times kernel height, width and
+input channels of a group. Products with padding count. Biases, normalisations, activations, pools, sums and gates do not. torchvision's
+`_ops` and the papers' FLOPs (`facts.md`, table 1a) are these; figures of timm lie up to 1% above where it counts other layers too.
+"""
+import collections
+import dataclasses
+import functools
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from cnnlab.analysis.fields import Fields
+from cnnlab.analysis.operations import Operation, Window, operations
+from cnnlab.analysis.trace import Call, Trace, trace
+from cnnlab.models import registry
+
+UNUSED = 'not used'  # the kind of a layer whose parameters exist, but which does not run (an auxiliary head in inference)
+
+
+class Totals(NamedTuple):
+    """Parameters, and multiply-adds for one image."""
+    params: int
+    macs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One row: a module, or a sum, concatenation or the like that a module does itself between its parts.
+
+    Attributes:
+      path: of the module, 'stage1/block1/conv1'; '' is the network itself.
+      kind: 'conv', 'depthwise conv', 'grouped conv', 'dense', 'max pool', 'average pool', 'add', 'concatenate', ... or the module's class.
+      window: of a convolution or pooling.
+      shape: of the output, batch first.
+      params: trained values that the layer itself owns.
+      macs: multiply-adds for the whole batch (the module's docstring has the rule).
+      bytes: of the output, for the whole batch.
+      times: how often it runs (in a scan over equal blocks, the number of blocks); `macs` are of all runs, `bytes` of one.
+      in_place: it works value by value on the layer before (an activation function, a batch norm in inference) and needs no memory of its own.
+      fields: what its units see of the image's rows and of its columns; () for inputs that are no images.
+    """
+    path: str
+    kind: str
+    window: Window | None
+    shape: tuple[int, ...]
+    params: int
+    macs: int
+    bytes: int
+    times: int
+    in_place: bool
+    fields: Fields
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        """Rows and columns of its input, at the bottom and right, that no window reaches: the windows do not tile the input."""
+        return self.window.dropped if self.window else ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """The layers of a network in the order in which they run, and what they sum to."""
+    layers: tuple[Layer, ...]
+    input_shape: tuple[int, ...]  # of one image
+    batch: int
+    dtype: jnp.dtype
+
+    @property
+    def params(self) -> int:
+        """Trained values."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds for the whole batch."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def input_bytes(self) -> int:
+        """Of the batch of images."""
+        return self.batch * math.prod(self.input_shape) * self.dtype.itemsize
+
+    @property
+    def values(self) -> int:
+        """Numbers that the input and the outputs of all layers hold, those that work in place left out: the sum of the lectures' tables."""
+        return self.batch * math.prod(self.input_shape) + sum(math.prod(layer.shape) * layer.times for layer in self.layers if not layer.in_place)
+
+    @property
+    def bytes(self) -> int:
+        """Of the same."""
+        return self.input_bytes + sum(layer.bytes * layer.times for layer in self.layers if not layer.in_place)
+
+
+def costs(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32) -> Costs:
+    """What each layer of `model` costs in inference.
+
+    Args:
+      model: any linen module whose `model(images)` is inference.
+      input_shape: of one image, (height, width, channels), or of one vector, (features,).
+      batch: images.
+      dtype: of the images, hence of the activations.
+
+    Raises:
+      ValueError: a size is not positive, or the network refuses such images.
+    """
+    traced = trace(model, input_shape, batch, dtype)
+    rows = _rows(traced, operations(traced.jaxpr))
+    return Costs(tuple(rows), tuple(input_shape), batch, jnp.dtype(dtype))
+
+
+def totals(model: nn.Module | str, input_shape: tuple[int, ...] | None = None) -> Totals:
+    """(parameters, multiply-adds for one image) of a module, or of a registered network by name.
+
+    Args:
+      model: a linen module or a registered name.
+      input_shape: of one image; may be left out for a name, and is then the registered one.
+
+    Raises:
+      KeyError: no such name.
+      ValueError: a module without an input shape, or images that the network refuses.
+    """
+    if isinstance(model, str):
+        return _registered_totals(model, tuple(input_shape or registry.entry(model).input_shape))
+    if input_shape is None:
+        raise ValueError(f'the cost of a {type(model).__name__} depends on the size of its images; give input_shape, (height, width, channels)')
+    found = costs(model, input_shape)
+    return Totals(found.params, found.macs)
+
+
+@functools.cache
+def _registered_totals(name, input_shape):
+    found = costs(registry.create(name), input_shape)
+    return Totals(found.params, found.macs)
+
+
+def _rows(traced: Trace, found: list[Operation]) -> list[Layer]:
+    groups: dict[tuple, list[Operation]] = {}
+    weighted: dict[int, tuple] = {}  # call -> the row that its own weights belong to
+    for operation in found:
+        number = operation.call or 0
+        if traced.calls[number].leaf:  # one row, however many equations
+            key = (number,)
+        elif operation.pointwise:  # a bias after the module's own convolution, or a learned factor by itself
+            if not operation.weighted:
+                continue
+            key = weighted.get(number, (number, *operation.site))
+        else:  # whatever else a module does between its parts has a row each
+            key = (number, *operation.site)
+        groups.setdefault(key, []).append(operation)
+        if operation.weighted or operation.macs:
+            weighted.setdefault(number, key)
+    params = dict(traced.params)
+    rows = [_layer(traced.calls[key[0]], group, params, weighted.get(key[0], key) == key) for key, group in groups.items()]
+    return rows + [Layer(path, UNUSED, None, (), count, 0, 0, 0, True, ()) for path, count in params.items()]
+
+
+def _layer(call: Call, group: list[Operation], params: dict[str, int], owner: bool) -> Layer:
+    last = group[-1]
+    main = max(group, key=lambda o: (o.macs, o.window is not None))
+    return Layer(
+        path=call.path, kind=_kind(call, group, main), window=main.window, shape=last.shape, params=params.pop(call.path, 0) if owner else 0,
+        macs=sum(o.macs for o in group), bytes=last.bytes, times=max(collections.Counter(o.site for o in group).values()),
+        in_place=all(o.pointwise for o in group), fields=last.fields)
+
+
+_KINDS = {'dot_general': 'dense', 'reduce_window_max': 'max pool', 'reduce_window_min': 'min pool', 'reduce_window_sum': 'average pool',
+          'mul': 'multiply', 'sub': 'subtract', 'div': 'divide', 'reduce_sum': 'sum', 'reduce_max': 'maximum', 'max': 'maximum'}
+
+
+def _kind(call: Call, group: list[Operation], main: Operation) -> str:
+    if main.primitive == 'conv_general_dilated':
+        if main.window.groups == 1:
+            return 'conv'
+        return 'depthwise conv' if main.window.depth == 1 else 'grouped conv'
+    if main.macs or main.window or not call.leaf:
+        return 'scale' if main.pointwise else _KINDS.get(main.primitive, main.primitive.replace('_', ' '))
+    return call.name
