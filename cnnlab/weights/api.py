@@ -1,5 +1,5 @@
 """From the arrays of a source's file to a model and its variables, and back."""
-import re
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.models import registry
-from cnnlab.weights import catalog, convert, names
+from cnnlab.weights import catalog, convert, names, read
+from cnnlab.weights.lazy import LazyArrays, lazy
 
 Variables = dict[str, Any]
 
@@ -20,17 +21,23 @@ def wanted_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> Variab
     return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
 
 
-def _known_names(id: str, found: catalog.Source, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _by_layer(names_in_file, expected):
+    """{name: expected name}, where only a name's scopes differ: Keras's older files leave out those around a layer."""
+    ends = {}
+    for name in expected:
+        ends.setdefault('/'.join(name.split('/')[-2:]), []).append(name)
+    known = set(expected)
+    return {n: n if n in known or len(ends.get('/'.join(n.split('/')[-2:]), [])) != 1 else ends['/'.join(n.split('/')[-2:])][0]
+            for n in names_in_file}
+
+
+def _known_names(found: catalog.Source, arrays: Mapping[str, np.ndarray], wanted: Variables) -> LazyArrays:
     """The arrays under the names that the rules know."""
-    step = names.renumbered(arrays) if id.startswith('keras/') else names.without_prefix(arrays)
-    after = names.rewritten(step.values(), found.old_names)
-    out = {}
-    for name, array in arrays.items():
-        new = after[step[name]]
-        if new in out:
-            raise ValueError(f'the file of {id} gives {new!r} twice, once as {name!r}')
-        out[new] = np.asarray(array)
-    return out
+    new = names.renumbered(arrays) if found.is_keras else names.without_prefix(arrays)
+    new = names.composed(new, names.rewritten(new.values(), found.old_names))
+    if found.is_keras:
+        new = names.composed(new, _by_layer(new.values(), convert.names(wanted, found.book)))
+    return lazy(arrays).renamed(names.once(found.id, new))
 
 
 def from_arrays(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:
@@ -41,16 +48,37 @@ def from_arrays(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[st
       arrays: {the source's name: array in the source's layout}; float16 and bfloat16 are widened to float32.
       fields: fields of the model that the arrays were made with, where they differ ({'num_classes': 10} for a fine-tuned file).
 
+    Returns:
+      The module, and {'params', 'batch_stats'} of float32 numpy arrays.
+
     Raises:
       KeyError: no such id (the nearest are given).
       ValueError: the arrays are not those of this network: one error with every misfit.
     """
     found = catalog.source(id)
-    known = _known_names(id, found, arrays)
-    flags = {field: any(re.match(p, n) for n in known) for field, p in found.flags.items()}
-    model = registry.create(found.model, **{**found.fields, **flags, **(fields or {})})
+    model = registry.create(found.model, **{**found.fields, **found.flagged(arrays), **(fields or {})})
     wanted = wanted_shapes(model, catalog.input_shape(found))
+    known = _known_names(found, arrays, wanted)
     return model, convert.to_variables(known, found.book, wanted, ignore=found.ignore, weights=id)
+
+
+def from_file(id: str, path: str | pathlib.Path, *, ema: bool = False,
+              fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:
+    """`from_arrays` of a file: .safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5 or .keras; nothing that is in it is run.
+
+    Args:
+      id: of `supported()`.
+      path: the file; its format is told from its first bytes.
+      ema: take the moving average of a training checkpoint that holds both.
+      fields: as in `from_arrays`.
+
+    Raises:
+      KeyError: no such id.
+      FileNotFoundError: no such file.
+      ValueError: the file is damaged, asks for code to be run, or holds another network.
+    """
+    catalog.source(id)  # an unknown id is told before a large file is opened
+    return from_arrays(id, read.arrays(path, ema=ema), fields=fields)
 
 
 def to_arrays(id: str, variables: Variables) -> dict[str, np.ndarray]:

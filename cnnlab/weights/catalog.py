@@ -2,6 +2,7 @@
 import dataclasses
 import functools
 import importlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,16 @@ class Source:
     old_names: tuple[tuple[str, str], ...]  # (pattern, replacement) over names of files older than the source's present code
     ignore: tuple[str, ...]  # patterns of names that are left unread
     rules: Callable[[], tuple[Rule, ...]]
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether the names in its files are Keras's variable paths."""
+        return self.id.startswith('keras/')
+
+    def flagged(self, names: Iterable[str]) -> dict[str, bool]:
+        """{field: whether the file holds a name for it}; a wrapper's prefix is overlooked."""
+        names = [n.removeprefix('module.') for n in names]
+        return {field: any(re.match(p, n) for n in names) for field, p in self.flags.items()}
 
     @functools.cached_property
     def book(self) -> RuleBook:

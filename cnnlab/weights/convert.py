@@ -77,7 +77,7 @@ def to_variables(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.
         if array.shape != expected:
             misfits.append(f'{name}: has the shape {_shape(array.shape)}, the network wants {_shape(expected)}')
             continue
-        out[path] = np.ascontiguousarray(layout.to_ours(array), dtype=np.float32)
+        out[path] = np.array(layout.to_ours(array), np.float32, order='C')  # a copy: a mapped file may go away
     misfits += [_missing(path, book) for path in shapes if path not in given_by]
     refuse(weights, misfits)
     return _nested({path: out[path] for path in shapes})
@@ -91,6 +91,11 @@ def _source_shape(layout, shape) -> tuple[int, ...]:
 def _missing(path, book):
     theirs = book.theirs(path)
     return f'{theirs[0]}: missing, the network needs it ({path})' if theirs else f'{path}: no rule says which array gives it'
+
+
+def names(wanted: tree.Tree, book: RuleBook) -> list[str]:
+    """The source's names of all leaves that a rule speaks of."""
+    return [found[0] for path in tree.named_leaves(wanted) if (found := book.theirs(path))]
 
 
 def to_arrays(variables: tree.Tree, book: RuleBook, *, weights: str = 'the network') -> dict[str, np.ndarray]:

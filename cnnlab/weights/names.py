@@ -1,6 +1,6 @@
 """The names in a file brought to the form that the rules know: without wrappers' prefixes, and numbered as in a fresh process."""
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # Keras's layers with variables, named automatically where a network does not name them (keras.src.utils.naming.auto_name).
 _KINDS = 'conv2d|depthwise_conv2d|separable_conv2d|batch_normalization|layer_normalization|normalization|dense'
@@ -8,10 +8,8 @@ _AUTOMATIC = re.compile(rf'({_KINDS})(?:_(\d+))?')
 
 
 def without_prefix(names: Iterable[str], prefix: str = 'module.') -> dict[str, str]:
-    """{name: name without `prefix`} if all the names have it (torch's DataParallel), else {name: name}."""
-    names = list(names)
-    cut = len(prefix) if names and all(n.startswith(prefix) for n in names) else 0
-    return {n: n[cut:] for n in names}
+    """{name: name without `prefix`}: torch's DataParallel and AveragedModel put it before every name."""
+    return {n: n.removeprefix(prefix) for n in names}
 
 
 def renumbered(names: Iterable[str]) -> dict[str, str]:
@@ -46,3 +44,18 @@ def rewritten(names: Iterable[str], changes: Iterable[tuple[str, str]]) -> dict[
             new = re.sub(pattern, replacement, new)
         out[name] = new
     return out
+
+
+def composed(first: Mapping[str, str], then: Mapping[str, str]) -> dict[str, str]:
+    """{name: then[first[name]]}."""
+    return {name: then[middle] for name, middle in first.items()}
+
+
+def once(id: str, new: Mapping[str, str]) -> Mapping[str, str]:
+    """`new`, unless two names of a file became the same: ValueError."""
+    old = {}
+    for name, known in new.items():
+        if known in old:
+            raise ValueError(f'{old[known]!r} and {name!r} are both {known!r} of {id}; a file gives each array once')
+        old[known] = name
+    return new
