@@ -1,0 +1,81 @@
+"""Inception-ResNet-v2: Szegedy et al. 2016, arXiv:1602.07261, by the tables of keras/src/applications/inception_resnet_v2.py."""
+import functools
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from cnnlab.models.registry import register
+from cnnlab.nn.inception import Branch, Branches, InceptionStem, Step
+from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalMean
+
+_MIXED5B = (
+    Branch('branch0', (Step(96),)),
+    Branch('branch1', (Step(48), Step(64, 5))),
+    Branch('branch2', (Step(64), Step(96, 3), Step(96, 3))),
+    Branch('branch3', (Step(64),), 'avg'))
+_MIXED6A = (
+    Branch('branch0', (Step(384, 3, 2, 0),)),
+    Branch('branch1', (Step(256), Step(256, 3), Step(384, 3, 2, 0))),
+    Branch('branch2', pool='max'))
+_MIXED7A = (
+    Branch('branch0', (Step(256), Step(384, 3, 2, 0))),
+    Branch('branch1', (Step(256), Step(288, 3, 2, 0))),
+    Branch('branch2', (Step(256), Step(288, 3), Step(320, 3, 2, 0))),
+    Branch('branch3', pool='max'))
+_BLOCK35 = (
+    Branch('branch0', (Step(32),)),
+    Branch('branch1', (Step(32), Step(32, 3))),
+    Branch('branch2', (Step(32), Step(48, 3), Step(64, 3))))
+_BLOCK17 = (
+    Branch('branch0', (Step(192),)),
+    Branch('branch1', (Step(128), Step(160, (1, 7)), Step(192, (7, 1)))))
+_BLOCK8 = (
+    Branch('branch0', (Step(192),)),
+    Branch('branch1', (Step(192), Step(224, (1, 3)), Step(256, (3, 1)))))
+_STAGES = (  # the module that opens a stage, its residual table, how many blocks, and the factor on their branches
+    ('mixed5b', _MIXED5B, 'block35', _BLOCK35, 10, 0.17),
+    ('mixed6a', _MIXED6A, 'block17', _BLOCK17, 20, 0.1),
+    ('mixed7a', _MIXED7A, 'block8', _BLOCK8, 9, 0.2))
+
+
+class InceptionResidual(nn.Module):
+    """relu(x + scale * 1x1(branches(x))): the 1x1 convolution has a bias and no batch norm. The shape stays."""
+    branches: tuple[Branch, ...]
+    scale: float
+    last: bool = False  # without the ReLU: the block before the final convolution
+    conv: Callable = ConvNorm
+
+    @nn.compact
+    def __call__(self, x, train):
+        y = Branches(self.branches, conv=self.conv, name='branches')(x, train)
+        x = x + self.scale * Conv(x.shape[-1], 1, name='up')(y)
+        return x if self.last else Act(name='out')(x)
+
+
+class InceptionResNetV2(nn.Module):
+    """Inception-v3's stem, 10 residual blocks at 35 x 35, 20 at 17 x 17, 10 at 8 x 8, a 1x1 convolution, global mean, one dense layer."""
+    norm_scale: bool = True  # batch norms have a scale (timm's port); TensorFlow's and Keras's have none
+    momentum: float = 0.9  # of the running statistics: timm's; research/slim has 0.9997
+    dropout: float = 0.2  # before the dense layer: dropout_keep_prob of research/slim/nets/inception_resnet_v2.py is 0.8
+    num_classes: int = 1000
+
+    @nn.compact
+    def __call__(self, x, train=False):  # (n, 299, 299, 3) -> float32 logits (n, num_classes)
+        conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale)
+        x = InceptionStem(conv, name='stem')(x, train)
+        for name, mixed, block, branches, repeats, scale in _STAGES:
+            x = Branches(mixed, conv=conv, name=name)(x, train)
+            for i in range(1, repeats + 1):
+                x = InceptionResidual(branches, scale, conv=conv, name=f'{block}_{i}')(x, train)
+        x = InceptionResidual(_BLOCK8, 1.0, last=True, conv=conv, name='block8_10')(x, train)
+        x = conv(1536, 1, name='conv7b')(x, train)
+        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(x)
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+# Parameters: facts.md, table 1a (timm's; Keras's trainable ones).
+register('inception_resnet_v2', InceptionResNetV2, params=55_843_464, input_shape=(299, 299, 3), paper='arXiv:1602.07261', year=2016)
+register('inception_resnet_v2_keras', InceptionResNetV2, norm_scale=False, momentum=0.99, dropout=0.0, params=55_813_192,
+         input_shape=(299, 299, 3), paper='arXiv:1602.07261', year=2016)
