@@ -6,6 +6,7 @@ input channels of a group. Products with padding count. Biases, normalisations, 
 """
 import collections
 import dataclasses
+import fnmatch
 import functools
 import math
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from flax import linen as nn
 
 from cnnlab.analysis.fields import Fields
 from cnnlab.analysis.operations import Operation, Window, operations
+from cnnlab.analysis.paths import SCANNED
 from cnnlab.analysis.trace import Call, Trace, trace
 from cnnlab.models import registry
 
@@ -32,7 +34,7 @@ class Layer:
     """One row: a module, or a sum, concatenation or the like that a module does itself between its parts.
 
     Attributes:
-      path: of the module, 'stage1/block1/conv1'; '' is the network itself.
+      path: of the module, 'stage1/block1/conv1'; '' is the network itself, and '*' stands for all the equal blocks of a scan.
       kind: 'conv', 'depthwise conv', 'grouped conv', 'dense', 'max pool', 'average pool', 'add', 'concatenate', ... or the module's class.
       window: of a convolution or pooling.
       shape: of the output, batch first.
@@ -40,7 +42,7 @@ class Layer:
       macs: multiply-adds for the whole batch (the module's docstring has the rule).
       bytes: of the output, for the whole batch.
       times: how often it runs (in a scan over equal blocks, the number of blocks); `macs` are of all runs, `bytes` of one.
-      in_place: it works value by value on the layer before (an activation function, a batch norm in inference) and needs no memory of its own.
+      in_place: it works value by value on the layer before (an activation function, batch norm in inference) and needs no memory.
       fields: what its units see of the image's rows and of its columns; () for inputs that are no images.
     """
     path: str
@@ -85,8 +87,9 @@ class Costs:
 
     @property
     def values(self) -> int:
-        """Numbers that the input and the outputs of all layers hold, those that work in place left out: the sum of the lectures' tables."""
-        return self.batch * math.prod(self.input_shape) + sum(math.prod(layer.shape) * layer.times for layer in self.layers if not layer.in_place)
+        """Numbers in the input and the outputs of all layers but those that work in place: the sum of the lectures' tables."""
+        own = sum(math.prod(layer.shape) * layer.times for layer in self.layers if not layer.in_place)
+        return self.batch * math.prod(self.input_shape) + own
 
     @property
     def bytes(self) -> int:
@@ -125,14 +128,15 @@ def totals(model: nn.Module | str, input_shape: tuple[int, ...] | None = None) -
     if isinstance(model, str):
         return _registered_totals(model, tuple(input_shape or registry.entry(model).input_shape))
     if input_shape is None:
-        raise ValueError(f'the cost of a {type(model).__name__} depends on the size of its images; give input_shape, (height, width, channels)')
+        raise ValueError(f'what a {type(model).__name__} costs depends on its images; give input_shape, (height, width, channels)')
     found = costs(model, input_shape)
     return Totals(found.params, found.macs)
 
 
 @functools.cache
 def _registered_totals(name, input_shape):
-    found = costs(registry.create(name), input_shape)
+    scanned = {'scan': True} if 'scan' in registry.field_names(registry.entry(name).cls) else {}  # the same sums, traced sooner
+    found = costs(registry.create(name, **scanned), input_shape)
     return Totals(found.params, found.macs)
 
 
@@ -152,17 +156,30 @@ def _rows(traced: Trace, found: list[Operation]) -> list[Layer]:
         groups.setdefault(key, []).append(operation)
         if operation.weighted or operation.macs:
             weighted.setdefault(number, key)
-    params = dict(traced.params)
+    params = _by_call(traced)
     rows = [_layer(traced.calls[key[0]], group, params, weighted.get(key[0], key) == key) for key, group in groups.items()]
     return rows + [Layer(path, UNUSED, None, (), count, 0, 0, 0, True, ()) for path, count in params.items()]
+
+
+def _by_call(traced: Trace) -> dict[str, int]:
+    """The parameters by the path of the call that uses them: those of the blocks of a scan are together, as their one traced call is."""
+    called = {call.path for call in traced.calls}
+    scanned = [path for path in called if SCANNED in path.split('/')]
+    out: dict[str, int] = {}
+    for path, count in traced.params.items():
+        if path not in called:
+            path = next((s for s in scanned if fnmatch.fnmatchcase(path, s) and path.count('/') == s.count('/')), path)
+        out[path] = out.get(path, 0) + count
+    return out
 
 
 def _layer(call: Call, group: list[Operation], params: dict[str, int], owner: bool) -> Layer:
     last = group[-1]
     main = max(group, key=lambda o: (o.macs, o.window is not None))
     return Layer(
-        path=call.path, kind=_kind(call, group, main), window=main.window, shape=last.shape, params=params.pop(call.path, 0) if owner else 0,
-        macs=sum(o.macs for o in group), bytes=last.bytes, times=max(collections.Counter(o.site for o in group).values()),
+        path=call.path, kind=_kind(call, main), window=main.window, shape=last.shape,
+        params=params.pop(call.path, 0) if owner else 0, macs=sum(o.macs for o in group), bytes=last.bytes,
+        times=max(collections.Counter(o.site for o in group).values()),
         in_place=all(o.pointwise for o in group), fields=last.fields)
 
 
@@ -170,7 +187,7 @@ _KINDS = {'dot_general': 'dense', 'reduce_window_max': 'max pool', 'reduce_windo
           'mul': 'multiply', 'sub': 'subtract', 'div': 'divide', 'reduce_sum': 'sum', 'reduce_max': 'maximum', 'max': 'maximum'}
 
 
-def _kind(call: Call, group: list[Operation], main: Operation) -> str:
+def _kind(call: Call, main: Operation) -> str:
     if main.primitive == 'conv_general_dilated':
         if main.window.groups == 1:
             return 'conv'

@@ -122,7 +122,7 @@ class _Walk:
         inner = _Walk()
         out = inner.jaxpr(equation.params['body_jaxpr'].jaxpr, operands[equation.params['cond_nconsts']:], call, site)
         if any(o.macs for o in inner.found):
-            raise ValueError('the network has a `while` loop that multiplies; how often it runs, hence what it costs, cannot be known from shapes')
+            raise ValueError('the network multiplies in a `while` loop; how often it runs, hence what it costs, is unknown from shapes')
         return out
 
     def branches(self, branches, operands, call, site):

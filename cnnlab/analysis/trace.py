@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab import tree
+from cnnlab.analysis.paths import Paths
 from cnnlab.nn.layers import canonical
 
 _MARK = re.compile(r'call#(\d+)(?!.*call#)')  # the innermost mark of a name stack
@@ -17,7 +18,7 @@ _MARK = re.compile(r'call#(\d+)(?!.*call#)')  # the innermost mark of a name sta
 @dataclasses.dataclass(frozen=True)
 class Call:
     """One call of a module: where it is and what it calls itself."""
-    path: str  # 'stage1/block1/conv1'; '' is the network itself
+    path: str  # 'stage1/block1/conv1'; '' is the network itself, and '*' any of the equal blocks of a scan
     name: str  # 'batch norm' for the class BatchNorm, the function's name for an Act
     leaf: bool  # it called no other module
 
@@ -54,7 +55,7 @@ def trace(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=
         recorder = _Recorder()
         with nn.intercept_methods(recorder):
             closed = jax.make_jaxpr(lambda v, x: model.apply(v, x))(variables, images)
-    return Trace(closed.jaxpr, recorder.calls(), _own_params(variables['params'] if 'params' in variables else {}))
+    return Trace(closed.jaxpr, recorder.calls(), _own_params(variables.get('params', {})))
 
 
 def image_shapes(input_shape: tuple[int, ...], batch: int, dtype) -> jax.ShapeDtypeStruct:
@@ -81,14 +82,16 @@ class _Recorder:
     """An interceptor that marks the equations of every module. (The paths that flax itself writes there can be switched off.)"""
 
     def __init__(self):
+        self._where = Paths()
         self._paths: list[str] = []
         self._names: list[str] = []
 
     def __call__(self, call: Callable, args, kwargs, context):
-        self._paths.append('/'.join(context.module.path))
-        self._names.append(_words(context.module))
-        with jax.named_scope(f'call#{len(self._paths) - 1}'):
-            return call(*args, **kwargs)
+        with self._where.enter(context) as path:
+            self._paths.append(path)
+            self._names.append(_words(context.module))
+            with jax.named_scope(f'call#{len(self._paths) - 1}'):
+                return call(*args, **kwargs)
 
     def calls(self) -> tuple[Call, ...]:
         parents = {'/'.join(parts[:i]) for parts in (path.split('/') for path in self._paths if path) for i in range(len(parts))}
