@@ -1,0 +1,132 @@
+"""Logits of our networks against those of torchvision, timm, Keras and akamaster, from weights made by one rule out of names alone.
+
+The fixtures and the rule lie beside the project in shared/fixtures; their README tells how they were made and which tolerances were
+measured.
+"""
+import functools
+import importlib.util
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from cnnlab import tree, weights
+from cnnlab.weights import divergence
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[2].parent / 'shared' / 'fixtures'
+OPEN = sorted(p.stem for p in (FIXTURES / 'open').glob('*.json'))
+TOLERANCE = 1e-4  # of the logits' standard deviation; a faithful float32 implementation is near 1e-6 to 1e-5
+QUICK = ('akamaster__resnet20', 'torchvision__squeezenet1_1')  # a second or two each
+AUX = {'torchvision__googlenet': ('aux_logits1', 'aux_logits2'), 'torchvision__inception_v3': ('aux_logits',)}
+
+needs_fixtures = pytest.mark.skipif(not OPEN, reason='needs the folder shared/fixtures beside the project')
+
+
+def cases(names=OPEN, quick=QUICK):
+    return [pytest.param(n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in names] or [
+        pytest.param('', marks=needs_fixtures)]
+
+
+@functools.cache
+def rule():
+    spec = importlib.util.spec_from_file_location('weights_rule', FIXTURES / 'weights_rule.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Fixture:
+    """One net of a peer: its manifest, its arrays by the rule, and its logits."""
+
+    def __init__(self, name):
+        self.id = name.replace('__', '/')
+        self.manifest = json.loads((FIXTURES / 'open' / f'{name}.json').read_text())
+        self.logits = np.load(FIXTURES / 'open' / f'{name}.npz')
+        self.arrays = rule().make_state_dict(self.manifest)
+        digest = rule().digest(self.arrays.values())
+        assert digest == self.manifest['weights_sha256'], 'numpy makes other numbers from the rule than it did for the fixtures'
+
+    def images(self, key='input'):
+        spec = self.manifest[key]
+        return rule().make_input(spec['size'], scale=spec['scale'], shift=spec['shift'])
+
+
+def apart(ours, theirs):
+    return float(np.abs(np.asarray(ours, np.float64) - theirs).max() / theirs.std())
+
+
+def run(model, variables, images):
+    return np.asarray(jax.jit(model.apply)(variables, images))
+
+
+def test_every_open_fixture_is_supported():
+    if not OPEN:
+        pytest.skip('needs the folder shared/fixtures beside the project')
+    assert sorted({n.replace('__', '/') for n in OPEN} - set(weights.supported())) == []
+
+
+@pytest.mark.parametrize('name', cases())
+def test_logits_are_the_peers_at_both_sizes(name):
+    fixture = Fixture(name)
+    model, variables = weights.from_arrays(fixture.id, fixture.arrays)
+    if fixture.manifest['source'] != 'torchvision' or name not in AUX:
+        assert tree.count(variables['params']) == fixture.manifest['n_params']
+    error = apart(run(model, variables, fixture.images()), fixture.logits['logits_f64'])
+    assert error < TOLERANCE, divergence.locate(model, variables, fixture.images(), fixture.manifest['activations'],
+                                                channels_first=fixture.manifest['source'] != 'keras')
+    if 'logits_alt' in fixture.logits:
+        other = apart(run(model, variables, fixture.images('input_alt')), fixture.logits['logits_alt'])
+        assert other < TOLERANCE, f'the native size agrees, {fixture.manifest["input_alt"]["size"]} pixels do not'
+
+
+@pytest.mark.parametrize('name', cases())
+def test_arrays_come_back_bit_for_bit(name):
+    fixture = Fixture(name)
+    _, variables = weights.from_arrays(fixture.id, fixture.arrays)
+    back = weights.to_arrays(fixture.id, variables)
+    assert set(back) == set(fixture.arrays)
+    for key, array in fixture.arrays.items():
+        assert (back[key].dtype, back[key].shape) == (array.dtype, array.shape), key
+        assert back[key].tobytes() == array.tobytes(), key
+
+
+def without_dropout(call, args, kwargs, context):
+    """What the peers' stored training logits were made with: every dropout passes its input on."""
+    return args[0] if isinstance(context.module, nn.Dropout) else call(*args, **kwargs)
+
+
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN])
+def test_training_logits_and_auxiliary_heads_are_the_peers(name):
+    fixture = Fixture(name)
+    model, variables = weights.from_arrays(fixture.id, fixture.arrays)
+    assert model.aux
+    assert tree.count(variables['params']) == fixture.manifest['n_params']
+
+    def train(variables, images):
+        with nn.intercept_methods(without_dropout):
+            return model.apply(variables, images, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)})
+
+    (logits, *heads), _ = jax.jit(train)(variables, fixture.images())
+    assert apart(logits, fixture.logits['train_logits_f64']) < 2e-3
+    assert len(heads) == len(AUX[name])
+    for head, key in zip(heads, AUX[name], strict=True):
+        assert apart(head, fixture.logits[f'train_{key}_f64']) < 5e-3
+
+
+@pytest.mark.slow
+@needs_fixtures
+def test_the_first_layer_that_diverges_is_named():
+    fixture = Fixture('akamaster__resnet20')
+    rows, images = fixture.manifest['activations'], fixture.images()
+    model, variables = weights.from_arrays(fixture.id, fixture.arrays)
+    assert divergence.locate(model, variables, images, rows, channels_first=True).first is None
+    wrong = dict(fixture.arrays)
+    wrong['layer2.1.conv1.weight'] = wrong['layer2.1.conv1.weight'].transpose(0, 1, 3, 2)  # height and width exchanged
+    model, variables = weights.from_arrays(fixture.id, wrong)
+    assert apart(run(model, variables, images), fixture.logits['logits_f64']) > TOLERANCE
+    found = divergence.locate(model, variables, images, rows, channels_first=True)
+    assert (found.after, found.first) == ('layer2.0', 'layer2.1')
+    assert str(found).endswith('the last of them layer2.0; the first that does not is layer2.1')
