@@ -6,6 +6,7 @@ _GAPS = np.array([2, 8, 16, 26, 38, 52, 68, 86, 108, 132, 160])  # pixels betwee
 _PREFERENCE = np.full(16, 2.0)  # cost of each angle: to the right, then to the left, then above or below, then anything else
 _PREFERENCE[[0, 8, 4, 12]] = 0, 1, 1.5, 1.5
 _PASSES = 8
+_CHUNK = 12  # candidates that are weighed at a time
 _ALONG = np.linspace(0.15, 1, 8)  # where a leader line is sampled
 
 
@@ -29,17 +30,28 @@ def place(points: np.ndarray, sizes: np.ndarray, area: tuple[float, float, float
     markers = np.concatenate([points - radius, points + radius], 1)
     fixed = markers if obstacles is None or not len(obstacles) else np.concatenate([markers, np.asarray(obstacles, float)])
     centres = np.full_like(points, np.nan)
-    candidates = [_candidates(p, s, radius) for p, s in zip(points, sizes, strict=True)]
-    standing = [_standing(c, points[i], sizes[i], area, np.delete(fixed, i, 0), np.delete(points, i, 0), radius)
-                for i, c in enumerate(candidates)]
+    candidates, standing = [], []
+    for i, (point, size) in enumerate(zip(points, sizes, strict=True)):
+        places = _candidates(point, size, radius)
+        cost = _standing(places, point, size, area, np.delete(fixed, i, 0), np.delete(points, i, 0), radius)
+        order = np.argsort(cost, kind='stable')
+        candidates.append(places[order])
+        standing.append(cost[order])
     distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    order = np.argsort(np.sort(distances, 1)[:, :4].sum(1), kind='stable')
+    crowded = np.argsort(np.sort(distances, 1)[:, :4].sum(1), kind='stable')
     for _ in range(_PASSES):
         before = centres.copy()
-        for i in order:
+        for i in crowded:
             placed = np.flatnonzero(~np.isnan(centres[:, 0]) & (np.arange(len(points)) != i))
-            cost = standing[i] + _meeting(candidates[i], points[i], sizes[i], centres[placed], points[placed], sizes[placed])
-            centres[i] = candidates[i][np.argmin(cost)]
+            lowest = np.inf
+            for start in range(0, len(candidates[i]), _CHUNK):
+                if standing[i][start] >= lowest:
+                    break  # what follows costs more before it meets any label
+                chunk = candidates[i][start:start + _CHUNK]
+                meeting = _meeting(chunk, points[i], sizes[i], centres[placed], points[placed], sizes[placed])
+                cost = standing[i][start:start + _CHUNK] + meeting
+                if cost.min() < lowest:
+                    lowest, centres[i] = cost.min(), chunk[np.argmin(cost)]
         if np.array_equal(before, centres):
             break
     return centres

@@ -59,7 +59,8 @@ def scatter_accuracy(names: Sequence[str], cost: Sequence[float], accuracy: Sequ
             raise ValueError(f'{name} has cost {cost[i]} and accuracy {accuracy[i]} ± {error[i]}; a logarithmic axis needs a cost '
                              'above 0 and finite numbers')
     y, deviation, many = 100 * y, 100 * deviation, len(names) > 20
-    figure = style.figure(11, 7.5) if many else style.figure(8, 5)
+    room = min(2.0, max(1.0, (len(names) / 60) ** 0.5))  # as much for each name as sixty have
+    figure = style.figure(11 * room, 7.5 * room) if many else style.figure(8, 5)
     axes = style.quiet(figure.add_subplot(), xlabel, ylabel)
     axes.set_xscale('log')
     axes.xaxis.set_major_formatter(EngFormatter(sep=' '))

@@ -15,7 +15,7 @@ LEGEND_INSIDE = 6  # more lines than this go beside the axes
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` x `height` inches (to a sixteenth, so that pixels are whole), drawn by Agg: no display, no global state."""
+    """An empty figure of `width` x `height` inches (to a sixteenth: whole pixels), drawn by Agg: no display, no global state."""
     made = Figure((round(16 * width) / 16, round(16 * height) / 16), dpi=DPI, layout='constrained', facecolor='white')
     made.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # inches to the edge
     FigureCanvasAgg(made)

@@ -1,4 +1,6 @@
 """Plots are written whole, in their size, with their data in them."""
+import pathlib
+
 import matplotlib
 import numpy as np
 import pytest
@@ -63,6 +65,19 @@ def test_a_failed_rename_leaves_no_part_behind(tmp_path):
         files.write_text(folder, 'x')
     assert list(tmp_path.iterdir()) == [folder]
     assert files.write_text(tmp_path / 'a' / 'µ.txt', '±').read_bytes() == '±'.encode()
+
+
+def test_a_kill_before_the_rename_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / 'page.html'
+    path.write_text('old')
+
+    def killed(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pathlib.Path, 'replace', killed)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_text(path, 'new')
+    assert path.read_text() == 'old'
 
 
 def test_only_png_is_saved(tmp_path):

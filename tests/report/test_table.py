@@ -72,6 +72,7 @@ def test_html_is_escaped_and_shows_every_cell():
     assert [read.cells[5 + 4 * i:9 + 4 * i] for i in range(3)] == TABLE.shown()
     assert 'data-value="60000"' in text
     assert f'data-value="{0.1 + 0.2}"' in text
+    assert f'data-value="{spread([0.99, 0.98, 0.994]).mean}"' in text, 'a spread sorts by its mean'
     assert '&lt;i&gt;&amp;amp;' in text
 
 
