@@ -1,10 +1,11 @@
-"""Residual and plain nets for CIFAR: He et al. 2015, arXiv:1512.03385; with stochastic depth, Huang et al. 2016, arXiv:1603.09382."""
+"""Residual and plain nets for CIFAR: He et al. 2015, arXiv:1512.03385."""
 import functools
 
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnlab.models.registry import register
+from cnnlab.models.registry import alias, register
+from cnnlab.nn.blocks import DropPath, StochasticDepth
 from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
 from cnnlab.nn.residual import Residual, basic, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
@@ -16,6 +17,7 @@ class CifarResNet(nn.Module):
     shortcut: str = 'A'  # 'A' zero channels (the paper's choice here), 'B' projections where the shape changes, 'C' everywhere, 'none'
     width: int = 16  # channels of the first stage; doubled in each further one
     drop_path: float = 0.0  # of the last block, rising linearly from the first: 1 - p_L of stochastic depth
+    drop_batch: bool = False  # stochastic depth as its paper: a block is left out for the whole batch, and weighed by p_l in evaluation
     remat: bool = False  # recompute inside blocks in the backward pass
     scan: bool = False  # one traced block a stage, for the deepest nets
     num_classes: int = 10
@@ -23,10 +25,11 @@ class CifarResNet(nn.Module):
     @nn.compact
     def __call__(self, x, train=False):  # (n, 32, 32, 3) -> float32 logits (n, num_classes)
         x = ConvNorm(self.width, 3, name='stem')(x, train)
+        block = functools.partial(Residual, drop=StochasticDepth if self.drop_batch else DropPath)
         for i, rates in enumerate(linear_decay(self.drop_path, (self.blocks,) * 3)):
             width, changes = self.width << i, i > 0
-            first = functools.partial(Residual, basic(width, 2 if changes else 1), shortcut_kind(self.shortcut, changes))
-            rest = functools.partial(Residual, basic(width), shortcut_kind(self.shortcut, False))
+            first = functools.partial(block, basic(width, 2 if changes else 1), shortcut_kind(self.shortcut, changes))
+            rest = functools.partial(block, basic(width), shortcut_kind(self.shortcut, False))
             x = Stage(first, rest, rates, self.remat, self.scan, name=f'stage{i + 1}')(x, train)
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
@@ -37,9 +40,8 @@ for _blocks, _params in ((3, 269_722), (5, 464_154), (7, 658_586), (9, 853_018),
     _depth = 6 * _blocks + 2
     register(f'cifar_resnet{_depth}', CifarResNet, blocks=_blocks, params=_params, input_shape=(32, 32, 3), paper='arXiv:1512.03385',
              year=2015)
+    alias(f'resnet{_depth}', f'cifar_resnet{_depth}')  # there is no such ImageNet network
     if _depth <= 56:
+        alias(f'plain{_depth}', f'cifar_plain{_depth}')
         register(f'cifar_plain{_depth}', CifarResNet, blocks=_blocks, shortcut='none', params=_params, input_shape=(32, 32, 3),
                  paper='arXiv:1512.03385', year=2015)
-    if _depth >= 110:
-        register(f'cifar_resnet{_depth}_stochastic_depth', CifarResNet, blocks=_blocks, drop_path=0.5, params=_params,
-                 input_shape=(32, 32, 3), paper='arXiv:1603.09382', year=2016)

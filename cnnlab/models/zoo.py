@@ -1,5 +1,8 @@
 """The families of the zoo: importing a module here registers its networks. One line a family, in alphabetical order."""
+import cnnlab.models.bit  # noqa: F401
+import cnnlab.models.cifar_preresnet  # noqa: F401
 import cnnlab.models.cifar_resnet  # noqa: F401
+import cnnlab.models.cifar_senet  # noqa: F401
 import cnnlab.models.convnetjs  # noqa: F401
 import cnnlab.models.densenet  # noqa: F401
 import cnnlab.models.inception_resnet_v2  # noqa: F401
@@ -11,4 +14,12 @@ import cnnlab.models.linear  # noqa: F401
 import cnnlab.models.mlp  # noqa: F401
 import cnnlab.models.nasnet  # noqa: F401
 import cnnlab.models.pnasnet  # noqa: F401
+import cnnlab.models.preresnet  # noqa: F401
+import cnnlab.models.preresnet_keras  # noqa: F401
+import cnnlab.models.resnet  # noqa: F401
+import cnnlab.models.resnet_d  # noqa: F401
+import cnnlab.models.resnext  # noqa: F401
+import cnnlab.models.senet  # noqa: F401
+import cnnlab.models.stochastic_depth  # noqa: F401
+import cnnlab.models.wide_resnet  # noqa: F401
 import cnnlab.models.xception  # noqa: F401

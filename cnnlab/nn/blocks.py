@@ -2,6 +2,7 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.nn import init
@@ -29,7 +30,7 @@ class SqueezeExcite(nn.Module):
 class DropPath(nn.Module):
     """In training, drops the whole branch of an image with probability `rate` and divides the kept ones by 1 - rate.
 
-    Huang et al. 2016, arXiv:1603.09382 (there the scaling is at test time; the expectation is the same); Larsson et al. 2016 named it.
+    The later form of `StochasticDepth`, under the name of Larsson et al. 2016: evaluation is as without it.
     """
     rate: float | jax.Array  # an array where a scan runs over blocks of several rates
 
@@ -39,3 +40,18 @@ class DropPath(nn.Module):
             return x
         keep = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate, (x.shape[0],) + (1,) * (x.ndim - 1))
         return x * (keep / (1 - self.rate)).astype(x.dtype)
+
+
+class StochasticDepth(nn.Module):
+    """In training, drops the branch for the whole batch with probability `rate`; in evaluation, multiplies it by 1 - rate.
+
+    Huang et al. 2016, arXiv:1603.09382, as in its code (yueatsprograms/Stochastic_Depth, ResidualDrop.lua).
+    """
+    rate: float | jax.Array
+
+    @nn.compact
+    def __call__(self, x, train):
+        if isinstance(self.rate, int | float) and self.rate == 0:
+            return x
+        kept = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate) if train else 1 - self.rate
+        return x * jnp.asarray(kept, x.dtype)

@@ -74,12 +74,15 @@ class BatchNorm(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Wu & He 2018, arXiv:1803.08494. (n, ..., c): mean and variance per image, over all positions and the channels of a group."""
+    """Wu & He 2018, arXiv:1803.08494. (n, ..., c): mean and variance per image, over all positions and the channels of a group.
+
+    `train` changes nothing; with it a GroupNorm is called as a BatchNorm is.
+    """
     groups: int = 32
     eps: float = 1e-5
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         if x.shape[-1] % self.groups:
             raise ValueError(f'{x.shape[-1]} channels do not split into {self.groups} groups')
         dtype = jnp.promote_types(x.dtype, jnp.float32)

@@ -1,4 +1,4 @@
-"""Residual blocks after He et al. 2015 (arXiv:1512.03385), declared as data, and stages of them."""
+"""Residual blocks after He et al. 2015 (arXiv:1512.03385), declared as data."""
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from cnnlab import names
 from cnnlab.nn.blocks import DropPath, SqueezeExcite
 from cnnlab.nn.layers import Act, AvgPool, ConvNorm
 
-SHORTCUTS = ('A', 'B', 'C', 'none')  # section 3.3 of the paper; 'none' is its plain net
-KINDS = ('identity', 'pad', 'project', 'pool_project', 'none')
+OPTIONS = ('A', 'B', 'C', 'none')  # of the paper, for a whole network; 'none' is its plain net
+KINDS = ('identity', 'pad', 'project', 'pool_project', 'none')  # of one block's shortcut
 
 
 class ConvSpec(NamedTuple):
@@ -23,14 +23,22 @@ class ConvSpec(NamedTuple):
 
 
 def basic(width: int, stride: int = 1) -> tuple[ConvSpec, ...]:
-    """Figure 5, left: two 3x3 convolutions, the stride on the first."""
+    """Figure 5 of the paper, left: two 3x3 convolutions, the stride on the first."""
     return ConvSpec(width, 3, stride), ConvSpec(width, 3)
 
 
 def bottleneck(width: int, features: int, stride: int = 1, *, stride_on: str = '3x3', groups: int = 1) -> tuple[ConvSpec, ...]:
-    """Figure 5, right: 1x1 to `width` channels, 3x3, 1x1 to `features`; `stride_on` is '1x1' (the paper) or '3x3' ("v1.5")."""
-    first = names.among('place of the stride', stride_on, ('1x1', '3x3')) == '1x1'
-    return (ConvSpec(width, 1, stride if first else 1), ConvSpec(width, 3, 1 if first else stride, groups), ConvSpec(features, 1))
+    """Figure 5, right: 1x1 to `width` channels, 3x3, 1x1 to `features`; the stride is on the first '1x1' or on the '3x3' ("v1.5")."""
+    on_first = names.among('place of the stride', stride_on, ('1x1', '3x3')) == '1x1'
+    return (ConvSpec(width, 1, stride if on_first else 1), ConvSpec(width, 3, 1 if on_first else stride, groups), ConvSpec(features, 1))
+
+
+def total_stride(convs: tuple[ConvSpec, ...]) -> int:
+    """By how much a branch shrinks the map."""
+    stride = 1
+    for spec in convs:
+        stride *= spec.stride
+    return stride
 
 
 def shortcut_kind(option: str, changes: bool) -> str:
@@ -40,7 +48,7 @@ def shortcut_kind(option: str, changes: bool) -> str:
       option: A pads with zero channels, without parameters; B projects where the block `changes` the shape; C projects everywhere.
       changes: the block is declared to change the size or the number of channels.
     """
-    names.among('shortcut option', option, SHORTCUTS)
+    names.among('shortcut option', option, OPTIONS)
     if option == 'none':
         return 'none'
     if option == 'C' or (option == 'B' and changes):
@@ -49,9 +57,9 @@ def shortcut_kind(option: str, changes: bool) -> str:
 
 
 def linear_decay(rate: float, blocks: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
-    """Drop rates for every block of every stage: block l of L is dropped with probability rate l / L.
+    """Drop rates for every block of every stage: block l of L is left out with probability rate l / L.
 
-    Stochastic depth (Huang et al. 2016, arXiv:1603.09382) states survival p_l = 1 - (l / L) (1 - p_L); `rate` is 1 - p_L.
+    Stochastic depth (Huang et al. 2016, arXiv:1603.09382; its code's 'lin_decay'); `rate` is the paper's 1 - p_L.
 
     Raises:
       ValueError: the rate is not in [0, 1).
@@ -65,56 +73,65 @@ def linear_decay(rate: float, blocks: tuple[int, ...]) -> tuple[tuple[float, ...
     return tuple(out)
 
 
-class Shortcut(nn.Module):
-    """(n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features), by one of `KINDS`.
+class ZeroPad(nn.Module):
+    """Option A: every `stride`-th pixel, and zero channels on both sides. (n, h, w, c) -> (n, h', w', features).
 
-    'pad' takes every `stride`-th pixel and adds zero channels, half on each side (akamaster/pytorch_resnet_cifar10; the paper does not say
-    where); 'pool_project' averages 2x2 before a 1x1 projection at stride 1 (ResNet-D, He et al. 2018, arXiv:1812.01187).
+    The paper does not say where the zeros are; half before and half after is akamaster/pytorch_resnet_cifar10's way.
     """
-    kind: str
     features: int
     stride: int = 1
-    kernel: int = 1
-    conv: Callable = ConvNorm
 
-    @nn.compact
-    def __call__(self, x, train):
-        names.among('shortcut', self.kind, KINDS)
-        if self.kind == 'pad':
-            low = (self.features - x.shape[-1]) // 2
-            high = self.features - x.shape[-1] - low
-            return jnp.pad(x[:, ::self.stride, ::self.stride], ((0, 0), (0, 0), (0, 0), (low, high)))
-        if self.kind == 'project':
-            return self.conv(self.features, self.kernel, self.stride, act=None, name='proj')(x, train)
-        if self.kind == 'pool_project':
-            if self.stride > 1:
-                x = AvgPool(self.stride, self.stride, ceil=True, count_include_pad=False, name='pool')(x)
-            return self.conv(self.features, 1, act=None, name='proj')(x, train)
-        return x
+    def __call__(self, x):
+        low = (self.features - x.shape[-1]) // 2
+        return jnp.pad(x[:, ::self.stride, ::self.stride], ((0, 0), (0, 0), (0, 0), (low, self.features - x.shape[-1] - low)))
+
+
+def shortcut(kind: str, x: jax.Array, features: int, stride: int, project: Callable) -> jax.Array:
+    """What is added to the branch, (n, h, w, c) -> (n, ceil(h / stride), ..., features); called within a block's compact method.
+
+    'pool_project' averages 2x2 before a projection at stride 1: ResNet-D, He et al. 2018, arXiv:1812.01187.
+
+    Args:
+      kind: one of KINDS but 'none'.
+      project: (x, stride) -> the projection of x.
+    """
+    names.among('shortcut', kind, KINDS[:-1])
+    if kind == 'pad':
+        return ZeroPad(features, stride, name='pad')(x)
+    if kind == 'project':
+        return project(x, stride)
+    if kind == 'pool_project':
+        if stride > 1:
+            x = AvgPool(stride, stride, ceil=True, count_include_pad=False, name='pool')(x)
+        return project(x, 1)
+    return x
 
 
 class Residual(nn.Module):
     """relu(shortcut(x) + branch(x)): each convolution of the branch with batch norm, and ReLU after all but the last.
 
-    The stride and the number of channels of the shortcut are those of the branch. (n, h, w, c) -> (n, h', w', convs[-1].features).
+    The stride and the channels of the shortcut are those of the branch. (n, h, w, c) -> (n, h', w', convs[-1].features).
     """
     convs: tuple[ConvSpec, ...]
     shortcut: str = 'identity'  # one of KINDS
     projection: int = 1  # kernel of a projecting shortcut
     squeeze: int | None = None  # channels between the two layers of a squeeze-excite at the end of the branch
+    act_last: bool = False  # ReLU after the last convolution of the branch too
     drop_path: float | jax.Array = 0.0  # probability of leaving the branch out in training
+    drop: Callable = DropPath  # or StochasticDepth
     conv: Callable = ConvNorm  # called as ConvNorm is
 
     @nn.compact
     def __call__(self, x, train):
-        y, stride = x, 1
-        for i, spec in enumerate(map(ConvSpec._make, self.convs), 1):
-            act = nn.relu if i < len(self.convs) else None
+        specs = tuple(map(ConvSpec._make, self.convs))
+        y = x
+        for i, spec in enumerate(specs, 1):
+            act = nn.relu if i < len(specs) or self.act_last else None
             y = self.conv(spec.features, spec.kernel, spec.stride, groups=spec.groups, act=act, name=f'conv{i}')(y, train)
-            stride *= spec.stride
         if self.squeeze:
             y = SqueezeExcite(self.squeeze, name='se')(y)
-        y = DropPath(self.drop_path, name='drop_path')(y, train)
+        y = self.drop(self.drop_path, name='drop_path')(y, train)
         if self.shortcut != 'none':
-            y = y + Shortcut(self.shortcut, y.shape[-1], stride, self.projection, self.conv, name='shortcut')(x, train)
+            y = y + shortcut(self.shortcut, x, specs[-1].features, total_stride(specs), lambda x, stride: self.conv(
+                specs[-1].features, self.projection, stride, act=None, name='proj')(x, train))
         return Act(name='out')(y)

@@ -1,0 +1,53 @@
+"""Pre-activation blocks: He et al. 2016, "Identity mappings in deep residual networks", arXiv:1603.05027; declared as data."""
+import functools
+from collections.abc import Callable
+
+import jax
+from flax import linen as nn
+
+from cnnlab.nn.blocks import DropPath, SqueezeExcite
+from cnnlab.nn.layers import Act, BatchNorm, Conv
+from cnnlab.nn.residual import ConvSpec, shortcut, total_stride
+
+
+class PreActivation(nn.Module):
+    """shortcut + branch, where norm and ReLU come before each convolution and nothing after the sum.
+
+    A projecting shortcut is a bare 1x1 convolution of the *activated* input, and shares the first norm with the branch
+    (KaimingHe/resnet-1k-layers, resnet-pre-act.lua); other shortcuts take the input as it is.
+    (n, h, w, c) -> (n, h', w', convs[-1].features).
+    """
+    convs: tuple[ConvSpec, ...]
+    shortcut: str = 'identity'  # 'identity', 'pad' or 'project'
+    activated: bool = False  # the input has been through norm and ReLU already: no first norm here
+    squeeze: int | None = None  # channels between the two layers of a squeeze-excite at the end of the branch
+    dropout: float = 0.0  # before the last convolution: Wide ResNet
+    last_bias: bool = False  # biases in the last convolution and the projection: Keras
+    drop_path: float | jax.Array = 0.0
+    norm: Callable = BatchNorm  # called as BatchNorm is, its module with (x, train)
+    conv: Callable = functools.partial(Conv, bias=False)  # called as Conv is
+
+    @nn.compact
+    def __call__(self, x, train):
+        specs = tuple(map(ConvSpec._make, self.convs))
+        y = x if self.activated else self._activate(1, x, train)
+        first = y
+        for i, spec in enumerate(specs, 1):
+            if i > 1:
+                y = self._activate(i, y, train)
+            if i == len(specs) and self.dropout:
+                y = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(y)
+            y = self._conv(i == len(specs), spec, f'conv{i}')(y)
+        if self.squeeze:
+            y = SqueezeExcite(self.squeeze, name='se')(y)
+        y = DropPath(self.drop_path, name='drop_path')(y, train)
+        source = first if self.shortcut == 'project' else x
+        return y + shortcut(self.shortcut, source, specs[-1].features, total_stride(specs), lambda x, stride: self._conv(
+            True, ConvSpec(specs[-1].features, 1, stride), 'proj')(x))
+
+    def _activate(self, i, x, train):
+        return Act(name=f'act{i}')(self.norm(name=f'norm{i}')(x, train))
+
+    def _conv(self, last, spec, name):
+        conv = functools.partial(self.conv, bias=True) if last and self.last_bias else self.conv
+        return conv(spec.features, spec.kernel, spec.stride, groups=spec.groups, name=name)
