@@ -30,13 +30,13 @@ _BLOCK35 = (
 _BLOCK17 = (
     Branch('branch0', (Step(192),)),
     Branch('branch1', (Step(128), Step(160, (1, 7)), Step(192, (7, 1)))))
-_BLOCK8 = (
+BLOCK8 = (
     Branch('branch0', (Step(192),)),
     Branch('branch1', (Step(192), Step(224, (1, 3)), Step(256, (3, 1)))))
-_STAGES = (  # the module that opens a stage, its residual table, how many blocks, and the factor on their branches
+STAGES = (  # the module that opens a stage, its residual table, how many blocks, and the factor on their branches
     ('mixed5b', _MIXED5B, 'block35', _BLOCK35, 10, 0.17),
     ('mixed6a', _MIXED6A, 'block17', _BLOCK17, 20, 0.1),
-    ('mixed7a', _MIXED7A, 'block8', _BLOCK8, 9, 0.2))
+    ('mixed7a', _MIXED7A, 'block8', BLOCK8, 9, 0.2))
 
 
 class InceptionResidual(nn.Module):
@@ -64,11 +64,11 @@ class InceptionResNetV2(nn.Module):
     def __call__(self, x, train=False):  # (n, 299, 299, 3) -> float32 logits (n, num_classes)
         conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale)
         x = InceptionStem(conv, name='stem')(x, train)
-        for name, mixed, block, branches, repeats, scale in _STAGES:
+        for name, mixed, block, branches, repeats, scale in STAGES:
             x = Branches(mixed, conv=conv, name=name)(x, train)
             for i in range(1, repeats + 1):
                 x = InceptionResidual(branches, scale, conv=conv, name=f'{block}_{i}')(x, train)
-        x = InceptionResidual(_BLOCK8, 1.0, last=True, conv=conv, name='block8_10')(x, train)
+        x = InceptionResidual(BLOCK8, 1.0, last=True, conv=conv, name='block8_10')(x, train)
         x = conv(1536, 1, name='conv7b')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
         x = Dense(self.num_classes, name='head')(x)

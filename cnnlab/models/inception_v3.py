@@ -40,7 +40,7 @@ _GRID8 = (  # forks into 1x3 and 3x1
     Branch('branch3x3', (Step(384), (Step(384, (1, 3)), Step(384, (3, 1))))),
     Branch('branch3x3dbl', (Step(448), Step(384, 3), (Step(384, (1, 3)), Step(384, (3, 1))))),
     Branch('branch_pool', (Step(192),), 'avg'))
-_MIXED = (  # what follows the stem; the auxiliary head reads mixed6e
+MIXED = (  # what follows the stem; the auxiliary head reads mixed6e
     ('mixed5b', grid35(32)), ('mixed5c', grid35(64)), ('mixed5d', grid35(64)), ('mixed6a', _REDUCTION17),
     ('mixed6b', grid17(128)), ('mixed6c', grid17(160)), ('mixed6d', grid17(160)), ('mixed6e', grid17(192)),
     ('mixed7a', _REDUCTION8), ('mixed7b', _GRID8), ('mixed7c', _GRID8))
@@ -59,7 +59,7 @@ class InceptionV3(nn.Module):
     def __call__(self, x, train=False):  # (n, 299, 299, 3) -> float32 logits (n, num_classes), in training with aux a pair of them
         conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale)
         x, aux = InceptionStem(conv, name='stem')(x, train), None
-        for name, branches in _MIXED:
+        for name, branches in MIXED:
             x = Branches(branches, self.count_include_pad, conv, name=name)(x, train)
             if name == 'mixed6e' and self.aux and (train or self.is_initializing()):
                 aux = AuxHead(self.num_classes, 5, conv, name='aux')(x, train)

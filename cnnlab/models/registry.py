@@ -21,6 +21,7 @@ class Entry:
 
 
 _TABLE: dict[str, Entry] = {}
+_ALIASES: dict[str, str] = {}
 
 
 def field_names(cls: type[nn.Module]) -> list[str]:
@@ -49,6 +50,23 @@ def register(name: str, cls: type[nn.Module], *, paper: str, year: int, params: 
     _TABLE[name] = Entry(cls, fields, paper, year, params, tuple(input_shape))
 
 
+def alias(name: str, registered: str) -> None:
+    """Lets `entry` and `create` take a second name for one network where no other could be meant; `names` does not list it.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+    if name in _TABLE or name in _ALIASES:
+        raise ValueError(f'the model name {name!r} is taken')
+    _ALIASES[name] = registered
+
+
+def resolve(name: str) -> str:
+    """The registered name that `name`, perhaps an alias, stands for; other names stay as they are."""
+    _table()
+    return _ALIASES.get(name, name)
+
+
 def _table() -> dict[str, Entry]:
     importlib.import_module('cnnlab.models.zoo')  # the families register themselves; once
     return _TABLE
@@ -56,7 +74,7 @@ def _table() -> dict[str, Entry]:
 
 def entry(name: str) -> Entry:
     """The facts of a network; KeyError with the nearest names where there is none."""
-    return lookups.lookup('model', name, _table())
+    return lookups.lookup('model', resolve(name), _table())
 
 
 def create(name: str, **overrides: Any) -> nn.Module:

@@ -1,0 +1,17 @@
+"""Recipes for scikit-learn's handwritten digits: 8x8 grey images, 1,150 to train, 287 to choose by, 360 to test.
+
+Every field is assumed (no paper trains these networks on this set); rates were chosen on the 287 validation images.
+"""
+from cnnlab.recipes.recipe import Recipe
+
+_RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}  # others: see `recipe`
+
+
+def recipe(model: str, size: tuple[int, int] = (8, 8)) -> Recipe:
+    """For any registered network; images are shifted by up to one pixel, then enlarged to `size` where that is not 8x8."""
+    view = () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',)
+    return Recipe(
+        model=model, dataset='digits', holdout=287, augment=('shift(1)',), view=view, normalise='channel',
+        duration='60 epochs', batch=64, optimiser='nesterov', rate=_RATES.get(model, 0.05), decay=5e-4, decayed=('kernel$',),
+        schedule='cosine', warmup='2 epochs', clip=1.0, evaluate_every='6 epochs', checkpoint_every='30 epochs',
+        log_every='1 epochs', keep=1)

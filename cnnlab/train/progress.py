@@ -1,0 +1,51 @@
+"""A progress bar with loss, top-1, images/s and time left; plain lines where there is no terminal."""
+import rich.console
+import rich.progress as bars
+
+
+class Progress:
+    """Shows a run of `total` steps of `batch` images each.
+
+    Args:
+      label: what is running.
+      done: steps made before.
+      quiet: shows nothing.
+    """
+
+    def __init__(self, label: str, total: int, batch: int, done: int = 0, quiet: bool = False):
+        self._console = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
+        self._label, self._total, self._batch = label, total, batch
+        self._bar = None
+        if self._console.is_terminal and not quiet:
+            self._bar = bars.Progress(
+                bars.TextColumn('{task.description}'), bars.BarColumn(bar_width=None), bars.MofNCompleteColumn(),
+                bars.TextColumn('{task.fields[note]}'), bars.TimeRemainingColumn(), console=self._console, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(label, total=total, completed=done, note='')
+
+    def advance(self, step: int) -> None:
+        """The run is at this step."""
+        if self._bar:
+            self._bar.update(self._task, completed=step)
+
+    def show(self, step: int, loss: float, top1: float, images_per_second: float) -> None:
+        """New figures of training. Without a terminal they are shown with the next `line` only."""
+        if self._bar:
+            self._bar.update(self._task, completed=step, note=f'loss {loss:.3f}  top-1 {top1:.1%}  {images_per_second:,.0f} images/s')
+
+    def line(self, step: int, seconds_left: float, **figures: str) -> None:
+        """One lasting line, above the bar where there is one."""
+        left = f'  {_clock(seconds_left)} left' if step < self._total else ''
+        self._console.print(f'{self._label}  step {step:,} of {self._total:,}  ' + '  '.join(f'{k} {v}' for k, v in figures.items()) + left,
+                            soft_wrap=True)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar:
+            self._bar.stop()
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'

@@ -1,0 +1,89 @@
+"""The directory of a run: what it was, so that it can go on or be repeated, and nothing else's."""
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+import jax
+
+from cnnlab.recipes import recipe as recipes
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.report.files import write_text
+
+_PACKAGES = ('cnnlab', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy', 'tensorflow-datasets',
+             'opencv-python-headless')
+
+
+def writable(directory: str | os.PathLike) -> pathlib.Path:
+    """The directory, made where it is missing.
+
+    Raises:
+      PermissionError, NotADirectoryError: it cannot be made or written to; one sentence.
+    """
+    path = pathlib.Path(directory).expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(f'the workdir {path} cannot be made: {error.filename or path} is a file') from error
+    except OSError as error:
+        raise PermissionError(f'the workdir {path} cannot be written to: {error.strerror}') from error
+    return path
+
+
+def claim(directory: pathlib.Path, recipe: Recipe, data: dict[str, str]) -> None:
+    """Makes the directory this recipe's, or checks that it is already.
+
+    Args:
+      data: {split: fingerprint} of the images; these too must be the same when a run goes on.
+
+    Raises:
+      ValueError: it holds a run of another recipe or of other data; the differences are named.
+    """
+    path, manifest = directory / 'recipe.json', directory / 'manifest.json'
+    if path.exists():
+        different = recipes.differences(recipes.from_json(path.read_text()), recipe)
+        seen = json.loads(manifest.read_text())['data'] if manifest.exists() else data
+        different += [f'the {split} images differ' for split in data if seen.get(split, data[split]) != data[split]]
+        if different:
+            raise ValueError(f'{directory} holds a run of another recipe ({"; ".join(different)}); choose another --workdir')
+    else:
+        write_text(path, recipe.to_json() + '\n')
+    if not manifest.exists():
+        write_text(manifest, json.dumps({**describe(), 'data': data}, indent=1) + '\n')
+
+
+def describe() -> dict[str, Any]:
+    """What a run ran with: command, versions, devices, git state, time."""
+    return {
+        'command': [pathlib.Path(sys.executable).name, *sys.orig_argv[1:]],
+        'started': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+        'python': platform.python_version(),
+        'versions': {p: _version(p) for p in _PACKAGES},
+        'devices': [str(d) for d in jax.devices()],
+        'platform': f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores',
+        'git': _git()}
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any] | None:
+    """The commit that the library is at, and whether files differ from it; None outside a checkout."""
+    here = pathlib.Path(__file__).parent
+    try:
+        run = lambda *a: subprocess.run(['git', *a], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: E731
+        return {'commit': run('rev-parse', 'HEAD'), 'changed': bool(run('status', '--porcelain'))}
+    except (OSError, subprocess.SubprocessError):
+        return None
