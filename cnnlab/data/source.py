@@ -16,7 +16,7 @@ _CHUNK = 1024  # images decoded at a time: enough to amortise a bulk read, littl
 class Source(abc.ABC):
     """Random access to labelled images: `len(source)`, and `source[i]` -> {'image': uint8 (h, w, c), 'label': np.int32}.
 
-    Sources are picklable, since worker processes are spawned, and open files only when they are read.
+    Sources are picklable, since worker processes are spawned, and may be read by several threads at once.
 
     Attributes:
       name: of the data set, as given to `sources.load`.

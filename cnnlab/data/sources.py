@@ -42,9 +42,9 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
         raise FileNotFoundError(f'data_dir {root} is not a folder; {name} was to be read from it')
     available = prepared.available(root)
     if name not in available:
-        listed = ', '.join(n for n in available if ':' not in n) or 'none'
+        listed = ', '.join(sorted(n for n in available if ':' not in n)) or 'none'
         known = [n for n in available if (':' in n) == (':' in name)]
-        raise FileNotFoundError(f'{names.unknown("data set", name, (*BUILT_IN, *known))}; prepared in {root}: {listed}')
+        raise FileNotFoundError(f'{names.unknown("data set", name, (*BUILT_IN, *known))} (prepared in {root}: {listed})')
     return prepared.find(name, available[name])
 
 
@@ -53,7 +53,8 @@ def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, h
 
     A set without a validation split of its own gets one from `holdout`: that many training images, the same fraction of
     each class, drawn by a seed that is not the run's (`split.hold_out`); 'train' is then the rest. A set that consists of
-    training images alone has its test split made in the same way from a fifth of them, before `holdout` is taken.
+    training images alone has its test split made in the same way from a fifth of them, before `holdout` is taken, and
+    'train' is then never all of them (`find(name, data_dir).open('train')` is).
     A set with its own validation split, digits among them, takes a holdout of 0 or of exactly that split's size.
 
     Args:

@@ -1,0 +1,68 @@
+"""From pixels to inputs of a network: `(pixels - mean) / std`, done on the device by the train step."""
+import numpy as np
+
+from cnnlab import names
+from cnnlab.data.source import Source
+
+KINDS = ('unit', 'channel', 'pixel_mean', 'lenet')
+_CHUNK = 1024
+
+
+def statistics(source: Source, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, std), float32 in pixel units (0..255), which broadcast against images (n, h, w, c).
+
+    unit: 0 and 255, so that inputs lie in 0..1; shapes ().
+    channel: the mean and standard deviation of each channel over all pixels of `source`; (c,). MNIST: .1307 and .3081 of 255.
+    pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract on CIFAR (facts.md, table of recipes: 'per-pixel mean');
+      they give no scale, so std is 255, hence inputs in -1..1 (`assumed`).
+    lenet: background (0) becomes -0.1 and foreground (255) 1.175, LeNet-5's input of 1998; mean 20 and std 200, shapes ().
+
+    The sums are over whole numbers, hence exact, and the same on every machine.
+
+    Args:
+      source: the training images, as they are before any view.
+      kind: one of `KINDS`.
+
+    Raises:
+      ValueError: another kind; an empty source; a channel that is the same everywhere; images that differ in size where
+        their mean is asked for.
+    """
+    names.among('normalisation', kind, KINDS)
+    if kind == 'unit':
+        return np.float32(0), np.float32(255)
+    if kind == 'lenet':
+        return np.float32(0.1 / 1.275 * 255), np.float32(255 / 1.275)
+    if not len(source):
+        raise ValueError(f'{source.name} {source.split} has no images to take a mean of')
+    return _channel(source) if kind == 'channel' else _pixel_mean(source)
+
+
+def _chunks(source: Source):
+    """All images, a list at a time."""
+    for start in range(0, len(source), _CHUNK):
+        yield [e['image'] for e in source.__getitems__(range(start, min(start + _CHUNK, len(source))))]
+
+
+def _channel(source: Source) -> tuple[np.ndarray, np.ndarray]:
+    histogram = np.zeros((source[0]['image'].shape[-1], 256), np.int64)
+    for images in _chunks(source):
+        for c, counts in enumerate(histogram):
+            counts += np.bincount(np.concatenate([image[..., c].ravel() for image in images]), minlength=256)
+    pixels = histogram.sum(1)
+    total, squares = histogram @ np.arange(256), histogram @ np.arange(256) ** 2
+    mean = total / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
+    flat = np.flatnonzero((histogram > 0).sum(1) == 1)
+    if flat.size:
+        raise ValueError(f'channel {flat[0]} of {source.name} {source.split} is {mean[flat[0]]:.0f} in every pixel: '
+                         'it has no scale to divide by')
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def _pixel_mean(source: Source) -> tuple[np.ndarray, np.ndarray]:
+    if source.image_shape is None:
+        raise ValueError(f'the images of {source.name} {source.split} differ in size and have no mean image')
+    total = np.zeros(source.image_shape, np.int64)
+    for images in _chunks(source):
+        total += np.sum(images, axis=0, dtype=np.int64)
+    return (total / len(source)).astype(np.float32), np.float32(255)

@@ -1,0 +1,186 @@
+"""Views: what each does to pixels, that randomness comes from the generator alone, and the strings of recipes."""
+import pickle
+
+import numpy as np
+import pytest
+
+from cnnlab.data import parse as parsing
+from cnnlab.data import views
+from cnnlab.data.parse import parse
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def picture(h=9, w=12, c=3):
+    return rng(7).integers(1, 256, (h, w, c), dtype=np.uint8)
+
+
+CALLS = {'affine': 'affine(rotate=10, scale=0.1, squeeze=0.1, shear=0.1, translate=2)', 'center_crop': 'center_crop(5)', 'flip': 'flip()',
+         'pad': 'pad(2)', 'random_crop': "random_crop(3, edge='reflect')", 'resize': 'resize((7, 5))', 'shift': 'shift(1)',
+         'to_channels': 'to_channels(3)'}
+
+
+@pytest.mark.parametrize('name', parsing.VIEWS)
+@pytest.mark.parametrize('channels', [1, 3])
+def test_every_view_is_a_function_of_image_and_generator_and_says_whether_it_draws(name, channels):
+    view, image = parse(CALLS[name]), picture(c=channels)
+    before = image.copy()
+    first = view(image, rng(1))
+    assert first.dtype == np.uint8 and first.ndim == 3
+    assert np.array_equal(image, before)
+    assert np.array_equal(first, view(image, rng(1)))
+    others = [view(image, rng(k)) for k in range(2, 12)]
+    assert any(not np.array_equal(first, o) for o in others) == view.random
+    used = rng(1)
+    view(image, used)
+    assert (used.bit_generator.state != rng(1).bit_generator.state) == view.random
+    again = pickle.loads(pickle.dumps(view))
+    assert again == view and np.array_equal(again(image, rng(1)), first)
+
+
+def test_pad_puts_the_value_around():
+    out = views.Pad(2, 9)(picture(), rng())
+    assert np.array_equal(out, np.pad(picture(), ((2, 2), (2, 2), (0, 0)), constant_values=9))
+    assert views.Pad(2)(picture(28, 28, 1), rng()).shape == (32, 32, 1)
+
+
+@pytest.mark.parametrize('edge, mode', [('zero', 'constant'), ('reflect', 'reflect')])
+def test_random_crop_reaches_every_place_of_the_padded_image_equally_often(edge, mode):
+    image, p = picture(5, 6), 2
+    padded = np.pad(image, ((p, p), (p, p), (0, 0)), mode=mode)
+    places = {padded[y:y + 5, x:x + 6].tobytes(): (y, x) for y in range(5) for x in range(5)}
+    draws, counts = rng(0), dict.fromkeys(places.values(), 0)
+    for _ in range(5000):
+        counts[places[views.RandomCrop(p, edge)(image, draws).tobytes()]] += 1
+    assert len(counts) == 25
+    assert min(counts.values()) > 140 and max(counts.values()) < 260  # 200 expected, deviation 14
+
+
+def test_shift_moves_by_whole_pixels_and_lets_black_in():
+    image = picture(4, 4, 1)
+    seen = set()
+    draws = rng(0)
+    for _ in range(200):
+        out = views.Shift(1)(image, draws)
+        (found,) = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)
+                    if np.array_equal(out, np.pad(image, ((1, 1), (1, 1), (0, 0)))[1 - y:5 - y, 1 - x:5 - x])]
+        seen.add(found)
+    assert len(seen) == 9
+
+
+def test_flip_mirrors_left_and_right_every_other_time():
+    image, draws = picture(), rng(0)
+    outs = [views.Flip()(image, draws) for _ in range(1000)]
+    flipped = sum(np.array_equal(o, image[:, ::-1]) for o in outs)
+    assert flipped + sum(np.array_equal(o, image) for o in outs) == 1000
+    assert 440 < flipped < 560
+
+
+def test_crops_and_sizes_follow_torchvision():
+    image = picture(9, 12)
+    assert np.array_equal(views.CenterCrop(4)(image, rng()), image[2:6, 4:8])  # (9 - 4) / 2 = 2.5 is rounded to 2
+    assert np.array_equal(views.CenterCrop((2, 12))(image, rng()), image[4:6])  # 3.5 to 4
+    assert views.Resize(6)(image, rng()).shape == (6, 8, 3)
+    assert views.Resize(5)(image, rng()).shape == (5, 6, 3)  # 5 * 12 / 9 = 6.67 is cut to 6
+    assert views.Resize(5)(picture(12, 9), rng()).shape == (6, 5, 3)
+    assert views.Resize((3, 20))(picture(c=1), rng()).shape == (3, 20, 1)
+    with pytest.raises(ValueError, match='the image is only 9x12'):
+        views.CenterCrop(10)(image, rng())
+
+
+def test_filters_differ_and_area_averages():
+    image = picture(8, 8, 1)
+    halves = {f: views.Resize(4, f)(image, rng()).tobytes() for f in views.FILTERS}
+    assert np.array_equal(np.frombuffer(halves['area'], np.uint8).reshape(4, 4),
+                          np.floor(image.reshape(4, 2, 4, 2).mean((1, 3)) + 0.5).astype(np.uint8))
+    fifths = {views.Resize(5, f)(picture(9, 9), rng()).tobytes() for f in views.FILTERS}
+    assert len(fifths) == len(views.FILTERS)
+    from PIL import Image
+    nearest = np.asarray(Image.fromarray(picture(11, 7)).resize((5, 4), Image.Resampling.NEAREST))
+    assert np.array_equal(views.Resize((4, 5), 'nearest')(picture(11, 7), rng()), nearest)
+
+
+def test_channels_are_repeated_or_weighted_as_pillow_weights_them():
+    from PIL import Image
+    grey, rgb = picture(c=1), picture()
+    assert np.array_equal(views.ToChannels(3)(grey, rng()), np.concatenate([grey] * 3, -1))
+    out = views.ToChannels(1)(rgb[:, ::-1], rng())
+    assert out.shape == (9, 12, 1)
+    assert np.abs(out[..., 0].astype(int) - np.asarray(Image.fromarray(rgb[:, ::-1]).convert('L'))).max() <= 1
+    with pytest.raises(ValueError, match='the image has 4 channels'):
+        views.ToChannels(3)(picture(c=4), rng())
+
+
+class Corner:
+    """A generator whose every number is the same: 1 - 2**-53 draws the end of each range, 0.5 its middle."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def random(self):
+        return self.value
+
+
+def test_affine_parts_are_what_they_are_called():
+    end = Corner(1 - 2**-53)
+    assert np.allclose(views.Affine(rotate=90).matrix(end), [[0, -1, 0], [1, 0, 0]])
+    assert np.allclose(views.Affine(scale=np.log(2)).matrix(end), [[2, 0, 0], [0, 2, 0]])
+    assert np.allclose(views.Affine(squeeze=np.log(2)).matrix(end), [[2, 0, 0], [0, 0.5, 0]])
+    assert np.allclose(views.Affine(shear=0.5).matrix(end), [[1, 0.5, 0], [0, 1, 0]])
+    assert np.allclose(views.Affine(translate=3).matrix(end), [[1, 0, 3], [0, 1, 3]])
+    everything = views.Affine(30, 0.2, 0.3, 0.4, 2)
+    assert np.array_equal(everything(picture(), Corner(0.5)), picture())  # the middle is the identity, about the centre
+    turn, stretch = views.Affine(rotate=30).matrix(end)[:, :2], np.diag(np.exp([0.5, -0.1]))
+    assert np.allclose(everything.matrix(end), np.c_[turn @ [[1, 0.4], [0, 1]] @ stretch, [2, 2]])
+    assert np.array_equal(views.Affine(rotate=90)(picture(9, 9), end), np.rot90(picture(9, 9), -1))
+    assert np.array_equal(views.Affine(translate=2)(picture(), end)[2:, 2:], picture()[:-2, :-2])
+
+
+def test_recipe_strings_become_views_in_their_order():
+    assert parse() == views.Compose(()) and not parse().random
+    assert parse('pad(2)', "random_crop(4, edge='reflect')", ' flip() ') == views.Compose(
+        (views.Pad(2), views.RandomCrop(4, 'reflect'), views.Flip()))
+    image = picture(28, 28, 1)
+    assert parse('pad(2)', 'center_crop(28)')(image, rng()).tobytes() == image.tobytes()
+    assert parse('center_crop(26)', 'pad(1)')(image, rng()).tobytes() != image.tobytes()
+    assert set(CALLS) == set(parsing.VIEWS)
+
+
+@pytest.mark.parametrize('text, parts', [
+    ('pda(2)', ("no view named 'pda'", 'did you mean pad?')),
+    ('flipp', ('did you mean flip?',)),
+    ('pad', ('lacks its arguments', 'pad(pixels, value=0)')),
+    ('pad()', ("missing a required argument: 'pixels'", 'pad(pixels, value=0)')),
+    ('pad(1, 2, 3)', ('too many positional arguments',)),
+    ("random_crop(4, egde='zero')", ("no argument named 'egde'", 'did you mean edge?')),
+    ("random_crop(4, edge='reflekt')", ('did you mean reflect?',)),
+    ("resize(8, 'biliner')", ('did you mean bilinear?',)),
+    ('pad(x)', ('not plain values',)),
+    ("pad(__import__('os').getpid())", ('not plain values',)),
+    ('flip(**{})', ('not plain values',)),
+    ('views.pad(2)', ('is not a view',)),
+    ('pad(2', ('is not a view',)),
+    ('', ('is not a view',)),
+    ('pad(-1)', ('pixels is a whole number above 0',)),
+    ('pad(2.0)', ('pixels is a whole number above 0',)),
+    ('pad(1, 256)', ('from 0 to 255',)),
+    ('shift(0)', ('pixels is a whole number above 0',)),
+    ('resize([3, 3])', ('size is a whole number above 0',)),
+    ('center_crop((3, 3, 3))', ('size is a whole number above 0',)),
+    ('to_channels(2)', ('channels is 1 or 3',)),
+    ("affine(rotate='a lot')", ('rotate is a number, 0 or more',)),
+    ('affine(shear=1e999)', ('shear is a number, 0 or more',)),
+])
+def test_wrong_strings_are_answered_in_one_sentence(text, parts):
+    with pytest.raises(ValueError) as error:
+        parse(text)
+    for part in parts:
+        assert part in str(error.value), error.value
+    assert '\n' not in str(error.value)
+
+
+def test_a_border_wider_than_the_image_cannot_be_mirrored():
+    with pytest.raises(ValueError, match='cannot be mirrored that far'):
+        views.RandomCrop(4, 'reflect')(picture(4, 9), rng())
