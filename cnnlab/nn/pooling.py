@@ -64,12 +64,17 @@ class GlobalMean(nn.Module):
 
 
 class AdaptiveAvgPool(nn.Module):
-    """(n, h, w, c) -> (n, size, size, c) for any h, w: bin i averages rows floor(i h / size) to ceil((i + 1) h / size), as torch's."""
-    size: int
+    """(n, h, w, c) -> (n, size, size, c) for any h, w: bin i averages rows floor(i h / size) to ceil((i + 1) h / size), as torch's.
+
+    `size` may be a pair (height, width).
+    """
+    size: int | tuple[int, int]
 
     def __call__(self, x):
-        for axis in (1, 2):
+        for axis, size in zip((1, 2), pair(self.size), strict=True):
             n = x.shape[axis]
-            bins = [(i * n // self.size, -(-(i + 1) * n // self.size)) for i in range(self.size)]
+            if n == size:
+                continue
+            bins = [(i * n // size, -(-(i + 1) * n // size)) for i in range(size)]
             x = jnp.concatenate([jax.lax.slice_in_dim(x, a, b, axis=axis).mean(axis, keepdims=True) for a, b in bins], axis)
         return x
