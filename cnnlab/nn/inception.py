@@ -64,6 +64,16 @@ class Branches(nn.Module):
         return jnp.concatenate(outputs, -1)
 
 
+def conv_paths(branches: tuple[Branch, ...]) -> list[str]:
+    """The paths of the convolutions within `Branches`, in the order of the table: 'branch0/conv1', ..."""
+    paths = []
+    for branch in branches:
+        for i, step in enumerate(branch.steps, 1):
+            parts = [''] if isinstance(step, Step) else 'ab'[:len(step)]
+            paths += [f'{branch.name}/conv{i}{part}' for part in parts]
+    return paths
+
+
 class InceptionStem(nn.Module):
     """(n, 299, 299, 3) -> (n, 35, 35, 192): Szegedy et al. 2015, arXiv:1512.00567; names are those of research/slim's inception_v3.py."""
     conv: Callable = ConvNorm

@@ -4,6 +4,8 @@
 fresh process ('conv2d', 'conv2d_1'); a file's own numbers are mapped to those by order before any rule is asked. `target` is the path of
 ours. Both are templates (`templates.Pair`).
 """
+from collections.abc import Iterable
+
 from cnnlab.weights import layouts
 from cnnlab.weights.layouts import VECTOR, Layout
 from cnnlab.weights.rules import Leaf, Rule
@@ -67,3 +69,11 @@ def leaf(source: str, name: str, target: str, ours: str, layout: Layout = VECTOR
 def conv_norm(source_conv: str, source_norm: str, target: str) -> tuple[Rule, Rule]:
     """A convolution and its batch norm that are one `nn.layers.ConvNorm` here."""
     return conv(source_conv, f'{target}/conv'), norm(source_norm, f'{target}/norm')
+
+
+def numbered_conv_norms(targets: Iterable[str]) -> list[tuple[Rule, Rule]]:
+    """Convolutions and batch norms that the network does not name ('conv2d', 'conv2d_1', ...), in the order in which it calls them."""
+    def name(kind, i):
+        return f'{kind}_{i}' if i else kind
+
+    return [conv_norm(name('conv2d', i), name('batch_normalization', i), target) for i, target in enumerate(targets)]
