@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.models import registry
-from cnnlab.weights import catalog, convert, names, read
+from cnnlab.weights import catalog, convert, entries, fetch, names, read
 from cnnlab.weights.lazy import LazyArrays, lazy
 
 Variables = dict[str, Any]
@@ -89,3 +89,16 @@ def to_arrays(id: str, variables: Variables) -> dict[str, np.ndarray]:
       ValueError: the variables are not those of this network.
     """
     return convert.to_arrays(variables, catalog.source(id).book, weights=id)
+
+
+def load(id: str, *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:
+    """(model, variables) of published weights: `load('torchvision/resnet50.IMAGENET1K_V1')`; without a tag, the source's default ones.
+
+    The file is downloaded once into $CNNLAB_CACHE and verified (`fetch.fetch`); after that no network is needed.
+
+    Raises:
+      KeyError: no such id or tag (the nearest are given).
+      ValueError, FileNotFoundError, ConnectionError: as `fetch.fetch` and `from_file`.
+    """
+    found = entries.entry(id)
+    return from_file(entries.split(id)[0], fetch.fetch(found), fields={**found.fields, **(fields or {})})

@@ -1,0 +1,76 @@
+"""The facts of published weights by id: `entry('torchvision/resnet50.IMAGENET1K_V1')`."""
+import dataclasses
+import pathlib
+import types
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from cnnlab import names
+from cnnlab.weights import catalog, published
+from cnnlab.weights.preprocess import Preprocess
+
+_IMAGENET = 1000
+_CIFAR = Preprocess(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # akamaster/pytorch_resnet_cifar10, trainer.py
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One set of weights. What its source does not say is None, and is never guessed."""
+    id: str  # with the tag, where there is one
+    model: str  # a name of the model registry
+    fields: Mapping[str, Any]  # of the model, that differ from the registered ones
+    preprocess: Preprocess | None
+    class_order: str | None  # 'imagenet' (sorted synset ids), 'cifar10'
+    url: str | None
+    hub: str | None  # a repository of the Hugging Face hub that holds the same weights
+    hash: str | None  # 'sha256-prefix:0676ba61', 'md5:...' or 'sha256:...'
+    licence: str | None
+    published: Mapping[str, Any] | None  # top1, top5 in percent, and the data
+
+    @property
+    def file_name(self) -> str | None:
+        """The last part of the address."""
+        return pathlib.PurePosixPath(urllib.parse.urlparse(self.url).path).name if self.url else None
+
+
+def split(id: str) -> tuple[str, str | None]:
+    """('source/name', tag or None) of 'source/name.TAG'."""
+    source, slash, rest = id.partition('/')
+    name, _, tag = rest.partition('.')
+    return f'{source}{slash}{name}', tag or None
+
+
+def tags(id: str) -> list[str]:
+    """The tags under which a source publishes weights of this id, its default first; none where only other people publish them."""
+    base, _ = split(id)
+    source, _, name = catalog.source(base).id.partition('/')
+    return list(published.table(source).get(name, {}))
+
+
+def entry(id: str) -> Entry:
+    """The facts of an id; without a tag, those of the source's default weights.
+
+    Raises:
+      KeyError: no such id or tag (the nearest are given).
+    """
+    base, tag = split(id)
+    found = catalog.source(base)
+    source, _, name = base.partition('/')
+    known = published.table(source).get(name, {})
+    if tag is None and not known:
+        akamaster = source == 'akamaster'
+        return Entry(base, found.model, types.MappingProxyType(dict(found.fields)), _CIFAR if akamaster else None,
+                     'cifar10' if akamaster else None, None, None, None, 'BSD-2-Clause' if akamaster else None, None)
+    tag = tag or next(iter(known))
+    facts = names.lookup(f'published weights of {base}', tag, known)
+    fields = {**found.fields, **facts.get('fields', {})}
+    if facts['num_classes'] != _IMAGENET:
+        fields['num_classes'] = facts['num_classes']
+    return Entry(f'{base}.{tag}', found.model, types.MappingProxyType(fields), _protocol(facts['preprocess']),
+                 'imagenet' if facts['num_classes'] == _IMAGENET else None, facts['url'], facts.get('hub'), facts['hash'], facts['licence'],
+                 facts.get('published'))
+
+
+def _protocol(facts):
+    return Preprocess(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})

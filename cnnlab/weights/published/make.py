@@ -1,0 +1,116 @@
+"""Makes the tables beside this file: what the sources' own packages say about the weights that they publish.
+
+    python cnnlab/weights/published/make.py torchvision timm keras    # torchvision 0.29.2, timm 1.0.31, Keras 3.15.1 (KERAS_BACKEND=jax)
+
+It needs those packages, which the project does not depend on; nothing is downloaded. Each table is {name: {tag: facts}}, the source's
+default tag first. Every address and hash is one that the package holds.
+"""
+import inspect
+import json
+import os
+import pathlib
+import re
+import sys
+import types
+
+HERE = pathlib.Path(__file__).parent
+TORCHVISION = ('alexnet|vgg|googlenet|inception|resnet|wide_resnet|resnext|densenet|squeezenet|mobilenet|efficientnet_b|convnext|'
+               'shufflenet|mnas|regnet_y_400')
+TIMM = (r'(legacy_(senet154|seres(net|next)\d+\w*|xception)|seresnet50|resnet(18|34|50|101|152|50d)|wide_resnet(50|101)_2|'
+        r'resnext\w+_32x\dd|resnetv2_50|resnetv2_50x1_bit|nasnetalarge|pnasnet5large|mobilenetv1_100|mobilenetv2_\d+|mobilenetv3_(small|large)_\d+|'
+        r'inception_(v3|v4|resnet_v2)|densenet\d+|(tf_)?efficientnet_b\d|convnext_(tiny|small|base|large)|vgg\d+(_bn)?)')
+
+
+def without_torchvision_kernels():
+    """Lets torchvision be imported beside another torch than its wheel's; the kernels are not used here."""
+    sys.modules['torchvision._meta_registrations'] = types.ModuleType('torchvision._meta_registrations')
+
+
+def torchvision_rows():
+    without_torchvision_kernels()
+    import torchvision
+    from torchvision import models
+    for name in models.list_models(module=models):
+        if not re.match(TORCHVISION, name):
+            continue
+        kinds = models.get_model_weights(name)
+        for weights in sorted(kinds, key=lambda w: w != kinds.DEFAULT):
+            t, [(data, metric)] = weights.transforms(), weights.meta['_metrics'].items()
+            yield name, weights.name, {
+                'url': weights.url, 'hash': 'sha256-prefix:' + re.search(r'-([0-9a-f]{8,})\.pth$', weights.url)[1],
+                'licence': 'BSD-3-Clause, as the package; its README says that weights may have terms of their own', 'num_classes': 1000,
+                'preprocess': {'resize': t.resize_size[0], 'crop': t.crop_size[0], 'interpolation': t.interpolation.value,
+                               'mean': t.mean, 'std': t.std},
+                'published': {'top1': metric['acc@1'], 'top5': metric['acc@5'], 'data': data},
+                **({'fields': {'transform_input': True}} if "transform_input" in inspect.getsource(models.get_model_builder(name)) else {}),
+            }, torchvision.__version__
+
+
+def timm_rows():
+    without_torchvision_kernels()
+    import timm
+    for name in timm.list_models():
+        if not re.fullmatch(TIMM, name):
+            continue
+        for full in timm.list_pretrained(f'{name}.*') or timm.list_pretrained(name):
+            c, (_, _, tag) = timm.get_pretrained_cfg(full), full.partition('.')
+            if c.num_classes == 0 or not (c.url or c.hf_hub_id):
+                continue
+            found = re.search(r'[-_]([0-9a-f]{8,})\.pth$', c.url or '')
+            yield name, tag or 'default', {
+                'url': c.url or None, 'hash': 'sha256-prefix:' + found[1] if found else None, 'hub': c.hf_hub_id or None,
+                'licence': c.license, 'num_classes': c.num_classes,
+                'preprocess': {'resize': int(c.input_size[1] / c.crop_pct), 'crop': c.input_size[1], 'interpolation': c.interpolation,
+                               'mode': {'center': 'short', 'squash': 'squash', 'border': 'short'}[c.crop_mode],
+                               'mean': c.mean, 'std': c.std}}, timm.__version__
+
+
+class Asked(Exception):
+    """Raised instead of a download, with what was to be downloaded."""
+
+
+def keras_rows():
+    os.environ['KERAS_BACKEND'] = 'jax'
+    import keras
+    from keras.src.utils import file_utils
+
+    def ask(name, origin, *_, file_hash=None, md5_hash=None, **__):
+        raise Asked(origin, file_hash or md5_hash)
+
+    file_utils.get_file = ask
+    modes = {'caffe': {'channels': 'bgr', 'scale': 1, 'mean': (103.939, 116.779, 123.68), 'std': (1, 1, 1)},
+             'tf': {'scale': 1, 'mean': (127.5,) * 3, 'std': (127.5,) * 3},
+             'torch': {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)},
+             None: {'scale': 1, 'mean': (0, 0, 0), 'std': (1, 1, 1)}}  # the network normalises
+    for name in sorted(n for n in dir(keras.applications) if n[0].isupper()):
+        if not re.match(r'VGG|ResNet|Inception|Xception|DenseNet|MobileNet|NASNet|EfficientNetB|ConvNeXt', name):
+            continue
+        build = getattr(keras.applications, name)
+        module = sys.modules[build.__module__]
+        mode = re.search(r'mode="(\w+)"', inspect.getsource(module.preprocess_input))
+        try:
+            build(weights='imagenet')
+        except Asked as asked:
+            url, md5 = asked.args
+        size = build(weights=None).input_shape[1]
+        yield name, 'imagenet', {
+            'url': url, 'hash': f'md5:{md5}' if len(md5) == 32 else f'sha256:{md5}', 'licence': None, 'num_classes': 1000,
+            'preprocess': {'resize': size, 'crop': size, 'mode': 'squash', 'interpolation': 'nearest', **modes[mode and mode[1]]}
+        }, keras.__version__
+        keras.backend.clear_session()
+
+
+def main():
+    for source in sys.argv[1:]:
+        table, versions = {}, set()
+        for name, tag, facts, version in {'torchvision': torchvision_rows, 'timm': timm_rows, 'keras': keras_rows}[source]():
+            table.setdefault(name, {})[tag] = facts
+            versions.add(version)
+        [version] = versions
+        rows = ',\n'.join(f'{json.dumps(name)}: {{\n' + ',\n'.join(f' {json.dumps(t)}: {json.dumps(f)}' for t, f in tags.items()) + '}'
+                          for name, tags in table.items())
+        (HERE / f'{source}.json').write_text(f'{{"version": {json.dumps(f"{source} {version}")},\n"weights": {{\n{rows}}}}}\n')
+
+
+if __name__ == '__main__':
+    main()
