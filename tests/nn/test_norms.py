@@ -1,0 +1,133 @@
+"""Normalisation: torch's answers, spans of the batch, and what training may move."""
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnlab.nn.layers import LRN, BatchNorm, GroupNorm, LayerNorm, batch_norm_span
+
+
+def variables(case, statistics=False):
+    """A stored torch layer's own arrays as the variables of ours."""
+    out = {'params': {'scale': case['weight'], 'bias': case['bias']}}
+    return out | {'batch_stats': {'mean': case['mean'], 'var': case['var']}} if statistics else out
+
+
+def train(layer, v, x):
+    """(output, new statistics), as one compiled function: eagerly every operation is compiled alone."""
+    y, moved = jax.jit(lambda v, x: layer.apply(v, x, True, mutable=['batch_stats']))(v, x)
+    return y, moved['batch_stats']
+
+
+def close(a, b):
+    np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5)
+
+
+def test_batch_norm_in_evaluation_is_torchs(torch_case):
+    case = torch_case('batch_norm eval')
+    close(BatchNorm().apply(variables(case, statistics=True), case['x'], False), case['y'])
+
+
+def test_batch_norm_in_training_is_torchs_and_moves_a_tenth_of_the_way(torch_case):
+    case = torch_case('batch_norm train')
+    layer = BatchNorm()
+    start = variables(case) | {'batch_stats': {'mean': jnp.zeros(8), 'var': jnp.ones(8)}}
+    y, moved = train(layer, start, case['x'])
+    close(y, case['y'])
+    close(moved['mean'], case['mean'])
+    n = case['x'][..., 0].size
+    close((moved['var'] - 0.9) * n / (n - 1), case['var'] - 0.9)  # torch moves towards the unbiased variance
+
+
+def test_batch_norm_in_evaluation_changes_nothing(torch_case):
+    case = torch_case('batch_norm eval')
+    _, moved = BatchNorm().apply(variables(case, statistics=True), case['x'], False, mutable=['batch_stats'])
+    np.testing.assert_array_equal(moved['batch_stats']['mean'], case['mean'])
+
+
+def test_init_leaves_the_running_statistics_at_zero_and_one():
+    v = BatchNorm().init(jax.random.key(0), 5 + jnp.ones((4, 2, 2, 3)), True)
+    np.testing.assert_array_equal(v['batch_stats']['mean'], np.zeros(3))
+    np.testing.assert_array_equal(v['batch_stats']['var'], np.ones(3))
+
+
+def spans():
+    x = np.random.default_rng(0).standard_normal((6, 2, 3, 4)) * np.arange(1, 7).reshape(6, 1, 1, 1)
+    x = x.astype(np.float32)
+    return x, BatchNorm().init(jax.random.key(0), x, False)
+
+
+def test_norm_span_normalises_each_span_alone_and_averages_the_running_statistics():
+    x, v = spans()
+    whole, parts = BatchNorm(), [x[:2], x[2:4], x[4:]]
+    y, moved = train(BatchNorm(norm_span=2), v, x)
+    alone = [train(whole, v, part) for part in parts]
+    close(y, np.concatenate([out for out, _ in alone]))
+    for name in ('mean', 'var'):
+        close(moved[name], np.mean([m[name] for _, m in alone], 0))
+    assert np.abs(y - train(whole, v, x)[0]).max() > 0.1  # the span matters at all
+
+
+def test_batch_norm_span_reaches_layers_that_state_none_and_no_others():
+    x, v = spans()
+    with batch_norm_span(2):
+        inherited = train(BatchNorm(), v, x)[0]
+        own = train(BatchNorm(norm_span=3), v, x)[0]
+    np.testing.assert_array_equal(inherited, train(BatchNorm(norm_span=2), v, x)[0])
+    np.testing.assert_array_equal(own, train(BatchNorm(norm_span=3), v, x)[0])
+
+
+def test_a_span_must_divide_the_batch():
+    x, v = spans()
+    with pytest.raises(ValueError, match='norm_span 4 does not divide the batch of 6 images'):
+        BatchNorm(norm_span=4).apply(v, x, True, mutable=['batch_stats'])
+
+
+def test_batch_norm_without_scale_or_bias_has_no_such_parameters():
+    x, _ = spans()
+    assert set(BatchNorm(scale=False).init(jax.random.key(0), x, False)['params']) == {'bias'}
+    assert 'params' not in BatchNorm(scale=False, bias=False).init(jax.random.key(0), x, False)
+
+
+def test_batch_norm_computes_statistics_of_bfloat16_in_float32():
+    x = jnp.full((64, 4, 4, 1), 256, jnp.bfloat16).at[0].set(258)  # a bfloat16 mean of these would be 256 exactly
+    v = BatchNorm().init(jax.random.key(0), x, False)
+    y, moved = train(BatchNorm(momentum=0.0), v, x)
+    assert y.dtype == jnp.bfloat16
+    assert moved['mean'].dtype == jnp.float32
+    assert float(moved['mean'][0]) == pytest.approx(256 + 2 / 64, abs=1e-3)
+
+
+def test_group_norm_is_torchs(torch_case):
+    case = torch_case('group_norm')
+    close(GroupNorm(groups=4).apply(variables(case), case['x']), case['y'])
+
+
+def test_group_norm_refuses_channels_that_do_not_split():
+    with pytest.raises(ValueError, match='8 channels do not split into 3 groups'):
+        GroupNorm(groups=3).init(jax.random.key(0), jnp.zeros((1, 2, 2, 8)))
+
+
+def test_layer_norm_is_torchs_over_the_last_axis(torch_case):
+    case = torch_case('layer_norm')
+    close(LayerNorm(eps=1e-6).apply(variables(case), case['x']), case['y'])
+
+
+@pytest.mark.parametrize('size', [5, 4])
+def test_lrn_multiplies_the_sum_by_alpha_where_torch_divides_it_by_the_size(torch_case, size):
+    case = torch_case(f'lrn size{size}')
+    close(LRN(size, k=2.0, alpha=0.1 / size, beta=0.75).apply({}, case['x']), case['y'])
+
+
+def test_lrn_by_hand():
+    x = np.asarray([1.0, 2.0, 3.0, 4.0], np.float32).reshape(1, 1, 1, 4)
+    sums = np.asarray([1 + 4, 1 + 4 + 9, 4 + 9 + 16, 9 + 16])
+    close(LRN(3, k=2.0, alpha=0.5, beta=0.75).apply({}, x)[0, 0, 0], x[0, 0, 0] / (2 + 0.5 * sums) ** 0.75)
+
+
+@pytest.mark.parametrize('layer', [GroupNorm(2), LayerNorm(), LRN()])
+def test_norms_keep_bfloat16_with_float32_parameters(layer):
+    x = jax.ShapeDtypeStruct((1, 2, 2, 4), jnp.bfloat16)
+    v = jax.eval_shape(lambda x: layer.init(jax.random.key(0), x), x)
+    assert all(a.dtype == jnp.float32 for a in jax.tree.leaves(v))
+    assert jax.eval_shape(layer.apply, v, x).dtype == jnp.bfloat16
