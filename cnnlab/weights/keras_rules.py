@@ -32,6 +32,11 @@ def dense_as_conv(source: str, target: str) -> Rule:
     return _rule(source, target, {'kernel': Leaf('params', 'kernel', layouts.IO_AS_CONV), 'bias': _BIAS})
 
 
+def conv_as_dense(source: str, target: str) -> Rule:
+    """A 1x1 Conv2D of the source that is a Dense here."""
+    return _rule(source, target, {'kernel': Leaf('params', 'kernel', layouts.HWIO11_AS_DENSE), 'bias': _BIAS})
+
+
 def depthwise(source: str, target: str) -> Rule:
     """DepthwiseConv2D with depth multiplier 1: kernel (h, w, c, 1) to (h, w, 1, c)."""
     return _rule(source, target, {'kernel': Leaf('params', 'kernel', layouts.depthwise()), 'bias': _BIAS})

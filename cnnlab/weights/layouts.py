@@ -30,6 +30,7 @@ OI = _axes('OI to IO', 2, 1, 0)  # torch linear weights
 OI_AS_CONV = Layout('OI to 11IO', 2, lambda a: a.T[None, None], lambda a: a[0, 0].T)
 IO_AS_CONV = Layout('IO to 11IO', 2, lambda a: a[None, None], lambda a: a[0, 0])
 OI11_AS_DENSE = Layout('OI11 to IO', 4, lambda a: a[:, :, 0, 0].T, lambda a: a.T[:, :, None, None])
+HWIO11_AS_DENSE = Layout('11IO to IO', 4, lambda a: a[0, 0], lambda a: a[None, None])
 CHANNELS_FIRST_SCALE = Layout('(c, 1, 1) to (c,)', 3, lambda a: a.reshape(-1), lambda a: a.reshape(-1, 1, 1))  # torchvision's ConvNeXt
 
 
@@ -43,6 +44,15 @@ def flattened(channels: int, height: int, width: int) -> Layout:
         return a.reshape(height, width, channels, -1).transpose(3, 2, 0, 1).reshape(-1, channels * height * width)
 
     return Layout(f'O({channels} {height} {width}) to ({height} {width} {channels})O', 2, to_ours, to_source)
+
+
+@functools.cache
+def window(height: int, width: int) -> Layout:
+    """torch's convolution over a whole map, which is a dense layer here: its window as rows of inputs."""
+    def to_source(a):
+        return a.reshape(height, width, -1, a.shape[-1]).transpose(3, 2, 0, 1)
+
+    return Layout(f'OI{height}{width} to ({height} {width} I)O', 4, lambda a: a.transpose(2, 3, 1, 0).reshape(-1, a.shape[0]), to_source)
 
 
 @functools.cache

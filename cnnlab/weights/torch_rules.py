@@ -29,9 +29,9 @@ def dense_as_conv(source: str, target: str) -> Rule:
     return _weighted(source, target, layouts.OI_AS_CONV)
 
 
-def conv_as_dense(source: str, target: str) -> Rule:
-    """A 1x1 Conv2d of the source that is a Dense here."""
-    return _weighted(source, target, layouts.OI11_AS_DENSE)
+def conv_as_dense(source: str, target: str, window: tuple[int, int] = (1, 1)) -> Rule:
+    """A Conv2d of the source that is a Dense here: a 1x1 one, or one whose `window` (height, width) is a whole map."""
+    return _weighted(source, target, layouts.OI11_AS_DENSE if window == (1, 1) else layouts.window(*window))
 
 
 def norm(source: str, target: str) -> Rule:
