@@ -40,6 +40,20 @@ def _known_names(found: catalog.Source, arrays: Mapping[str, np.ndarray], wanted
     return lazy(arrays).renamed(names.once(found.id, new))
 
 
+def _prepared(found, arrays, fields):
+    """(model, its shapes, the arrays under the names that the rules know)."""
+    model = registry.create(found.model, **{**found.fields, **found.flagged(arrays), **(fields or {})})
+    wanted = wanted_shapes(model, catalog.input_shape(found))
+    return model, wanted, _known_names(found, arrays, wanted)
+
+
+def place(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, convert.Placed]:
+    """(model, what of the arrays has a place in it): `from_arrays` for files that hold less, more or other than the network."""
+    found = catalog.source(id)
+    model, wanted, known = _prepared(found, arrays, fields)
+    return model, convert.place(known, found.book, wanted, ignore=found.ignore)
+
+
 def from_arrays(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:
     """(model, variables) from a source's arrays, every one of them used and every leaf filled.
 
@@ -56,9 +70,7 @@ def from_arrays(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[st
       ValueError: the arrays are not those of this network: one error with every misfit.
     """
     found = catalog.source(id)
-    model = registry.create(found.model, **{**found.fields, **found.flagged(arrays), **(fields or {})})
-    wanted = wanted_shapes(model, catalog.input_shape(found))
-    known = _known_names(found, arrays, wanted)
+    model, wanted, known = _prepared(found, arrays, fields)
     return model, convert.to_variables(known, found.book, wanted, ignore=found.ignore, weights=id)
 
 

@@ -1,4 +1,5 @@
 """A source's arrays -> variables of a model, and back: strict on both sides, one set of rules for both directions."""
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +13,8 @@ from cnnlab.weights.rules import RuleBook
 ACCEPTED = ('float32', 'float16', 'bfloat16')  # halves are widened to float32; nothing is ever narrowed
 
 
-def _nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """{path: leaf} as nested dicts."""
     out = {}
     for path, value in flat.items():
         *folders, leaf = path.split('/')
@@ -27,23 +29,63 @@ def _shape(shape) -> str:
     return '(' + ', '.join(map(str, shape)) + ')'
 
 
-def _fault(name: str, array: np.ndarray) -> str | None:
-    """Why the values of an array cannot be weights, or None."""
+def _fault(name, array, layout, shape) -> str | None:
+    """Why an array cannot be the leaf of that shape, or None."""
+    if array.ndim != layout.rank:
+        return f'{name}: has the shape {_shape(array.shape)}, the network wants {layout.rank} axes ({layout.name})'
+    expected = _source_shape(layout, shape)
+    if array.shape != expected:
+        return f'{name}: has the shape {_shape(array.shape)}, the network wants {_shape(expected)}'
     if array.dtype.name not in ACCEPTED:
         return f'{name}: holds {array.dtype.name} values; weights are {", ".join(ACCEPTED)}'
     bad = array.size - int(np.isfinite(array).sum())
     return f'{name}: {bad} of {array.size} values are NaN or infinite' if bad else None
 
 
-def to_variables(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *, ignore: Iterable[str] = (),
-                 weights: str = 'the network') -> dict[str, Any]:
-    """Variables shaped as `wanted`, from a source's arrays under the source's names.
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """What came of laying a source's arrays into a network."""
+    leaves: dict[str, np.ndarray]  # {path: float32 array of ours}
+    misfits: tuple[str, ...]  # arrays that have no place, or the wrong shape, dtype or values
+    missing: tuple[str, ...]  # paths that no array gave
+
+
+def place(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *, ignore: Iterable[str] = ()) -> Placed:
+    """Lays each array of a source where its rule says; nothing is refused here.
 
     Args:
-      arrays: {name: array} in the source's own layout.
-      book: the rules; every array must be named by one, or match (`re.fullmatch`) a pattern of `ignore`.
+      arrays: {name: array} in the source's own layout, each read once.
+      book: the rules.
       wanted: the model's variables, or their shapes (`jax.eval_shape`).
-      ignore: patterns of names that are left unread.
+      ignore: patterns (`re.fullmatch`) of names that are left unread.
+    """
+    shapes = tree.named_leaves(wanted)
+    unread = re.compile('|'.join(f'(?:{p})' for p in ignore) or r'(?!)')
+    out, given_by, misfits = {}, {}, []
+    for name in arrays:
+        if unread.fullmatch(name) or book.is_counter(name):
+            continue
+        path, layout = book.ours(name) or (None, None)
+        if path not in shapes:
+            misfits.append(f'{name}: unexpected, the network has no place for it' + (f' ({path})' if path else ''))
+        elif path in given_by:
+            misfits.append(f'{name}: gives {path}, which {given_by[path]} gives already')
+        else:
+            given_by[path] = name
+            array = arrays[name]
+            if fault := _fault(name, array, layout, shapes[path].shape):
+                misfits.append(fault)
+            else:
+                out[path] = np.array(layout.to_ours(array), np.float32, order='C')  # a copy: a mapped file may go away
+    return Placed(out, tuple(misfits), tuple(path for path in shapes if path not in given_by))
+
+
+def to_variables(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *, ignore: Iterable[str] = (),
+                 weights: str = 'the network') -> dict[str, Any]:
+    """Variables shaped as `wanted`, from a source's arrays: every array has its place and every leaf its array.
+
+    Args:
+      arrays, book, wanted, ignore: as in `place`.
       weights: what the arrays were to be, for the error's first line.
 
     Returns:
@@ -52,35 +94,9 @@ def to_variables(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.
     Raises:
       ValueError: an array without a place, a leaf without an array, another shape or dtype, or values that are not finite: all in one list.
     """
-    shapes = tree.named_leaves(wanted)
-    unread = re.compile('|'.join(f'(?:{p})' for p in ignore) or r'(?!)')
-    out, given_by, misfits = {}, {}, []
-    for name, array in arrays.items():
-        if unread.fullmatch(name) or book.is_counter(name):
-            continue
-        place = book.ours(name)
-        if place is None or place[0] not in shapes:
-            misfits.append(f'{name}: unexpected, the network has no place for it' + (f' ({place[0]})' if place else ''))
-            continue
-        path, layout = place
-        if path in given_by:
-            misfits.append(f'{name}: gives {path}, which {given_by[path]} gives already')
-            continue
-        given_by[path] = name
-        fault = _fault(name, array)
-        if array.ndim != layout.rank:
-            fault = f'{name}: has the shape {_shape(array.shape)}, the network wants {layout.rank} axes ({layout.name})'
-        if fault:
-            misfits.append(fault)
-            continue
-        expected = _source_shape(layout, shapes[path].shape)
-        if array.shape != expected:
-            misfits.append(f'{name}: has the shape {_shape(array.shape)}, the network wants {_shape(expected)}')
-            continue
-        out[path] = np.array(layout.to_ours(array), np.float32, order='C')  # a copy: a mapped file may go away
-    misfits += [_missing(path, book) for path in shapes if path not in given_by]
-    refuse(weights, misfits)
-    return _nested({path: out[path] for path in shapes})
+    placed = place(arrays, book, wanted, ignore=ignore)
+    refuse(weights, [*placed.misfits, *(_missing(path, book) for path in placed.missing)])
+    return nested({path: placed.leaves[path] for path in tree.named_leaves(wanted)})
 
 
 def _source_shape(layout, shape) -> tuple[int, ...]:

@@ -72,12 +72,23 @@ class Asked(Exception):
 def keras_rows():
     os.environ['KERAS_BACKEND'] = 'jax'
     import keras
+    import numpy as np
+    from keras.src.applications import imagenet_utils
+    from keras.src.initializers import random_initializers
     from keras.src.utils import file_utils
 
     def ask(name, origin, *_, file_hash=None, md5_hash=None, **__):
         raise Asked(origin, file_hash or md5_hash)
 
     file_utils.get_file = ask
+    sizes = []
+
+    def recorded(*args, **kwargs):
+        sizes.append(kwargs['default_size'])
+        return obtain(*args, **kwargs)
+
+    obtain, imagenet_utils.obtain_input_shape = imagenet_utils.obtain_input_shape, recorded
+    random_initializers.VarianceScaling.__call__ = lambda self, shape, dtype=None: np.zeros(shape, dtype)  # values are of no interest
     modes = {'caffe': {'channels': 'bgr', 'scale': 1, 'mean': (103.939, 116.779, 123.68), 'std': (1, 1, 1)},
              'tf': {'scale': 1, 'mean': (127.5,) * 3, 'std': (127.5,) * 3},
              'torch': {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)},
@@ -92,7 +103,7 @@ def keras_rows():
             build(weights='imagenet')
         except Asked as asked:
             url, md5 = asked.args
-        size = build(weights=None).input_shape[1]
+        size = sizes[-1]
         yield name, 'imagenet', {
             'url': url, 'hash': f'md5:{md5}' if len(md5) == 32 else f'sha256:{md5}', 'licence': None, 'num_classes': 1000,
             'preprocess': {'resize': size, 'crop': size, 'mode': 'squash', 'interpolation': 'nearest', **modes[mode and mode[1]]}
