@@ -91,7 +91,7 @@ class _Run:
         """Trains to the end and writes the result."""
         try:
             self._train()
-            final = {s: self._evaluate(s) for s in ('validation', 'test') if s in self.job.data}
+            final = {s: self._final(s) for s in ('validation', 'test') if s in self.job.data}
             result = self._result(final)
             for key in ('loss', 'top1'):
                 plots.save(plots.learning_curves({self.path.name: metrics.curve([self.log.records], key)}, key), self.path / f'{key}.png')
@@ -189,6 +189,11 @@ class _Run:
         if validation:
             shown['validation top-1'] = f'{validation["top1"]:.2%}'
         self.progress.line(self.step, self.seconds / self.step * (self.job.total - self.step), **shown)
+
+    def _final(self, split: str) -> dict[str, Any]:
+        """The figures of a split for the last state; the validation of the last step stands in the log already."""
+        record = next((r for r in reversed(self.log.records) if (r['step'], r['split']) == (self.step, split)), None)
+        return {k: record[k] for k in ('n', 'top1', 'top5', 'loss')} if record else self._evaluate(split)
 
     def _evaluate(self, split: str) -> dict[str, Any]:
         job = self.job

@@ -52,7 +52,7 @@ def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, 
         average = optax.incremental_update({'params': params, 'batch_stats': batch_stats}, state.ema, 1 - ema)
     new = state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=average)
     top1 = (rank_of_truth(logits, batch['label']) < 1).mean()
-    return new, {'loss': value, 'top1': top1, 'grad_norm': optax.global_norm(grads)}
+    return new, {'loss': value, 'top1': top1, 'grad_norm': optax.tree.norm(grads)}
 
 
 def rank_of_truth(logits: jax.Array, labels: jax.Array) -> jax.Array:

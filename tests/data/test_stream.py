@@ -1,6 +1,5 @@
 """The stream: batches are a function of (seed, step), on any number of hosts, threads and processes."""
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -183,17 +182,3 @@ def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
     (tmp_path / 'train' / 'c0' / 'x.png').write_bytes(b'')
     with pytest.raises(ValueError, match='x.png, is not a readable image'):
         take(1, source, parse('resize((4, 4))'), batch=2)
-
-
-@pytest.mark.slow
-def test_a_stream_of_small_images_in_memory_outruns_a_small_network():
-    source = sources.in_memory(sources.load('fake:28x28x1:10:5000', 'train'))
-    batches = stream.train_batches(source, parse('pad(2)'), seed=0, batch=128)
-    best = 0.0
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(40):
-            next(batches)
-        best = max(best, 40 * 128 / (time.perf_counter() - start))
-    batches.close()
-    assert best > 20_000  # images/s; 120,000 on two idle cores, 13,000 are consumed by LeNet-5 there

@@ -1,0 +1,36 @@
+# make demo: train and compare eight networks on real images. make test: the test suite. Both set everything up first.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+PYTEST = $(RUN) -m pytest --junitxml=build/junit.xml
+
+.PHONY: demo test test-fast test-full lint bench golden setup clean
+demo: setup
+	$(RUN) -m experiments.compare --dataset=digits --workdir=demo
+
+test: setup
+	$(PYTEST) -m "not full"
+
+test-fast: setup
+	$(PYTEST) -m "not slow and not full"
+
+test-full: setup
+	$(PYTEST)
+
+lint: setup
+	$(RUN) -m ruff check .
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run $(wildcard launch/*.sh); else echo 'no shellcheck here: shell scripts not checked'; fi
+
+bench: setup
+	for b in benchmarks/*.py; do $(RUN) -m benchmarks.$$(basename $$b .py) || exit 1; done
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed; say which with make PYTHON=...'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info

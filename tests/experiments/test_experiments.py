@@ -1,0 +1,170 @@
+"""Every experiment as a user starts it: in a process of its own, two steps on tiny data; mistakes end in one sentence and status 2."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TINY = ['--set=duration=2 steps', '--set=evaluate_every=1 steps', '--set=log_every=1 steps', '--set=batch=16', '--set=warmup=0 steps']
+
+pytestmark = pytest.mark.slow
+
+
+def command(experiment, *arguments):
+    return [sys.executable, '-m', f'experiments.{experiment}', *map(str, arguments)]
+
+
+def run(experiment, *arguments, status=0):
+    """The finished process; its exit status is checked."""
+    environment = {k: v for k, v in os.environ.items() if k != 'TFDS_DATA_DIR'}
+    done = subprocess.run(command(experiment, *arguments), cwd=ROOT, capture_output=True, text=True, env=environment, timeout=600)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+def refused(experiment, *arguments):
+    """The one line of an error that is the user's."""
+    done = run(experiment, *arguments, status=2)
+    lines = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
+    assert len(lines) == 1 and 'Traceback' not in done.stderr, done.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope='module')
+def image_folder(tmp_path_factory):
+    """root/{train,validation,test}/{ant,bee}/*.png of 8x8 pixels."""
+    import cv2
+    root, rng = tmp_path_factory.mktemp('folder'), np.random.default_rng(0)
+    for split, count in (('train', 10), ('validation', 4), ('test', 4)):
+        for label in ('ant', 'bee'):
+            (root / split / label).mkdir(parents=True)
+            for i in range(count):
+                cv2.imwrite(str(root / split / label / f'{i}.png'), rng.integers(0, 255, (8, 8, 3), np.uint8))
+    return root
+
+
+@pytest.fixture(scope='module')
+def compared(tmp_path_factory):
+    out = tmp_path_factory.mktemp('compare')
+    return out, run('compare', '--models=softmax_linear,mlp2', '--seeds=2', f'--workdir={out}', *TINY)
+
+
+def test_compare_ends_with_a_table_a_page_and_plots(compared):
+    out, done = compared
+    assert {'report.html', 'table.md', 'table.csv', 'accuracy_parameters.png', 'accuracy_macs.png', 'learning_curves.png'} <= set(os.listdir(out))
+    assert 'mlp2' in done.stdout and '7,510' in done.stdout and '8x8x1' in done.stdout
+    assert 'step 2 of 2' in done.stderr and '\x1b' not in done.stdout + done.stderr  # plain lines where there is no terminal
+    page = (out / 'report.html').read_text()
+    assert 'softmax_linear' in page and 'data:image/png;base64' in page
+
+
+def test_compare_does_not_train_again_what_is_finished(compared):
+    out, done = compared
+    again = run('compare', '--models=softmax_linear,mlp2', '--seeds=2', f'--workdir={out}', *TINY)
+    assert again.stdout == done.stdout and 'step' not in again.stderr
+
+
+def test_evaluate_counts_every_image_and_agrees_with_the_run(compared):
+    run_directory = compared[0] / 'runs/mlp2/seed0'
+    done = run('evaluate', f'--run={run_directory}', '--split=test', '--batch=7')
+    found = json.loads((run_directory / 'evaluation_test.json').read_text())
+    result = json.loads((run_directory / 'result.json').read_text())['final']['test']
+    assert 'on 360 images' in done.stdout and (run_directory / 'confusion_test.png').exists()
+    assert (found['n'], found['top1'], found['top5']) == (360, result['top1'], result['top5'])
+    assert np.sum(found['confusion']) == 360 and found['by_class']['0']['images'] == 36
+
+
+def test_evaluate_takes_a_checkpoint_and_the_best(compared):
+    run_directory = compared[0] / 'runs/mlp2/seed0'
+    assert 'at step 1 on validation' in run('evaluate', f'--run={run_directory}/checkpoints/1', '--split=validation').stdout
+    assert 'on 287 images' in run('evaluate', f'--run={run_directory}', '--step=best', '--split=validation').stdout
+    assert "no checkpoint named '3'" in refused('evaluate', f'--run={run_directory}', '--step=3')
+    assert "no split of this run named 'tets'; did you mean test" in refused('evaluate', f'--run={run_directory}', '--split=tets')
+
+
+def test_train_runs_a_recipe_on_an_image_folder(image_folder, tmp_path):
+    done = run('train', '--recipe=digits', '--set=dataset=folder', '--set=holdout=0', f'--data_dir={image_folder}', f'--workdir={tmp_path}',
+               *TINY, '--set=fields.blocks=1')
+    assert 'test: top-1' in done.stdout and 'on 8 images' in done.stdout
+
+
+def test_the_papers_experiments_run_on_the_real_sets(shared, tmp_path):
+    data = f'--data_dir={shared}/data/tfds'
+    assert 'on 10,000 images after 2 steps' in run('lenet_mnist', data, f'--workdir={tmp_path}/a', *TINY, '--set=batch=500').stdout
+    assert 'on 10,000 images after 2 steps' in run('lenet_mnist', '--form=1998', data, f'--workdir={tmp_path}/b', *TINY, '--set=batch=500').stdout
+    assert 'on 10,000 images after 2 steps' in run('resnet_cifar', '--depth=8', '--set=model=cifar_resnet20', '--set=fields.blocks=1', data,
+                                                   f'--workdir={tmp_path}/c', *TINY, '--set=batch=500').stdout
+
+
+@pytest.mark.parametrize('experiment', ['compare', 'train', 'evaluate', 'lenet_mnist', 'resnet_cifar'])
+def test_help_tells_what_the_experiment_does(experiment):
+    done = run(experiment, '--help', status=1)  # absl's status for --help
+    assert f'python -m experiments.{experiment}' in done.stdout and '--' in done.stdout
+
+
+def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
+    """Killed with SIGKILL three times at moments that differ, then left alone: the final parameters are those of a run left alone, bit for bit."""
+    recipe = ['--recipe=digits', '--set=model=mlp2', '--set=augment=shift(1)', '--set=duration=40 epochs', '--set=checkpoint_every=1 epochs',
+              '--set=evaluate_every=5 epochs', '--set=warmup=0 steps']
+    run('train', *recipe, f'--workdir={tmp_path}/whole')
+    for step in (30, 150, 400):
+        victim = subprocess.Popen(command('train', *recipe, f'--workdir={tmp_path}/killed'), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        log = tmp_path / 'killed/metrics.jsonl'
+        while victim.poll() is None and not (log.exists() and f'"step": {step // 18 * 18}' in log.read_text()):
+            time.sleep(0.01)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    assert not (tmp_path / 'killed/result.json').exists()
+    run('train', *recipe, f'--workdir={tmp_path}/killed')
+    final = [json.loads((tmp_path / d / 'result.json').read_text())['final'] for d in ('whole', 'killed')]
+    assert final[0] == final[1]
+    assert _digest(tmp_path / 'whole') == _digest(tmp_path / 'killed')
+
+
+def _digest(directory):
+    """The arrays of the last checkpoint."""
+    import jax
+
+    from cnnlab.recipes import recipe as recipes
+    from cnnlab.train import job as jobs
+    from cnnlab.train.checkpoint import Checkpoints
+    job = jobs.build(recipes.from_json((directory / 'recipe.json').read_text()), devices=1)
+    checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
+    state = checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)))
+    checkpoints.close()
+    return [a.tobytes() for a in jax.tree.leaves(state)]
+
+
+@pytest.mark.parametrize(('arguments', 'sentence'), [
+    (['train', '--recipe=digit'], "no recipe named 'digit'; did you mean digits"),
+    (['train', '--recipe=digits'], '--workdir is needed'),
+    (['compare', '--models=mlp2,resnet21', '--workdir=WORK'], "no model named 'resnet21'; did you mean"),
+    (['compare', '--dataset=digit', '--workdir=WORK'], "no built-in data set named 'digit'; did you mean digits"),
+    (['compare', '--models=mlp2', '--workdir=WORK', '--set=rat=3'], "no recipe field named 'rat'; did you mean rate"),
+    (['compare', '--models=mlp2', '--workdir=WORK', '--set=batch=2000'], 'a batch of 2000 is larger than the training set of 1150 images'),
+    (['lenet_mnist', '--workdir=WORK'], 'data_dir'),
+    (['lenet_mnist', '--workdir=WORK', '--data_dir=WORK/nowhere'], 'data_dir .*nowhere is not a folder'),
+    (['lenet_mnist', '--workdir=WORK', '--data_dir=WORK'], "no data set named 'mnist'"),
+    (['evaluate', '--run=WORK'], 'is no run directory: it has no recipe.json'),
+    (['train', '--recipe=digits', '--workdir=FILE/below'], 'the workdir .* cannot be made')])
+def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path):
+    import re
+    (tmp_path / 'file').write_text('')
+    arguments = [a.replace('WORK', str(tmp_path)).replace('FILE', str(tmp_path / 'file')) for a in arguments]
+    started = time.monotonic()
+    assert re.search(sentence, refused(*arguments))
+    assert time.monotonic() - started < 120  # at once, not after minutes of retries
+
+
+def test_several_devices_split_a_batch_or_say_why_not(tmp_path):
+    environment = {**os.environ, 'XLA_FLAGS': '--xla_force_host_platform_device_count=8'}
+    done = subprocess.run(command('train', '--recipe=digits', '--set=batch=60', f'--workdir={tmp_path}'), cwd=ROOT, capture_output=True, text=True,
+                          env=environment, timeout=600)
+    assert done.returncode == 2
+    assert 'error: a batch of 60 images does not divide over 8 devices; the nearest that do are 56 or 64' in done.stderr

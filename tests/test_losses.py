@@ -1,0 +1,46 @@
+"""Losses against the lectures' worked numbers and against formulas in numpy."""
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnlab import losses
+
+CAT, CAR, FROG = (3.2, 5.1, -1.7), (1.3, 4.9, 2.0), (2.2, 2.5, -3.1)
+SCORES, LABELS = jnp.asarray([CAT, CAR, FROG]), jnp.arange(3)
+
+
+def test_hinge_of_the_lectures_cat_car_and_frog():
+    found = losses.hinge(SCORES, LABELS)
+    np.testing.assert_allclose(found, [2.9, 0, 12.9], atol=1e-5)
+    assert float(found.mean()) == pytest.approx(5.27, abs=0.005)
+
+
+def test_squared_hinge_squares_each_term():
+    np.testing.assert_allclose(losses.squared_hinge(SCORES, LABELS), [2.9 ** 2, 0, 6.3 ** 2 + 6.6 ** 2], rtol=1e-5)
+
+
+def test_softmax_of_the_lectures_cat():
+    np.testing.assert_allclose(jax.nn.softmax(SCORES[0]), [0.13, 0.87, 0.00], atol=0.005)
+    assert float(losses.softmax(SCORES, LABELS)[0]) == pytest.approx(2.04, abs=0.005)
+
+
+def test_smoothing_mixes_the_target_with_the_uniform_one():
+    plain, smooth = losses.softmax(SCORES, LABELS), losses.softmax(SCORES, LABELS, smoothing=0.3)
+    uniform = -jax.nn.log_softmax(SCORES).mean(-1)
+    np.testing.assert_allclose(smooth, 0.7 * plain + 0.3 * uniform, rtol=1e-5)
+
+
+def test_an_untrained_network_loses_ln_k():
+    assert float(losses.softmax(jnp.zeros((1, 10)), jnp.zeros(1, int))[0]) == pytest.approx(np.log(10))
+
+
+def test_rbf_map_is_the_distance_to_the_right_code_against_all_and_the_rubbish_class():
+    distance = np.array([[1.0, 3.0], [0.5, 0.25]])
+    wanted = distance[[0, 1], [0, 0]] + np.log(np.exp(-0.1) + np.exp(-distance).sum(-1))
+    np.testing.assert_allclose(losses.rbf_map(jnp.asarray(-distance), jnp.zeros(2, int)), wanted, rtol=1e-5)
+
+
+def test_an_unknown_loss_names_the_nearest():
+    with pytest.raises(KeyError, match='did you mean hinge'):
+        losses.by_name('hing')

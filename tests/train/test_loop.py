@@ -1,0 +1,163 @@
+"""Runs from beginning to end: what they leave, how they go on, and how they stop."""
+import dataclasses
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from cnnlab.train import job as jobs
+from cnnlab.train import loop, metrics
+from cnnlab.train.checkpoint import Checkpoints
+from tests.train.nets import tiny
+
+TIMES = ('seconds', 'images_per_second')
+
+
+def run(recipe, directory, **kwargs):
+    return loop.run_job(jobs.build(recipe, devices=1), recipe.seed, directory, quiet=True, **kwargs)
+
+
+def state_of(directory, recipe, step=None):
+    job = jobs.build(recipe, devices=1)
+    checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
+    try:
+        return checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)), step)
+    finally:
+        checkpoints.close()
+
+
+def untimed(records):
+    return [{k: v for k, v in r.items() if k not in TIMES} for r in records]
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """The directory of one finished run; tests that change it work on a copy."""
+    directory = tmp_path_factory.mktemp('runs') / 'whole'
+    return directory, run(tiny(), directory)
+
+
+def test_a_run_leaves_recipe_manifest_log_plots_checkpoints_and_result(finished):
+    directory, result = finished
+    assert {p.name for p in directory.iterdir()} == {
+        'recipe.json', 'manifest.json', 'metrics.jsonl', 'tensorboard', 'checkpoints', 'loss.png', 'top1.png', 'result.json'}
+    manifest = json.loads((directory / 'manifest.json').read_text())
+    assert manifest['versions']['jax'] == jax.__version__ and set(manifest['data']) == {'train', 'validation', 'test'}
+    assert result.steps == 8 and result.final['test']['n'] == json.loads((directory / 'result.json').read_text())['final']['test']['n'] > 0
+
+
+def test_the_log_has_every_window_once_and_validation_where_it_is_due(finished):
+    records = metrics.read(finished[0] / 'metrics.jsonl')
+    assert metrics.series(records, 'train', 'loss')[0] == [3, 4, 6, 8]  # every 3 steps, and wherever a checkpoint ends a window
+    assert metrics.series(records, 'validation', 'n') == ([4, 8], [16, 16])
+    rates = dict(zip(*metrics.series(records, 'train', 'rate'), strict=True))
+    assert rates[4] == pytest.approx(0.1 * (1 + np.cos(np.pi * 3 / 8)) / 2, rel=1e-6)  # of the fourth step: cosine at 3 of 8
+
+
+def test_tensorboard_has_one_value_per_tag_and_step(finished, tmp_path):
+    directory = tmp_path / 'copy'
+    shutil.copytree(finished[0], directory)
+    run(tiny(), directory)  # a second start rewrites the events
+    events = EventAccumulator(str(directory / 'tensorboard'))
+    events.Reload()
+    assert 'train/loss' in events.Tags()['scalars']
+    for tag in events.Tags()['scalars']:
+        steps = [e.step for e in events.Scalars(tag)]
+        assert steps == sorted(set(steps)), tag
+    records = metrics.read(directory / 'metrics.jsonl')
+    assert [e.value for e in events.Scalars('train/loss')] == pytest.approx(metrics.series(records, 'train', 'loss')[1])
+
+
+def test_a_run_stopped_in_the_middle_goes_on_bit_for_bit(finished, tmp_path):
+    directory = tmp_path / 'whole'
+    shutil.copytree(finished[0], directory)
+    shutil.rmtree(directory / 'checkpoints/8')
+    (directory / 'result.json').unlink()
+    with (directory / 'metrics.jsonl').open('a') as log:
+        log.write('{"step": 9, "split": "tr')  # the line that a kill cut off
+    run(tiny(), directory)
+    a, b = state_of(finished[0], tiny()), state_of(directory, tiny())
+    assert int(a.step) == 8
+    assert all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    logs = [untimed(metrics.read(d / 'metrics.jsonl')) for d in (finished[0], directory)]
+    assert logs[0] == logs[1]
+
+
+def test_a_finished_run_started_again_does_nothing(finished, tmp_path):
+    directory = tmp_path / 'whole'
+    shutil.copytree(finished[0], directory)
+    before = (directory / 'metrics.jsonl').read_text()
+    again = run(tiny(), directory)
+    assert (directory / 'metrics.jsonl').read_text() == before and again.final == finished[1].final
+
+
+def test_another_recipe_in_the_directory_is_refused_with_the_difference(finished):
+    with pytest.raises(ValueError, match=r'holds a run of another recipe \(rate: 0.1 there, 0.2 here\)'):
+        run(tiny(rate=0.2), finished[0])
+    with pytest.raises(ValueError, match='seed: 0 there, 1 here'):
+        run(tiny(seed=1), finished[0])
+
+
+def test_other_data_in_the_directory_is_refused(finished, tmp_path):
+    directory = tmp_path / 'whole'
+    shutil.copytree(finished[0], directory)
+    manifest = json.loads((directory / 'manifest.json').read_text())
+    manifest['data']['train'] = 'other'
+    (directory / 'manifest.json').write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match='the train images differ'):
+        run(tiny(), directory)
+
+
+def test_divergence_stops_with_the_steps_and_keeps_the_last_good_checkpoint(tmp_path):
+    recipe = tiny(rate=1e38, warmup='5 steps', warmup_form='constant', warmup_start=1e-39, schedule='constant', checkpoint_every='2 steps')
+    with pytest.raises(loop.NotFinite, match='became .*; the last good checkpoint is of step [46]'):
+        run(recipe, tmp_path / 'run')
+    state = state_of(tmp_path / 'run', recipe)
+    assert all(np.isfinite(a).all() for a in jax.tree.leaves(state.params))
+    assert not (tmp_path / 'run/result.json').exists()
+
+
+def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(NotADirectoryError, match='the workdir .* cannot be made: .* is a file'):
+        run(tiny(), tmp_path / 'file' / 'run')
+
+
+@pytest.mark.parametrize(('fields', 'sentence'), [
+    ({'batch': 1000}, 'a batch of 1000 is larger than the training set of 48 images'),
+    ({'model': 'lenett5'}, "no model named 'lenett5'; did you mean lenet5"),
+    ({'optimiser': 'momentun'}, "no optimiser named 'momentun'; did you mean momentum"),
+    ({'schedule': 'cosin'}, "no schedule named 'cosin'; did you mean cosine"),
+    ({'loss': 'softmaxx'}, "no loss named 'softmaxx'; did you mean softmax"),
+    ({'precision': 'float16'}, "no precision named 'float16'; did you mean"),
+    ({'fields': {'widht': 3}}, "no field of SoftmaxLinear named 'widht'"),
+    ({'decayed': ('kernal',), 'decay': 1e-4}, 'the mask patterns .*kernal.* match no parameter'),
+    ({'duration': '0 steps'}, '0 steps is less than one step'),
+    ({'warmup': '9 steps'}, 'a warm-up of 9 steps is longer than the run of 8'),
+    ({'smoothing': 0.1, 'loss': 'hinge'}, 'label smoothing goes with the softmax loss, not with hinge'),
+    ({'dataset': 'digit'}, 'did you mean digits')])
+def test_a_mistake_in_a_recipe_is_one_sentence_before_anything_is_trained(fields, sentence):
+    with pytest.raises((ValueError, KeyError), match=sentence):
+        jobs.build(tiny(**fields), devices=1)
+
+
+def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
+    scores = iter([0.2, 0.9, 0.3, 0.4, 0.5, 0.5])
+    real = loop.evaluate
+
+    def scored(*args, **kwargs):
+        return {**real(*args, **kwargs), 'top1': next(scores)}
+    monkeypatch.setattr(loop, 'evaluate', scored)
+    recipe = tiny(duration='5 steps', evaluate_every='1 steps', keep=1)
+    result = run(dataclasses.replace(recipe), tmp_path / 'run')
+    assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [2, 5]
+    assert result.best_step == 2
+
+
+def test_every_device_of_the_machine_takes_part(tmp_path):
+    recipe = tiny(duration='2 steps', evaluate_every='2 steps')
+    loop.run(recipe, tmp_path / 'run', quiet=True)
+    assert len(json.loads((tmp_path / 'run/manifest.json').read_text())['devices']) == jax.device_count() == 8
