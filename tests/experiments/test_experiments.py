@@ -1,4 +1,5 @@
 """Every experiment as a user starts it: in a process of its own, two steps on tiny data; mistakes end in one sentence and status 2."""
+
 import json
 import os
 import pathlib
@@ -40,6 +41,7 @@ def refused(experiment, *arguments):
 def image_folder(tmp_path_factory):
     """root/{train,validation,test}/{ant,bee}/*.png of 8x8 pixels."""
     import cv2
+
     root, rng = tmp_path_factory.mktemp('folder'), np.random.default_rng(0)
     for split, count in (('train', 10), ('validation', 4), ('test', 4)):
         for label in ('ant', 'bee'):
@@ -57,7 +59,9 @@ def compared(tmp_path_factory):
 
 def test_compare_ends_with_a_table_a_page_and_plots(compared):
     out, done = compared
-    assert {'report.html', 'table.md', 'table.csv', 'accuracy_parameters.png', 'accuracy_macs.png', 'learning_curves.png'} <= set(os.listdir(out))
+    assert {'report.html', 'table.md', 'table.csv', 'accuracy_parameters.png', 'accuracy_macs.png', 'learning_curves.png'} <= {
+        p.name for p in out.iterdir()
+    }
     assert 'mlp2' in done.stdout and '7,510' in done.stdout and '8x8x1' in done.stdout
     assert 'step 2 of 2' in done.stderr and '\x1b' not in done.stdout + done.stderr  # plain lines where there is no terminal
     page = (out / 'report.html').read_text()
@@ -89,17 +93,39 @@ def test_evaluate_takes_a_checkpoint_and_the_best(compared):
 
 
 def test_train_runs_a_recipe_on_an_image_folder(image_folder, tmp_path):
-    done = run('train', '--recipe=digits', '--set=dataset=folder', '--set=holdout=0', f'--data_dir={image_folder}', f'--workdir={tmp_path}',
-               *TINY, '--set=fields.blocks=1')
+    done = run(
+        'train',
+        '--recipe=digits',
+        '--set=dataset=folder',
+        '--set=holdout=0',
+        f'--data_dir={image_folder}',
+        f'--workdir={tmp_path}',
+        *TINY,
+        '--set=fields.blocks=1',
+    )
     assert 'test: top-1' in done.stdout and 'on 8 images' in done.stdout
 
 
 def test_the_papers_experiments_run_on_the_real_sets(shared, tmp_path):
     data = f'--data_dir={shared}/data/tfds'
     assert 'on 10,000 images after 2 steps' in run('lenet_mnist', data, f'--workdir={tmp_path}/a', *TINY, '--set=batch=500').stdout
-    assert 'on 10,000 images after 2 steps' in run('lenet_mnist', '--form=1998', data, f'--workdir={tmp_path}/b', *TINY, '--set=batch=500').stdout
-    assert 'on 10,000 images after 2 steps' in run('resnet_cifar', '--depth=8', '--set=model=cifar_resnet20', '--set=fields.blocks=1', data,
-                                                   f'--workdir={tmp_path}/c', *TINY, '--set=batch=500').stdout
+    assert (
+        'on 10,000 images after 2 steps'
+        in run('lenet_mnist', '--form=1998', data, f'--workdir={tmp_path}/b', *TINY, '--set=batch=500').stdout
+    )
+    assert (
+        'on 10,000 images after 2 steps'
+        in run(
+            'resnet_cifar',
+            '--depth=8',
+            '--set=model=cifar_resnet20',
+            '--set=fields.blocks=1',
+            data,
+            f'--workdir={tmp_path}/c',
+            *TINY,
+            '--set=batch=500',
+        ).stdout
+    )
 
 
 @pytest.mark.parametrize('experiment', ['compare', 'train', 'evaluate', 'lenet_mnist', 'resnet_cifar'])
@@ -109,12 +135,21 @@ def test_help_tells_what_the_experiment_does(experiment):
 
 
 def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
-    """Killed with SIGKILL three times at moments that differ, then left alone: the final parameters are those of a run left alone, bit for bit."""
-    recipe = ['--recipe=digits', '--set=model=mlp2', '--set=augment=shift(1)', '--set=duration=40 epochs', '--set=checkpoint_every=1 epochs',
-              '--set=evaluate_every=5 epochs', '--set=warmup=0 steps']
+    """Killed with SIGKILL three times, then left alone: the final parameters are those of a run never killed, bit for bit."""
+    recipe = [
+        '--recipe=digits',
+        '--set=model=mlp2',
+        '--set=augment=shift(1)',
+        '--set=duration=40 epochs',
+        '--set=checkpoint_every=1 epochs',
+        '--set=evaluate_every=5 epochs',
+        '--set=warmup=0 steps',
+    ]
     run('train', *recipe, f'--workdir={tmp_path}/whole')
     for step in (30, 150, 400):
-        victim = subprocess.Popen(command('train', *recipe, f'--workdir={tmp_path}/killed'), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        victim = subprocess.Popen(
+            command('train', *recipe, f'--workdir={tmp_path}/killed'), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         log = tmp_path / 'killed/metrics.jsonl'
         while victim.poll() is None and not (log.exists() and f'"step": {step // 18 * 18}' in log.read_text()):
             time.sleep(0.01)
@@ -134,6 +169,7 @@ def _digest(directory):
     from cnnlab.recipes import recipe as recipes
     from cnnlab.train import job as jobs
     from cnnlab.train.checkpoint import Checkpoints
+
     job = jobs.build(recipes.from_json((directory / 'recipe.json').read_text()), devices=1)
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
     state = checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)))
@@ -141,20 +177,28 @@ def _digest(directory):
     return [a.tobytes() for a in jax.tree.leaves(state)]
 
 
-@pytest.mark.parametrize(('arguments', 'sentence'), [
-    (['train', '--recipe=digit'], "no recipe named 'digit'; did you mean digits"),
-    (['train', '--recipe=digits'], '--workdir is needed'),
-    (['compare', '--models=mlp2,resnet21', '--workdir=WORK'], "no model named 'resnet21'; did you mean"),
-    (['compare', '--dataset=digit', '--workdir=WORK'], "no built-in data set named 'digit'; did you mean digits"),
-    (['compare', '--models=mlp2', '--workdir=WORK', '--set=rat=3'], "no recipe field named 'rat'; did you mean rate"),
-    (['compare', '--models=mlp2', '--workdir=WORK', '--set=batch=2000'], 'a batch of 2000 is larger than the training set of 1150 images'),
-    (['lenet_mnist', '--workdir=WORK'], 'data_dir'),
-    (['lenet_mnist', '--workdir=WORK', '--data_dir=WORK/nowhere'], 'data_dir .*nowhere is not a folder'),
-    (['lenet_mnist', '--workdir=WORK', '--data_dir=WORK'], "no data set named 'mnist'"),
-    (['evaluate', '--run=WORK'], 'is no run directory: it has no recipe.json'),
-    (['train', '--recipe=digits', '--workdir=FILE/below'], 'the workdir .* cannot be made')])
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['train', '--recipe=digit'], "no recipe named 'digit'; did you mean digits"),
+        (['train', '--recipe=digits'], '--workdir is needed'),
+        (['compare', '--models=mlp2,resnet21', '--workdir=WORK'], "no model named 'resnet21'; did you mean"),
+        (['compare', '--dataset=digit', '--workdir=WORK'], "no built-in data set named 'digit'; did you mean digits"),
+        (['compare', '--models=mlp2', '--workdir=WORK', '--set=rat=3'], "no recipe field named 'rat'; did you mean rate"),
+        (
+            ['compare', '--models=mlp2', '--workdir=WORK', '--set=batch=2000'],
+            'a batch of 2000 is larger than the training set of 1150 images',
+        ),
+        (['lenet_mnist', '--workdir=WORK'], 'data_dir'),
+        (['lenet_mnist', '--workdir=WORK', '--data_dir=WORK/nowhere'], 'data_dir .*nowhere is not a folder'),
+        (['lenet_mnist', '--workdir=WORK', '--data_dir=WORK'], "no data set named 'mnist'"),
+        (['evaluate', '--run=WORK'], 'is no run directory: it has no recipe.json'),
+        (['train', '--recipe=digits', '--workdir=FILE/below'], 'the workdir .* cannot be made'),
+    ],
+)
 def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path):
     import re
+
     (tmp_path / 'file').write_text('')
     arguments = [a.replace('WORK', str(tmp_path)).replace('FILE', str(tmp_path / 'file')) for a in arguments]
     started = time.monotonic()
@@ -164,7 +208,13 @@ def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path):
 
 def test_several_devices_split_a_batch_or_say_why_not(tmp_path):
     environment = {**os.environ, 'XLA_FLAGS': '--xla_force_host_platform_device_count=8'}
-    done = subprocess.run(command('train', '--recipe=digits', '--set=batch=60', f'--workdir={tmp_path}'), cwd=ROOT, capture_output=True, text=True,
-                          env=environment, timeout=600)
+    done = subprocess.run(
+        command('train', '--recipe=digits', '--set=batch=60', f'--workdir={tmp_path}'),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=600,
+    )
     assert done.returncode == 2
     assert 'error: a batch of 60 images does not divide over 8 devices; the nearest that do are 56 or 64' in done.stderr

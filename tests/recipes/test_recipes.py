@@ -1,4 +1,5 @@
 """Recipes: what the papers state, overriding by text, and going to disk and back."""
+
 import pytest
 
 from cnnlab.optim import schedules
@@ -36,28 +37,58 @@ def test_durations(text, steps):
     assert duration.steps(text, examples=1000, batch=100) == steps
 
 
-@pytest.mark.parametrize(('text', 'sentence'), [('ten epochs', 'is no duration'), ('3', 'is no duration'), ('-1 steps', 'is no duration'),
-                                                ('3 epocs', "no unit of duration named 'epocs'; did you mean epochs")])
+@pytest.mark.parametrize(
+    ('text', 'sentence'),
+    [
+        ('ten epochs', 'is no duration'),
+        ('3', 'is no duration'),
+        ('-1 steps', 'is no duration'),
+        ('3 epocs', "no unit of duration named 'epocs'; did you mean epochs"),
+    ],
+)
 def test_a_duration_that_cannot_be_read_is_one_sentence(text, sentence):
     with pytest.raises(ValueError, match=sentence):
         duration.steps(text, 100, 10)
 
 
-@pytest.mark.parametrize(('text', 'field', 'value'), [
-    ('rate=0.5', 'rate', 0.5), ('rate=1', 'rate', 1.0), ('batch=32', 'batch', 32), ('duration=3 epochs', 'duration', '3 epochs'),
-    ('augment=shift(1),flip()', 'augment', ('shift(1)', 'flip()')), ('augment=', 'augment', ()),
-    ('augment=resize((8, 9))', 'augment', ('resize((8, 9))',)), ("augment=('flip()',)", 'augment', ('flip()',)), ('boundaries=0.5,0.75', 'boundaries', (0.5, 0.75)), ('boundaries=0.5', 'boundaries', (0.5,)),
-    ('norm_span=32', 'norm_span', 32), ('norm_span=None', 'norm_span', None), ("fields={'width': 2}", 'fields', {'width': 2}),
-    ('fields.shortcut=B', 'fields', {'shortcut': 'B'}), ('fields.blocks=3', 'fields', {'blocks': 3}), ('model=mlp2', 'model', 'mlp2')])
+@pytest.mark.parametrize(
+    ('text', 'field', 'value'),
+    [
+        ('rate=0.5', 'rate', 0.5),
+        ('rate=1', 'rate', 1.0),
+        ('batch=32', 'batch', 32),
+        ('duration=3 epochs', 'duration', '3 epochs'),
+        ('augment=shift(1),flip()', 'augment', ('shift(1)', 'flip()')),
+        ('augment=', 'augment', ()),
+        ('augment=resize((8, 9))', 'augment', ('resize((8, 9))',)),
+        ("augment=('flip()',)", 'augment', ('flip()',)),
+        ('boundaries=0.5,0.75', 'boundaries', (0.5, 0.75)),
+        ('boundaries=0.5', 'boundaries', (0.5,)),
+        ('norm_span=32', 'norm_span', 32),
+        ('norm_span=None', 'norm_span', None),
+        ("fields={'width': 2}", 'fields', {'width': 2}),
+        ('fields.shortcut=B', 'fields', {'shortcut': 'B'}),
+        ('fields.blocks=3', 'fields', {'blocks': 3}),
+        ('model=mlp2', 'model', 'mlp2'),
+    ],
+)
 def test_a_field_is_set_by_text_in_its_own_type(text, field, value):
     found = getattr(override(BASE, [text]), field)
     assert found == value and type(found) is type(value)
 
 
-@pytest.mark.parametrize(('text', 'sentence'), [
-    ('rat=0.5', "no recipe field named 'rat'; did you mean rate"), ('rate', '--set takes field=value'), ('rate=fast', 'rate takes a number'),
-    ('batch=1.5', 'batch takes a whole number'), ('batch=True', 'batch takes a whole number'), ('boundaries=a,b', 'boundaries takes numbers'),
-    ('fields=3', 'fields takes a dict')])
+@pytest.mark.parametrize(
+    ('text', 'sentence'),
+    [
+        ('rat=0.5', "no recipe field named 'rat'; did you mean rate"),
+        ('rate', '--set takes field=value'),
+        ('rate=fast', 'rate takes a number'),
+        ('batch=1.5', 'batch takes a whole number'),
+        ('batch=True', 'batch takes a whole number'),
+        ('boundaries=a,b', 'boundaries takes numbers'),
+        ('fields=3', 'fields takes a dict'),
+    ],
+)
 def test_a_wrong_assignment_is_one_sentence(text, sentence):
     with pytest.raises(ValueError, match=sentence):
         override(BASE, [text])

@@ -1,4 +1,5 @@
 """Small recipes and networks that the tests of training share."""
+
 import dataclasses
 
 import jax.numpy as jnp
@@ -7,8 +8,19 @@ from flax import linen as nn
 from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
 from cnnlab.recipes.recipe import Recipe
 
-TINY = Recipe(model='softmax_linear', dataset='fake:4x4x1:4:64', augment=('shift(1)',), normalise='unit', duration='8 steps', batch=16,
-              rate=0.1, evaluate_every='4 steps', checkpoint_every='4 steps', log_every='3 steps', holdout=16)
+TINY = Recipe(
+    model='softmax_linear',
+    dataset='fake:4x4x1:4:64',
+    augment=('shift(1)',),
+    normalise='unit',
+    duration='8 steps',
+    batch=16,
+    rate=0.1,
+    evaluate_every='4 steps',
+    checkpoint_every='4 steps',
+    log_every='3 steps',
+    holdout=16,
+)
 
 
 def tiny(**fields) -> Recipe:
@@ -18,6 +30,7 @@ def tiny(**fields) -> Recipe:
 
 class DropNet(nn.Module):
     """Two convolutions with batch norm, dropout, a linear layer: all that can differ between layouts of devices."""
+
     num_classes: int = 10
 
     @nn.compact

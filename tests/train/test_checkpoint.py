@@ -1,4 +1,5 @@
 """Checkpoints that are foreign, corrupt or missing are told in one sentence."""
+
 import jax
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
 """Runs from beginning to end: what they leave, how they go on, and how they stop."""
+
 import dataclasses
 import json
 import shutil
@@ -43,7 +44,15 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_recipe_manifest_log_plots_checkpoints_and_result(finished):
     directory, result = finished
     assert {p.name for p in directory.iterdir()} == {
-        'recipe.json', 'manifest.json', 'metrics.jsonl', 'tensorboard', 'checkpoints', 'loss.png', 'top1.png', 'result.json'}
+        'recipe.json',
+        'manifest.json',
+        'metrics.jsonl',
+        'tensorboard',
+        'checkpoints',
+        'loss.png',
+        'top1.png',
+        'result.json',
+    }
     manifest = json.loads((directory / 'manifest.json').read_text())
     assert manifest['versions']['jax'] == jax.__version__ and set(manifest['data']) == {'train', 'validation', 'test'}
     assert result.steps == 8 and result.final['test']['n'] == json.loads((directory / 'result.json').read_text())['final']['test']['n'] > 0
@@ -126,19 +135,23 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
         run(tiny(), tmp_path / 'file' / 'run')
 
 
-@pytest.mark.parametrize(('fields', 'sentence'), [
-    ({'batch': 1000}, 'a batch of 1000 is larger than the training set of 48 images'),
-    ({'model': 'lenett5'}, "no model named 'lenett5'; did you mean lenet5"),
-    ({'optimiser': 'momentun'}, "no optimiser named 'momentun'; did you mean momentum"),
-    ({'schedule': 'cosin'}, "no schedule named 'cosin'; did you mean cosine"),
-    ({'loss': 'softmaxx'}, "no loss named 'softmaxx'; did you mean softmax"),
-    ({'precision': 'float16'}, "no precision named 'float16'; did you mean"),
-    ({'fields': {'widht': 3}}, "no field of SoftmaxLinear named 'widht'"),
-    ({'decayed': ('kernal',), 'decay': 1e-4}, 'the mask patterns .*kernal.* match no parameter'),
-    ({'duration': '0 steps'}, '0 steps is less than one step'),
-    ({'warmup': '9 steps'}, 'a warm-up of 9 steps is longer than the run of 8'),
-    ({'smoothing': 0.1, 'loss': 'hinge'}, 'label smoothing goes with the softmax loss, not with hinge'),
-    ({'dataset': 'digit'}, 'did you mean digits')])
+@pytest.mark.parametrize(
+    ('fields', 'sentence'),
+    [
+        ({'batch': 1000}, 'a batch of 1000 is larger than the training set of 48 images'),
+        ({'model': 'lenett5'}, "no model named 'lenett5'; did you mean lenet5"),
+        ({'optimiser': 'momentun'}, "no optimiser named 'momentun'; did you mean momentum"),
+        ({'schedule': 'cosin'}, "no schedule named 'cosin'; did you mean cosine"),
+        ({'loss': 'softmaxx'}, "no loss named 'softmaxx'; did you mean softmax"),
+        ({'precision': 'float16'}, "no precision named 'float16'; did you mean"),
+        ({'fields': {'widht': 3}}, "no field of SoftmaxLinear named 'widht'"),
+        ({'decayed': ('kernal',), 'decay': 1e-4}, 'the mask patterns .*kernal.* match no parameter'),
+        ({'duration': '0 steps'}, '0 steps is less than one step'),
+        ({'warmup': '9 steps'}, 'a warm-up of 9 steps is longer than the run of 8'),
+        ({'smoothing': 0.1, 'loss': 'hinge'}, 'label smoothing goes with the softmax loss, not with hinge'),
+        ({'dataset': 'digit'}, 'did you mean digits'),
+    ],
+)
 def test_a_mistake_in_a_recipe_is_one_sentence_before_anything_is_trained(fields, sentence):
     with pytest.raises((ValueError, KeyError), match=sentence):
         jobs.build(tiny(**fields), devices=1)
@@ -150,6 +163,7 @@ def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
 
     def scored(*args, **kwargs):
         return {**real(*args, **kwargs), 'top1': next(scores)}
+
     monkeypatch.setattr(loop, 'evaluate', scored)
     recipe = tiny(duration='5 steps', evaluate_every='1 steps', keep=1)
     result = run(dataclasses.replace(recipe), tmp_path / 'run')

@@ -1,4 +1,5 @@
 """The log of a run."""
+
 import numpy as np
 
 from cnnlab.train import metrics
@@ -24,8 +25,10 @@ def test_numbers_survive_the_log_bit_for_bit(tmp_path):
 
 
 def test_curves_of_several_seeds_share_their_steps():
-    runs = [[{'step': 1, 'split': 'train', 'loss': 3.0}, {'step': 2, 'split': 'validation', 'loss': 2.0}],
-            [{'step': 1, 'split': 'train', 'loss': 5.0}]]
+    runs = [
+        [{'step': 1, 'split': 'train', 'loss': 3.0}, {'step': 2, 'split': 'validation', 'loss': 2.0}],
+        [{'step': 1, 'split': 'train', 'loss': 5.0}],
+    ]
     found = metrics.curve(runs, 'loss')
     np.testing.assert_array_equal(found['step'], [1, 2])
     np.testing.assert_array_equal(found['train'], [[3, np.nan], [5, np.nan]])

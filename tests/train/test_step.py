@@ -1,4 +1,5 @@
 """The train and evaluation steps as pure functions, on one device and on eight."""
+
 import functools
 
 import jax
@@ -83,7 +84,10 @@ def test_a_step_moves_parameters_statistics_and_counter_but_not_control():
     after, _ = run(1, before, 1)
     assert int(after.step) == 1
     for kind in ('params', 'batch_stats', 'opt_state'):
-        moved = [not np.array_equal(x, y) for x, y in zip(jax.tree.leaves(getattr(before, kind)), jax.tree.leaves(getattr(after, kind)), strict=True)]
+        moved = [
+            not np.array_equal(x, y)
+            for x, y in zip(jax.tree.leaves(getattr(before, kind)), jax.tree.leaves(getattr(after, kind)), strict=True)
+        ]
         assert any(moved), kind
     assert float(after.control['best']) == -1
 
@@ -125,8 +129,9 @@ class Give:
         return self.logits
 
 
-@pytest.mark.parametrize(('logits', 'top1', 'top5'), [
-    (np.zeros((10, 10)), 1, 5), (np.full((10, 10), np.nan), 0, 0), (np.eye(10), 9, 9), (-np.eye(10), 0, 0)])
+@pytest.mark.parametrize(
+    ('logits', 'top1', 'top5'), [(np.zeros((10, 10)), 1, 5), (np.full((10, 10), np.nan), 0, 0), (np.eye(10), 9, 9), (-np.eye(10), 0, 0)]
+)
 def test_evaluation_counts_masked_rows_ties_and_nan(logits, top1, top5):
     """A constant network is right once in ten, a NaN never, and the tenth image is padding."""
     rows = {'image': np.zeros((10, 2, 2, 1), np.uint8), 'label': np.arange(10, dtype=np.int32), 'mask': np.ones(10, np.float32)}
