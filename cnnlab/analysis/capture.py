@@ -133,8 +133,8 @@ class _Hook:
         for path in sorted(self._wanted - self._seen):
             inside = [p for p in self._hidden if p == path or _is_one_of(path, p)]
             if inside:
-                raise ValueError(f'layer {path!r} of {type(model).__name__} runs inside remat or a scan, where its output can be neither read '
-                                 'nor changed; create the network with remat=False and scan=False: it takes the same variables')
+                raise ValueError(f'layer {path!r} of {type(model).__name__} runs inside remat or a scan and can be neither read nor '
+                                 'changed; create the network with remat=False and scan=False: it takes the same variables')
             raise ValueError(names.unknown(f'layer of {type(model).__name__}', path, self._seen - {''}))
 
 

@@ -89,7 +89,7 @@ class _Walk:
             return self.loop(equation, operands, call, site)
         if name == 'cond':
             return self.branches(equation.params['branches'], operands[1:], call, site)
-        inner = _called(equation)
+        inner = called(equation)
         if inner is not None:
             return self.jaxpr(inner, operands[len(operands) - len(inner.invars):], call, site)
         return self.primitive(equation, operands, call, site)
@@ -138,7 +138,7 @@ class _Walk:
         return out
 
 
-def _called(equation) -> Jaxpr | None:
+def called(equation) -> Jaxpr | None:
     """The jaxpr that an equation calls once, as jit, custom_jvp, custom_vjp and remat do."""
     for key in ('jaxpr', 'call_jaxpr', 'fun_jaxpr'):
         if key in equation.params:
