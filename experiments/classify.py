@@ -1,0 +1,118 @@
+"""Names what is in pictures, by a pretrained network: the five best classes of each, with probabilities.
+
+    python -m experiments.classify --weights=torchvision/squeezenet1_0 cat.jpg dog.jpg                  # downloads once
+    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=net.safetensors --html=page.html cat.jpg
+    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=deep_compression.safetensors --preprocess=resize=256 \
+        --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1 --preprocess=mean=123,117,104 --preprocess=std=1,1,1 cat.jpg
+
+The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalised as the weights' source does.
+"""
+import dataclasses
+import pathlib
+import tempfile
+
+import jax
+import numpy as np
+from absl import flags
+from PIL import Image
+
+from cnnlab import names, weights
+from cnnlab.data.synsets import synsets
+from cnnlab.report.page import Picture, Section, write_page
+from cnnlab.report.table import Column, Table
+from experiments import common
+
+_WEIGHTS = flags.DEFINE_string('weights', None, "Which weights: an id like torchvision/resnet50 or torchvision/resnet50.IMAGENET1K_V1.",
+                               required=True)
+_FILE = flags.DEFINE_string('file', None, 'A file that holds them; without it they are downloaded, or come from the cache.')
+_PREPROCESS = flags.DEFINE_multi_string('preprocess', [], 'Replaces a field of the preprocessing: resize=256, mean=123,117,104. '
+                                        'May be repeated.')
+_BEST = flags.DEFINE_integer('best', 5, 'How many classes of each picture.', lower_bound=1, upper_bound=1000)
+_HTML = flags.DEFINE_string('html', None, 'Also writes a page with the pictures to this file.')
+
+
+def _value(field, text):
+    """The text of a --preprocess as the field's type."""
+    try:
+        if field in ('mean', 'std'):
+            red, green, blue = map(float, text.split(','))
+            return red, green, blue
+        return {'resize': int, 'crop': int, 'scale': float}.get(field, str)(text)
+    except ValueError:
+        takes = 'three numbers' if field in ('mean', 'std') else 'a number'
+        raise ValueError(f'--preprocess={field}={text}: {field} takes {takes}') from None
+
+
+def preprocess(entry: weights.Entry, changes: list[str]) -> weights.Preprocess:
+    """The entry's preprocessing with 'field=value' changes made.
+
+    Raises:
+      ValueError: an unknown field or a wrong value; or the source states none and the changes do not say all of it.
+    """
+    fields = [f.name for f in dataclasses.fields(weights.Preprocess)]
+    said = {}
+    for change in changes:
+        field, _, text = change.partition('=')
+        names.among('field of the preprocessing', field, fields)
+        said[field] = _value(field, text)
+    if entry.preprocess is not None:
+        return dataclasses.replace(entry.preprocess, **said)
+    needed = [f.name for f in dataclasses.fields(weights.Preprocess) if f.default is dataclasses.MISSING]
+    if missing := [f for f in needed if f not in said]:
+        raise ValueError(f'the source of {entry.id} states no preprocessing; say {", ".join(f"--preprocess={f}=..." for f in missing)}')
+    return weights.Preprocess(**said)
+
+
+def best(probabilities: np.ndarray, count: int, labels: list[str]) -> list[tuple[str, float]]:
+    """The `count` most probable classes, the first of equals first."""
+    order = np.argsort(-probabilities, kind='stable')[:count]
+    return [(labels[i], float(probabilities[i])) for i in order]
+
+
+def labels_of(entry: weights.Entry, classes: int) -> list[str]:
+    """A label for each logit: ImageNet's names with their synset ids, or numbers where the order of the classes is not known."""
+    if entry.class_order == 'imagenet' and classes == len(synsets()):
+        return [f'{", ".join(s.names)} ({s.id})' for s in synsets()]
+    return [f'class {i}' for i in range(classes)]
+
+
+def page(path: str, title: str, found: list[tuple[str, np.ndarray, Table]]) -> None:
+    """Writes the page: each picture as the network sees it, and its table."""
+    with tempfile.TemporaryDirectory() as folder:
+        sections = []
+        for i, (name, pixels, table) in enumerate(found):
+            png = pathlib.Path(folder) / f'{i}.png'
+            Image.fromarray(pixels).save(png)
+            sections.append(Section(name, [Picture(png, 'As the network sees it.', f'The picture {name}'), table]))
+        write_page(path, title, sections)
+
+
+def main(arguments):
+    """Prints a table a picture."""
+    pictures = arguments[1:]
+    if not pictures:
+        raise ValueError('give the pictures to be classified: python -m experiments.classify --weights=... image.jpg ...')
+    if absent := [p for p in pictures if not pathlib.Path(p).is_file()]:
+        raise FileNotFoundError(f'there is no picture {absent[0]}')
+    entry = weights.entry(_WEIGHTS.value)
+    seen = preprocess(entry, _PREPROCESS.value)
+    if _FILE.value:
+        model, variables = weights.from_file(entry.id.partition('.')[0], _FILE.value)
+    else:
+        model, variables = weights.load(entry.id)
+    apply = jax.jit(lambda images: jax.nn.softmax(model.apply(variables, images)))
+    columns = (Column('class'), Column('probability', 'percent'))
+    found = []
+    for name in pictures:
+        pixels = seen.pixels(name)
+        [probabilities] = np.asarray(apply(seen.normalise(pixels)[None]))
+        table = Table(columns, best(probabilities, _BEST.value, labels_of(entry, probabilities.size)), pathlib.Path(name).name)
+        table.print()
+        found.append((pathlib.Path(name).name, pixels, table))
+    if _HTML.value:
+        page(_HTML.value, f'{entry.id}: {len(found)} picture{"s" if len(found) > 1 else ""}', found)
+        print(f'wrote {_HTML.value}')
+
+
+if __name__ == '__main__':
+    common.start(main)
