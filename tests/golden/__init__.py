@@ -1,0 +1,46 @@
+"""The golden files: paths and shapes of every registered network's variables, so that no name or shape changes unnoticed.
+
+    python -m tests.golden               # writes the file of every network and removes those of networks no longer registered
+    python -m tests.golden resnet50      # only this one
+
+A file holds one line a leaf, sorted by path. A network with more than `LISTED` leaves has their number, the SHA-256 of that listing, and
+the first and last leaves.
+"""
+import functools
+import hashlib
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+
+from cnnlab import tree
+from cnnlab.models import registry
+from cnnlab.nn.layers import canonical
+
+FOLDER = pathlib.Path(__file__).parent
+LISTED, ENDS = 400, 20
+
+
+@functools.cache
+def trace(name: str):
+    """(logits, variables) of a network at its registered size and a batch of two, as shapes; traced once a process."""
+    model = registry.create(name)
+    images = jax.ShapeDtypeStruct((2, *registry.entry(name).input_shape), jnp.float32)
+    with canonical():
+        return jax.eval_shape(lambda x: model.init_with_output(jax.random.key(0), x), images)
+
+
+def content(name: str) -> str:
+    """What the golden file of a network has to hold."""
+    shapes = sorted((path, list(leaf.shape)) for path, leaf in tree.named_leaves(trace(name)[1]).items())
+    lines = [f'{json.dumps(path)}: {json.dumps(shape)}' for path, shape in shapes]
+    if len(lines) > LISTED:
+        digest = hashlib.sha256('\n'.join(lines).encode()).hexdigest()
+        lines = [f'"leaves": {len(lines)}', f'"sha256": "{digest}"', *lines[:ENDS], *lines[-ENDS:]]
+    return '{\n' + ',\n'.join(lines) + '\n}\n'
+
+
+def file(name: str) -> pathlib.Path:
+    """Where the golden file of a network lies."""
+    return FOLDER / f'{name}.json'
