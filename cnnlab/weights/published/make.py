@@ -102,10 +102,10 @@ def keras_rows():
         try:
             build(weights='imagenet')
         except Asked as asked:
-            url, md5 = asked.args
+            url, digest = asked.args
         size = sizes[-1]
         yield name, 'imagenet', {
-            'url': url, 'hash': f'md5:{md5}' if len(md5) == 32 else f'sha256:{md5}', 'licence': None, 'num_classes': 1000,
+            'url': url, 'hash': digest and f'{"md5" if len(digest) == 32 else "sha256"}:{digest}', 'licence': None, 'num_classes': 1000,
             'preprocess': {'resize': size, 'crop': size, 'mode': 'squash', 'interpolation': 'nearest', **modes[mode and mode[1]]}
         }, keras.__version__
         keras.backend.clear_session()
