@@ -1,7 +1,8 @@
-"""What every experiment shares: three flags, one way to start, one way to fail."""
+"""What every experiment shares: four flags, one way to start, one way to fail."""
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from absl import app, flags, logging
 
@@ -13,6 +14,9 @@ WORKDIR = flags.DEFINE_string(
 DATA_DIR = flags.DEFINE_string(
     'data_dir', os.environ.get('TFDS_DATA_DIR'), 'Directory of the data sets that TFDS has prepared, or of an image folder '
     '(root/train/<class>/*.jpg). The default is the environment variable TFDS_DATA_DIR.')
+WORKERS = flags.DEFINE_integer(
+    'workers', 0, 'Processes that decode and augment; 0 uses threads, enough for small images in memory. The batches are the same.',
+    lower_bound=0)
 SET = flags.DEFINE_multi_string(
     'set', [], 'Replaces a field of the recipe: --set rate=0.05 --set "duration=5 epochs" --set fields.shortcut=B. May be repeated.')
 
@@ -29,6 +33,11 @@ def workdir() -> str:
     if not WORKDIR.value:
         raise ValueError('--workdir is needed: the directory that the run writes to, and goes on from when started again')
     return WORKDIR.value
+
+
+def arguments() -> dict[str, Any]:
+    """What the flags say to `loop.run`: where to write, where the data is, how many processes prepare it."""
+    return {'directory': workdir(), 'data_dir': DATA_DIR.value, 'workers': WORKERS.value}
 
 
 def start(main: Callable[[list[str]], None]) -> None:

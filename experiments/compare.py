@@ -74,7 +74,7 @@ def train_all(model: str, dataset: str, seeds: int, root: pathlib.Path, data_dir
     for seed in range(seeds):
         directory = root / 'runs' / name / f'seed{seed}'
         if not (directory / 'result.json').exists():
-            loop.run_job(job, seed, directory)
+            loop.run_job(job, seed, directory, workers=common.WORKERS.value)
         else:
             workdir.claim(directory, dataclasses.replace(recipe, seed=seed), {s: d.fingerprint() for s, d in job.data.items()})
         results.append(json.loads((directory / 'result.json').read_text()))

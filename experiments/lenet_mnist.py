@@ -18,7 +18,7 @@ _FORM = flags.DEFINE_enum(
 
 def main(_):
     """Trains and prints the test error."""
-    result = loop.run(common.override(lenet.mnist(_FORM.value)), common.workdir(), common.DATA_DIR.value)
+    result = loop.run(common.override(lenet.mnist(_FORM.value)), **common.arguments())
     test = result.final['test']
     print(f'test error {1 - test["top1"]:.2%} on {test["n"]:,} images after {result.steps:,} steps; '
           f'{result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s')

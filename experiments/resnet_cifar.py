@@ -19,7 +19,7 @@ flags.register_validator('depth', lambda d: d >= 8 and d % 6 == 2, '--depth must
 
 def main(_):
     """Trains and prints training loss and test error."""
-    result = loop.run(common.override(resnet.cifar10(_DEPTH.value, _PLAIN.value)), common.workdir(), common.DATA_DIR.value)
+    result = loop.run(common.override(resnet.cifar10(_DEPTH.value, _PLAIN.value)), **common.arguments())
     test = result.final['test']
     print(f'test error {1 - test["top1"]:.2%} (top-5 {1 - test["top5"]:.2%}) on {test["n"]:,} images after {result.steps:,} steps; '
           f'{result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s')

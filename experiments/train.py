@@ -16,7 +16,7 @@ _RECIPE = flags.DEFINE_string('recipe', None, f'Which recipe: {", ".join(book.BO
 
 def main(_):
     """Trains and prints the figures of every split."""
-    result = loop.run(common.override(book.get(_RECIPE.value)), common.workdir(), common.DATA_DIR.value)
+    result = loop.run(common.override(book.get(_RECIPE.value)), **common.arguments())
     for split, found in result.final.items():
         print(f'{split}: top-1 {found["top1"]:.2%}, top-5 {found["top5"]:.2%}, loss {found["loss"]:.4f} on {found["n"]:,} images')
     print(f'{result.steps:,} steps, {result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s; see {result.directory}')

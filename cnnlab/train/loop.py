@@ -37,13 +37,13 @@ class Result:
     directory: pathlib.Path
 
 
-def run(recipe: Recipe, directory: str, data_dir: str | None = None, quiet: bool = False) -> Result:
+def run(recipe: Recipe, directory: str, data_dir: str | None = None, quiet: bool = False, workers: int = 0) -> Result:
     """Trains by a recipe in a directory, or goes on with the run that is there. See `run_job`."""
-    return run_job(jobs.build(recipe, data_dir), recipe.seed, directory, quiet)
+    return run_job(jobs.build(recipe, data_dir), recipe.seed, directory, quiet, workers)
 
 
-def run_job(job: Job, seed: int, directory: str, quiet: bool = False) -> Result:
-    """Trains one seed of a job.
+def run_job(job: Job, seed: int, directory: str, quiet: bool = False, workers: int = 0) -> Result:
+    """Trains one seed of a job, its batches prepared by threads or, where `workers` is above 0, by so many processes: the same batches.
 
     The directory holds recipe.json, manifest.json (versions, devices, commit), metrics.jsonl, tensorboard/, checkpoints/ and, in the end,
     loss.png, top1.png and result.json.
@@ -56,7 +56,7 @@ def run_job(job: Job, seed: int, directory: str, quiet: bool = False) -> Result:
     workdir.claim(path, recipe, {split: s.fingerprint() for split, s in job.data.items()})
     checkpoints = Checkpoints(path / 'checkpoints', recipe.keep)
     try:
-        return _Run(job, recipe, path, checkpoints, quiet).finish()
+        return _Run(job, recipe, path, checkpoints, quiet, workers).finish()
     finally:
         checkpoints.close()
 
@@ -64,8 +64,8 @@ def run_job(job: Job, seed: int, directory: str, quiet: bool = False) -> Result:
 class _Run:
     """The state of one process of a run: where it is, and what it has not yet written."""
 
-    def __init__(self, job: Job, recipe: Recipe, path: pathlib.Path, checkpoints: Checkpoints, quiet: bool):
-        self.job, self.path, self.checkpoints = job, path, checkpoints
+    def __init__(self, job: Job, recipe: Recipe, path: pathlib.Path, checkpoints: Checkpoints, quiet: bool, workers: int):
+        self.job, self.path, self.checkpoints, self.workers = job, path, checkpoints, workers
         self.seed = np.uint32(recipe.seed)
         self.state = self._start()
         self.step = int(self.state.step)
@@ -106,7 +106,7 @@ class _Run:
     def _train(self) -> None:
         job, total = self.job, self.job.total
         batches = stream.train_batches(job.data['train'], job.train_view, seed=int(self.seed), batch=job.recipe.batch, step=self.step,
-                                       host=jax.process_index(), hosts=jax.process_count())
+                                       host=jax.process_index(), hosts=jax.process_count(), workers=self.workers)
         clock = time.perf_counter()
         ready = meshes.split(next(batches), job.mesh)
         while self.step < total:
