@@ -6,7 +6,9 @@ import cnnlab.models.cifar_preresnet  # noqa: F401
 import cnnlab.models.cifar_resnet  # noqa: F401
 import cnnlab.models.cifar_senet  # noqa: F401
 import cnnlab.models.convnetjs  # noqa: F401
+import cnnlab.models.convnext  # noqa: F401
 import cnnlab.models.densenet  # noqa: F401
+import cnnlab.models.efficientnet  # noqa: F401
 import cnnlab.models.googlenet  # noqa: F401
 import cnnlab.models.inception_resnet_v2  # noqa: F401
 import cnnlab.models.inception_v3  # noqa: F401
@@ -25,6 +27,7 @@ import cnnlab.models.overfeat  # noqa: F401
 import cnnlab.models.pnasnet  # noqa: F401
 import cnnlab.models.preresnet  # noqa: F401
 import cnnlab.models.preresnet_keras  # noqa: F401
+import cnnlab.models.regnet  # noqa: F401
 import cnnlab.models.resnet  # noqa: F401
 import cnnlab.models.resnet_d  # noqa: F401
 import cnnlab.models.resnext  # noqa: F401

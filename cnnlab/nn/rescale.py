@@ -17,3 +17,17 @@ class Rescale(nn.Module):
             if len(constants) not in (1, x.shape[-1]):
                 raise ValueError(f'layer {"/".join(self.path)} rescales {len(constants)} channels and got {x.shape[-1]}')
         return x * jnp.asarray(self.scale, x.dtype).reshape(1, 1, 1, -1) + jnp.asarray(self.shift, x.dtype).reshape(1, 1, 1, -1)
+
+
+class Normalize(nn.Module):
+    """(x - mean) / sqrt(var), both of them constants a channel that are loaded and never trained: Keras's Normalization.
+
+    (n, h, w, c) -> the same shape. They lie in `batch_stats`, zeros and ones at first, as Keras builds the layer without data.
+    """
+
+    @nn.compact
+    def __call__(self, x):
+        mean = self.variable('batch_stats', 'mean', jnp.zeros, (x.shape[-1],), jnp.float32).value
+        var = self.variable('batch_stats', 'var', jnp.ones, (x.shape[-1],), jnp.float32).value
+        deviation = jnp.maximum(jnp.sqrt(var), 1e-7)  # keras.backend.epsilon()
+        return (x - mean.astype(x.dtype).reshape(1, 1, 1, -1)) / deviation.astype(x.dtype).reshape(1, 1, 1, -1)

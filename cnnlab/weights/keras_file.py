@@ -44,7 +44,7 @@ def _attribute(group, name: str) -> list[str]:
 def _by_position(shapes: list[tuple[int, ...]]) -> tuple[str, ...]:
     """What the variables of one layer are, where a file older than Keras 2 names them otherwise: from their number and ranks."""
     ranks = tuple(map(len, shapes))
-    known = {(4,): ('kernel',), (4, 1): ('kernel', 'bias'), (2, 1): ('kernel', 'bias'), (1, 1, 1, 1): _NORM,
+    known = {(1,): ('gamma',), (4,): ('kernel',), (4, 1): ('kernel', 'bias'), (2, 1): ('kernel', 'bias'), (1, 1, 1, 1): _NORM,
              (4, 4): ('depthwise_kernel', 'pointwise_kernel'), (4, 4, 1): _ORDER['separable_conv2d']}
     if ranks not in known:
         raise ValueError(f'a layer with arrays of shapes {shapes} has no names that are known')

@@ -15,10 +15,10 @@ import types
 
 HERE = pathlib.Path(__file__).parent
 TORCHVISION = ('alexnet|vgg|googlenet|inception|resnet|wide_resnet|resnext|densenet|squeezenet|mobilenet|efficientnet_b|convnext|'
-               'shufflenet|mnas|regnet_y_400')
-TIMM = (r'(legacy_(senet154|seres(net|next)\d+\w*|xception)|seresnet50|resnet(18|34|50|101|152|50d)|wide_resnet(50|101)_2|'
-        r'resnext\w+_32x\dd|resnetv2_50|resnetv2_50x1_bit|nasnetalarge|pnasnet5large|mobilenetv1_100|mobilenetv2_\d+|mobilenetv3_(small|large)_\d+|'
-        r'inception_(v3|v4|resnet_v2)|densenet\d+|(tf_)?efficientnet_b\d|convnext_(tiny|small|base|large)|vgg\d+(_bn)?)')
+               'shufflenet|mnas|regnet')
+TIMM = (r'legacy_(senet154|se(resnet|resnext)\d+\w*|xception)|(se)?resnet\d+d?|(se)?resnext\d+_\d+x\d+d|wide_resnet\d+_2|'
+        r'resnetv2_\d+(x\d_bit)?|p?nasnet5?large|mobilenetv[12]_\d+d?|(tf_)?mobilenetv3_(small|large)_(minimal_)?\d+|mnasnet_\d+|semnasnet_\d+|'
+        r'regnet[xy]_\d+(_tv)?|inception_(v3|v4|resnet_v2)|densenet\d+|(tf_)?efficientnet_b\d|convnext_(tiny|small|base|large|xlarge)|vgg\d+(_bn)?')
 
 
 def without_torchvision_kernels():
@@ -106,7 +106,8 @@ def keras_rows():
         size = sizes[-1]
         yield name, 'imagenet', {
             'url': url, 'hash': digest and f'{"md5" if len(digest) == 32 else "sha256"}:{digest}', 'licence': None, 'num_classes': 1000,
-            'preprocess': {'resize': size, 'crop': size, 'mode': 'squash', 'interpolation': 'nearest', **modes[mode and mode[1]]}
+            'preprocess': {'resize': size, 'crop': size, 'mode': 'squash', 'interpolation': 'nearest', **modes[mode and mode[1]]},
+            **({'fields': {'std_twice': True}} if name.startswith('EfficientNetB') else {}),  # a layer that it adds for these weights only
         }, keras.__version__
         keras.backend.clear_session()
 
