@@ -8,6 +8,7 @@ from cnnlab.models.registry import register
 from cnnlab.nn.aux_head import AuxHead
 from cnnlab.nn.inception import Branch, Branches, InceptionStem, Step
 from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.rescale import halves_from_imagenet
 
 
 def grid35(pool: int) -> tuple[Branch, ...]:
@@ -52,12 +53,15 @@ class InceptionV3(nn.Module):
     count_include_pad: bool = True  # average poolings count their padding (torch's ports); TensorFlow's and Keras's do not
     momentum: float = 0.9  # of the running statistics: torchvision's; research/slim has 0.9997
     dropout: float = 0.5  # before the dense layer: torchvision's; research/slim has 0.2
+    transform_input: bool = False  # from torchvision's scale of pixels to (x - 0.5) / 0.5, on which its published weights were trained
     aux: bool = False  # an auxiliary head on mixed6e
     num_classes: int = 1000
 
     @nn.compact
     def __call__(self, x, train=False):  # (n, 299, 299, 3) -> float32 logits (n, num_classes), in training with aux a pair of them
         conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale)
+        if self.transform_input:
+            x = halves_from_imagenet(name='transform_input')(x)
         x, aux = InceptionStem(conv, name='stem')(x, train), None
         for name, branches in MIXED:
             x = Branches(branches, self.count_include_pad, conv, name=name)(x, train)

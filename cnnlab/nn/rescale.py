@@ -19,6 +19,12 @@ class Rescale(nn.Module):
         return x * jnp.asarray(self.scale, x.dtype).reshape(1, 1, 1, -1) + jnp.asarray(self.shift, x.dtype).reshape(1, 1, 1, -1)
 
 
+def halves_from_imagenet(name: str) -> Rescale:
+    """From (pixel - mean) / std with ImageNet's figures to (pixel - 0.5) / 0.5: the `transform_input` of torchvision's Inceptions."""
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return Rescale(tuple(s / 0.5 for s in std), tuple((m - 0.5) / 0.5 for m in mean), name=name)
+
+
 class Normalize(nn.Module):
     """(x - mean) / sqrt(var), both of them constants a channel that are loaded and never trained: Keras's Normalization.
 

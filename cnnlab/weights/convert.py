@@ -42,6 +42,12 @@ def _fault(name, array, layout, shape) -> str | None:
     return f'{name}: {bad} of {array.size} values are NaN or infinite' if bad else None
 
 
+def _own(leaf, array) -> np.ndarray:
+    """`leaf` as a float32 array that shares nothing with `array`, whose file may go away; copied once at most."""
+    leaf = np.ascontiguousarray(leaf, np.float32)
+    return leaf.copy() if np.may_share_memory(leaf, array) else np.asarray(leaf)
+
+
 @dataclasses.dataclass(frozen=True)
 class Placed:
     """What came of laying a source's arrays into a network."""
@@ -76,7 +82,8 @@ def place(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *
             if fault := _fault(name, array, layout, shapes[path].shape):
                 misfits.append(fault)
             else:
-                out[path] = np.array(layout.to_ours(array), np.float32, order='C')  # a copy: a mapped file may go away
+                out[path] = _own(layout.to_ours(array), array)
+            del array  # before the next is read
     return Placed(out, tuple(misfits), tuple(path for path in shapes if path not in given_by))
 
 

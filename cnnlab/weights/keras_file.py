@@ -41,14 +41,9 @@ def _attribute(group, name: str) -> list[str]:
     return [_text(v) for piece in pieces for v in group.attrs[piece]]
 
 
-def _by_position(shapes: list[tuple[int, ...]]) -> tuple[str, ...]:
-    """What the variables of one layer are, where a file older than Keras 2 names them otherwise: from their number and ranks."""
-    ranks = tuple(map(len, shapes))
-    known = {(1,): ('gamma',), (4,): ('kernel',), (4, 1): ('kernel', 'bias'), (2, 1): ('kernel', 'bias'), (1, 1, 1, 1): _NORM,
+# What the variables of one layer are by their ranks, where a file names them otherwise than Keras 2 and 3 do.
+_BY_RANKS = {(4,): ('kernel',), (4, 1): ('kernel', 'bias'), (2, 1): ('kernel', 'bias'), (1, 1, 1, 1): _NORM,
              (4, 4): ('depthwise_kernel', 'pointwise_kernel'), (4, 4, 1): _ORDER['separable_conv2d']}
-    if ranks not in known:
-        raise ValueError(f'a layer with arrays of shapes {shapes} has no names that are known')
-    return known[ranks]
 
 
 def _legacy(root) -> dict[str, Any]:
@@ -59,8 +54,9 @@ def _legacy(root) -> dict[str, Any]:
         names = _attribute(root[layer], 'weight_names')
         data = [root[layer][n] for n in names]
         paths = [n.rpartition(':')[0] or n for n in names]
-        if not all(p.rpartition('/')[2] in _LEAVES for p in paths):
-            paths = [f'{layer}/{leaf}' for leaf in _by_position([d.shape for d in data])]
+        ranks = tuple(len(d.shape) for d in data)
+        if ranks in _BY_RANKS and not all(p.rpartition('/')[2] in _LEAVES for p in paths):
+            paths = [f'{layer}/{leaf}' for leaf in _BY_RANKS[ranks]]
         out.update(zip(paths, data, strict=True))
     return out
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import safetensors
 
-from cnnlab.weights import keras_file, nested, torch_file
+from cnnlab.weights import keras_file, nested, safetensors_file, torch_file
 from cnnlab.weights.lazy import LazyArrays
 
 FORMATS = '.safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5, .keras'
@@ -31,11 +31,6 @@ def _format(path: pathlib.Path) -> str:
         return 'safetensors'
     what = 'is empty' if not head else f'begins with {head[:4]!r}'
     raise ValueError(f'{path} {what}: it is none of {FORMATS}')
-
-
-def _safetensors(path) -> LazyArrays:
-    file = safetensors.safe_open(path, framework='numpy')
-    return LazyArrays({name: (lambda name=name: file.get_tensor(name)) for name in file.keys()})  # noqa: SIM118 (no mapping)
 
 
 def _npz(path) -> LazyArrays:
@@ -89,5 +84,5 @@ def arrays(path: str | pathlib.Path, *, ema: bool = False) -> LazyArrays:
         elif kind == 'h5':
             found = keras_file.load_h5(path)
         else:
-            found = _safetensors(path)
+            found = safetensors_file.load(path)
     return found.within(lambda: _explained(path, kind))

@@ -116,6 +116,13 @@ def test_training_logits_and_auxiliary_heads_are_the_peers(name):
         assert apart(head, fixture.logits[f'train_{key}_f64']) < 5e-3
 
 
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN])
+def test_the_transform_of_the_published_weights_is_the_peers(name):
+    fixture = Fixture(name)
+    model, variables = weights.from_arrays(fixture.id, fixture.arrays, fields={'transform_input': True})
+    assert apart(run(model, variables, fixture.images()), fixture.logits['logits_transform_input']) < TOLERANCE
+
+
 @pytest.mark.slow
 @needs_fixtures
 def test_the_first_layer_that_diverges_is_named():

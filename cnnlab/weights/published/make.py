@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).parent
 TORCHVISION = ('alexnet|vgg|googlenet|inception|resnet|wide_resnet|resnext|densenet|squeezenet|mobilenet|efficientnet_b|convnext|'
                'shufflenet|mnas|regnet')
 TIMM = (r'legacy_(senet154|se(resnet|resnext)\d+\w*|xception)|(se)?resnet\d+d?|(se)?resnext\d+_\d+x\d+d|wide_resnet\d+_2|'
-        r'resnetv2_\d+(x\d_bit)?|p?nasnet5?large|mobilenetv[12]_\d+d?|(tf_)?mobilenetv3_(small|large)_(minimal_)?\d+|mnasnet_\d+|semnasnet_\d+|'
+        r'resnetv2_\d+(x\d_bit)?|p?nasnet[a5]large|mobilenetv[12]_\d+d?|(tf_)?mobilenetv3_(small|large)_(minimal_)?\d+|mnasnet_\d+|semnasnet_\d+|'
         r'regnet[xy]_\d+(_tv)?|inception_(v3|v4|resnet_v2)|densenet\d+|(tf_)?efficientnet_b\d|convnext_(tiny|small|base|large|xlarge)|vgg\d+(_bn)?')
 
 
