@@ -3,8 +3,8 @@
 Convolutions, matrix products, pools and reductions read and write arrays. What works value by value is fused into its readers, which
 compute it again; it takes memory only where an array is needed. A reduction of squares or products computes these on the fly. Two
 operations need room besides: the gradient of a convolution's kernel copies both its operands into another layout, and that of a max pool
-holds indices of 32 bits, four for every value. (Read from XLA's buffer assignments on CPU, jax 0.10.2; `tests/analysis/test_memory.py`
-compares the sums.)
+holds indices of 32 bits, four for every value, from the pool on. (Read from XLA's buffer assignments on CPU, jax 0.10.2;
+`tests/analysis/test_memory.py` compares the sums.)
 """
 import dataclasses
 import math
@@ -22,7 +22,7 @@ _FUSED = frozenset((
     'transpose', 'xor'))
 _REDUCTIONS = frozenset(('argmax', 'argmin', 'reduce_and', 'reduce_max', 'reduce_min', 'reduce_or', 'reduce_prod', 'reduce_sum'))
 _COMPUTED_ON_THE_FLY = frozenset(('mul', 'square', 'integer_pow'))
-_SAME_VALUES = frozenset(('reshape', 'squeeze', 'expand_dims', 'convert_element_type'))
+_SAME_ARRAY = frozenset(('reshape', 'squeeze', 'expand_dims', 'transpose', 'copy'))  # a layout, not a copy
 
 
 @dataclasses.dataclass
@@ -55,6 +55,7 @@ class _Timeline:
     def __init__(self, jaxpr: Jaxpr):
         self._now = 0
         self._buffers: list[_Buffer] = []
+        self._pooled: dict[frozenset[int], int] = {}  # when the max pool of these buffers ran
         env = {v: frozenset() for v in (*jaxpr.invars, *jaxpr.constvars)}
         self._run(jaxpr, env)
         self._now += 1
@@ -88,8 +89,11 @@ class _Timeline:
                 continue
             for operand in equation.invars:
                 self._operand_of_reduction(operand, env) if name in _REDUCTIONS else self._array(operand, env)
+            if name == 'reduce_window_max':
+                self._pooled[self._reads(equation.invars[0], env)] = self._now
             if room := _room_besides(equation):
-                self._new(room)
+                forward = self._pooled.get(self._reads(equation.invars[1], env)) if name == 'select_and_scatter_add' else None
+                self._new(room, forward)
             for result in equation.outvars:
                 env[result] = self._new(bytes_of(result.aval))
 
@@ -123,8 +127,8 @@ class _Timeline:
         value = env[atom]
         if isinstance(value, _Fused):
             source = value.equation.invars[0]
-            if value.equation.primitive.name in _SAME_VALUES and isinstance(env.get(source), _Fused):
-                self._array(source, env)  # under its other shape it is the same array
+            if value.equation.primitive.name in _SAME_ARRAY and source in env:
+                self._array(source, env)
                 env[atom] = env[source]
             else:
                 env[atom] = self._new(bytes_of(atom.aval), value.born)

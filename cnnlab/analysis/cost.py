@@ -17,7 +17,7 @@ from flax import linen as nn
 from cnnlab.analysis.fields import Fields
 from cnnlab.analysis.operations import Operation, Window, operations
 from cnnlab.analysis.paths import SCANNED
-from cnnlab.analysis.trace import Call, Trace, trace
+from cnnlab.analysis.trace import Call, Owned, Trace, trace
 from cnnlab.models import registry
 
 UNUSED = 'not used'  # the kind of a layer whose parameters exist, but which does not run (an auxiliary head in inference)
@@ -39,6 +39,7 @@ class Layer:
       window: of a convolution or pooling.
       shape: of the output, batch first.
       params: trained values that the layer itself owns.
+      weights: of these, the values of its kernels: no biases, no scales.
       macs: multiply-adds for the whole batch (the module's docstring has the rule).
       bytes: of the output, for the whole batch.
       times: how often it runs (in a scan over equal blocks, the number of blocks); `macs` are of all runs, `bytes` of one.
@@ -50,6 +51,7 @@ class Layer:
     window: Window | None
     shape: tuple[int, ...]
     params: int
+    weights: int
     macs: int
     bytes: int
     times: int
@@ -74,6 +76,11 @@ class Costs:
     def params(self) -> int:
         """Trained values."""
         return sum(layer.params for layer in self.layers)
+
+    @property
+    def weights(self) -> int:
+        """Trained values in kernels."""
+        return sum(layer.weights for layer in self.layers)
 
     @property
     def macs(self) -> int:
@@ -158,27 +165,28 @@ def _rows(traced: Trace, found: list[Operation]) -> list[Layer]:
             weighted.setdefault(number, key)
     params = _by_call(traced)
     rows = [_layer(traced.calls[key[0]], group, params, weighted.get(key[0], key) == key) for key, group in groups.items()]
-    return rows + [Layer(path, UNUSED, None, (), count, 0, 0, 0, True, ()) for path, count in params.items()]
+    return rows + [Layer(path, UNUSED, None, (), *owned, 0, 0, 0, True, ()) for path, owned in params.items()]
 
 
-def _by_call(traced: Trace) -> dict[str, int]:
+def _by_call(traced: Trace) -> dict[str, Owned]:
     """The parameters by the path of the call that uses them: those of the blocks of a scan are together, as their one traced call is."""
     called = {call.path for call in traced.calls}
     scanned = [path for path in called if SCANNED in path.split('/')]
-    out: dict[str, int] = {}
-    for path, count in traced.params.items():
+    out: dict[str, Owned] = {}
+    for path, owned in traced.params.items():
         if path not in called:
             path = next((s for s in scanned if fnmatch.fnmatchcase(path, s) and path.count('/') == s.count('/')), path)
-        out[path] = out.get(path, 0) + count
+        out[path] = out.get(path, Owned(0, 0)).plus(owned)
     return out
 
 
-def _layer(call: Call, group: list[Operation], params: dict[str, int], owner: bool) -> Layer:
+def _layer(call: Call, group: list[Operation], params: dict[str, Owned], owner: bool) -> Layer:
     last = group[-1]
+    owned = params.pop(call.path, Owned(0, 0)) if owner else Owned(0, 0)
     main = max(group, key=lambda o: (o.macs, o.window is not None))
     return Layer(
         path=call.path, kind=_kind(call, main), window=main.window, shape=last.shape,
-        params=params.pop(call.path, 0) if owner else 0, macs=sum(o.macs for o in group), bytes=last.bytes,
+        params=owned.params, weights=owned.weights, macs=sum(o.macs for o in group), bytes=last.bytes,
         times=max(collections.Counter(o.site for o in group).values()),
         in_place=all(o.pointwise for o in group), fields=last.fields)
 

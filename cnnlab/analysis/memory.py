@@ -1,7 +1,9 @@
 """How much memory inference and training of a network take, from shapes alone: before a run, and without a device.
 
-Parameters, gradients, optimiser state and images are exact. Activations are what `buffers` models; against XLA's own memory analysis of the
-compiled train step on CPU the whole lies within 10% for networks without max pools and within 25% with them.
+Parameters, gradients, optimiser state and images are exact. Activations are what `buffers` models; the whole lies within 20% of
+XLA's own memory analysis of the compiled train step on CPU (measured: CIFAR ResNet-20 -4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%,
+SqueezeNet 1.1 +19%). Not so for grouped convolutions in canonical form on CPU: XLA makes their kernels dense there, MobileNet-v2's to
+32 MB each, which neither the forms that run on CPU nor cuDNN do.
 """
 import dataclasses
 from collections.abc import Mapping

@@ -47,16 +47,14 @@ _SAME_VALUES = {'reshape', 'broadcast_in_dim', 'squeeze', 'expand_dims', 'conver
 _ACROSS = {'sort', 'rev', 'cumsum', 'cumprod', 'cummax', 'cummin', 'cumlogsumexp'}  # keep the shape, but mix values along an axis
 
 
-def operations(jaxpr: Jaxpr, images: int = -1) -> list[Operation]:
-    """The operations of a jaxpr, in order, of which the input number `images` holds the images; those on weights alone are left out.
+def operations(jaxpr: Jaxpr) -> list[Operation]:
+    """The operations of a jaxpr whose one input is a batch of images, in order; those on weights alone are left out.
 
     Raises:
       ValueError: a `while` loop, whose length is not known, does multiply-adds.
     """
-    values: list[_Value | None] = [None] * len(jaxpr.invars)
-    values[images] = _Value(seen.of_image(jaxpr.invars[images].aval.shape), 0)
     walk = _Walk()
-    walk.jaxpr(jaxpr, values, None, ())
+    walk.jaxpr(jaxpr, [_Value(seen.of_image(jaxpr.invars[0].aval.shape), 0)], None, ())
     return walk.found
 
 

@@ -3,10 +3,12 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.extend.core import Jaxpr, Literal
 
 from cnnlab import tree
 from cnnlab.analysis.paths import Paths
@@ -23,22 +25,32 @@ class Call:
     leaf: bool  # it called no other module
 
 
+class Owned(NamedTuple):
+    """Trained values of one module: all, and those of its kernels (arrays of two axes or more, so no biases and no scales)."""
+    params: int
+    weights: int
+
+    def plus(self, other: 'Owned') -> 'Owned':
+        """The sum of both."""
+        return Owned(self.params + other.params, self.weights + other.weights)
+
+
 @dataclasses.dataclass(frozen=True)
 class Trace:
     """What `apply` computes.
 
     Attributes:
-      jaxpr: the equations; its inputs are the leaves of the variables, and then the images.
+      jaxpr: the equations that the output needs; its one input is the images.
       calls: of modules, in order; `call_of` gives an index into them.
-      params: {path of a module: how many trained values it owns itself}, modules without any left out.
+      params: {path of a module: what it owns itself}, modules without any left out.
     """
-    jaxpr: jax.extend.core.Jaxpr
+    jaxpr: Jaxpr
     calls: tuple[Call, ...]
-    params: dict[str, int]
+    params: dict[str, Owned]
 
 
 def trace(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32) -> Trace:
-    """The equations of `model.apply(variables, images)` for `batch` images of `input_shape`, every Conv in its canonical form.
+    """The equations of `model(images)` for `batch` images of `input_shape`, every Conv in its canonical form.
 
     Args:
       model: called as the contract has it, `model(images)` being inference.
@@ -50,12 +62,24 @@ def trace(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=
       ValueError: a size is not positive; or the model refuses such an input (it says which layer and why).
     """
     images = image_shapes(input_shape, batch, dtype)
-    with canonical():
-        variables = abstract_variables(model, images)
-        recorder = _Recorder()
-        with nn.intercept_methods(recorder):
-            closed = jax.make_jaxpr(lambda v, x: model.apply(v, x))(variables, images)
-    return Trace(closed.jaxpr, recorder.calls(), _own_params(variables.get('params', {})))
+    recorder = _Recorder()
+    with canonical(), nn.intercept_methods(recorder):
+        # one trace gives the variables and the computation; `live` leaves out what serves only to make the variables
+        closed, (output, variables) = jax.make_jaxpr(lambda x: model.init_with_output(jax.random.key(0), x), return_shape=True)(images)
+    jaxpr = live(closed.jaxpr, len(jax.tree.leaves(output)))
+    return Trace(jaxpr, recorder.calls(), _own_params(variables.get('params', {})))
+
+
+def live(jaxpr: Jaxpr, outputs: int) -> Jaxpr:
+    """Only the equations that the first `outputs` results need, and only these results."""
+    results = jaxpr.outvars[:outputs]
+    needed = {v for v in results if not isinstance(v, Literal)}
+    kept = []
+    for equation in reversed(jaxpr.eqns):
+        if needed.intersection(equation.outvars):
+            kept.append(equation)
+            needed.update(v for v in equation.invars if not isinstance(v, Literal))
+    return jaxpr.replace(eqns=kept[::-1], outvars=results)
 
 
 def image_shapes(input_shape: tuple[int, ...], batch: int, dtype) -> jax.ShapeDtypeStruct:
@@ -107,9 +131,9 @@ def _words(module: nn.Module) -> str:
     return re.sub(r'(?<=[a-z0-9])(?=[A-Z])', ' ', name).lower() if not name.isupper() else name
 
 
-def _own_params(params) -> dict[str, int]:
-    own: dict[str, int] = {}
+def _own_params(params) -> dict[str, Owned]:
+    own: dict[str, Owned] = {}
     for path, leaf in tree.named_leaves(params).items():
-        owner = path.rpartition('/')[0]
-        own[owner] = own.get(owner, 0) + math.prod(leaf.shape)
+        owner, size = path.rpartition('/')[0], math.prod(leaf.shape)
+        own[owner] = own.get(owner, Owned(0, 0)).plus(Owned(size, size if len(leaf.shape) > 1 else 0))
     return own

@@ -1,0 +1,159 @@
+"""Costs as tables: every layer, folded by blocks, and two networks side by side."""
+import dataclasses
+import difflib
+import math
+from collections.abc import Sequence
+
+from cnnlab.analysis.cost import Costs, Layer
+from cnnlab.analysis.fields import Field, Fields
+from cnnlab.analysis.operations import Window
+from cnnlab.report.table import Column, Table
+
+RULE = ('MACs are the multiply-adds of convolutions and matrix products; biases, normalisations, activations, pools and sums count '
+        'nothing. Weights are the parameters without biases and scales. Values are the numbers in the output, none where a layer works '
+        'in place.')
+SIGHT = ("Receptive field, stride and first centre are in pixels of the image; 'all' is the whole image, seen through a dense layer or a "
+         "mean over positions. 'Drops' are rows and columns of the input, at the bottom and right, that no window reaches.")
+_TOTAL = 'total'
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A layer, or the layers of a block as one: sums of what adds up, and the rest from the last of them."""
+    path: str
+    kind: str
+    window: Window | None
+    shape: tuple[int, ...]
+    params: int
+    weights: int
+    macs: int
+    values: int
+    bytes: int
+    fields: Fields
+    dropped: tuple[int, ...]
+
+
+def rows(costs: Costs, depth: int | None = None) -> list[Row]:
+    """One row for each layer, or for each block at `depth` names of a path: at 1 'stage1', at 2 'stage1/block1'.
+
+    Raises:
+      ValueError: `depth` is less than 1.
+    """
+    if depth is not None and depth < 1:
+        raise ValueError(f'depth is the number of names to keep of a path, at least 1; got {depth}')
+    groups: list[tuple[str, list[Layer]]] = []
+    for layer in costs.layers:
+        path = layer.path if depth is None else '/'.join(layer.path.split('/')[:depth])
+        if depth is None or path == '' or not groups or groups[-1][0] != path:
+            groups.append((path, []))
+        groups[-1][1].append(layer)
+    return [_row(path, layers) for path, layers in groups]
+
+
+def _row(path: str, layers: Sequence[Layer]) -> Row:
+    shown = [layer for layer in layers if layer.shape] or layers
+    working = [layer for layer in shown if not layer.in_place]
+    own = working or shown
+    alone = own[0] if len(own) == 1 else None
+    return Row(
+        path=path or '(top)', kind=alone.kind if alone else f'{len(own)} layers', window=alone.window if alone else None,
+        shape=shown[-1].shape, params=sum(layer.params for layer in layers),
+        weights=sum(layer.weights for layer in layers), macs=sum(layer.macs for layer in layers),
+        values=sum(math.prod(layer.shape) * layer.times for layer in working), bytes=sum(layer.bytes * layer.times for layer in working),
+        fields=shown[-1].fields, dropped=tuple(map(max, zip(*(layer.dropped for layer in shown if layer.dropped), strict=True))))
+
+
+def layers(costs: Costs, title: str, depth: int | None = None) -> Table:
+    """The table of one network: input, layers in the order in which they run, and the total; `depth` as in `rows`."""
+    size = math.prod(costs.input_shape) * costs.batch
+    table = [('input', None, None, _shape((costs.batch, *costs.input_shape)), 0, 0, 0, size, costs.input_bytes, None, None, None, None)]
+    table += [(row.path, row.kind, _window(row.window), _shape(row.shape), row.params, row.weights, row.macs, row.values, row.bytes,
+               _size(row.fields), _by_axis(row.fields, 'jump'), _by_axis(row.fields, 'centre'), _dropped(row.dropped))
+              for row in rows(costs, depth)]
+    table.append((_TOTAL, None, None, None, costs.params, costs.weights, costs.macs, costs.values, costs.bytes, None, None, None, None))
+    return Table(
+        (Column('layer'), Column('kind'), Column('window'), Column('output', align='right'), Column('parameters', 'integer'),
+         Column('weights', 'integer'), Column('MACs', 'integer'), Column('values', 'integer'), Column('bytes', 'quantity'),
+         Column('receptive field', align='right'),
+         Column('stride', align='right'), Column('centre', align='right'), Column('drops', align='right')), table, title, (RULE, SIGHT))
+
+
+def side_by_side(first: Costs, second: Costs, names: tuple[str, str], title: str, depth: int | None = None) -> Table:
+    """Two networks, layer by layer where their paths agree, and what the second has more; a layer of one alone has gaps on the other side.
+
+    Raises:
+      ValueError: the names are equal, or `depth` is less than 1.
+    """
+    if names[0] == names[1]:
+        raise ValueError(f'both networks are {names[0]!r}; comparing needs two names')
+    pairs = _paired(rows(first, depth), rows(second, depth))
+    table = [(((a or b).path), *(_shape(r.shape) if r else None for r in (a, b)), *_both(a, b, 'params'), *_both(a, b, 'macs'),
+              *_both(a, b, 'values')) for a, b in pairs]
+    table.append((_TOTAL, None, None, *_both(first, second, 'params'), *_both(first, second, 'macs'), *_both(first, second, 'values')))
+    columns = [Column('layer'), *(Column(f'output {name}', align='right') for name in names)]
+    for what in ('parameters', 'MACs', 'values'):
+        columns += [*(Column(f'{what} {name}', 'integer') for name in names), Column(f'{what} more', 'integer')]
+    return Table(tuple(columns), table, title, (RULE, f"'more' is {names[1]} less {names[0]}."))
+
+
+def _paired(first: list[Row], second: list[Row]) -> list[tuple[Row | None, Row | None]]:
+    """Rows of the same path face each other, in an order that keeps both sequences."""
+    out: list[tuple[Row | None, Row | None]] = []
+    matcher = difflib.SequenceMatcher(None, [r.path for r in first], [r.path for r in second], autojunk=False)
+    for _, a, b, c, d in matcher.get_opcodes():
+        left, right = first[a:b], second[c:d]
+        if [r.path for r in left] == [r.path for r in right]:
+            out += zip(left, right, strict=True)
+        else:
+            out += [(row, None) for row in left] + [(None, row) for row in right]
+    return out
+
+
+def _both(a, b, what: str) -> tuple[int | None, int | None, int]:
+    left, right = getattr(a, what, None), getattr(b, what, None)
+    return left, right, (right or 0) - (left or 0)
+
+
+def _shape(shape: tuple[int, ...]) -> str | None:
+    """Without the batch where that is 1: '112 x 112 x 64'."""
+    shown = shape[1:] if shape[:1] == (1,) else shape
+    return ' x '.join(map(str, shown)) or None
+
+
+def _window(window: Window | None) -> str | None:
+    """'3x3/2' is a window of 3 x 3 at stride 2; '3x3 in 32' has 32 groups."""
+    if window is None:
+        return None
+    stride = '' if set(window.stride) == {1} else f'/{_joined(window.stride)}'
+    return 'x'.join(map(str, window.size)) + stride + (f' in {window.groups}' if window.groups > 1 else '')
+
+
+def _joined(numbers: Sequence[float]) -> str:
+    """One number where all agree, else 'rows x columns'."""
+    return ' x '.join(f'{n:g}' for n in (numbers if len(set(numbers)) > 1 else numbers[:1]))
+
+
+def _size(fields: Fields) -> str | None:
+    if not fields:
+        return None
+    return _joined_text([_seen(field) for field in fields])
+
+
+def _seen(field: Field) -> str:
+    if field.axis is None and field.whole:
+        return 'all'
+    return f'{field.size:g}, all' if field.whole else f'{field.size:g}'
+
+
+def _joined_text(texts: Sequence[str]) -> str:
+    return ' x '.join(texts if len(set(texts)) > 1 else texts[:1])
+
+
+def _by_axis(fields: Fields, what: str) -> str | None:
+    if not fields or any(field.axis is None for field in fields):
+        return None
+    return _joined([getattr(field, what) for field in fields])
+
+
+def _dropped(dropped: tuple[int, ...]) -> str | None:
+    return ' x '.join(map(str, dropped)) if any(dropped) else None
