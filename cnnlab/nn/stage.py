@@ -41,18 +41,18 @@ class Stage(nn.Module):
         rates = tuple(self.drop_path[i - 1] for i in equal)
         if self.is_initializing():
             self._make_variables(paths, x)
-        trees = [{c: self.get_variable(c, p) for c in ('params', 'batch_stats')} for p in paths]
+        trees = [{c: self.get_variable(c, p) for c in ('params', 'batch_stats') if self.has_variable(c, p)} for p in paths]
         keys = jax.random.split(self.make_rng('dropout'), len(paths)) if train and self.has_rng('dropout') else None
 
         def body(x, each):
             variables, rate, key = each
             block = self.rest(drop_path=rate if any(rates) else 0.0, parent=None)
             y, moved = block.apply(variables, x, train, mutable=['batch_stats'], rngs=None if key is None else {'dropout': key})
-            return y, moved['batch_stats']
+            return y, moved.get('batch_stats', {})
 
         each = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees), jnp.asarray(rates, jnp.float32), keys)
         x, statistics = jax.lax.scan(jax.checkpoint(body) if self.remat else body, x, each)
-        if train and not self.is_initializing() and self.is_mutable_collection('batch_stats'):
+        if statistics and train and not self.is_initializing() and self.is_mutable_collection('batch_stats'):
             for i, path in enumerate(paths):
                 self.put_variable('batch_stats', path, jax.tree.map(lambda a, i=i: a[i], statistics))
         return x
@@ -60,7 +60,7 @@ class Stage(nn.Module):
     def _make_variables(self, paths, x):
         block = self.rest(drop_path=0.0, parent=None)
         keys = jax.random.split(self.make_rng('params'), len(paths))
-        made = jax.vmap(lambda key: block.init(key, x, False))(keys)
+        made = jax.lax.map(lambda key: block.init(key, x, False), keys)  # a loop: under vmap each block would compile its own generator
         for i, path in enumerate(paths):
             for collection, tree in made.items():
                 self.put_variable(collection, path, jax.tree.map(lambda a, i=i: a[i], tree))
