@@ -14,8 +14,6 @@ INCEPTIONS = {
     '4d': (112, 144, 288, 32, 64, 64), '4e': (256, 160, 320, 32, 128, 128),
     '5a': (256, 160, 320, 32, 128, 128), '5b': (384, 192, 384, 48, 128, 128)}
 _AUX = {'4a': 'aux1', '4d': 'aux2'}  # the auxiliary head that reads each module's output
-# Scale and shift a channel, from ImageNet's mean and deviation to (x - 0.5) / 0.5: torchvision, models/googlenet.py.
-HALVES = ((0.229 / 0.5, 0.224 / 0.5, 0.225 / 0.5), ((0.485 - 0.5) / 0.5, (0.456 - 0.5) / 0.5, (0.406 - 0.5) / 0.5))
 _BIAS = init.constant(0.2)  # initial weights and response normalisation: models/bvlc_googlenet in github.com/BVLC/caffe
 
 
@@ -94,7 +92,7 @@ class GoogLeNet(nn.Module):
     def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes), in training with aux a triple of them
         heads = []
         if self.transform_input:
-            x = Rescale(*HALVES, name='transform_input')(x)
+            x = halves_from_imagenet(name='transform_input')(x)
         x = self._stem(x, train)
         for name, widths in INCEPTIONS.items():
             x = Inception(widths, self.kernel5, self.norm, self.naive, name=f'inception{name}')(x, train)
