@@ -8,7 +8,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import Jaxpr
+from jax.interpreters import partial_eval
 
 from cnnlab import tree
 from cnnlab.analysis.paths import Paths
@@ -64,22 +65,11 @@ def trace(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=
     images = image_shapes(input_shape, batch, dtype)
     recorder = _Recorder()
     with canonical(), nn.intercept_methods(recorder):
-        # one trace gives the variables and the computation; `live` leaves out what serves only to make the variables
         closed, (output, variables) = jax.make_jaxpr(lambda x: model.init_with_output(jax.random.key(0), x), return_shape=True)(images)
-    jaxpr = live(closed.jaxpr, len(jax.tree.leaves(output)))
+    # one trace gives the variables and the output; what serves only to make the variables is left out
+    asked = [number < len(jax.tree.leaves(output)) for number in range(len(closed.jaxpr.outvars))]
+    jaxpr, _ = partial_eval.dce_jaxpr(closed.jaxpr, asked, instantiate=True)
     return Trace(jaxpr, recorder.calls(), _own_params(variables.get('params', {})))
-
-
-def live(jaxpr: Jaxpr, outputs: int) -> Jaxpr:
-    """Only the equations that the first `outputs` results need, and only these results."""
-    results = jaxpr.outvars[:outputs]
-    needed = {v for v in results if not isinstance(v, Literal)}
-    kept = []
-    for equation in reversed(jaxpr.eqns):
-        if needed.intersection(equation.outvars):
-            kept.append(equation)
-            needed.update(v for v in equation.invars if not isinstance(v, Literal))
-    return jaxpr.replace(eqns=kept[::-1], outvars=results)
 
 
 def image_shapes(input_shape: tuple[int, ...], batch: int, dtype) -> jax.ShapeDtypeStruct:
