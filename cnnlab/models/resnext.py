@@ -38,7 +38,7 @@ for _depth, _groups, _each, _params in ((50, 32, 4, 25_028_904), (101, 32, 4, 44
                                         (101, 64, 4, 83_455_272), (101, 32, 16, 194_026_792), (101, 32, 32, 468_530_472)):
     register(f'resnext{_depth}_{_groups}x{_each}d', ResNet, blocks=(3, 4, 6 if _depth == 50 else 23, 3), stride_on='3x3',
              width=_groups * _each, groups=_groups, params=_params, paper='arXiv:1611.05431', year=2016)
-# Parameters: summed over the layers in tests/models/test_resnext.py; the paper has 34.4 and 68.1 million.
+# Parameters: summed over the layers in tests/models/test_resnet.py; the paper has 34.4 and 68.1 million.
 for _groups, _params in ((8, 34_426_698), (16, 68_155_210)):
     register(f'cifar_resnext29_{_groups}x64d', CifarResNeXt, blocks=3, groups=_groups, group_width=64, params=_params,
              input_shape=(32, 32, 3), paper='arXiv:1611.05431', year=2016)
