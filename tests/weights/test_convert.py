@@ -94,6 +94,7 @@ def test_another_networks_file_gives_one_sorted_list_of_twenty_and_the_count():
     assert first == '42 misfits between these arrays and torchvision/x:'  # 30 unexpected, 12 leaves missing
     assert lines[-1] == '  ... and 22 more'
     assert len(lines) == 21
+    assert lines[0].startswith('  fc.bias: missing')  # missing and unexpected ones are sorted together
     assert lines[:-1] == sorted(lines[:-1])
 
 
