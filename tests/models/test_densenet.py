@@ -1,0 +1,107 @@
+"""DenseNet: the parameters of the paper's tables summed up on their own, dropout where the authors' code has it, memory with remat."""
+import re
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import linen as nn
+
+from cnnlab import tree
+from cnnlab.analysis import capture
+from cnnlab.models import registry
+from cnnlab.models.densenet import DenseNet
+from cnnlab.nn.layers import Conv
+
+TINY = {'blocks': (3, 2), 'growth': 4, 'stem_features': 8, 'stem': 'cifar', 'num_classes': 3}
+
+
+def summed(blocks, growth, channels, classes, stem, bottleneck, compression):
+    """The parameters by the paper's tables, without our modules: two a channel for a batch norm, no biases but the dense layer's."""
+    total = {'imagenet': 7 * 7 * 3 * channels + 2 * channels, 'cifar': 3 * 3 * 3 * channels}[stem]
+    for i, layers in enumerate(blocks):
+        for _ in range(layers):
+            inner = 4 * growth
+            total += 2 * channels + (channels * inner + 2 * inner + 9 * inner * growth if bottleneck else 9 * channels * growth)
+            channels += growth
+        if i + 1 < len(blocks):
+            kept = int(channels * compression)
+            total += 2 * channels + channels * kept
+            channels = kept
+    return total + 2 * channels + channels * classes + classes
+
+
+@pytest.mark.parametrize('name', [n for n in registry.names() if re.match(r'(cifar_)?densenet', n)])
+def test_the_registered_count_is_the_sum_over_the_papers_table(name):
+    entry = registry.entry(name)
+    depth = int(re.search(r'densenet_?(?:bc)?(\d+)', name)[1])
+    basic = name.startswith('cifar') and '_bc' not in name
+    growth = entry.fields['growth'] if not name.startswith('cifar') else int(name.rpartition('_')[2])
+    blocks = entry.fields['blocks'] if not name.startswith('cifar') else ((depth - 4) // (3 if basic else 6),) * 3
+    cifar = name.startswith('cifar')
+    assert summed(blocks, growth, 16 if basic else 2 * growth, 10 if cifar else 1000, 'cifar' if cifar else 'imagenet', not basic,
+                  1 if basic else 0.5) == entry.params
+    layers = sum(blocks) * (1 if basic else 2) + len(blocks) + 1  # convolutions and the dense layer
+    assert layers == (265 if depth == 264 else depth)  # the table's 264 layers are 265
+
+
+def test_dropout_follows_every_convolution_but_the_first():
+    model = DenseNet(dropout=0.2, **TINY)
+    x = jnp.zeros((1, 8, 8, 3))
+    found = capture.outputs(model, jax.eval_shape(lambda: model.init(jax.random.key(0), x)), x)
+    convs = [p for p, o in found.items() if o.module is Conv]
+    dropouts = {p for p, o in found.items() if o.module is nn.Dropout}
+    assert dropouts == {p.removesuffix('conv') + 'dropout' for p in convs if p != 'stem'}
+    assert len(convs) == 1 + 2 * (3 + 2) + 1
+
+
+def losses(remat, train=True):
+    model = DenseNet(remat=remat, dropout=0.2, **TINY)
+    x = jax.random.normal(jax.random.key(0), (4, 8, 8, 3))
+    variables = model.init(jax.random.key(1), x)
+
+    def loss(params):
+        logits, moved = model.apply({**variables, 'params': params}, x, train=train, mutable=['batch_stats'],
+                                    rngs={'dropout': jax.random.key(2)})
+        return jnp.square(logits).sum(), moved
+
+    return jax.value_and_grad(loss, has_aux=True)(variables['params'])
+
+
+@pytest.mark.slow
+def test_remat_changes_neither_values_nor_gradients_nor_statistics():
+    plain, remat = losses(False), losses(True)
+    assert jax.tree.structure(plain) == jax.tree.structure(remat)
+    same = jax.tree.map(lambda a, b: bool(jnp.allclose(a, b, rtol=1e-4, atol=1e-5)), plain, remat)
+    assert all(jax.tree.leaves(same))
+
+
+@pytest.mark.slow
+def test_remat_needs_less_memory_for_the_backward_pass():
+    def temporaries(remat):
+        model = DenseNet(blocks=(16,), growth=12, stem_features=16, stem='cifar', bottleneck=False, compression=1.0, remat=remat)
+        x = jax.ShapeDtypeStruct((16, 32, 32, 3), jnp.float32)
+        variables = jax.eval_shape(lambda x: model.init(jax.random.key(1), x), x)
+
+        def loss(params, statistics, x):
+            return model.apply({'params': params, 'batch_stats': statistics}, x, train=True, mutable=['batch_stats'])[0].sum()
+
+        compiled = jax.jit(jax.grad(loss)).lower(variables['params'], variables['batch_stats'], x).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert temporaries(True) < 0.7 * temporaries(False)
+
+
+def test_an_unknown_stem_is_refused_with_the_nearest_name():
+    model = DenseNet(blocks=(1,), growth=4, stem_features=8, stem='cifar10')
+    with pytest.raises(ValueError, match='cifar'):
+        jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3))))
+
+
+def test_the_output_of_a_block_holds_its_input_unchanged():
+    model = DenseNet(**TINY)
+    x = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
+    variables = model.init(jax.random.key(1), x)
+    kept = capture.apply(model, variables, x, keep=['stem', 'block1']).activations
+    assert kept['block1'].shape[-1] == 8 + 3 * 4
+    assert bool((kept['block1'][..., :8] == kept['stem']).all())
+    assert tree.count(variables['params']['head']) == (kept['block1'].shape[-1] // 2 + 2 * 4) * 3 + 3
