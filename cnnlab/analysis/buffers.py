@@ -85,7 +85,7 @@ class _Timeline:
                 reads = frozenset().union(*(self._reads(v, env) for v in equation.invars))
                 self._keep(reads)
                 for result in equation.outvars:
-                    env[result] = _Fused(equation, self._now, reads) if reads else frozenset()
+                    env[result] = _Fused(equation, self._now, reads)
                 continue
             for operand in equation.invars:
                 self._operand_of_reduction(operand, env) if name in _REDUCTIONS else self._array(operand, env)
@@ -127,7 +127,7 @@ class _Timeline:
         value = env[atom]
         if isinstance(value, _Fused):
             source = value.equation.invars[0]
-            if value.equation.primitive.name in _SAME_ARRAY and source in env:
+            if value.equation.primitive.name in _SAME_ARRAY and not isinstance(source, Literal) and source in env:
                 self._array(source, env)
                 env[atom] = env[source]
             else:
