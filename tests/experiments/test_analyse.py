@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 
 def run(experiment, *arguments, status=0):
     """The finished process; its exit status is checked."""
-    done = subprocess.run([sys.executable, '-m', f'experiments.{experiment}', *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600)
+    command = [sys.executable, '-m', f'experiments.{experiment}', *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == status, done.stdout + done.stderr
     return done
 
@@ -60,7 +61,8 @@ def test_mistakes_end_in_one_sentence(arguments, sentence):
 
 
 def test_zoo_lists_filters_and_sorts():
-    found = list(csv.DictReader(io.StringIO(run('zoo', '--match=^(lenet|mlp)', '--sort=parameters', '--descending', '--format=csv').stdout)))
+    text = run('zoo', '--match=^(lenet|mlp)', '--sort=parameters', '--descending', '--format=csv').stdout
+    found = list(csv.DictReader(io.StringIO(text)))
     assert [row['network'] for row in found] == ['mlp3', 'mlp2', 'lenet5_dense', 'lenet5']
     assert found[-1] == {'network': 'lenet5', 'year': '1998', 'parameters': '60000', 'MACs': found[-1]['MACs'], 'input': '32 x 32 x 1',
                          'paper': registry.entry('lenet5').paper}
