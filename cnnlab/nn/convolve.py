@@ -1,16 +1,17 @@
 """One convolution, several forms of it: the canonical one, and faster ones for grouped kernels where XLA is slow.
 
-On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better; the forms below are chosen at lowering time by the
-platform of the computation, so a GPU keeps cuDNN's kernels. They agree to float rounding; `benchmarks/conv_forms.py` measures them.
+On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better; the form is chosen at lowering time by the platform of
+the computation, so a GPU keeps cuDNN's kernels. The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
 """
 import contextlib
 import contextvars
+import functools
 from collections.abc import Iterator
 
 import jax
-import jax.numpy as jnp
 
-from cnnlab.nn.geometry import Pads, windows
+from cnnlab.nn import clusters, depthwise
+from cnnlab.nn.geometry import Pads
 
 _CANONICAL = contextvars.ContextVar('canonical', default=False)
 
@@ -31,38 +32,47 @@ def is_canonical() -> bool:
 
 
 def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
-    """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the dtype of x."""
+    """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the dtype of x.
+
+    Grouped kernels have derivatives of any order in reverse mode; for forward mode (`jax.jvp`) trace within `canonical()`.
+    """
     if groups == 1 or _CANONICAL.get():
-        return _plain(x, kernel, stride, pads, groups)
-    fast = _depthwise if groups == x.shape[-1] else _block_diagonal
-    return jax.lax.platform_dependent(
-        x, kernel,
-        cpu=lambda x, w: fast(x, w, stride, pads, groups),
-        default=lambda x, w: _plain(x, w, stride, pads, groups))
+        return plain(x, kernel, stride, pads, groups)
+    return _grouped(x, kernel, stride, pads, groups)
 
 
-def _plain(x, kernel, stride, pads, groups):
+def plain(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
+    """The canonical form of `convolve`."""
     return jax.lax.conv_general_dilated(
         x, kernel, (stride, stride), pads, feature_group_count=groups, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
 
 
-def _depthwise(x, kernel, stride, pads, groups):
-    """One multiply-add over the whole map per tap of the kernel."""
-    kh, kw, _, features = kernel.shape
-    height, width = windows(x.shape[1:3], (kh, kw), stride, pads)
-    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    x = jnp.repeat(x, features // groups, axis=-1)  # output c * m + j belongs to input c
-    out = 0
-    for i in range(kh):
-        for j in range(kw):
-            tap = x[:, i:i + (height - 1) * stride + 1:stride, j:j + (width - 1) * stride + 1:stride]
-            out = out + tap * kernel[i, j].reshape(1, 1, 1, features)
-    return out
+def _transposed(form, x, kernel, cotangent, *how):
+    """The cotangents of x and of the kernel, by transposing a form."""
+    return jax.vjp(lambda x, kernel: form(x, kernel, *how), x, kernel)[1](cotangent)
 
 
-def _block_diagonal(x, kernel, stride, pads, groups):
-    """A dense convolution whose kernel is zero between the groups: more multiplications, and still faster on CPU."""
-    kh, kw, inner, features = kernel.shape
-    blocks = kernel.reshape(kh, kw, 1, inner, groups, features // groups)
-    eye = jnp.eye(groups, dtype=kernel.dtype).reshape(1, 1, groups, 1, groups, 1)
-    return _plain(x, (blocks * eye).reshape(kh, kw, groups * inner, features), stride, pads, 1)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _grouped(x, kernel, stride, pads, groups):
+    fast = depthwise.forward if groups == x.shape[-1] else functools.partial(clusters.forward, dense=plain)
+    return jax.lax.platform_dependent(
+        x, kernel,
+        cpu=lambda x, w: fast(x, w, stride, pads, groups),
+        default=lambda x, w: plain(x, w, stride, pads, groups))
+
+
+def _forward(x, kernel, stride, pads, groups):
+    return _grouped(x, kernel, stride, pads, groups), (x, kernel)
+
+
+def _backward(stride, pads, groups, kept, cotangent):
+    x, kernel = kept
+    fast = depthwise.backward if groups == x.shape[-1] else functools.partial(
+        _transposed, functools.partial(clusters.forward, dense=plain))
+    return jax.lax.platform_dependent(
+        x, kernel, cotangent,
+        cpu=lambda x, w, ct: fast(x, w, ct, stride, pads, groups),
+        default=lambda x, w, ct: _transposed(plain, x, w, ct, stride, pads, groups))
+
+
+_grouped.defvjp(_forward, _backward)

@@ -1,4 +1,4 @@
-"""What holds for every network when it really computes: `slow` the smallest of each family, `full` all of them.
+"""What holds for every network when it really computes: `slow` the smallest of each family if not large, `full` all of them.
 
 A family is a module of cnnlab.models. Each network is built at the smallest of `SIZES` that it takes, for ten classes, and asked once:
 a training step on four images, from which the statistics of these images are worked out, and an evaluation with them.
@@ -16,16 +16,19 @@ from cnnlab.models import registry
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 299, 331)
 BATCH, CLASSES = 4, 10
+LARGE = 30_000_000  # parameters
+CONSTANTS = ('normalize/mean', 'normalize/var')  # of nn.rescale.Normalize: loaded with the weights, never trained
 BFLOAT16_ERROR = 0.15  # of the largest logit: seven bits of mantissa through some hundred layers
 
 
 def families() -> list:
-    """Every network as a pytest parameter; the smallest of each family is `slow`, the others `full`."""
+    """Every network as a pytest parameter; the smallest of each family is `slow` unless it is `LARGE`, the others `full`."""
     by_family = {}
     for name in registry.names():
         by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
     smallest = {min(members, key=lambda n: registry.entry(n).params) for members in by_family.values()}
-    return [pytest.param(n, marks=pytest.mark.slow if n in smallest else pytest.mark.full) for n in registry.names()]
+    quick = {n for n in smallest if registry.entry(n).params < LARGE}
+    return [pytest.param(n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in registry.names()]
 
 
 def build(name):
@@ -57,14 +60,23 @@ def variables_of(model, shape):
     return jax.tree.map(moved, variables['params']), variables.get('batch_stats', {})
 
 
-def statistics_of(train, stats):
-    """The batch's own statistics, from how far training moves 0 and 1: momentum * old + (1 - momentum) * new; what never moves is kept."""
-    low, high = (train(jax.tree.map(lambda a, v=v: jnp.full_like(a, v), stats))[1] for v in (0.0, 1.0))
+def statistics_of(train, stats, after):
+    """The batch's own statistics, from how far training moves 0 and 1: momentum * old + (1 - momentum) * new.
 
-    def solve(old, a, b):
-        rate = 1 - (b - a)
-        return jnp.where(rate > 0, a / jnp.where(rate > 0, rate, 1), old)
-    return jax.tree.map(solve, stats, low, high)
+    Args:
+      train: statistics -> (logits, new statistics, gradients).
+      stats: those of the initialised network; leaves that a training step leaves alone are kept.
+      after: what a training step makes of them.
+    """
+    moves = jax.tree.map(lambda a, b: bool((a != b).any()), stats, after)
+
+    def started_at(value):
+        return train(jax.tree.map(lambda a, m: jnp.full_like(a, value) if m else a, stats, moves))[1]
+
+    def solve(old, moving, low, high):
+        rate = 1 - (high - low)
+        return jnp.where(rate > 0, low / jnp.where(rate > 0, rate, 1), old) if moving else old
+    return jax.tree.map(solve, stats, moves, started_at(0.0), started_at(1.0))
 
 
 @dataclasses.dataclass
@@ -78,8 +90,16 @@ class Answers:
     moved_by_evaluation: dict[str, float]
 
 
+@pytest.fixture(scope='module')
+def compiling_quickly():
+    """Everything here runs a few times, so what counts is the time to compile: a quarter with most of XLA's optimisations off."""
+    jax.config.update('jax_disable_most_optimizations', True)
+    yield
+    jax.config.update('jax_disable_most_optimizations', False)
+
+
 @pytest.fixture(scope='module', params=families())
-def answers(request):
+def answers(request, compiling_quickly):
     """Everything that is asked of one network, computed once for all tests."""
     model, shape = build(request.param)
     params, stats = variables_of(model, shape)
@@ -105,7 +125,7 @@ def answers(request):
             tree.named_leaves(old).items(), jax.tree.leaves(new), strict=True)}
 
     training_logits, new, gradients = train(stats)
-    own = statistics_of(train, stats)
+    own = statistics_of(train, stats, new)
     logits, after = evaluate(own, images)
     return Answers(np.asarray(logits), evaluate(own, images.astype(jnp.bfloat16))[0], np.asarray(training_logits),
                    {path: np.asarray(g) for path, g in tree.named_leaves(gradients).items()}, distances(stats, new), distances(own, after))
@@ -132,6 +152,3 @@ def test_bfloat16_images_give_float32_logits_near_those_of_float32(answers):
     assert answers.logits_bfloat16.dtype == jnp.float32
     error = np.abs(np.asarray(answers.logits_bfloat16) - answers.logits).max()
     assert 0 < error <= BFLOAT16_ERROR * np.abs(answers.logits).max()
-
-
-CONSTANTS = ()
