@@ -1,4 +1,5 @@
 """NASNet-A and PNASNet-5: which cell reads what, drop-path by cell and by step, the auxiliary head, and what poolings see at the border."""
+import functools
 import itertools
 
 import jax
@@ -26,6 +27,7 @@ def canonical_convolutions():
         yield
 
 
+@functools.cache
 def variables_of(model, size):
     x = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
     return x, jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
@@ -36,12 +38,12 @@ def in_training(model, variables, x):
     return jax.eval_shape(run, variables, x)
 
 
-def calls_of(model, variables, x, kind):
-    """{path: module} of every call of a kind of module in training, on shapes."""
+def calls_of(model, variables, x, kinds):
+    """{path: module} of every call of these kinds of module in training, on shapes."""
     found = {}
 
     def hook(call, args, kwargs, context):
-        if isinstance(context.module, kind) and context.method_name == '__call__':
+        if isinstance(context.module, kinds) and context.method_name == '__call__':
             found['/'.join(context.module.path)] = context.module.clone(parent=None)
         return call(*args, **kwargs)
 
@@ -71,7 +73,7 @@ def test_the_last_cell_has_the_channels_of_the_papers_name(name, penultimate):
     assert last.features * len(last.genotype.out) == penultimate
 
 
-@pytest.mark.parametrize(('name', 'window'), [('nasnet_a_mobile', 4), ('nasnet_a_large', 6)])
+@pytest.mark.parametrize(('name', 'window'), [('nasnet_a_mobile', 4), pytest.param('nasnet_a_large', 6, marks=pytest.mark.slow)])
 def test_the_auxiliary_head_sees_its_whole_map_at_the_native_size_and_runs_in_training_only(name, window):
     size = registry.entry(name).input_shape[0]
     model = registry.create(name, aux=True, repeats=1, penultimate=96, stem=8, num_classes=5)
@@ -86,16 +88,17 @@ def test_the_auxiliary_head_sees_its_whole_map_at_the_native_size_and_runs_in_tr
     assert (pixels - 5) // 3 + 1 == window
 
 
-@pytest.mark.parametrize('model', [NASNet(**SMALL, drop_path=0.7), PNASNet(repeats=1, width=8, stem=8, num_classes=5, drop_path=0.7)])
+@pytest.mark.parametrize('model', [NASNet(**SMALL, drop_path=0.7), pytest.param(PNASNet(repeats=1, width=8, stem=8, drop_path=0.7),
+                                                                                marks=pytest.mark.slow)])
 def test_drop_path_rises_linearly_over_all_cells_and_spares_the_identities(model):
     x, variables = variables_of(model, 64)
-    rates = {path: m.rate for path, m in calls_of(model, variables, x, DropPath).items()}
+    calls = calls_of(model, variables, x, (DropPath, Operation))
+    rates = {path: m.rate for path, m in calls.items() if isinstance(m, DropPath)}
     names = [c.name for c in model.cells()]
     for i, name in enumerate(names, 1):
         own = [r for path, r in rates.items() if path.startswith(f'{name}/')]
         assert own == [pytest.approx(0.7 * i / len(names))] * len(own)
-    kinds = {p: m.kind for p, m in calls_of(model, variables, x, Operation).items()}
-    assert {p.removesuffix('/drop_path') for p in rates} == {p for p, kind in kinds.items() if kind != 'none'}
+    assert {p.removesuffix('/drop_path') for p in rates} == {p for p, m in calls.items() if isinstance(m, Operation) and m.kind != 'none'}
 
 
 def test_the_rate_rises_with_the_training_steps_and_stands_still_in_evaluation():
@@ -116,7 +119,7 @@ def test_a_scheduled_net_keeps_its_count_in_batch_stats_and_a_constant_one_keeps
     x, variables = variables_of(scheduled, 64)
     moved = in_training(scheduled, variables, x)[1]['batch_stats']
     assert moved['drop_path']['step'].shape == () and jax.tree.structure(moved) == jax.tree.structure(variables['batch_stats'])
-    assert 'drop_path' not in variables_of(NASNet(**SMALL, drop_path=0.3), 64)[1]['batch_stats']
+    assert 'drop_path' not in variables_of(NASNet(**SMALL, drop_path=0.7), 64)[1]['batch_stats']
 
 
 @pytest.mark.parametrize(('kind', 'border', 'expected'), [
