@@ -153,7 +153,7 @@ def _room_besides(equation) -> int:
     if name == 'conv_general_dilated' and equation.params['dimension_numbers'].lhs_spec[0] != 0:  # the images' axis is summed over
         return sum(bytes_of(v.aval) for v in equation.invars)
     if name == 'scan':
-        return peak_bytes(equation.params['jaxpr'].jaxpr)
+        return peak_bytes(called(equation))
     if name == 'cond':
         return max(peak_bytes(branch.jaxpr) for branch in equation.params['branches'])
     return 0
