@@ -66,7 +66,7 @@ def test_parameters_are_the_sum_over_the_layers(name, total):
 
 
 def test_the_first_norm_is_in_the_stem_by_the_paper_and_in_the_first_block_by_timm():
-    paper, timm = (shapes(n, 64)['params'] for n in ('preresnet50', 'preresnet50_timm'))
+    paper, timm = (shapes(n, 64, blocks=(1, 1, 1, 1))['params'] for n in ('preresnet50', 'preresnet50_timm'))
     assert 'stem_norm' in paper
     assert 'norm1' not in paper['stage1']['block1']
     assert 'stem_norm' not in timm
@@ -87,14 +87,15 @@ def test_kerass_stages_shrink_the_map_in_their_last_block():
 
 @pytest.mark.slow
 def test_dropout_of_wide_nets_is_between_the_convolutions_and_only_in_training():
-    model = registry.create('wrn16_8', width=16, dropout=0.3)
+    model = registry.create('wrn16_8', blocks=1, width=16, dropout=0.3)
     x = jax.random.normal(jax.random.key(1), (2, 8, 8, 3))
     variables = jax.jit(model.init)(jax.random.key(0), x)
-    plain = registry.create('wrn16_8', width=16)
+    plain = registry.create('wrn16_8', blocks=1, width=16)
     np.testing.assert_array_equal(*(jax.jit(m.apply)(variables, x) for m in (model, plain)))
-    path = ('stage1', 'block2', 'dropout')
-    seen = model.apply(variables, x, True, rngs={'dropout': jax.random.key(2)}, mutable=['intermediates', 'batch_stats'],
-                       capture_intermediates=lambda m, _: m.path in (path, (*path[:2], 'act2')))[1]['intermediates']['stage1']['block2']
+    paths = [('stage1', 'block1', name) for name in ('act2', 'dropout')]
+    seen = jax.jit(lambda v: model.apply(v, x, True, rngs={'dropout': jax.random.key(2)}, mutable=['intermediates', 'batch_stats'],
+                                         capture_intermediates=lambda m, _: m.path in paths))(variables)
+    seen = seen[1]['intermediates']['stage1']['block1']
     before, after = (np.asarray(seen[n]['__call__'][0]) for n in ('act2', 'dropout'))
     assert 0.2 < (after[before > 0] == 0).mean() < 0.4
     np.testing.assert_allclose(after[after != 0], before[after != 0] / 0.7, rtol=1e-5)

@@ -42,7 +42,7 @@ def test_plain_nets_lack_the_projections_only(name, residual):
 @pytest.mark.parametrize(('name', 'after_first'), [('resnet50', 8), ('resnet50_keras', 8), ('resnet50_v1_5', 16), ('se_resnet50', 8),
                                                    ('se_resnet50_v1_5', 16), ('resnext50_32x4d', 16), ('resnet50d', 16)])
 def test_the_paper_strides_on_the_first_1x1_and_later_nets_on_the_3x3(name, after_first):
-    seen = outputs(name)
+    seen = outputs(name, blocks=(1, 1, 1, 1))
     assert seen['stage2/block1/conv1'][1] == after_first
     assert seen['stage2/block1/conv2'][1] == 8
 
@@ -53,16 +53,18 @@ def test_lectures_bottleneck_is_256_to_64_to_64_to_256():
 
 
 def test_resnet_d_averages_before_its_projections_but_not_in_the_first_stage():
-    seen = outputs('resnet50d')
+    seen = outputs('resnet50d', blocks=(1, 1, 1, 1))
     assert seen['stage2/block1/pool'] == (1, 8, 8, 256)
     assert 'stage1/block1/pool' not in seen
     assert seen['stem'] == (1, 32, 32, 64)
 
 
 def test_released_se_nets_pool_by_caffes_rule_and_timms_by_torchs():
-    assert outputs('se_resnet50', 66)['pool'][1] == 16  # 33 pixels: the last window ends at the border
-    assert outputs('se_resnet50', 64)['pool'][1] == 16  # 32 pixels: a last, partial window
-    assert outputs('se_resnet50_v1_5', 66)['pool'][1] == 17
+    def pooled(name, size):
+        return outputs(name, size, blocks=(1, 1, 1, 1))['pool'][1]
+    assert pooled('se_resnet50', 66) == 16  # 33 pixels: the last window ends at the border
+    assert pooled('se_resnet50', 64) == 16  # 32 pixels: a last, partial window
+    assert pooled('se_resnet50_v1_5', 66) == 17
 
 
 def test_senet154_has_3x3_projections_where_it_strides_and_halved_first_convolutions():
