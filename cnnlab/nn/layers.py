@@ -18,7 +18,8 @@ __all__ = ['Act', 'AdaptiveAvgPool', 'AvgPool', 'BatchNorm', 'Conv', 'ConvNorm',
            'MaxPool', 'Scale', 'batch_norm_span', 'canonical', 'flatten']
 
 
-def _refuse_integers(module, x):
+def refuse_integers(module: nn.Module, x: jax.Array) -> None:
+    """Raises ValueError, one sentence with the path of the layer, unless x holds floating-point values."""
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f'layer {"/".join(module.path) or "(top)"} got {x.dtype} values; normalise images to float32 or bfloat16 first')
 
@@ -69,7 +70,7 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x):
         _refuse_rank(self, x, 4)
-        _refuse_integers(self, x)
+        refuse_integers(self, x)
         if x.shape[-1] % self.groups or self.features % self.groups:
             raise ValueError(f'layer {"/".join(self.path)}: {x.shape[-1]} channels to {self.features} '
                              f'do not split into {self.groups} groups')
@@ -98,7 +99,7 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x):
         _refuse_rank(self, x, 2)
-        _refuse_integers(self, x)
+        refuse_integers(self, x)
         _refuse_other_inputs(self, x.shape[-1], 'inputs')
         y = x @ self.param('kernel', self.kernel_init, (x.shape[-1], self.features)).astype(x.dtype)
         if self.bias:

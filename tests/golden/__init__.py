@@ -20,6 +20,7 @@ from cnnlab.nn.layers import canonical
 
 FOLDER = pathlib.Path(__file__).parent
 LISTED, ENDS = 400, 20
+DEEP = 300  # leaves; beyond, a network takes seconds to trace and minutes to compile
 
 
 @functools.cache
@@ -44,3 +45,9 @@ def content(name: str) -> str:
 def file(name: str) -> pathlib.Path:
     """Where the golden file of a network lies."""
     return FOLDER / f'{name}.json'
+
+
+def is_deep(name: str) -> bool:
+    """Whether the golden file counts more than `DEEP` leaves; a network without a file is not deep."""
+    stored = json.loads(file(name).read_text()) if file(name).is_file() else {}
+    return stored.get('leaves', len(stored)) > DEEP

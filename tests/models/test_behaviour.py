@@ -1,4 +1,4 @@
-"""What holds for every network when it really computes: `slow` the smallest of each family if not large, `full` all of them.
+"""What holds for every network when it really computes: `slow` the smallest of each family unless large or deep, `full` all.
 
 A family is a module of cnnlab.models. Each network is built at the smallest of `SIZES` that it takes, for ten classes, and asked once:
 a training step on four images, from which the statistics of these images are worked out, and an evaluation with them.
@@ -13,6 +13,7 @@ import pytest
 
 from cnnlab import tree
 from cnnlab.models import registry
+from tests import golden
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 299, 331)
 BATCH, CLASSES = 4, 10
@@ -22,12 +23,12 @@ BFLOAT16_ERROR = 0.15  # of the largest logit: seven bits of mantissa through so
 
 
 def families() -> list:
-    """Every network as a pytest parameter; the smallest of each family is `slow` unless it is `LARGE`, the others `full`."""
+    """Every network as a pytest parameter: `slow` the smallest of each family unless it is large or deep, `full` the others."""
     by_family = {}
     for name in registry.names():
         by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
     smallest = {min(members, key=lambda n: registry.entry(n).params) for members in by_family.values()}
-    quick = {n for n in smallest if registry.entry(n).params < LARGE}
+    quick = {n for n in smallest if registry.entry(n).params < LARGE and not golden.is_deep(n)}
     return [pytest.param(n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in registry.names()]
 
 

@@ -1,6 +1,5 @@
 """What holds for every registered network, on shapes only; a new one is under these tests by being registered."""
 import difflib
-import json
 import math
 
 import jax
@@ -13,24 +12,20 @@ from cnnlab.models import registry
 from tests import golden
 
 NAMES = registry.names()
-DEEP = 300  # leaves; beyond, tracing a network takes seconds and is left to the slow tier
 
 
-def leaves(name):
-    """How many leaves the golden file counts; no file, none."""
-    stored = json.loads(golden.file(name).read_text()) if golden.file(name).is_file() else {}
-    return stored.get('leaves', len(stored))
+def each(names):
+    """Names as parameters; deep networks are left to the slow tier."""
+    return [pytest.param(name, marks=pytest.mark.slow if golden.is_deep(name) else ()) for name in names]
 
 
-EACH = [pytest.param(name, marks=pytest.mark.slow if leaves(name) > DEEP else ()) for name in NAMES]
 
-
-@pytest.mark.parametrize('name', EACH)
+@pytest.mark.parametrize('name', each(NAMES))
 def test_parameters_are_exactly_as_many_as_the_source_says(name):
     assert tree.count(golden.trace(name)[1]['params']) == registry.entry(name).params
 
 
-@pytest.mark.parametrize('name', EACH)
+@pytest.mark.parametrize('name', each(NAMES))
 def test_variables_have_the_names_and_shapes_of_the_golden_file(name):
     path, content = golden.file(name), golden.content(name)
     assert path.is_file(), f'{name} has no golden file; look at what `python -m tests.golden {name}` writes and commit it'
@@ -39,21 +34,21 @@ def test_variables_have_the_names_and_shapes_of_the_golden_file(name):
     assert stored == content, f'if this is intended, run `python -m tests.golden {name}`:\n{difference}'
 
 
-@pytest.mark.parametrize('name', EACH)
+@pytest.mark.parametrize('name', each(NAMES))
 def test_evaluation_gives_one_float32_array_of_logits(name):
     logits = golden.trace(name)[0]
     assert (logits.shape[0], len(logits.shape), logits.dtype) == (2, 2, jnp.float32)
     assert logits.shape[1] == registry.create(name).num_classes
 
 
-@pytest.mark.parametrize('name', EACH)
+@pytest.mark.parametrize('name', each(NAMES))
 def test_variables_are_float32_and_nothing_but_parameters_and_batch_statistics(name):
     variables = golden.trace(name)[1]
     assert set(variables) <= {'params', 'batch_stats'}
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
 
 
-@pytest.mark.parametrize('name', EACH)
+@pytest.mark.parametrize('name', each(NAMES))
 def test_module_names_are_given_and_not_numbered_by_the_framework(name):
     automatic = [part for path in tree.named_leaves(golden.trace(name)[1]) for part in path.split('/')
                  if part.rpartition('_')[0][:1].isupper() and part.rpartition('_')[2].isdigit()]
@@ -89,7 +84,7 @@ def with_heads():
     return list({registry.entry(n).cls: n for n in reversed(NAMES) if 'aux' in registry.field_names(registry.entry(n).cls)}.values())
 
 
-@pytest.mark.parametrize('name', with_heads())
+@pytest.mark.parametrize('name', each(with_heads()))
 def test_auxiliary_heads_exist_when_asked_for_and_answer_in_training_only(name):
     model = registry.create(name, aux=True)
     images = jax.ShapeDtypeStruct((2, *registry.entry(name).input_shape), jnp.float32)
