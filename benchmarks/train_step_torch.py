@@ -6,11 +6,6 @@ import argparse
 import statistics
 import time
 
-try:
-    import torch
-except ImportError:
-    torch = None
-
 
 def main():
     """Prints the median, the fastest and the slowest step."""
@@ -18,11 +13,13 @@ def main():
     parser.add_argument('--batch', type=int, default=128, help='Images per step.')
     parser.add_argument('--steps', type=int, default=20, help='Measured steps, after three that are not.')
     arguments = parser.parse_args()
-    if torch is None:
+    try:
+        import torch
+    except ImportError:
         print('torch is not installed here: not measured')
         return
     torch.manual_seed(0)
-    net = resnet20().to(memory_format=torch.channels_last)
+    net = resnet20(torch).to(memory_format=torch.channels_last)
     optimiser = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=1e-4)
     image = torch.randint(0, 256, (arguments.batch, 3, 32, 32), dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     label = torch.randint(0, 10, (arguments.batch,))
@@ -38,7 +35,7 @@ def main():
           f'median {statistics.median(speed):,.0f} images/s ({min(speed):,.0f} to {max(speed):,.0f})')
 
 
-def resnet20():
+def resnet20(torch):
     """He et al. 2015, section 4.2: 269,722 parameters with torch's batch norm."""
     nn = torch.nn
 

@@ -15,7 +15,7 @@ from cnnlab.nn.norms import LRN, BatchNorm, GroupNorm, LayerNorm, batch_norm_spa
 from cnnlab.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool
 
 __all__ = ['Act', 'AdaptiveAvgPool', 'AvgPool', 'BatchNorm', 'Conv', 'ConvNorm', 'Dense', 'GlobalMean', 'GroupNorm', 'LRN', 'LayerNorm',
-           'MaxPool', 'Scale', 'batch_norm_span', 'canonical', 'flatten']
+           'MaxPool', 'Scale', 'batch_norm_span', 'canonical', 'flatten', 'refuse_integers']
 
 
 def refuse_integers(module: nn.Module, x: jax.Array) -> None:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from cnnlab.analysis import cost
-from cnnlab.models.googlenet import HALVES, Inception
-from cnnlab.nn.rescale import Rescale
+from cnnlab.models.googlenet import Inception
+from cnnlab.nn.rescale import halves_from_imagenet
 from tests.models import shapes
 
 
@@ -74,4 +74,4 @@ def test_transform_input_maps_imagenets_scale_to_half_and_half_before_the_first_
     assert next(iter(shapes.outputs('googlenet_torchvision', 64, 64, 3, transform_input=True))) == 'transform_input'
     pixels = np.random.default_rng(0).random((1, 2, 2, 3), np.float32)
     normalised = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
-    np.testing.assert_allclose(Rescale(*HALVES).apply({}, normalised), (pixels - 0.5) / 0.5, atol=1e-6)
+    np.testing.assert_allclose(halves_from_imagenet('rescale').apply({}, normalised), (pixels - 0.5) / 0.5, atol=1e-6)
