@@ -17,7 +17,7 @@ MACS = {
     'resnext101_32x8d': 16.414, 'resnext101_64x4d': 15.46, 'densenet121': 2.834, 'densenet161': 7.728, 'densenet169': 3.360,
     'densenet201': 4.291, 'squeezenet1_0': 0.819, 'squeezenet1_1': 0.349, 'mobilenet_v1': 0.569, 'mobilenet_v2': 0.301,
     'mobilenet_v3_large': 0.217, 'mobilenet_v3_small': 0.057, 'nasnet_a_mobile': 0.564, 'efficientnet_b0': 0.386, 'convnext_tiny': 4.456,
-    'wrn28_10': 5.243, 'senet154': 20.77, 'seresnet50': 3.87}
+    'wrn28_10': 5.243, 'senet154': 20.77, 'se_resnet50': 3.87}
 FAST = ('vgg16', 'resnet50_v1_5', 'resnext50_32x4d', 'mobilenet_v2')
 
 
