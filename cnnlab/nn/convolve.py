@@ -1,7 +1,8 @@
-"""One convolution, several forms of it: the canonical one, and faster ones for grouped kernels where XLA is slow.
+"""One convolution, several forms of it: the canonical one, and faster ones where XLA is slow.
 
-On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better; the form is chosen at lowering time by the platform of
-the computation, so a GPU keeps cuDNN's kernels. The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
+On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, and takes the gradient of a 1x1 kernel at a fifth of
+the speed of a matrix product; the form is chosen at lowering time by the platform of the computation, so a GPU keeps cuDNN's kernels. The
+forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
 """
 import contextlib
 import contextvars
@@ -12,6 +13,8 @@ import jax
 
 from cnnlab.nn import clusters, depthwise
 from cnnlab.nn.geometry import Pads
+
+FEW = 32  # features up to which a convolution of one channel is faster as multiply-adds: measured, 2 to 4 times; at 64, 12 times slower
 
 _CANONICAL = contextvars.ContextVar('canonical', default=False)
 
@@ -34,17 +37,28 @@ def is_canonical() -> bool:
 def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
     """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the dtype of x.
 
-    Grouped kernels have derivatives of any order in reverse mode; for forward mode (`jax.jvp`) trace within `canonical()`.
+    Grouped kernels, and those of a single channel, have derivatives of any order in reverse mode; for forward mode (`jax.jvp`) trace
+    within `canonical()`.
     """
-    if groups == 1 or _CANONICAL.get():
+    if _CANONICAL.get():
         return plain(x, kernel, stride, pads, groups)
-    return _grouped(x, kernel, stride, pads, groups)
+    if groups > 1 or (x.shape[-1] == 1 and kernel.shape[-1] <= FEW):
+        return _grouped(x, kernel, stride, pads, groups)
+    if kernel.shape[:2] == (1, 1) and not any(map(any, pads)):
+        return jax.lax.platform_dependent(
+            x, kernel, cpu=lambda x, w: _product(x, w, stride), default=lambda x, w: plain(x, w, stride, pads))
+    return plain(x, kernel, stride, pads)
 
 
 def plain(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
     """The canonical form of `convolve`."""
     return jax.lax.conv_general_dilated(
         x, kernel, (stride, stride), pads, feature_group_count=groups, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+
+
+def _product(x, kernel, stride):
+    """A 1x1 convolution as a product of matrices."""
+    return jax.lax.slice(x, (0, 0, 0, 0), x.shape, (1, stride, stride, 1)) @ kernel[0, 0]
 
 
 def _transposed(form, x, kernel, cotangent, *how):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.nn import convolve
+from cnnlab.nn import clusters, convolve
 
 CASES = [  # channels, features, groups, kernel, stride, pads
     (8, 8, 8, 3, 1, ((1, 1), (1, 1))),
@@ -13,7 +13,14 @@ CASES = [  # channels, features, groups, kernel, stride, pads
     (8, 12, 4, 3, 1, ((1, 1), (1, 1))),
     (8, 8, 2, 3, 2, ((0, 1), (1, 0))),
     (8, 4, 2, 1, 2, ((0, 0), (0, 0))),
+    pytest.param(104, 104, 13, 3, 2, ((1, 1), (1, 1)), marks=pytest.mark.slow),  # three clusters, of 4, 4 and 5 groups
+    pytest.param(4, 4, 4, 7, 1, ((3, 3), (3, 3)), marks=pytest.mark.slow),
+    (4, 4, 4, 3, 3, ((2, 0), (0, 3))),  # at stride 3 some pixels are in no window
     (8, 8, 1, 3, 2, ((1, 1), (1, 1))),
+    (8, 6, 1, 1, 1, ((0, 0), (0, 0))),  # a product of matrices
+    (8, 6, 1, 1, 2, ((0, 0), (0, 0))),
+    (8, 6, 1, 1, 2, ((1, 0), (0, 1))),  # padded, so not
+    (1, 6, 1, 5, 1, ((0, 0), (2, 2))),  # one channel
 ]
 
 
@@ -73,3 +80,110 @@ def test_other_platforms_lower_to_the_plain_convolution():
     on_gpu, on_cpu = (jax.export.export(f, platforms=[p])(x, w).mlir_module() for p in ('cuda', 'cpu'))
     assert 'stablehlo.convolution' in on_gpu
     assert 'stablehlo.convolution' not in on_cpu
+
+
+DEPTHWISE, GROUPED = (6, 12, 6, 3, 2, ((1, 1), (0, 1))), (72, 72, 9, 3, 1, ((1, 1), (1, 1)))
+
+
+def forms(channels, features, groups, kernel, stride, pads):
+    """The fast form, the canonical one, and arrays to call them with."""
+    return (lambda x, w: convolve.convolve(x, w, stride, pads, groups), lambda x, w: convolve.plain(x, w, stride, pads, groups),
+            drawn(channels, features, groups, kernel))
+
+
+def energy_gradients(form):
+    return jax.jit(jax.grad(lambda x, w: jnp.square(form(x, w)).sum(), (0, 1)))
+
+
+ALL = (DEPTHWISE, GROUPED, (6, 4, 1, 1, 2, ((0, 0), (0, 0))), (1, 6, 1, 3, 2, ((1, 1), (1, 1))))
+every_form = pytest.mark.parametrize('case', [pytest.param(c, marks=[pytest.mark.slow] * (c is not DEPTHWISE)) for c in ALL])
+
+
+@every_form
+def test_half_precision_gives_the_dtype_of_x_and_is_summed_in_single(case):
+    fast, plain, (x, w) = forms(*case)
+    halves = x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)
+    exact = plain(*(a.astype(jnp.float32) for a in halves))
+    y = jax.jit(fast)(*halves)
+    assert y.dtype == jnp.bfloat16
+    assert jnp.abs(y.astype(jnp.float32) - exact).max() <= 2 ** -8 * jnp.abs(exact).max()  # one rounding, at the end
+    assert [g.dtype for g in energy_gradients(fast)(*halves)] == [jnp.bfloat16] * 2
+
+
+@every_form
+def test_double_precision_agrees_to_its_own_rounding(case):
+    with jax.enable_x64(True):
+        fast, plain, arrays = forms(*case)
+        arrays = [a.astype(jnp.float64) for a in arrays]
+        pairs = [(jax.jit(fast)(*arrays), plain(*arrays)), *zip(energy_gradients(fast)(*arrays), energy_gradients(plain)(*arrays),
+                                                                strict=True)]
+        for a, b in pairs:
+            assert a.dtype == jnp.float64
+            assert jnp.abs(a - b).max() <= 1e-13 * jnp.abs(b).max()
+
+
+@every_form
+def test_batches_of_kernels_by_vmap(case):
+    fast, plain, (x, w) = forms(*case)
+    kernels = jnp.stack([w, -2 * w])
+    for run in (lambda f: jax.jit(jax.vmap(f, (None, 0)))(x, kernels),
+                lambda f: jax.jit(jax.vmap(energy_gradients(f), (None, 0)))(x, kernels)[1]):
+        close(run(fast), run(plain))
+
+
+@every_form
+def test_derivatives_of_second_order(case):
+    fast, plain, (x, w) = forms(*case)
+
+    def penalty(form):  # the gradient of a gradient's size, as in gradient penalties
+        return jax.jit(jax.grad(lambda w: jnp.square(jax.grad(lambda x: jnp.tanh(form(x, w) / 9).sum())(x)).sum()))(w)
+    close(penalty(fast), penalty(plain))
+
+
+@every_form
+def test_eight_devices_compute_what_one_computes(case):
+    fast, _, (x, w) = forms(*case)
+    x = jnp.concatenate([x] * 4)
+    mesh = jax.make_mesh((8,), ('data',), axis_types=(jax.sharding.AxisType.Auto,))
+    split = jax.device_put(x, jax.NamedSharding(mesh, jax.sharding.PartitionSpec('data')))
+    close(jax.jit(fast)(split, w), jax.jit(fast)(x, w))
+    dx, dw = energy_gradients(fast)(split, w)
+    assert dx.sharding.spec == jax.sharding.PartitionSpec('data')
+    for a, b in zip((dx, dw), energy_gradients(fast)(x, w), strict=True):
+        close(a, b)
+
+
+def test_forward_mode_is_there_within_canonical_and_for_products_everywhere():
+    for case in ALL:
+        fast, plain, (x, w) = forms(*case)
+        with convolve.canonical():
+            close(jax.jvp(lambda x, f=fast, w=w: f(x, w), (x,), (x,))[1], plain(x, w))
+    fast, plain, (x, w) = forms(*ALL[2])
+    close(jax.jvp(lambda x: fast(x, w), (x,), (x,))[1], plain(x, w))
+    fast, _, (x, w) = forms(*DEPTHWISE)
+    with pytest.raises(TypeError, match='forward-mode'):
+        jax.jvp(lambda x: fast(x, w), (x,), (x,))
+
+
+@pytest.mark.parametrize(('case', 'convolutions'), [
+    (ALL[2], 0), (ALL[3], 0), ((6, 4, 1, 1, 1, ((1, 1), (1, 1))), 1), ((1, 64, 1, 3, 1, ((1, 1), (1, 1))), 1),
+    ((6, 6, 1, 3, 1, ((1, 1), (1, 1))), 1)])
+def test_dense_kernels_change_their_form_only_where_it_is_faster(case, convolutions):
+    fast, _, (x, w) = forms(*case)
+    assert jax.jit(fast).lower(x, w).as_text().count('stablehlo.convolution') == convolutions
+
+
+@pytest.mark.parametrize(('groups', 'inner', 'expected'), [
+    (2, 48, [0, 1, 2]),  # AlexNet: two dense convolutions, nothing multiplied in vain
+    (32, 4, [0, 8, 16, 24, 32]),  # ResNeXt's first stage
+    (32, 32, [0, 4, 8, 12, 16, 20, 24, 28, 32]),  # its last: no more than eight
+    (13, 8, [0, 4, 8, 13]),  # RegNetY-400MF's second
+    (3, 2, [0, 3])])
+def test_clusters_cover_all_groups_evenly(groups, inner, expected):
+    assert clusters.bounds(groups, inner) == expected
+
+
+def test_a_cluster_is_a_dense_convolution_of_its_own():
+    fast, _, (x, w) = forms(*GROUPED)
+    text = jax.jit(fast).lower(x, w).as_text()
+    assert text.count('stablehlo.convolution') == len(clusters.bounds(9, 8)) - 1 == 2
