@@ -3,6 +3,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import linen as nn
 
@@ -54,17 +55,25 @@ def test_dropout_follows_every_convolution_but_the_first():
     assert len(convs) == 1 + 2 * (3 + 2) + 1
 
 
-def losses(remat, train=True):
-    model = DenseNet(remat=remat, dropout=0.2, **TINY)
-    x = jax.random.normal(jax.random.key(0), (4, 8, 8, 3))
-    variables = model.init(jax.random.key(1), x)
+def made(model, x):
+    """Variables from numpy: initialisers take longer to compile than these nets."""
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
+    return jax.tree.map(lambda leaf: jnp.asarray(rng.uniform(0.1, 0.5, leaf.shape), jnp.float32), shapes)
 
-    def loss(params):
-        logits, moved = model.apply({**variables, 'params': params}, x, train=train, mutable=['batch_stats'],
+
+def losses(remat):
+    """((loss, moved statistics), gradients) of a tiny net."""
+    model = DenseNet(blocks=(2, 1), growth=4, stem_features=8, stem='cifar', bottleneck=False, num_classes=3, dropout=0.2, remat=remat)
+    x = jnp.asarray(np.random.default_rng(1).standard_normal((4, 8, 8, 3)), jnp.float32)
+    variables = made(model, x)
+
+    def loss(params, statistics):
+        logits, moved = model.apply({'params': params, 'batch_stats': statistics}, x, train=True, mutable=['batch_stats'],
                                     rngs={'dropout': jax.random.key(2)})
         return jnp.square(logits).sum(), moved
 
-    return jax.value_and_grad(loss, has_aux=True)(variables['params'])
+    return jax.jit(jax.value_and_grad(loss, has_aux=True))(variables['params'], variables['batch_stats'])
 
 
 @pytest.mark.slow
@@ -75,20 +84,20 @@ def test_remat_changes_neither_values_nor_gradients_nor_statistics():
     assert all(jax.tree.leaves(same))
 
 
-@pytest.mark.slow
-def test_remat_needs_less_memory_for_the_backward_pass():
-    def temporaries(remat):
-        model = DenseNet(blocks=(16,), growth=12, stem_features=16, stem='cifar', bottleneck=False, compression=1.0, remat=remat)
-        x = jax.ShapeDtypeStruct((16, 32, 32, 3), jnp.float32)
+def test_remat_keeps_less_for_the_backward_pass():
+    def kept(remat):  # bytes between the two passes; XLA's figure for a CPU does not show it, since its compiler undoes recomputation
+        model = DenseNet(blocks=(10,), growth=12, stem_features=16, stem='cifar', bottleneck=False, compression=1.0, remat=remat)
+        x = jax.ShapeDtypeStruct((16, 16, 16, 3), jnp.float32)
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(1), x), x)
 
-        def loss(params, statistics, x):
-            return model.apply({'params': params, 'batch_stats': statistics}, x, train=True, mutable=['batch_stats'])[0].sum()
+        def backward(params, statistics, x):
+            def logits(p):
+                return model.apply({'params': p, 'batch_stats': statistics}, x, train=True, mutable=['batch_stats'])[0]
+            return jax.vjp(logits, params)[1]
+        saved = jax.eval_shape(backward, variables['params'], variables['batch_stats'], x)
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(saved))
 
-        compiled = jax.jit(jax.grad(loss)).lower(variables['params'], variables['batch_stats'], x).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
-
-    assert temporaries(True) < 0.7 * temporaries(False)
+    assert kept(True) < 0.7 * kept(False)
 
 
 def test_an_unknown_stem_is_refused_with_the_nearest_name():
@@ -99,9 +108,9 @@ def test_an_unknown_stem_is_refused_with_the_nearest_name():
 
 def test_the_output_of_a_block_holds_its_input_unchanged():
     model = DenseNet(**TINY)
-    x = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
-    variables = model.init(jax.random.key(1), x)
-    kept = capture.apply(model, variables, x, keep=['stem', 'block1']).activations
+    x = jnp.ones((1, 8, 8, 3))
+    variables = made(model, x)
+    kept = jax.jit(lambda v: capture.apply(model, v, x, keep=['stem', 'block1']))(variables).activations
     assert kept['block1'].shape[-1] == 8 + 3 * 4
     assert bool((kept['block1'][..., :8] == kept['stem']).all())
     assert tree.count(variables['params']['head']) == (kept['block1'].shape[-1] // 2 + 2 * 4) * 3 + 3
