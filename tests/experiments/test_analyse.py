@@ -53,7 +53,7 @@ def test_analyse_writes_a_page(tmp_path):
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [
-    ((), '--model is needed'), (('--model=vgg61',), 'did you mean vgg16'), (('--model=vgg16', '--format=html'), '--out=page.html'),
+    ((), '--model is needed'), (('--model=vg16',), 'did you mean vgg16'), (('--model=vgg16', '--format=html'), '--out=page.html'),
     (('--model=vgg16', '--input_size=huge'), '--input_size is 224 or 160x224'), (('--model=vgg16', '--input_size=16'), 'too small')])
 def test_mistakes_end_in_one_sentence(arguments, sentence):
     error = run('analyse', *arguments, status=2).stderr.splitlines()
