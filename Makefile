@@ -4,7 +4,7 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 PYTEST = $(RUN) -m pytest --junitxml=build/junit.xml
 
-.PHONY: demo test test-fast test-full lint bench golden setup clean
+.PHONY: demo test test-fast test-full lint bench setup clean
 demo: setup
 	$(RUN) -m experiments.compare --dataset=digits --workdir=demo
 
