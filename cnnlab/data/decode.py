@@ -5,8 +5,12 @@ OpenCV and Pillow decode JPEG and PNG to identical pixels; TensorFlow's default 
 import cv2
 import numpy as np
 
+_FLAGS = {1: (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE), 2: (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+          4: (cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+          8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8)}
 
-def decode(data: bytes, channels: int, what: str) -> np.ndarray:
+
+def decode(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray:
     """uint8 (h, w, channels) from a JPEG, PNG, BMP, WebP, TIFF or PNM file.
 
     Grey images get three equal channels where three are wanted; an alpha channel is dropped. The orientation that EXIF
@@ -16,13 +20,14 @@ def decode(data: bytes, channels: int, what: str) -> np.ndarray:
       data: the bytes of the file.
       channels: 1 or 3.
       what: names the image in errors.
+      reduce: 1, 2, 4 or 8: sides are divided by it, rounded up for a JPEG, whose decoder leaves the work out, else down.
 
     Raises:
       ValueError: the data is no image, or ends early.
     """
     if _truncated(data):
         raise ValueError(f'{what} is truncated: its {len(data)} bytes end before the image does')
-    flag = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
+    flag = _FLAGS[reduce][channels == 1]
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION) if data else None
     except cv2.error:

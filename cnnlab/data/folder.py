@@ -1,11 +1,12 @@
 """A folder of images: `root/train/<class>/*.jpg`, with `validation` (or `val`) and `test` beside `train` where they exist."""
 import functools
 import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
 from cnnlab.data.dataset import DataSet
-from cnnlab.data.decode import decode
+from cnnlab.data.encoded import Encoded
 from cnnlab.data.source import Example, Source, digest
 
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp'))  # torchvision's
@@ -42,13 +43,19 @@ class Folder(Source):
         return len(self._paths)
 
     def __getitem__(self, index: int) -> Example:
-        i = self._position(index)
+        [example] = self.encoded([index])
+        return {**example, 'image': example['image'].decode()}
+
+    def encoded(self, indices: Iterable[int]) -> list[Example]:
+        return [self._file(self._position(i)) for i in indices]
+
+    def _file(self, i: int) -> Example:
         path = self.root / self._paths[i]
         try:
             data = path.read_bytes()
         except OSError as error:
             raise ValueError(f'image {i} of {self.name} {self.split}, {path}, cannot be read: {error.strerror}') from error
-        return {'image': decode(data, 3, f'image {i} of {self.name} {self.split}, {path},'), 'label': self._labels[i]}
+        return {'image': Encoded(data, 3, f'image {i} of {self.name} {self.split}, {path},'), 'label': self._labels[i]}
 
     def labels(self) -> np.ndarray:
         return self._labels.copy()

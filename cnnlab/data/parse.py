@@ -5,8 +5,12 @@ import inspect
 from cnnlab import names
 from cnnlab.data import views
 
-VIEWS = {'affine': views.Affine, 'center_crop': views.CenterCrop, 'flip': views.Flip, 'pad': views.Pad, 'random_crop': views.RandomCrop,
-         'resize': views.Resize, 'shift': views.Shift, 'to_channels': views.ToChannels}
+VIEWS = {
+    'affine': views.Affine, 'center_crop': views.CenterCrop, 'color_jitter': views.ColorJitter, 'cutout': views.Cutout,
+    'erase': views.Erase, 'flip': views.Flip, 'lens_distortion': views.LensDistortion, 'lighting': views.Lighting,
+    'pad': views.Pad, 'rand_augment': views.RandAugment, 'random_crop': views.RandomCrop, 'random_resized_crop': views.RandomResizedCrop,
+    'random_window': views.RandomWindow, 'resize': views.Resize, 'scale_jitter': views.ScaleJitter, 'shift': views.Shift,
+    'to_channels': views.ToChannels, 'trivial_augment': views.TrivialAugment}
 
 
 def parse(*calls: str) -> views.Compose:

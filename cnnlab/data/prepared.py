@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from cnnlab.data.dataset import SPLITS, DataSet
-from cnnlab.data.decode import decode
+from cnnlab.data.encoded import Encoded
 from cnnlab.data.source import Example, Source, digest
 
 
@@ -27,7 +27,7 @@ def available(data_dir: str | pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 class Prepared(Source):
-    """One split of a prepared set; the images are decoded by `decode`.
+    """One split of a prepared set; the images are decoded by `decode.decode`.
 
     Args:
       name: as given to `sources.load`.
@@ -76,6 +76,9 @@ class Prepared(Source):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Iterable[int]) -> list[Example]:
+        return [{**e, 'image': e['image'].decode()} for e in self.encoded(indices)]
+
+    def encoded(self, indices: Iterable[int]) -> list[Example]:
         indices = [self._position(i) for i in indices]
         return [self._example(i, features) for i, features in zip(indices, self._features(indices), strict=True)]
 
@@ -92,7 +95,7 @@ class Prepared(Source):
         label = features[self._label].int64_list.value[0]
         if label < 0:
             raise ValueError(f'{what} has no label: TFDS gives the images of this split the label {label}')
-        return {'image': decode(features[self._image].bytes_list.value[0], self._channels, what), 'label': np.int32(label)}
+        return {'image': Encoded(features[self._image].bytes_list.value[0], self._channels, what), 'label': np.int32(label)}
 
     def labels(self) -> np.ndarray:
         chunks = (range(start, min(start + 4096, len(self))) for start in range(0, len(self), 4096))

@@ -47,6 +47,10 @@ class Source(abc.ABC):
         """`[source[i] for i in indices]`, in one read where the storage allows it."""
         return [self[i] for i in indices]
 
+    def encoded(self, indices: Iterable[int]) -> list[Example]:
+        """As `__getitems__`, but images may be `encoded.Encoded`, for a view that cuts from them at a reduced scale."""
+        return self.__getitems__(indices)
+
     def labels(self) -> np.ndarray:
         """All labels in order, int32 (n,)."""
         return np.array([self[i]['label'] for i in range(len(self))], np.int32)
@@ -137,6 +141,9 @@ class Subset(Source):
 
     def __getitems__(self, indices: Iterable[int]) -> list[Example]:
         return self._source.__getitems__([int(self._indices[self._position(i)]) for i in indices])
+
+    def encoded(self, indices: Iterable[int]) -> list[Example]:
+        return self._source.encoded([int(self._indices[self._position(i)]) for i in indices])
 
     def labels(self) -> np.ndarray:
         return self._source.labels()[self._indices]

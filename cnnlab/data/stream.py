@@ -94,7 +94,7 @@ class EvalBatch:
 
 def _stack(source: Source, view: View, rows: list[int], seed: int, positions: range | list[int]) -> Batch:
     """The viewed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose the random numbers."""
-    examples = source.__getitems__(rows)
+    examples = source.encoded(rows) if getattr(view, 'takes_encoded', False) else source.__getitems__(rows)
     draws = Draws(seed)
     if getattr(view, 'random', True):
         images = [view(e['image'], draws.at(p)) for e, p in zip(examples, positions, strict=True)]

@@ -17,14 +17,22 @@ def picture(h=9, w=12, c=3):
     return rng(7).integers(1, 256, (h, w, c), dtype=np.uint8)
 
 
-CALLS = {'affine': 'affine(rotate=10, scale=0.1, squeeze=0.1, shear=0.1, translate=2)', 'center_crop': 'center_crop(5)', 'flip': 'flip()',
-         'pad': 'pad(2)', 'random_crop': "random_crop(3, edge='reflect')", 'resize': 'resize((7, 5))', 'shift': 'shift(1)',
-         'to_channels': 'to_channels(3)'}
+CALLS = {
+    'affine': 'affine(rotate=10, scale=0.1, squeeze=0.1, shear=0.1, translate=2)', 'center_crop': 'center_crop(5)',
+    'color_jitter': 'color_jitter(0.4, 0.4, 0.4, 0.1)', 'cutout': 'cutout(4)', 'erase': 'erase(1.0)', 'flip': 'flip()',
+    'lens_distortion': 'lens_distortion(0.3)', 'lighting': 'lighting(0.5)', 'pad': 'pad(2)', 'rand_augment': 'rand_augment(2, 15)',
+    'random_crop': "random_crop(3, edge='reflect')", 'random_resized_crop': 'random_resized_crop(6)', 'random_window': 'random_window(6)',
+    'resize': 'resize((7, 5))', 'scale_jitter': 'scale_jitter(6, 7, 12)', 'shift': 'shift(1)', 'to_channels': 'to_channels(3)',
+    'trivial_augment': 'trivial_augment()'}
 
 
 @pytest.mark.parametrize('name', parsing.VIEWS)
 @pytest.mark.parametrize('channels', [1, 3])
 def test_every_view_is_a_function_of_image_and_generator_and_says_whether_it_draws(name, channels):
+    if (name, channels) == ('lighting', 1):
+        with pytest.raises(ValueError, match='the image has 1 channel, not 3'):
+            parse(CALLS[name])(picture(c=1), rng())
+        return
     view, image = parse(CALLS[name]), picture(c=channels)
     before = image.copy()
     first = view(image, rng(1))
@@ -172,6 +180,22 @@ def test_recipe_strings_become_views_in_their_order():
     ('to_channels(2)', ('channels is 1 or 3',)),
     ("affine(rotate='a lot')", ('rotate is a number, 0 or more',)),
     ('affine(shear=1e999)', ('shear is a number, 0 or more',)),
+    ('random_resized_crop(0)', ('size is a whole number above 0',)),
+    ('random_resized_crop(8, area=0.5)', ('area is a (low, high) of shares',)),
+    ('random_resized_crop(8, area=(0.5, 1.5))', ('area is a (low, high) of shares',)),
+    ('random_resized_crop(8, aspect=(0, 1))', ('aspect is a (low, high) of ratios above 0',)),
+    ('scale_jitter(224, 200)', ('size <= low <= high',)),
+    ('random_window(-1)', ('size is a whole number above 0',)),
+    ('color_jitter()', ('at least one of its fields is above 0',)),
+    ('color_jitter(hue=0.6)', ('at most 0.5',)),
+    ('color_jitter(-0.1)', ('brightness is a number, 0 or more',)),
+    ('lighting(0)', ('std is a number above 0',)),
+    ('lens_distortion(0.4)', ('below 1/3',)),
+    ('erase(1.5)', ('probability is above 0 and at most 1',)),
+    ("erase(value='mean')", ("value is 'random', a level 0..255, or three of them",)),
+    ('cutout(8, (1, 2))', ("value is 'random', a level 0..255, or three of them",)),
+    ('rand_augment(magnitude=31)', ('magnitude is a whole number from 0 to bins - 1',)),
+    ('trivial_augment(1)', ('bins is a whole number above 1',)),
 ])
 def test_wrong_strings_are_answered_in_one_sentence(text, parts):
     with pytest.raises(ValueError) as error:
