@@ -6,8 +6,6 @@ Prints, for each shape and direction, the median milliseconds of the canonical a
 processor seconds of the fastest call (which other jobs on the machine disturb less), and what the chosen form takes to compile.
 """
 import functools
-import statistics
-import time
 from typing import NamedTuple
 
 import jax
@@ -15,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
+from benchmarks.turns import measured
 from cnnlab.nn import convolve
 from experiments import common
 
@@ -43,7 +42,8 @@ SHAPES = (
     Shape('grouped, RegNetY-400MF', 8, 14, 208, 208, 26, 3), Shape('grouped, AlexNet', 8, 27, 96, 256, 2, 5),
     Shape('product, ResNet-50', 8, 56, 64, 256, 1, 1), Shape('product, ResNet-50', 8, 56, 256, 512, 1, 1, 2),
     Shape('product, ResNet-50', 8, 14, 1024, 256, 1, 1), Shape('product, MobileNet-v2', 8, 112, 16, 96, 1, 1),
-    Shape('one channel, LeNet-5', 128, 32, 1, 6, 1, 5), Shape('one channel, small convnet', 128, 28, 1, 32, 1, 3))
+    Shape('one channel, LeNet-5', 128, 32, 1, 6, 1, 5), Shape('one channel, small convnet', 128, 28, 1, 32, 1, 3),
+    Shape('kernel above map, CIFAR ResNet', 64, 2, 64, 64, 1, 3), Shape('kernel above map, ResNet-18', 8, 2, 512, 512, 1, 3))
 
 
 def forms(shape: Shape):
@@ -58,22 +58,6 @@ def forms(shape: Shape):
     both = {name: {'forward': lambda x, w, ct, f=f: f(x, w), 'backward': lambda x, w, ct, f=f: jax.vjp(f, x, w)[1](ct)}
             for name, f in (('canonical', canonical), ('chosen', chosen))}
     return both, (x, kernel, cotangent)
-
-
-def measured(calls, arrays, repeats):
-    """{form: (median ms, least processor seconds)} of compiled calls made in turns, and the seconds that each took to compile."""
-    compiled, seconds, times = {}, {}, {}
-    for name, call in calls.items():
-        start = time.perf_counter()
-        compiled[name] = jax.jit(call).lower(*arrays).compile()
-        seconds[name] = time.perf_counter() - start
-        jax.block_until_ready(compiled[name](*arrays))
-    for _ in range(repeats):
-        for name, call in compiled.items():
-            wall, processor = time.perf_counter(), time.process_time()
-            jax.block_until_ready(call(*arrays))
-            times.setdefault(name, []).append((time.perf_counter() - wall, time.process_time() - processor))
-    return {n: (1e3 * statistics.median(w for w, _ in t), min(p for _, p in t)) for n, t in times.items()}, seconds
 
 
 def main(_):

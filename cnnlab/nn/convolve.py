@@ -1,8 +1,8 @@
 """One convolution, several forms of it: the canonical one, and faster ones where XLA is slow.
 
-On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, and takes the gradient of a 1x1 kernel at a fifth of
-the speed of a matrix product; the form is chosen at lowering time by the platform of the computation, so a GPU keeps cuDNN's kernels. The
-forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
+On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, takes the gradient of a 1x1 kernel at a fifth of
+the speed of a matrix product, and runs plain loops where the kernel is larger than the map; the form is chosen at lowering time by the
+platform of the computation, so a GPU keeps cuDNN's kernels. The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
 """
 import contextlib
 import contextvars
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import jax
 
-from cnnlab.nn import clusters, depthwise
+from cnnlab.nn import clusters, depthwise, unfold
 from cnnlab.nn.geometry import Pads
 
-FEW = 32  # features up to which a convolution of one channel is faster as multiply-adds: measured, 2 to 4 times; at 64, 12 times slower
+FEW = 16  # features up to which a convolution of one channel is faster forward as multiply-adds: 3 to 5 times; at 32 as fast, at 64 slower
 
 _CANONICAL = contextvars.ContextVar('canonical', default=False)
 
@@ -47,6 +47,9 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: i
     if kernel.shape[:2] == (1, 1) and not any(map(any, pads)):
         return jax.lax.platform_dependent(
             x, kernel, cpu=lambda x, w: _product(x, w, stride), default=lambda x, w: plain(x, w, stride, pads))
+    if any(k > n for k, n in zip(kernel.shape[:2], x.shape[1:3], strict=True)):
+        return jax.lax.platform_dependent(
+            x, kernel, cpu=lambda x, w: unfold.forward(x, w, stride, pads), default=lambda x, w: plain(x, w, stride, pads))
     return plain(x, kernel, stride, pads)
 
 
@@ -81,6 +84,8 @@ def _forward(x, kernel, stride, pads, groups):
 
 def _backward(stride, pads, groups, kept, cotangent):
     x, kernel = kept
+    if groups == 1:  # of one channel only the forward pass gains
+        return _transposed(plain, x, kernel, cotangent, stride, pads)
     fast = depthwise.backward if groups == x.shape[-1] else functools.partial(
         _transposed, functools.partial(clusters.forward, dense=plain))
     return jax.lax.platform_dependent(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cnnlab.nn import clusters, convolve
+from cnnlab.nn.geometry import pair
 
 CASES = [  # channels, features, groups, kernel, stride, pads
     (8, 8, 8, 3, 1, ((1, 1), (1, 1))),
@@ -21,13 +22,15 @@ CASES = [  # channels, features, groups, kernel, stride, pads
     (8, 6, 1, 1, 2, ((0, 0), (0, 0))),
     (8, 6, 1, 1, 2, ((1, 0), (0, 1))),  # padded, so not
     (1, 6, 1, 5, 1, ((0, 0), (2, 2))),  # one channel
+    (4, 6, 1, (9, 10), 1, ((3, 3), (2, 1))),  # wider than the map
+    (4, 6, 1, (11, 3), 3, ((2, 2), (1, 1))),  # higher than the map
 ]
 
 
 def drawn(channels, features, groups, kernel):
     rng = np.random.default_rng(0)
     return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in (
-        (2, 9, 8, channels), (kernel, kernel, channels // groups, features))]
+        (2, 9, 8, channels), (*pair(kernel), channels // groups, features))]
 
 
 @pytest.mark.parametrize(('channels', 'features', 'groups', 'kernel', 'stride', 'pads'), CASES)
@@ -95,7 +98,7 @@ def energy_gradients(form):
     return jax.jit(jax.grad(lambda x, w: jnp.square(form(x, w)).sum(), (0, 1)))
 
 
-ALL = (DEPTHWISE, GROUPED, (6, 4, 1, 1, 2, ((0, 0), (0, 0))), (1, 6, 1, 3, 2, ((1, 1), (1, 1))))
+ALL = (DEPTHWISE, GROUPED, (6, 4, 1, 1, 2, ((0, 0), (0, 0))), (1, 6, 1, 3, 2, ((1, 1), (1, 1))), (2, 3, 1, (3, 9), 1, ((1, 1), (1, 1))))
 every_form = pytest.mark.parametrize('case', [pytest.param(c, marks=[pytest.mark.slow] * (c is not DEPTHWISE)) for c in ALL])
 
 
@@ -158,15 +161,16 @@ def test_forward_mode_is_there_within_canonical_and_for_products_everywhere():
         fast, plain, (x, w) = forms(*case)
         with convolve.canonical():
             close(jax.jvp(lambda x, f=fast, w=w: f(x, w), (x,), (x,))[1], plain(x, w))
-    fast, plain, (x, w) = forms(*ALL[2])
-    close(jax.jvp(lambda x: fast(x, w), (x,), (x,))[1], plain(x, w))
+    for case in (ALL[2], ALL[4]):
+        fast, plain, (x, w) = forms(*case)
+        close(jax.jvp(lambda x, f=fast, w=w: f(x, w), (x,), (x,))[1], plain(x, w))
     fast, _, (x, w) = forms(*DEPTHWISE)
     with pytest.raises(TypeError, match='forward-mode'):
         jax.jvp(lambda x: fast(x, w), (x,), (x,))
 
 
 @pytest.mark.parametrize(('case', 'convolutions'), [
-    (ALL[2], 0), (ALL[3], 0), ((6, 4, 1, 1, 1, ((1, 1), (1, 1))), 1), ((1, 64, 1, 3, 1, ((1, 1), (1, 1))), 1),
+    (ALL[2], 0), (ALL[3], 0), (ALL[4], 0), ((6, 4, 1, 1, 1, ((1, 1), (1, 1))), 1), ((1, 64, 1, 3, 1, ((1, 1), (1, 1))), 1),
     ((6, 6, 1, 3, 1, ((1, 1), (1, 1))), 1)])
 def test_dense_kernels_change_their_form_only_where_it_is_faster(case, convolutions):
     fast, _, (x, w) = forms(*case)

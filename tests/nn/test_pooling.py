@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.nn.layers import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool
+from cnnlab.nn.layers import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool, canonical
 
 L2 = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]
 L5 = [[12, 20, 30, 0], [8, 12, 2, 0], [34, 70, 37, 4], [112, 100, 25, 12]]
@@ -56,6 +56,28 @@ def test_tf_same_average_counts_only_pixels_of_the_image(size):
         expected[:, i, j] = x[:, rows, columns].mean((1, 2))
     y = AvgPool(3, 2, 'tf_same').apply({}, x)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(('window', 'stride', 'padding', 'ceil'), [
+    (2, 2, 0, False), (3, 2, 1, False), (3, 2, 0, True), (3, 1, 1, False), ((2, 3), 3, 0, False), (5, 1, 2, False), (2, 3, 0, False)])
+def test_the_form_of_a_cpu_has_xlas_values_and_gradients_with_equal_pixels_too(window, stride, padding, ceil):
+    layer = MaxPool(window, stride, padding, ceil)
+    x = jnp.asarray(np.random.default_rng(0).integers(-2, 3, (2, 8, 7, 3)), jnp.float32)  # many ties
+
+    def run(x):
+        y, back = jax.vjp(lambda x: layer.apply({}, x), x)
+        return y, back(jnp.cos(jnp.arange(y.size, dtype=x.dtype)).reshape(y.shape))[0]
+    y, dx = jax.jit(run)(x)
+    with canonical():
+        y0, dx0 = jax.jit(lambda x: run(x))(x)
+    assert 'select_and_scatter' in str(jax.make_jaxpr(lambda x: run(x))(x))  # for other platforms
+    np.testing.assert_array_equal(y, y0)
+    np.testing.assert_allclose(dx, dx0, rtol=1e-5, atol=1e-6)
+
+
+def test_max_pool_keeps_nan():
+    assert np.isnan(on_map(MaxPool(2, 2), [[np.nan, 1], [2, 3]])).all()
+    assert np.isnan(on_map(MaxPool(2, 2), [[4, 1], [2, np.nan]])).all()
 
 
 def test_max_pool_padding_never_wins():
