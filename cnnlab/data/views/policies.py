@@ -7,11 +7,13 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from cnnlab import names
 from cnnlab.data.views import pixel_ops as ops
 from cnnlab.data.views.base import below, require, whole
 
 OPERATIONS = ('identity', 'shear_x', 'shear_y', 'translate_x', 'translate_y', 'rotate', 'brightness', 'saturation', 'contrast', 'sharpness',
               'posterize', 'solarize', 'autocontrast', 'equalize')
+FILTERS = {'nearest': cv2.INTER_NEAREST, 'bilinear': cv2.INTER_LINEAR}  # of the operations that move pixels
 _SIGNED = OPERATIONS[1:10]
 _PIXEL_OPS: dict[str, Callable] = {
     'brightness': lambda image, m: ops.brightness(image, 1 + m), 'saturation': lambda image, m: ops.saturation(image, 1 + m),
@@ -30,14 +32,13 @@ def _moves(name: str, m: float, h: int, w: int) -> np.ndarray:
             'translate_x': np.array([[1, 0, -int(m)], [0, 1, 0.0]]), 'translate_y': np.array([[1, 0, 0], [0, 1, -int(m) * 1.0]])}[name]
 
 
-def operate(image: np.ndarray, name: str, magnitude: float) -> np.ndarray:
-    """One of `OPERATIONS`; magnitudes are slopes, pixels, degrees, changes of a factor from 1, bits or levels. Black comes in, pixels are
-    taken from the nearest."""
+def operate(image: np.ndarray, name: str, magnitude: float, filter: str = 'nearest') -> np.ndarray:
+    """One of `OPERATIONS`; magnitudes are slopes, pixels, degrees, changes of a factor from 1, bits or levels. Black comes in."""
     if name in _PIXEL_OPS:
         return _PIXEL_OPS[name](image, magnitude)
     h, w, c = image.shape
     return cv2.warpAffine(np.ascontiguousarray(image), _moves(name, magnitude, h, w).astype(np.float64), (w, h),
-                          flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT).reshape(h, w, c)
+                          flags=FILTERS[filter] | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT).reshape(h, w, c)
 
 
 def _signed(rng: np.random.Generator, name: str, magnitude: float) -> float:
@@ -53,11 +54,13 @@ class RandAugment:
     ops: int = 2
     magnitude: int = 9
     bins: int = 31
+    filter: str = 'nearest'
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require(whole(self.ops, 1), self, 'ops is a whole number above 0')
         require(whole(self.bins, 2), self, 'bins is a whole number above 1')
+        names.among('filter', self.filter, FILTERS)
         require(whole(self.magnitude, 0) and self.magnitude < self.bins, self, 'magnitude is a whole number from 0 to bins - 1')
 
     def strength(self, name: str, h: int, w: int) -> float:
@@ -73,7 +76,7 @@ class RandAugment:
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         for name, magnitude in self.draw(*image.shape[:2], rng):
-            image = operate(image, name, magnitude)
+            image = operate(image, name, magnitude, self.filter)
         return image
 
 
@@ -84,10 +87,12 @@ class TrivialAugment:
     Operations and strengths are torchvision's TrivialAugmentWide.
     """
     bins: int = 31
+    filter: str = 'nearest'
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require(whole(self.bins, 2), self, 'bins is a whole number above 1')
+        names.among('filter', self.filter, FILTERS)
 
     def draw(self, rng: np.random.Generator) -> tuple[str, float]:
         """A draw: (operation, magnitude)."""
@@ -97,4 +102,4 @@ class TrivialAugment:
         return name, _signed(rng, name, strength)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return operate(image, *self.draw(rng))
+        return operate(image, *self.draw(rng), self.filter)
