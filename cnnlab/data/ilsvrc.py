@@ -58,7 +58,8 @@ def vgg_dense() -> Protocol:
 def torchvision() -> Protocol:
     """The centre of an image whose shorter side is 256, by Pillow's bilinear.
 
-    references/classification/presets.py in github.com/pytorch/vision. Weights of torchvision say their own numbers (many newer ones 232), and those are then used.
+    references/classification/presets.py in github.com/pytorch/vision. Weights of torchvision say their own numbers, many of
+    the newer ones 232, and those are then used.
     """
     return Protocol((256,))
 
@@ -66,7 +67,8 @@ def torchvision() -> Protocol:
 def timm() -> Protocol:
     """The centre, 87.5% of the shorter side (224 of 256), by Pillow's bicubic.
 
-    timm/data/transforms_factory.py in github.com/huggingface/pytorch-image-models, with its default crop_pct. Weights of timm say their own numbers, and those are then used.
+    timm/data/transforms_factory.py in github.com/huggingface/pytorch-image-models, with its default crop_pct. Weights of timm say their own
+    numbers, and those are then used.
     """
     return Protocol((256,), filter='pillow_bicubic')
 
