@@ -18,7 +18,7 @@ class Protocol:
 
     Attributes:
       scales: sides in pixels; the image is resized to each of them.
-      crop: side of a view in pixels; None is the side of the network's input. Without meaning for 'whole'.
+      crop: side of a view in pixels; without meaning for 'whole'.
       crops: 'centre'; 'corners', the four and the centre; 'googlenet', those five of each of three squares (left, middle, right, or
         top, middle, bottom) and the square itself resized to `crop`; 'whole', all of the image, for fully-convolutional networks.
       flip: every view also mirrored, left and right.
@@ -33,7 +33,7 @@ class Protocol:
       ValueError: a name that is not known, a number that is not above 0, or a crop larger than what it is cut from.
     """
     scales: tuple[int, ...] = (256,)
-    crop: int | None = None
+    crop: int = 224
     crops: str = 'centre'
     flip: bool = False
     square: bool = False
@@ -48,9 +48,9 @@ class Protocol:
         names.among('way to take crops', self.crops, CROPS)
         names.among('average', self.average, AVERAGES)
         resample.check(self.filter, self.antialias)
-        if not self.scales or min(*self.scales, self.multiple, 1 if self.crop is None else self.crop) < 1:
+        if not self.scales or min(*self.scales, self.multiple, self.crop) < 1:
             raise ValueError('scales, crop and multiple are numbers of pixels above 0')
-        if self.crop is not None and self.crops != 'whole' and self.crop > min(self.scales):
+        if self.crops != 'whole' and self.crop > min(self.scales):
             raise ValueError(f'a crop of {self.crop} pixels cannot be cut from an image resized to {min(self.scales)}; '
                              'change the resize or the crop')
 
@@ -63,10 +63,8 @@ class Protocol:
         """uint8 (h, w, 3) -> `count` views, uint8 (height, width, 3); all `crop` x `crop` but for 'whole'.
 
         Raises:
-          ValueError: the image is so much longer than wide that resizing its shorter side would make it huge; or no crop was given.
+          ValueError: the image is so much longer than wide that resizing its shorter side would make it huge.
         """
-        if self.crop is None and self.crops != 'whole':
-            raise ValueError('the protocol has no crop size: it is that of the network')
         found = [view for scale in self.scales for view in self._at(image, scale)]
         return [v for view in found for v in (view, view[:, ::-1])] if self.flip else found
 

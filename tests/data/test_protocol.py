@@ -91,14 +91,15 @@ def test_a_strip_that_would_become_huge_is_refused():
     with pytest.raises(ValueError, match='1x20000 pixels with its shorter side at 256 would have 256x5120000'):
         Protocol((256,), 224).views(np.zeros((1, 20000, 3), np.uint8))
     assert Protocol((256,), 224, mode='squash').views(np.zeros((1, 20000, 3), np.uint8))[0].shape == (224, 224, 3)
-    with pytest.raises(ValueError, match='no crop size'):
-        Protocol().views(np.zeros((9, 9, 3), np.uint8))
-    assert set(CROPS) == {p().crops for p in ilsvrc.PROTOCOLS.values()}
+    assert set(CROPS) == {p(224).crops for p in ilsvrc.PROTOCOLS.values()}
 
 
 def test_unknown_protocols_and_trainings_are_answered_with_the_nearest():
     with pytest.raises(KeyError, match='did you mean googlenet_144'):
         ilsvrc.protocol('googlenet_145')
+    with pytest.raises(ValueError, match='the protocol alexnet_10crop does not fit a network with an input of 299 pixels: a crop of 299'):
+        ilsvrc.protocol('alexnet_10crop', 299)
+    assert ilsvrc.protocol('timm', 299).scales == (341,) and ilsvrc.protocol('torchvision').scales == (256,)
     with pytest.raises(KeyError, match='did you mean alexnet'):
         ilsvrc.augment('alexnt')
 
