@@ -108,6 +108,10 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
         loss = functools.partial(losses.softmax, smoothing=recipe.smoothing)
     shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype}
     image = jax.ShapeDtypeStruct((1, *_viewed_shape(train, view)), dtype)
+    if np.ndim(mean) == 3 and np.shape(mean) != image.shape[1:]:
+        own, viewed = (' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:]))
+        raise ValueError(f'normalise={recipe.normalise} has a mean image of {own} and the view makes images of {viewed}; '
+                         'normalise=channel goes with any size')
     init = jax.jit(functools.partial(states.init_state, model, tx, image=image, ema=bool(recipe.ema)))
     jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))  # a network that does not fit its images says so now
     return Job(
