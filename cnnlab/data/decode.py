@@ -10,6 +10,10 @@ _FLAGS = {1: (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE), 2: (cv2.IMREAD_REDUCED_CO
           8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8)}
 
 
+class Unreadable(ValueError):
+    """The data of an image is missing, damaged or none of an image: an error in evaluation, passed over in training (`skips`)."""
+
+
 def decode(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray:
     """uint8 (h, w, channels) from a JPEG, PNG, BMP, WebP, TIFF or PNM file.
 
@@ -23,17 +27,17 @@ def decode(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray
       reduce: 1, 2, 4 or 8: sides are divided by it, rounded up for a JPEG, whose decoder leaves the work out, else down.
 
     Raises:
-      ValueError: the data is no image, or ends early.
+      Unreadable: the data is no image, or ends early.
     """
     if _truncated(data):
-        raise ValueError(f'{what} is truncated: its {len(data)} bytes end before the image does')
+        raise Unreadable(f'{what} is truncated: its {len(data)} bytes end before the image does')
     flag = _FLAGS[reduce][channels == 1]
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION) if data else None
     except cv2.error:
         image = None
     if image is None:
-        raise ValueError(f'{what} is not a readable image ({len(data)} bytes)')
+        raise Unreadable(f'{what} is not a readable image ({len(data)} bytes)')
     return image[:, :, None] if channels == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

@@ -14,13 +14,14 @@ class Encoded:
       data: the bytes of the file.
       channels: 1 or 3.
       what: names the image in errors.
+      name: of its file, where there is one.
 
     Raises:
-      ValueError: from `shape` and `decode`, as `decode.decode`.
+      Unreadable: from `shape` and `decode`, as `decode.decode`.
     """
 
-    def __init__(self, data: bytes, channels: int, what: str):
-        self.data, self.channels, self.what = data, channels, what
+    def __init__(self, data: bytes, channels: int, what: str, name: str = ''):
+        self.data, self.channels, self.what, self.name = data, channels, what, name
         self._size: tuple[int, int] | None = None
 
     @property

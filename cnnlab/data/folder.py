@@ -1,68 +1,11 @@
 """A folder of images: `root/train/<class>/*.jpg`, with `validation` (or `val`) and `test` beside `train` where they exist."""
 import functools
 import pathlib
-from collections.abc import Iterable
-
-import numpy as np
 
 from cnnlab.data.dataset import DataSet
-from cnnlab.data.encoded import Encoded
-from cnnlab.data.source import Example, Source, digest
+from cnnlab.data.files import SUFFIXES, Files
 
-SUFFIXES = frozenset(('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp'))  # torchvision's
 FOLDERS = {'train': ('train',), 'validation': ('validation', 'val'), 'test': ('test',)}
-
-
-class Folder(Source):
-    """The images below `root/<class>/`, in the order of the classes and then of their paths; uint8 RGB, each in its own size.
-
-    Args:
-      name: of the set.
-      split: of the set.
-      root: the folder of the split.
-      class_names: the folders of the training split, sorted: label k is class_names[k]. This split may lack some.
-
-    Raises:
-      ValueError: a class folder without images, or one that training does not have.
-    """
-    image_shape = None
-
-    def __init__(self, name: str, split: str, root: pathlib.Path, class_names: tuple[str, ...]):
-        self.name, self.split, self.class_names = name, split, class_names
-        self.root = root
-        present = _subfolders(root)
-        if unseen := [c for c in present if c not in class_names]:
-            raise ValueError(f'{root} has the class folder {unseen[0]!r}, which the training folder does not have')
-        files = {c: _images(root / c) for c in present}
-        if empty := [c for c in present if not files[c]]:
-            raise ValueError(f'{root / empty[0]} has no images ({" ".join(sorted(SUFFIXES))})')
-        self._paths = tuple(path for c in present for path in files[c])
-        self._labels = np.array([class_names.index(c) for c in present for _ in files[c]], np.int32)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __getitem__(self, index: int) -> Example:
-        [example] = self.encoded([index])
-        return {**example, 'image': example['image'].decode()}
-
-    def encoded(self, indices: Iterable[int]) -> list[Example]:
-        return [self._file(self._position(i)) for i in indices]
-
-    def _file(self, i: int) -> Example:
-        path = self.root / self._paths[i]
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise ValueError(f'image {i} of {self.name} {self.split}, {path}, cannot be read: {error.strerror}') from error
-        return {'image': Encoded(data, 3, f'image {i} of {self.name} {self.split}, {path},'), 'label': self._labels[i]}
-
-    def labels(self) -> np.ndarray:
-        return self._labels.copy()
-
-    def fingerprint(self) -> str:
-        """Of the sorted paths below `root` and the sizes of the files; their contents are not read."""
-        return digest(*(f'{path} {(self.root / path).stat().st_size}' for path in sorted(self._paths)))
 
 
 def find(data_dir: str | pathlib.Path | None) -> DataSet:
@@ -93,8 +36,24 @@ def find(data_dir: str | pathlib.Path | None) -> DataSet:
     return DataSet('folder', tuple(paths), functools.partial(_open, paths=paths, class_names=class_names))
 
 
-def _open(split: str, paths: dict[str, pathlib.Path], class_names: tuple[str, ...]) -> Folder:
-    return Folder('folder', split, paths[split], class_names)
+def _open(split: str, paths: dict[str, pathlib.Path], class_names: tuple[str, ...]) -> Files:
+    """The images below `root/<class>/`, in the order of the classes and then of their paths.
+
+    `class_names` are the folders of the training split, sorted; another split may lack some.
+
+    Raises:
+      ValueError: a class folder without images, or one that training does not have.
+    """
+    root = paths[split]
+    present = _subfolders(root)
+    if unseen := [c for c in present if c not in class_names]:
+        raise ValueError(f'{root} has the class folder {unseen[0]!r}, which the training folder does not have')
+    files = {c: _images(root / c) for c in present}
+    if empty := [c for c in present if not files[c]]:
+        raise ValueError(f'{root / empty[0]} has no images ({" ".join(sorted(SUFFIXES))})')
+    label = {c: i for i, c in enumerate(class_names)}
+    return Files('folder', split, class_names, root, [path for c in present for path in files[c]],
+                 [label[c] for c in present for _ in files[c]])
 
 
 def _subfolders(root: pathlib.Path) -> list[str]:

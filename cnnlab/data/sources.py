@@ -3,21 +3,24 @@
     digits     scikit-learn's 1,797 handwritten digits, embedded; fixed splits of 1,150 / 287 / 360
     fake       made from nothing, of any shape: fake:32x32x3:10:1000
     folder     data_dir/train/<class>/*.jpg, with validation (or val) and test where they exist
-    (others)   any set that TensorFlow Datasets has prepared as array_record below data_dir: mnist, cifar10, ...
+    csv        data_dir/train.csv of path,label, with validation.csv and test.csv where they exist
+    (others)   any set prepared as array_record below data_dir, by TensorFlow Datasets (mnist, cifar10, ...) or by
+               experiments.prepare_imagenet (ilsvrc2012, ...); or the path of such a set, /.../NAME/VERSION
 
 Nothing here ever uses the network.
 """
 import pathlib
 
 from cnnlab import names
-from cnnlab.data import digits, fake, folder, prepared
+from cnnlab.data import csv, digits, fake, folder, prepared
 from cnnlab.data.dataset import SPLITS, DataSet
+from cnnlab.data.prepare import record
 from cnnlab.data.source import Arrays, Example, Source, in_memory, subset
 from cnnlab.data.split import hold_out
 
 __all__ = ['BUILT_IN', 'SPLITS', 'Arrays', 'Example', 'Source', 'find', 'in_memory', 'load', 'subset']
 
-BUILT_IN = ('digits', 'fake', 'folder')
+BUILT_IN = ('csv', 'digits', 'fake', 'folder')
 TEST_PART = 5  # a set that is all training images gives up one in five for testing
 
 
@@ -27,7 +30,7 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
     Raises:
       KeyError: no built-in set has that name, and no data_dir was given.
       FileNotFoundError: data_dir does not exist, is empty, or does not hold that set.
-      ValueError: see `fake.find`, `folder.find` and `prepared.find`.
+      ValueError: see `csv.find`, `fake.find`, `folder.find` and `prepared.find`; or the set is not completely prepared.
     """
     if name == 'digits':
         return digits.DATASET
@@ -35,6 +38,11 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
         return fake.find(name)
     if name == 'folder':
         return folder.find(data_dir)
+    if name == 'csv':
+        return csv.find(data_dir)
+    if '/' in name and (path := pathlib.Path(name).expanduser()).is_dir():
+        record.check_complete(path)
+        return prepared.find(name, path)
     if data_dir is None:
         raise KeyError(f'{names.unknown("built-in data set", name, BUILT_IN)}; a set prepared by TFDS needs data_dir')
     root = pathlib.Path(data_dir).expanduser()
@@ -42,6 +50,8 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
         raise FileNotFoundError(f'data_dir {root} is not a folder; {name} was to be read from it')
     available = prepared.available(root)
     if name not in available:
+        for path in sorted(root.glob(f'{name.partition(":")[0]}/*')):
+            record.check_complete(path)
         listed = ', '.join(sorted(n for n in available if ':' not in n)) or 'none'
         known = [n for n in available if (':' in n) == (':' in name)]
         raise FileNotFoundError(f'{names.unknown("data set", name, (*BUILT_IN, *known))} (prepared in {root}: {listed})')

@@ -1,7 +1,8 @@
 """Batches as a pure function of (seed, step), whatever the number of hosts, threads or processes.
 
 Example p of training is number p mod n of the permutation of epoch p // n, seen through a view that draws from a stream of
-random numbers which belongs to (seed, p). The global batch of step t is the examples t b .. t b + b - 1; host k of H takes
+random numbers which belongs to (seed, p). Where its image cannot be read, the next one of the source that can takes its place, so that
+this does not depend on what happened before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes
 every H-th from the k-th on. So a run resumes at any step, on any number of hosts, from the step alone.
 
 Grain runs these functions ahead of the consumer, in threads or processes. They take whole batches because that is what its
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterator
 import grain
 import numpy as np
 
+from cnnlab.data.decode import Unreadable
+from cnnlab.data.skips import Skips
 from cnnlab.data.source import Source
 from cnnlab.data.views import View
 
@@ -64,12 +67,13 @@ class TrainBatch:
     batch: int
     host: int = 0
     hosts: int = 1
+    skips: Skips | None = None  # None: an image that cannot be read is an error
 
     def __call__(self, step: int) -> Batch:
         n = len(self.source)
         positions = range(step * self.batch + self.host, (step + 1) * self.batch, self.hosts)
         rows = [int(permutation(n, self.seed, p // n)[p % n]) for p in positions]
-        return _stack(self.source, self.view, rows, self.seed, positions)
+        return _stack(self.source, self.view, rows, self.seed, positions, self.skips)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,15 +96,16 @@ class EvalBatch:
         return out
 
 
-def _stack(source: Source, view: View, rows: list[int], seed: int, positions: range | list[int]) -> Batch:
+def _stack(source: Source, view: View, rows: list[int], seed: int, positions: range | list[int], skips: Skips | None = None) -> Batch:
     """The viewed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose the random numbers."""
-    examples = source.encoded(rows) if getattr(view, 'takes_encoded', False) else source.__getitems__(rows)
     draws = Draws(seed)
-    if getattr(view, 'random', True):
-        images = [view(e['image'], draws.at(p)) for e, p in zip(examples, positions, strict=True)]
-    else:
-        rng = draws.at(0)  # nothing is drawn from it
-        images = [view(e['image'], rng) for e in examples]
+    try:
+        images, labels = _viewed(source, view, rows, draws, positions)
+    except Unreadable:
+        if skips is None:
+            raise
+        found = [_readable(source, view, row, draws, p, skips) for row, p in zip(rows, positions, strict=True)]
+        images, labels = zip(*found, strict=True)
     shape = images[0].shape
     for row, image in zip(rows, images, strict=True):
         if image.dtype != np.uint8 or image.ndim != 3:
@@ -109,11 +114,33 @@ def _stack(source: Source, view: View, rows: list[int], seed: int, positions: ra
         if image.shape != shape:
             raise ValueError(f'images of {source.name} {source.split} differ in size after the view, {shape} and {image.shape}: '
                              'add resize((h, w)) or a crop to it')
-    return {'image': np.stack(images), 'label': np.array([e['label'] for e in examples], np.int32)}
+    return {'image': np.stack(images), 'label': np.array(labels, np.int32)}
+
+
+def _viewed(source: Source, view: View, rows: list[int], draws: Draws, positions: range | list[int]) -> tuple[list[np.ndarray], list[int]]:
+    examples = source.encoded(rows) if getattr(view, 'takes_encoded', False) else source.__getitems__(rows)
+    if getattr(view, 'random', True):
+        images = [view(e['image'], draws.at(p)) for e, p in zip(examples, positions, strict=True)]
+    else:
+        rng = draws.at(0)  # nothing is drawn from it
+        images = [view(e['image'], rng) for e in examples]
+    return images, [e['label'] for e in examples]
+
+
+def _readable(source: Source, view: View, row: int, draws: Draws, position: int, skips: Skips) -> tuple[np.ndarray, int]:
+    """The viewed image and the label of `row`, or of the next one that can be read."""
+    for candidate in range(row, row + len(source)):
+        index = candidate % len(source)
+        try:
+            [image], [label] = _viewed(source, view, [index], draws, [position])
+            return image, label
+        except Unreadable as error:
+            skips.add(index, error)
+    raise ValueError(f'no image of {source.name} {source.split} can be read')
 
 
 def train_batches(source: Source, view: View, *, seed: int, batch: int, step: int = 0, host: int = 0, hosts: int = 1,
-                  threads: int | None = None, workers: int = 0) -> Iterator[Batch]:
+                  threads: int | None = None, workers: int = 0, most_skipped: int | None = None) -> Iterator[Batch]:
     """Endless batches {'image': uint8 (b, h, w, c), 'label': int32 (b,)}, b = batch / hosts, from `step` on.
 
     Each epoch is a new permutation; batches run on across its end, so every image is seen equally often and none is dropped.
@@ -127,19 +154,24 @@ def train_batches(source: Source, view: View, *, seed: int, batch: int, step: in
       host, hosts: which of how many processes this is (`jax.process_index()`, `jax.process_count()`).
       threads: that prepare batches ahead; default: one for images in memory, else one a core.
       workers: processes that do so instead. They are spawned: a script needs `if __name__ == '__main__':`.
+      most_skipped: how many images of the source may be unreadable; each process counts its own. Default: see `skips.Skips`.
 
     Returns:
       An iterator with `close()`.
 
+    Warns:
+      RuntimeWarning: once for each image that is passed over, with their number.
+
     Raises:
-      ValueError: at once, for numbers that do not fit; in `next`, where an image cannot be decoded or stacked.
+      ValueError: at once, for numbers that do not fit; in `next`, where images cannot be stacked or too many cannot be read.
     """
     _check(source, batch, host, hosts)
     if batch > len(source):
         raise ValueError(f'batch {batch} is larger than {source.name} {source.split} with its {len(source)} images')
     if seed < 0 or step < 0:
         raise ValueError(f'seed and step are whole numbers, 0 or more, not {seed} and {step}')
-    return _ahead(TrainBatch(source, view, seed, batch, host, hosts), grain.MapDataset.range(step, _ENDLESS), threads, workers)
+    batch_of = TrainBatch(source, view, seed, batch, host, hosts, Skips(source, most_skipped))
+    return _ahead(batch_of, grain.MapDataset.range(step, _ENDLESS), threads, workers)
 
 
 def eval_batches(source: Source, view: View, *, batch: int, host: int = 0, hosts: int = 1, threads: int | None = None,
@@ -149,7 +181,8 @@ def eval_batches(source: Source, view: View, *, batch: int, host: int = 0, hosts
     There are `steps_per_epoch(source, batch)` batches on every host, all of them full: where images run out, rows are
     zeros with mask 0. A view that draws random numbers draws the same ones for an image whatever the batch.
 
-    Arguments, result and errors are those of `train_batches`, but the batch may be larger than the source.
+    Arguments, result and errors are those of `train_batches`, but the batch may be larger than the source, and an image that cannot be
+    read is an error.
     """
     _check(source, batch, host, hosts)
     steps = grain.MapDataset.range(steps_per_epoch(source, batch))

@@ -1,0 +1,83 @@
+"""What a preparation has done so far, in a file that survives a kill at any moment: one line of JSON for each shard that is there."""
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cnnlab.data.prepare import record
+
+
+class Manifest:
+    """The progress of the preparation in `folder`. Use `opened`.
+
+    Attributes:
+      done: {shard: its report}, of shards whose files are there.
+    """
+
+    def __init__(self, folder: pathlib.Path, file, done: dict[str, dict[str, Any]]):
+        self.folder, self.done, self._file = folder, done, file
+
+    def add(self, report: dict[str, Any]) -> None:
+        """Notes a shard, after its file has been renamed into place."""
+        _append(self._file, report)
+        self.done[report['shard']] = report
+
+    def forget(self, which: Callable[[dict[str, Any]], Any]) -> None:
+        """Leaves the shards out of `done` for whose report `which` is true: they are made anew."""
+        self.done = {name: report for name, report in self.done.items() if not which(report)}
+
+    def remove(self) -> None:
+        """Ends the preparation: what is left is the set and its record."""
+        (self.folder / record.PROGRESS).unlink()
+
+
+@contextlib.contextmanager
+def opened(folder: pathlib.Path, parameters: dict[str, Any]) -> Iterator[Manifest]:
+    """The manifest of the preparation in `folder`, begun or gone on with; one process at a time may have it.
+
+    Raises:
+      ValueError: the folder was begun with other parameters, which are named, or another process is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / record.PROGRESS
+    with path.open('a+b') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f'another process is preparing {folder} at this moment') from None
+        lines = _whole_lines(file)
+        if lines:
+            refuse_other(folder, lines[0], parameters)
+        else:
+            _append(file, parameters)
+        done = {line['shard']: line for line in lines[1:] if _there(folder / line['shard'], line['size'])}
+        yield Manifest(folder, file, done)
+
+
+def refuse_other(folder: pathlib.Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """ValueError with the parameters that differ, if any do."""
+    differing = [f'{k} is {there.get(k)!r} there and {here.get(k)!r} here' for k in sorted({*there, *here}) if there.get(k) != here.get(k)]
+    if differing:
+        raise ValueError(f'{folder} was begun with other parameters: {"; ".join(differing)}; give another --name, or remove that folder')
+
+
+def _append(file, line: dict[str, Any]) -> None:
+    file.write(json.dumps(line).encode() + b'\n')
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _whole_lines(file) -> list[dict[str, Any]]:
+    """The lines of a file; what a kill has left of a last one is cut off."""
+    file.seek(0)
+    whole, _, _ = file.read().rpartition(b'\n')
+    file.truncate(len(whole) + 1 if whole else 0)
+    file.seek(0, os.SEEK_END)
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def _there(path: pathlib.Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size

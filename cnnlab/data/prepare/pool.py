@@ -1,0 +1,44 @@
+"""Work for several processes that all end when the one that started them does, even by SIGKILL."""
+import concurrent.futures
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+_task: Callable[[int], Any]  # of a worker process, set once
+
+
+def completed(task: Callable[[int], Any], which: Sequence[int], processes: int) -> Iterator[Any]:
+    """`task(i)` for each i of `which`, as they are completed; in this process where `processes` is 1.
+
+    Processes are spawned and get `task` once. A ValueError or OSError of a task ends the iteration when the tasks begun have ended.
+    """
+    if processes == 1 or len(which) < 2:
+        yield from map(task, which)
+        return
+    context = multiprocessing.get_context('spawn')
+    with concurrent.futures.ProcessPoolExecutor(min(processes, len(which)), context, _start, (task,)) as pool:
+        waiting = [pool.submit(_run, i) for i in which]
+        try:
+            for future in concurrent.futures.as_completed(waiting):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(task: Callable[[int], Any]) -> None:
+    global _task
+    _task = task
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker of a pool waits for work for good when its parent was killed: the pipes are also held by the other workers."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
+
+
+def _run(i: int) -> Any:
+    return _task(i)
