@@ -33,11 +33,11 @@ class Skips:
         Raises:
           ValueError: more than `most` images were passed over.
         """
-        if index in self._seen:
-            return
+        counted = index in self._seen
         self._seen.add(index)
         if len(self._seen) > self.most:
             also = f'; with it {len(self._seen)} images of {self._what} cannot be read' if self.most else ''
             raise ValueError(f'{error}{also}, and {self.most or "none"} may be passed over') from error
-        warnings.warn(f'{error}: the next image takes its place ({len(self._seen)} of {self._what} so far, at most {self.most})',
-                      RuntimeWarning, stacklevel=2)
+        if not counted:
+            warnings.warn(f'{error}: the next image takes its place ({len(self._seen)} of {self._what} so far, at most {self.most})',
+                          RuntimeWarning, stacklevel=2)
