@@ -188,7 +188,8 @@ def test_tiny_and_long_images_are_evaluated(tmp_path, shape):
 
 @pytest.mark.parametrize(('data', 'said'), [
     (lambda: file(NOISE)[:-400], 'is truncated'), (lambda: b'', 'is not a readable image'),
-    (lambda: b'not an image', 'is not a readable image'), (lambda: file(NOISE, 'PNG')[:-30], 'is truncated')], ids=['truncated', 'empty', 'text', 'truncated png'])
+    (lambda: b'not an image', 'is not a readable image'), (lambda: file(NOISE, 'PNG')[:-30], 'is truncated')],
+    ids=['truncated', 'empty', 'text', 'truncated png'])
 def test_broken_images_stop_an_evaluation_with_their_name(tmp_path, data, said):
     source = imagenet_images.find(written(tmp_path, {'3/a.jpg': grey(), '3/b.jpg': data()}))
     rows = one_by_one(source, ilsvrc.protocol('torchvision').views, threads=1)
