@@ -9,6 +9,7 @@ from cnnlab.data import resample
 MODES = ('short', 'squash')
 CROPS = ('centre', 'corners', 'googlenet', 'whole')
 AVERAGES = ('softmax', 'logits')
+ROUNDINGS = ('torchvision', 'nearest')
 _LARGEST = 100_000_000  # pixels of a resized image: a strip of 1 x 20,000 with its shorter side at 256 would have 1.3e9
 
 
@@ -23,9 +24,11 @@ class Protocol:
         top, middle, bottom) and the square itself resized to `crop`; 'whole', all of the image, for fully-convolutional networks.
       flip: every view also mirrored, left and right.
       square: the middle square is cut out before the crops are.
-      mode: the shorter side to each of `scales`, the longer in proportion and cut to whole pixels; or 'squash', both sides.
+      mode: the shorter side to each of `scales`, the longer in proportion; or 'squash', both sides.
       filter, antialias: one of `resample.FILTERS`, and whether it averages over what it drops.
       average: over the views, of 'softmax' or of 'logits'.
+      rounding: of the longer side and of where the middle begins: 'torchvision' cuts the former to whole pixels and rounds the latter, half
+        to even; 'nearest' rounds the former to the nearest and cuts the latter. A pixel, and on 100 images a point of top-1.
       multiple: 'whole' only: the longer side is cut, about its middle, to a multiple of so many pixels, so that few sizes occur and few
         are compiled. VGG's and SqueezeNet's strides are at most 32. 1 cuts nothing.
 
@@ -41,12 +44,14 @@ class Protocol:
     filter: str = 'pillow_bilinear'
     antialias: bool = True
     average: str = 'softmax'
+    rounding: str = 'torchvision'
     multiple: int = 32
 
     def __post_init__(self) -> None:
         names.among('resize mode', self.mode, MODES)
         names.among('way to take crops', self.crops, CROPS)
         names.among('average', self.average, AVERAGES)
+        names.among('rounding', self.rounding, ROUNDINGS)
         resample.check(self.filter, self.antialias)
         if not self.scales or min(*self.scales, self.multiple, self.crop) < 1:
             raise ValueError('scales, crop and multiple are numbers of pixels above 0')
@@ -70,34 +75,34 @@ class Protocol:
 
     def _at(self, image, scale):
         h, w, _ = image.shape
-        height, width = (scale, scale) if self.mode == 'squash' else (int(scale * side / min(h, w)) for side in (h, w))
+        whole = round if self.rounding == 'nearest' else int
+        height, width = (scale, scale) if self.mode == 'squash' else (whole(scale * side / min(h, w)) for side in (h, w))
         if height * width > _LARGEST:
             raise ValueError(f'an image of {h}x{w} pixels with its shorter side at {scale} would have {height}x{width}: too long to resize')
         image = resample.resize(image, (height, width), self.filter, self.antialias)
         if self.square:
-            image = _middle(image, min(height, width), min(height, width))
+            image = self._middle(image, min(height, width), min(height, width))
         height, width, _ = image.shape
         if self.crops == 'whole':
-            return [_middle(image, *(side if side <= scale else side // self.multiple * self.multiple or side for side in (height, width)))]
+            sides = (side if side <= scale else side // self.multiple * self.multiple or side for side in (height, width))
+            return [self._middle(image, *sides)]
         if self.crops == 'googlenet':
-            return [view for square in _squares(image) for view in (*_five(square, self.crop), self._shrunk(square))]
-        return _five(image, self.crop) if self.crops == 'corners' else [_middle(image, self.crop, self.crop)]
+            return [view for square in _squares(image) for view in (*self._five(square), self._shrunk(square))]
+        return self._five(image) if self.crops == 'corners' else [self._middle(image, self.crop, self.crop)]
+
+    def _middle(self, image, height, width):
+        half = (lambda n: n // 2) if self.rounding == 'nearest' else (lambda n: round(n / 2))
+        top, left = (half(have - want) for have, want in zip(image.shape, (height, width), strict=False))
+        return image[top:top + height, left:left + width]
+
+    def _five(self, image):
+        """Top left, top right, bottom left, bottom right, centre."""
+        h, w, _ = image.shape
+        corners = [image[top:top + self.crop, left:left + self.crop] for top in (0, h - self.crop) for left in (0, w - self.crop)]
+        return [*corners, self._middle(image, self.crop, self.crop)]
 
     def _shrunk(self, square):
         return resample.resize(square, (self.crop, self.crop), self.filter, self.antialias)
-
-
-def _middle(image, height, width):
-    """An odd remainder is split as torchvision's CenterCrop splits it: half, rounded to even, is cut off at the top and the left."""
-    top, left = (round((have - want) / 2) for have, want in zip(image.shape, (height, width), strict=False))
-    return image[top:top + height, left:left + width]
-
-
-def _five(image, size):
-    """Top left, top right, bottom left, bottom right, centre."""
-    h, w, _ = image.shape
-    corners = [image[top:top + size, left:left + size] for top in (0, h - size) for left in (0, w - size)]
-    return [*corners, _middle(image, size, size)]
 
 
 def _squares(image):

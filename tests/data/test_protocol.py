@@ -65,6 +65,10 @@ def test_the_shorter_side_is_resized_as_torchvision_does_and_squash_takes_both()
     assert Protocol((32,), crops='whole', mode='squash').views(image)[0].shape == (32, 32, 3)
     left = Protocol((32,), crops='whole', multiple=16).views(image.transpose(1, 0, 2))[0]
     assert left.shape == (48, 32, 3)
+    for rounding, width in (('nearest', 50), ('torchvision', 49)):
+        assert Protocol((32,), crops='whole', multiple=1, rounding=rounding).views(places(50, 78))[0].shape == (32, width, 3)
+    assert corner(Protocol((32,), crop=25, rounding='nearest').views(places(32, 50))[0]) == (3, 12)
+    assert corner(Protocol((32,), crop=25).views(places(32, 50))[0]) == (4, 12)  # 3.5 and 12.5, half to even
     by_hand = Image.fromarray(image).resize((49, 32), Image.Resampling.BILINEAR).crop((10, 2, 38, 30))  # 10.5 is rounded to even
     assert np.array_equal(Protocol((32,), crop=28).views(image)[0], by_hand)
 
