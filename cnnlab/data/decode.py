@@ -48,7 +48,7 @@ def _truncated(data: bytes) -> bool:
     of scan (FF DA) is the image's own, not that of an embedded thumbnail.
     """
     if data.startswith(b'\xff\xd8'):
-        return data.rfind(b'\xff\xd9') < data.rfind(b'\xff\xda')
+        return data.find(b'\xff\xda', max(0, data.rfind(b'\xff\xd9'))) >= 0  # both look at a few bytes only if all is well
     if data.startswith(b'\x89PNG'):
         return data.rfind(b'IEND') < 0
     return False

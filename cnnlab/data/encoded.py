@@ -3,6 +3,7 @@ import cv2
 import numpy as np
 
 from cnnlab.data.decode import decode
+from cnnlab.data.restarts import window
 
 REDUCTIONS = (8, 4, 2)  # what a JPEG decoder can leave out while it decodes
 
@@ -28,7 +29,8 @@ class Encoded:
     def shape(self) -> tuple[int, int, int]:
         """(h, w, c) of the decoded image: from the header of a JPEG, by decoding otherwise."""
         if self._size is None:
-            self._size = jpeg_size(self.data) or self.decode().shape[:2]
+            pixels = stored_pixels(self.data)
+            self._size = jpeg_size(self.data) or (self.decode() if pixels is None else pixels).shape[:2]
         return (*self._size, self.channels)
 
     def decode(self, reduce: int = 1) -> np.ndarray:
@@ -38,10 +40,34 @@ class Encoded:
         """
         return decode(self.data, self.channels, self.what, reduce)
 
+    def part(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """`decode()[top:top + height, left:left + width]`, perhaps not writable; decodes no more where the file allows it."""
+        if (pixels := stored_pixels(self.data)) is not None and pixels.shape[2] == self.channels:
+            return pixels[top:top + height, left:left + width]
+        smaller = window(self.data, top, left, height, width)
+        if smaller is None:
+            image = self.decode()
+        else:
+            data, top, left = smaller
+            image = decode(data, self.channels, self.what)
+        return image[top:top + height, left:left + width]
+
 
 def pixels(image: np.ndarray | Encoded) -> np.ndarray:
     """The whole image, decoded if it is not yet."""
     return image.decode() if isinstance(image, Encoded) else image
+
+
+def stored_pixels(data: bytes) -> np.ndarray | None:
+    """uint8 (h, w, 3) as they lie in an uncompressed image in the form that `data.prepare` writes (PPM), None for any other."""
+    if not data.startswith(b'P6\n'):
+        return None
+    head = data[:40].split(b'\n', 3)
+    if len(head) < 4 or head[2] != b'255' or len(size := head[1].split()) != 2 or not all(s.isdigit() for s in size):
+        return None
+    width, height = map(int, size)
+    start = sum(map(len, head[:3])) + 3
+    return np.frombuffer(data, np.uint8, offset=start).reshape(height, width, 3) if len(data) - start == 3 * height * width else None
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
@@ -72,8 +98,10 @@ def cut(image: np.ndarray | Encoded, box: tuple[int, int, int, int], size: tuple
     if isinstance(image, Encoded):
         whole = image.shape[:2]
         reduce = next((r for r in REDUCTIONS if height >= r * size[0] and width >= r * size[1]), 1)
-        image = image.decode(reduce)
-        if reduce > 1:
+        if reduce == 1:
+            image, top, left = image.part(*box), 0, 0
+        else:
+            image = image.decode(reduce)
             y, x = (have / had for have, had in zip(image.shape[:2], whole, strict=True))
             top, left = int(top * y), int(left * x)
             height, width = min(round(height * y), image.shape[0] - top), min(round(width * x), image.shape[1] - left)

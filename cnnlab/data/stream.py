@@ -16,9 +16,11 @@ import math
 import os
 from collections.abc import Callable, Iterator
 
+import cv2
 import grain
 import numpy as np
 
+from cnnlab.data import buffers
 from cnnlab.data.decode import Unreadable
 from cnnlab.data.skips import Skips
 from cnnlab.data.source import Source
@@ -96,6 +98,16 @@ class EvalBatch:
         return out
 
 
+@dataclasses.dataclass(frozen=True)
+class _OnOneThread:
+    """`batch_of` without OpenCV's own threads, which would take the cores of the other threads and processes that prepare batches."""
+    batch_of: Callable[[int], Batch]
+
+    def __call__(self, step: int) -> Batch:
+        cv2.setNumThreads(0)
+        return self.batch_of(step)
+
+
 def _stack(source: Source, view: View, rows: list[int], seed: int, positions: range | list[int], skips: Skips | None = None) -> Batch:
     """The viewed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose the random numbers."""
     draws = Draws(seed)
@@ -114,7 +126,7 @@ def _stack(source: Source, view: View, rows: list[int], seed: int, positions: ra
         if image.shape != shape:
             raise ValueError(f'images of {source.name} {source.split} differ in size after the view, {shape} and {image.shape}: '
                              'add resize((h, w)) or a crop to it')
-    return {'image': np.stack(images), 'label': np.array(labels, np.int32)}
+    return {'image': np.stack(images, out=buffers.empty((len(images), *shape))), 'label': np.array(labels, np.int32)}
 
 
 def _viewed(source: Source, view: View, rows: list[int], draws: Draws, positions: range | list[int]) -> tuple[list[np.ndarray], list[int]]:
@@ -217,7 +229,7 @@ def _ahead(batch_of: Callable[[int], Batch], steps: grain.MapDataset, threads: i
         threads = min(_MOST_THREADS, os.cpu_count() or 1) if batch_of.source.decodes else 1
     if threads < 1 or workers < 0:
         raise ValueError(f'threads must be at least 1 and workers at least 0, not {threads} and {workers}')
-    ahead = steps.map(batch_of).to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads))
+    ahead = steps.map(_OnOneThread(batch_of)).to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads))
     if workers:
         from absl import flags
         if not flags.FLAGS.is_parsed():

@@ -68,7 +68,7 @@ def test_too_many_broken_images_end_the_run(source):
         quiet(source, 4, most_skipped=2)
     with pytest.raises(ValueError, match=r'\.png, is .*, and none may be passed over'):
         quiet(source, 4, most_skipped=0)
-    with pytest.raises(ValueError, match='2 images of folder train cannot be read, and 1 may be passed over'):
+    with pytest.raises(ValueError, match='[23] images of folder train cannot be read, and 1 may be passed over'):
         quiet(source, 4, most_skipped=None)  # one in a thousand, at least one
     with pytest.raises(ValueError, match='0 or more, not -1'):
         take(source, 1, most_skipped=-1)

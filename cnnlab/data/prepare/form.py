@@ -8,7 +8,6 @@ from cnnlab import names
 from cnnlab.data.encoded import Encoded
 
 ENCODINGS = ('jpeg', 'pixels')
-_MCU = 16  # pixels: the height and width of a JPEG's unit with halved colour, OpenCV's default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +58,8 @@ class Form:
         h, w, _ = pixels.shape
         if self.encoding == 'pixels':
             return b'P6\n%d %d\n255\n' % (w, h) + pixels.tobytes()
-        # A restart mark after every row of units lets a reader decode the rows that it needs and no others.
-        options = (cv2.IMWRITE_JPEG_QUALITY, self.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, -(-w // _MCU))
+        # A restart mark after every unit lets a reader decode those of a crop and no others: see `restarts`.
+        options = (cv2.IMWRITE_JPEG_QUALITY, self.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 1)
         done, data = cv2.imencode('.jpg', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
         if not done:
             raise ValueError(f'an image of {h}x{w} pixels cannot be stored as JPEG, whose sides are at most 65,535')

@@ -64,7 +64,8 @@ class Flip:
     random: ClassVar[bool] = True
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return image[:, ::-1] if rng.random() < 0.5 else image
+        # not image[:, ::-1]: copying that into a batch, three bytes at a time, takes longer than decoding
+        return cv2.flip(image, 1).reshape(image.shape) if rng.random() < 0.5 else image
 
 
 @dataclasses.dataclass(frozen=True)

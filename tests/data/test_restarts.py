@@ -1,0 +1,109 @@
+"""Parts of JPEGs with restart marks: the very pixels of the whole, from fewer of its units; and memory that is used again."""
+import io
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnlab.data import buffers
+from cnnlab.data.decode import decode
+from cnnlab.data.encoded import Encoded, cut
+from cnnlab.data.prepare.form import Form
+from cnnlab.data.restarts import window
+
+RNG = np.random.default_rng(0)
+PIXELS = cv2.GaussianBlur(RNG.integers(0, 256, (123, 181, 3), dtype=np.uint8), (5, 5), 1)
+SAMPLING = {'4:2:0': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, '4:2:2': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+            '4:4:4': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444, '4:4:0': cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440}
+
+
+def jpeg(pixels=PIXELS, interval=1, *more):
+    return cv2.imencode('.jpg', pixels, (cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_RST_INTERVAL, interval, *more))[1].tobytes()
+
+
+def boxes(h, w, n):
+    for _ in range(n):
+        height, width = RNG.integers(1, h + 1), RNG.integers(1, w + 1)
+        yield int(RNG.integers(0, h - height + 1)), int(RNG.integers(0, w - width + 1)), int(height), int(width)
+
+
+@pytest.mark.parametrize('sampling', list(SAMPLING))
+@pytest.mark.parametrize('interval', [1, 2, 12])  # 12 units of 16 pixels are a row, 23 of 8 are none
+def test_a_part_has_the_pixels_of_the_whole(sampling, interval):
+    data = jpeg(PIXELS, interval, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLING[sampling])
+    whole, cuts = decode(data, 3, 'whole'), 0
+    for top, left, height, width in boxes(*whole.shape[:2], 60):
+        found = window(data, top, left, height, width)
+        if found is not None:
+            cuts += 1
+            smaller, y, x = found
+            assert len(smaller) < len(data)
+            part = decode(smaller, 3, 'part')
+            assert part.shape[0] * part.shape[1] < 0.9 * whole.shape[0] * whole.shape[1]
+            assert np.array_equal(part[y:y + height, x:x + width], whole[top:top + height, left:left + width])
+            pillow = np.asarray(Image.open(io.BytesIO(smaller)))  # a JPEG for others too
+            assert pillow.shape == part.shape
+    aligned = interval == 1 or sampling in ('4:2:0', '4:2:2') and 12 % interval == 0 or -(-181 // 8) % interval == 0
+    assert cuts > 20 if aligned else cuts == 0
+
+
+def test_grey_images_and_those_that_are_smaller_than_a_unit_work_too():
+    data = jpeg(PIXELS[..., 0])
+    whole = decode(data, 3, 'whole')
+    smaller, y, x = window(data, 50, 60, 20, 30)
+    assert np.array_equal(decode(smaller, 3, 'part')[y:y + 20, x:x + 30], whole[50:70, 60:90])
+    assert window(jpeg(PIXELS[:5, :6]), 1, 1, 2, 2) is None
+
+
+@pytest.mark.parametrize('data', [
+    jpeg(interval=0), jpeg(PIXELS, 1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1), cv2.imencode('.png', PIXELS)[1].tobytes(), b'', b'\xff\xd8',
+    jpeg()[:60], b'\xff\xd8\xff\xdd\x00\x04\x00\x01'], ids=['no marks', 'progressive', 'png', 'empty', 'start', 'cut', 'header'])
+def test_other_files_have_no_such_parts(data):
+    assert window(data, 0, 0, 10, 10) is None
+
+
+def test_a_jpeg_that_has_lost_marks_is_decoded_as_a_whole():
+    data = bytearray(jpeg())
+    at = next(i for i in range(len(data) - 1, 0, -1) if data[i - 1] == 0xFF and 0xD0 <= data[i] <= 0xD7)
+    assert window(bytes(data), 0, 0, 20, 20) is not None
+    assert window(bytes(data[:at - 1] + data[at + 1:]), 0, 0, 20, 20) is None
+
+
+@pytest.mark.parametrize('form', [Form(100), Form(100, encoding='pixels')], ids=['jpeg', 'pixels'])
+def test_crops_of_prepared_images_are_those_of_the_decoded_ones(form):
+    data = form.store(Encoded(cv2.imencode('.png', PIXELS)[1].tobytes(), 3, 'it'))
+    image = Encoded(data, 3, 'it')
+    whole = image.decode()
+    assert image.shape == whole.shape == (100, 147, 3)
+    for box in boxes(100, 147, 30):
+        assert np.array_equal(cut(image, box, (60, 80), cv2.INTER_LINEAR), cut(whole, box, (60, 80), cv2.INTER_LINEAR))
+
+
+def test_a_damaged_ppm_is_no_image():
+    data = Form(100, encoding='pixels').store(Encoded(cv2.imencode('.png', PIXELS)[1].tobytes(), 3, 'it'))
+    for broken in (data[:-5], b'P6\n', b'P6\n9 x\n255\n123', b'P6\n1 1\n65535\n123456'):
+        image = Encoded(broken, 3, 'it')
+        if broken == b'P6\n1 1\n65535\n123456':  # 16 bits a channel: read by OpenCV
+            assert image.decode().shape == (1, 1, 3)
+        else:
+            with pytest.raises(ValueError, match='it is not a readable image'):
+                cut(image, (0, 0, 1, 1), (1, 1), cv2.INTER_LINEAR)
+
+
+def address(array):
+    return array.__array_interface__['data'][0]
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it():
+    first = buffers.empty((7, 11, 13))
+    first[:] = 5
+    view = first[2:, ::2]
+    place = address(first)
+    del first
+    second = buffers.empty((7, 11, 13))
+    second[:] = 9
+    assert address(second) != place and (view == 5).all()
+    del view
+    third = buffers.empty((7 * 11 * 13,))
+    assert address(third) == place and third.shape == (1001,) and third.dtype == np.uint8 and third.flags.writeable
