@@ -9,7 +9,9 @@ The images of --source are prepared below --workdir (made where it is not there)
 and flipped every other time. Per core is images per processor second of the whole tree of processes, user and system time, with all
 buffers full before and after, so that it holds on a shared machine too; images/s are those of the clock.
 """
+import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -72,9 +74,14 @@ class Side:
         self.memory.append(sum(map(processes.resident_mib, processes.tree(self.process.pid))))
 
     def close(self):
+        there = processes.tree(self.process.pid)
         self.process.stdin.close()
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            for pid in there:
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
 
 
 def files_of(name, data_dir):

@@ -9,14 +9,19 @@
 
 Nothing here ever uses the network.
 """
+import dataclasses
 import pathlib
+from collections.abc import Sequence
+
+import numpy as np
 
 from cnnlab import names
 from cnnlab.data import csv, digits, fake, folder, prepared
 from cnnlab.data.dataset import SPLITS, DataSet
 from cnnlab.data.prepare import record
+from cnnlab.data.select import of_classes
 from cnnlab.data.source import Arrays, Example, Source, in_memory, subset
-from cnnlab.data.split import hold_out
+from cnnlab.data.split import folds, hold_out, parse_fold
 
 __all__ = ['BUILT_IN', 'SPLITS', 'Arrays', 'Example', 'Source', 'find', 'in_memory', 'load', 'subset']
 
@@ -58,7 +63,8 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
     return prepared.find(name, available[name])
 
 
-def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, holdout: int = 0) -> Source:
+def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, holdout: int = 0, fold: str = '',
+         classes: Sequence[str] = ()) -> Source:
     """One split of a data set.
 
     A set without a validation split of its own gets one from `holdout`: that many training images, the same fraction of
@@ -72,15 +78,20 @@ def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, h
       split: 'train', 'validation' or 'test'.
       data_dir: the folder of prepared sets, or the image folder.
       holdout: how many training images to set aside for validation.
+      fold: '2/5' makes the second of five equal parts of the training images the validation split and the other four the training
+        split (`split.folds`), for small sets; a validation split of the set's own is then not used. In place of holdout.
+      classes: the names of those to keep, numbered in this order; () keeps all.
 
     Raises:
       KeyError, FileNotFoundError, ValueError: as `find`, and ValueError for a split that does not exist or a holdout
         that cannot be taken; each with one sentence that says what to do.
     """
     names.among('split', split, SPLITS)
+    if fold:
+        return _of_fold(name, split, data_dir, holdout, fold, classes)
     if holdout < 0:
         raise ValueError(f'holdout is a number of images, not {holdout}')
-    data = find(name, data_dir)
+    data = _of_classes(find(name, data_dir), classes)
     _check(data, split, holdout)
     if split != 'train' and split in data.splits:
         return data.open(split)
@@ -96,6 +107,23 @@ def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, h
         raise ValueError(f'holdout {holdout} leaves nothing to train on: {name} has {len(train)} training images')
     kept, held = hold_out(train.labels(), holdout)
     return subset(train, kept if split == 'train' else held, split)
+
+
+def _of_classes(data: DataSet, classes: Sequence[str]) -> DataSet:
+    return dataclasses.replace(data, open=lambda split: of_classes(data.open(split), classes)) if classes else data
+
+
+def _of_fold(name: str, split: str, data_dir: str | pathlib.Path | None, holdout: int, fold: str, classes: Sequence[str]) -> Source:
+    if holdout:
+        raise ValueError(f'give fold or holdout, not both: fold {fold} and holdout {holdout}')
+    which, count = parse_fold(fold)
+    data = find(name, data_dir)
+    if split == 'test' or 'train' not in data.splits:
+        return load(name, split, data_dir=data_dir, classes=classes)
+    train = load(name, 'train', data_dir=data_dir, classes=classes)
+    parts = folds(train.labels(), count)
+    chosen = parts[which] if split == 'validation' else np.sort(np.concatenate(parts[:which] + parts[which + 1:]))
+    return subset(train, chosen, split)
 
 
 def _check(data: DataSet, split: str, holdout: int) -> None:

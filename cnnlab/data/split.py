@@ -34,3 +34,26 @@ def hold_out(labels: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
     held = [random.permutation(np.flatnonzero(labels == c))[:k] for c, k in zip(classes, quotas(sizes, wanted), strict=True)]
     held = np.sort(np.concatenate(held))
     return np.setdiff1d(np.arange(len(labels)), held), held
+
+
+def folds(labels: np.ndarray, count: int) -> list[np.ndarray]:
+    """Positions in `count` parts of nearly equal size, increasing in each; every class is spread over them as evenly as it can be.
+
+    Drawn as in `hold_out`; the images of a class are then dealt like cards, each class beginning where the one before has ended.
+
+    Raises:
+      ValueError: fewer than two parts, or more than images.
+    """
+    if not 2 <= count <= len(labels):
+        raise ValueError(f'{len(labels)} images cannot be split into {count} folds: give a number from 2 to {len(labels)}')
+    random = np.random.RandomState(SEED)
+    dealt = np.concatenate([random.permutation(np.flatnonzero(labels == c)) for c in np.unique(labels)])
+    return [np.sort(dealt[k::count]) for k in range(count)]
+
+
+def parse_fold(text: str) -> tuple[int, int]:
+    """(1, 5) from '2/5': the second of five; ValueError for any other form."""
+    which, slash, count = text.partition('/')
+    if not (slash and which.isdecimal() and count.isdecimal() and 1 <= int(which) <= int(count) and int(count) >= 2):
+        raise ValueError(f'a fold is written k/n, from 1/n to n/n with n of at least 2, such as 2/5; not {text!r}')
+    return int(which) - 1, int(count)

@@ -22,6 +22,7 @@ import numpy as np
 
 from cnnlab.data import buffers
 from cnnlab.data.decode import Unreadable
+from cnnlab.data.orphans import end_with_parent
 from cnnlab.data.skips import Skips
 from cnnlab.data.source import Source
 from cnnlab.data.views import View
@@ -100,11 +101,12 @@ class EvalBatch:
 
 @dataclasses.dataclass(frozen=True)
 class _OnOneThread:
-    """`batch_of` without OpenCV's own threads, which would take the cores of the other threads and processes that prepare batches."""
+    """`batch_of` without OpenCV's own threads, which would take the cores of others that prepare batches; ends with the consumer."""
     batch_of: Callable[[int], Batch]
 
     def __call__(self, step: int) -> Batch:
         cv2.setNumThreads(0)
+        end_with_parent()
         return self.batch_of(step)
 
 

@@ -182,3 +182,34 @@ def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
     (tmp_path / 'train' / 'c0' / 'x.png').write_bytes(b'')
     with pytest.raises(ValueError, match='x.png, is not a readable image .*, and none may be passed over'):
         take(1, source, parse('resize((4, 4))'), batch=2, most_skipped=0)
+
+
+CONSUMER = """
+import sys
+from cnnlab.data import parse, sources, stream
+if __name__ == '__main__':
+    batches = stream.train_batches(sources.load('fake:8x8x1:2:100', 'train'), parse.parse('flip()'), seed=0, batch=4, workers=2)
+    next(batches)
+    print('ready', flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_worker_processes_end_when_the_consumer_is_killed(tmp_path):
+    import pathlib
+    import subprocess
+    import sys
+    import time
+    (tmp_path / 'consumer.py').write_text(CONSUMER)
+    consumer = subprocess.Popen([sys.executable, str(tmp_path / 'consumer.py')], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert consumer.stdout.readline() == 'ready\n'
+    workers = [pathlib.Path('/proc') / pid for task in pathlib.Path(f'/proc/{consumer.pid}/task').iterdir()
+               for pid in (task / 'children').read_text().split()]
+    assert len(workers) >= 2
+    consumer.kill()
+    consumer.wait()
+    deadline = time.monotonic() + 20
+    while any(w.exists() for w in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [w for w in workers if w.exists()]

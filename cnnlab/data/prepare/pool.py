@@ -1,11 +1,10 @@
 """Work for several processes that all end when the one that started them does, even by SIGKILL."""
 import concurrent.futures
 import multiprocessing
-import multiprocessing.connection
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+from cnnlab.data.orphans import end_with_parent
 
 _task: Callable[[int], Any]  # of a worker process, set once
 
@@ -31,13 +30,7 @@ def completed(task: Callable[[int], Any], which: Sequence[int], processes: int) 
 def _start(task: Callable[[int], Any]) -> None:
     global _task
     _task = task
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker of a pool waits for work for good when its parent was killed: the pipes are also held by the other workers."""
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
+    end_with_parent()
 
 
 def _run(i: int) -> Any:
