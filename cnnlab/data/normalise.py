@@ -1,11 +1,14 @@
-"""From pixels to inputs of a network: `(pixels - mean) / std`, done on the device by the train step."""
+"""From pixels to inputs of a network, done on the device by the train step: `(pixels - mean) / std`, or whitening by a matrix."""
 import numpy as np
 
 from cnnlab import names
 from cnnlab.data.source import Source
 
-KINDS = ('unit', 'channel', 'pixel_mean', 'lenet')
+KINDS = ('unit', 'channel', 'pixel_mean', 'lenet', 'imagenet', 'pca_whitening', 'zca_whitening')
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch
 _CHUNK = 1024
+_LARGEST = 4096  # numbers of an image that is whitened: the matrix has their square, and takes a minute
+_LEAST = 1e-5 * 255**2  # added to every variance, 1e-5 on a scale of 0..1: Stanford's CS231n, notes on data preprocessing (assumed scale)
 
 
 def statistics(source: Source, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -15,6 +18,10 @@ def statistics(source: Source, kind: str) -> tuple[np.ndarray, np.ndarray]:
     channel: the mean and standard deviation of each channel over all pixels of `source`; (c,). MNIST: .1307 and .3081 of 255.
     pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract on CIFAR (facts.md, table of recipes: 'per-pixel mean');
       they give no scale, so std is 255, hence inputs in -1..1 (`assumed`).
+    imagenet: the published mean and deviation of each channel on ImageNet, whatever the source; (3,).
+    pca_whitening: the mean image (h, w, c) and a matrix (d, d), d = h w c, by which `(pixels - mean).ravel() @ matrix` has uncorrelated
+      numbers of variance 1 (a little less where there was hardly any), along the principal components, the largest first.
+    zca_whitening: the same turned back, so that the result is an image: the whitening for convolutional networks. Small images only.
     lenet: background (0) becomes -0.1 and foreground (255) 1.175, LeNet-5's input of 1998; mean 20 and std 200, shapes ().
 
     The sums are over whole numbers, hence exact, and the same on every machine.
@@ -25,15 +32,19 @@ def statistics(source: Source, kind: str) -> tuple[np.ndarray, np.ndarray]:
 
     Raises:
       ValueError: another kind; an empty source; a channel that is the same everywhere; images that differ in size where
-        their mean is asked for.
+        their mean is asked for, or are too large to be whitened.
     """
     names.among('normalisation', kind, KINDS)
     if kind == 'unit':
         return np.float32(0), np.float32(255)
+    if kind == 'imagenet':
+        return tuple(255 * np.float32(v) for v in IMAGENET)
     if kind == 'lenet':
         return np.float32(0.1 / 1.275 * 255), np.float32(255 / 1.275)
     if not len(source):
         raise ValueError(f'{source.name} {source.split} has no images to take a mean of')
+    if kind.endswith('whitening'):
+        return _whitening(source, turned_back=kind == 'zca_whitening')
     return _channel(source) if kind == 'channel' else _pixel_mean(source)
 
 
@@ -66,3 +77,20 @@ def _pixel_mean(source: Source) -> tuple[np.ndarray, np.ndarray]:
     for images in _chunks(source):
         total += np.sum(images, axis=0, dtype=np.int64)
     return (total / len(source)).astype(np.float32), np.float32(255)
+
+
+def _whitening(source: Source, turned_back: bool) -> tuple[np.ndarray, np.ndarray]:
+    mean, _ = _pixel_mean(source)
+    d = mean.size
+    if d > _LARGEST:
+        raise ValueError(f'images of {" x ".join(map(str, source.image_shape))} have {d:,} numbers, too many to be whitened; '
+                         f'at most {_LARGEST:,}')
+    products = np.zeros((d, d))
+    for images in _chunks(source):
+        rows = np.stack(images).reshape(len(images), d) - mean.ravel().astype(np.float64)
+        products += rows.T @ rows
+    variances, components = np.linalg.eigh(products / len(source))
+    variances, components = np.maximum(variances[::-1], 0), components[:, ::-1]
+    components = components * np.where(components.sum(0) < 0, -1, 1)  # eigenvectors have no sign: this one is the same everywhere
+    matrix = components / np.sqrt(variances + _LEAST)
+    return mean, (matrix @ components.T if turned_back else matrix).astype(np.float32)

@@ -15,6 +15,9 @@ class Recipe:
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # fields of the model to replace
     holdout: int = 0  # training images set aside for validation
     augment: tuple[str, ...] = ()  # views of training images, in order
+    device_flip: bool = False  # training images mirrored at random by the train step, in place of flip()
+    mixup: float = 0.0  # parameter of the Beta distribution by which images and labels are mixed (train.mixing); 0 is none
+    cutmix: float = 0.0  # likewise, by replaced rectangles; where both are set, each batch gets one of them
     view: tuple[str, ...] = ()  # views of every image, after `augment` and in evaluation
     normalise: str = 'channel'  # a kind of data.normalise.statistics, from the training images
     duration: str = '10 epochs'

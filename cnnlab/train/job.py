@@ -106,6 +106,8 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
         if recipe.loss != 'softmax':
             raise ValueError(f'label smoothing goes with the softmax loss, not with {recipe.loss}')
         loss = functools.partial(losses.softmax, smoothing=recipe.smoothing)
+    if min(recipe.mixup, recipe.cutmix) < 0:
+        raise ValueError(f'mixup and cutmix are 0 (none) or parameters above 0, not {recipe.mixup} and {recipe.cutmix}')
     shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype}
     image = jax.ShapeDtypeStruct((1, *_viewed_shape(train, view)), dtype)
     if np.ndim(mean) == 3 and np.shape(mean) != image.shape[1:]:
@@ -117,7 +119,8 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
     return Job(
         recipe, data, parse.parse(*recipe.augment, *recipe.view), view, model, schedule, mesh, image, total, init,
         meshes.parallel_train(functools.partial(
-            steps.train_step, **shared, tx=tx, loss=loss, norm_span=recipe.norm_span, ema=recipe.ema), mesh),
+            steps.train_step, **shared, tx=tx, loss=loss, norm_span=recipe.norm_span, ema=recipe.ema, flip=recipe.device_flip,
+            mixup=recipe.mixup, cutmix=recipe.cutmix, hosts=jax.process_count()), mesh),
         meshes.parallel_eval(functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss)), mesh))
 
 

@@ -15,6 +15,12 @@ def data_mesh(devices: int | None = None) -> Mesh:
     return jax.make_mesh((len(chosen),), ('data',), axis_types=(AxisType.Auto,), devices=chosen)
 
 
+def local_mesh(devices: int | None = None) -> Mesh:
+    """This host's devices (or the first `devices` of them) on one axis, for work that hosts do each at its own pace."""
+    chosen = jax.local_devices()[:devices]
+    return jax.make_mesh((len(chosen),), ('data',), axis_types=(AxisType.Auto,), devices=chosen)
+
+
 def check_batch(batch: int, mesh: Mesh) -> None:
     """ValueError where a global batch does not divide over the devices; it names the nearest that do."""
     n = mesh.size

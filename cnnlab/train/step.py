@@ -8,14 +8,22 @@ from flax import linen as nn
 
 from cnnlab.losses import Loss
 from cnnlab.nn.layers import batch_norm_span
+from cnnlab.train import mixing
 from cnnlab.train.state import TrainState
 
 Metrics = dict[str, jax.Array]
+_FLIP, _MIX = 1, 2  # what random numbers are for, besides dropout
 
 
 def normalised(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
-    """uint8 (n, h, w, c) -> (image - mean) / std in `dtype`; mean and std are in pixel units and broadcast over the batch."""
+    """uint8 (n, h, w, c) -> (image - mean) / std in `dtype`; mean and std are in pixel units and broadcast over the batch.
+
+    A `std` of shape (d, d), d = h w c, is a whitening matrix (`normalise.statistics`) instead: (image - mean) @ std, in the image's shape.
+    """
     wide = jnp.promote_types(dtype, jnp.float32)
+    if jnp.ndim(std) == 2:
+        centred = (image.astype(wide) - jnp.asarray(mean, wide)[None]).reshape(len(image), -1)
+        return jnp.matmul(centred, jnp.asarray(std, wide), precision='highest').reshape(image.shape).astype(dtype)
     rank = image.ndim
     mean, std = (jnp.asarray(a, wide).reshape((1,) * (rank - jnp.ndim(a)) + jnp.shape(a)) for a in (mean, std))
     return ((image.astype(wide) - mean) / std).astype(dtype)
@@ -23,7 +31,7 @@ def normalised(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
 
 def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation,
                loss: Loss, mean: Any, std: Any, dtype: Any = jnp.float32, norm_span: int | None = None,
-               ema: float = 0.0) -> tuple[TrainState, Metrics]:
+               ema: float = 0.0, flip: bool = False, mixup: float = 0.0, cutmix: float = 0.0, hosts: int = 1) -> tuple[TrainState, Metrics]:
     """One optimiser update.
 
     Args:
@@ -31,18 +39,29 @@ def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, 
       batch: {'image': uint8 (n, h, w, c), 'label': int32 (n,)}.
       seed: uint32; dropout's key is fold_in(key(seed), step), so no key needs to be kept.
       loss: per image, of the main logits; auxiliary heads are not part of it.
+      flip, mixup, cutmix: see `mixing`; images are mirrored before the mean is taken off, and mixed after. With them, 'loss' is that of
+        the mixed labels and 'top1' counts the label with the larger share.
+      hosts: over how many processes the batch is spread, see `mixing.positions`.
 
     Returns:
       The state after, and means over the batch before the update: {'loss', 'top1', 'grad_norm'}.
     """
-    image = normalised(batch['image'], mean, std, dtype)
     key = jax.random.fold_in(jax.random.key(seed), state.step)
+    image = mixing.mirrored(jax.random.fold_in(key, _FLIP), batch['image'], hosts) if flip else batch['image']
+    image, label = normalised(image, mean, std, dtype), batch['label']
+    mixed = None
+    if mixup or cutmix:
+        mixed = mixing.mix(jax.random.fold_in(key, _MIX), image, label, mixup=mixup, cutmix=cutmix, hosts=hosts)
+        image = mixed.image
 
     def objective(params):
         with batch_norm_span(norm_span):
             logits, moved = model.apply({'params': params, 'batch_stats': state.batch_stats}, image, train=True,
                                         rngs={'dropout': key}, mutable=['batch_stats'])
-        return loss(logits, batch['label']).mean(), (logits, moved.get('batch_stats', {}))
+        values = loss(logits, label)
+        if mixed is not None:
+            values = mixed.weight * values + (1 - mixed.weight) * loss(logits, mixed.other)
+        return values.mean(), (logits, moved.get('batch_stats', {}))
 
     (value, (logits, batch_stats)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = tx.update(grads, state.opt_state, state.params)
@@ -51,7 +70,8 @@ def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, 
     if ema:
         average = optax.incremental_update({'params': params, 'batch_stats': batch_stats}, state.ema, 1 - ema)
     new = state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=average)
-    top1 = (rank_of_truth(logits, batch['label']) < 1).mean()
+    truth = label if mixed is None else jnp.where(mixed.weight >= 0.5, label, mixed.other)
+    top1 = (rank_of_truth(logits, truth) < 1).mean()
     return new, {'loss': value, 'top1': top1, 'grad_norm': optax.tree.norm(grads)}
 
 

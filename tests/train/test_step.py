@@ -149,6 +149,13 @@ def test_normalised_subtracts_and_divides_in_the_wide_type():
     np.testing.assert_array_equal(found, ((image - np.float32([[[1, 2, 3]]])) / np.float32([[[2, 2, 4]]])).astype(jnp.bfloat16))
 
 
+def test_a_matrix_whitens_where_a_deviation_divides():
+    rng = np.random.default_rng(0)
+    image, mean, matrix = rng.integers(0, 256, (3, 2, 2, 3), np.uint8), rng.normal(size=(2, 2, 3)), rng.normal(size=(12, 12))
+    found = steps.normalised(image, np.float32(mean), np.float32(matrix), jnp.float32)
+    np.testing.assert_allclose(found, ((image - mean).reshape(3, 12) @ matrix).reshape(3, 2, 2, 3), rtol=1e-4, atol=1e-2)
+
+
 def test_a_batch_that_does_not_divide_over_the_devices_names_the_nearest():
     with pytest.raises(ValueError, match='a batch of 12 images does not divide over 8 devices; the nearest that do are 8 or 16'):
         meshes.check_batch(12, meshes.data_mesh())

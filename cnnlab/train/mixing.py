@@ -1,0 +1,87 @@
+"""What is done to whole batches on the device, within the jitted train step: mirror images, mixup and cutmix.
+
+All of it is a function of (key, batch), and of the global batch in the order of its positions: the same for any number of hosts.
+"""
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Mixed(NamedTuple):
+    """Images with two labels each: the loss is weight * loss(label) + (1 - weight) * loss(other).
+
+    For a loss that is linear in its target, as cross-entropies are, that is the loss of the soft target with these two shares.
+    """
+    image: jax.Array
+    label: jax.Array
+    other: jax.Array
+    weight: jax.Array  # float32 (), the share of `label`
+
+
+def positions(batch: int, hosts: int) -> np.ndarray:
+    """int (batch,): which example of the global batch each row of the global array is, host k's rows being k, k + hosts, ... in turn."""
+    return np.arange(batch).reshape(batch // hosts, hosts).T.ravel()
+
+
+def _partners(batch, hosts):
+    """int (batch,): the row that holds the next example, the first after the last. Batches are drawn at random, so any pairing is."""
+    place = positions(batch, hosts)
+    row_of = np.argsort(place)
+    return row_of[(place + 1) % batch]
+
+
+def mirrored(key: jax.Array, image: jax.Array, hosts: int = 1) -> jax.Array:
+    """(n, h, w, c), every other image on average with left and right exchanged."""
+    n = image.shape[0]
+    chosen = jax.random.bernoulli(key, 0.5, (n,))[positions(n, hosts)]
+    return jnp.where(chosen.reshape(n, 1, 1, 1), image[:, :, ::-1], image)
+
+
+def mix(key: jax.Array, image: jax.Array, label: jax.Array, *, mixup: float = 0.0, cutmix: float = 0.0, hosts: int = 1) -> Mixed:
+    """Every image mixed with the next one of the batch, by one weight for the whole batch.
+
+    mixup: weight * image + (1 - weight) * next, the weight from Beta(mixup, mixup). Zhang et al. 2017, arXiv:1710.09412, and train.py in
+      github.com/facebookresearch/mixup-cifar10.
+    cutmix: a rectangle of the image replaced by the next one's, of a share 1 - weight of the area before it is clipped at the edges, its
+      centre uniform, the weight from Beta(cutmix, cutmix) and then set to what the rectangle left. Yun et al. 2019, arXiv:1905.04899,
+      and train.py in github.com/clovaai/CutMix-PyTorch.
+    Where both are above 0, each batch gets one of them, with equal probability (timm's default for its switch).
+
+    Args:
+      image: float (n, h, w, c), normalised or not.
+      label: int (n,).
+      mixup, cutmix: parameters of the Beta distribution; 0 is none.
+      hosts: see `positions`.
+    """
+    which, draw, place = jax.random.split(key, 3)
+    partner = _partners(image.shape[0], hosts)
+    second, other = image[partner], label[partner]
+    cut = jax.random.bernoulli(which, 0.5) if mixup and cutmix else jnp.asarray(bool(cutmix))
+    parameter = jnp.where(cut, cutmix, mixup).astype(jnp.float32)
+    weight = jax.random.beta(draw, parameter, parameter, dtype=jnp.float32)
+    mixed = image
+    if mixup:
+        share = jnp.where(cut, 1, weight).astype(image.dtype)
+        mixed = share * image + (1 - share) * second
+    if cutmix:
+        inside, kept = _rectangle(place, weight, *image.shape[1:3])
+        mixed = jnp.where(cut & inside.reshape(1, *inside.shape, 1), second, mixed)
+        weight = jnp.where(cut, kept, weight)
+    return Mixed(mixed, label, other, weight)
+
+
+def _rectangle(key, weight, h, w):
+    """(bool (h, w), the share of the image outside of it): sides sqrt(1 - weight) of the image's, clipped at its edges."""
+    at = jax.random.uniform(key, (2,))
+    sides, inside = [], []
+    for size, place in ((h, at[0]), (w, at[1])):
+        half = jnp.floor(size * jnp.sqrt(1 - weight)).astype(jnp.int32) // 2
+        centre = jnp.floor(place * size).astype(jnp.int32)
+        low, high = jnp.maximum(centre - half, 0), jnp.minimum(centre + half, size)
+        index = jnp.arange(size)
+        inside.append((index >= low) & (index < high))
+        sides.append(high - low)
+    covered = (sides[0] * sides[1]).astype(jnp.float32) / (h * w)
+    return inside[0].reshape(-1, 1) & inside[1].reshape(1, -1), 1 - covered
