@@ -7,7 +7,6 @@
 
 The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalised as the weights' source does.
 """
-import dataclasses
 import pathlib
 import tempfile
 
@@ -16,11 +15,12 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from cnnlab import names, weights
+from cnnlab import weights
 from cnnlab.data.synsets import synsets
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.table import Column, Table
 from experiments import common
+from experiments.preprocess import preprocess
 
 _WEIGHTS = flags.DEFINE_string('weights', None, "Which weights: an id like torchvision/resnet50 or torchvision/resnet50.IMAGENET1K_V1.",
                                required=True)
@@ -29,38 +29,6 @@ _PREPROCESS = flags.DEFINE_multi_string('preprocess', [], 'Replaces a field of t
                                         'May be repeated.')
 _BEST = flags.DEFINE_integer('best', 5, 'How many classes of each picture.', lower_bound=1, upper_bound=1000)
 _HTML = flags.DEFINE_string('html', None, 'Also writes a page with the pictures to this file.')
-
-
-def _value(field, text):
-    """The text of a --preprocess as the field's type."""
-    try:
-        if field in ('mean', 'std'):
-            red, green, blue = map(float, text.split(','))
-            return red, green, blue
-        return {'resize': int, 'crop': int, 'scale': float}.get(field, str)(text)
-    except ValueError:
-        takes = 'three numbers' if field in ('mean', 'std') else 'a number'
-        raise ValueError(f'--preprocess={field}={text}: {field} takes {takes}') from None
-
-
-def preprocess(entry: weights.Entry, changes: list[str]) -> weights.Preprocess:
-    """The entry's preprocessing with 'field=value' changes made.
-
-    Raises:
-      ValueError: an unknown field or a wrong value; or the source states none and the changes do not say all of it.
-    """
-    fields = [f.name for f in dataclasses.fields(weights.Preprocess)]
-    said = {}
-    for change in changes:
-        field, _, text = change.partition('=')
-        names.among('field of the preprocessing', field, fields)
-        said[field] = _value(field, text)
-    if entry.preprocess is not None:
-        return dataclasses.replace(entry.preprocess, **said)
-    needed = [f.name for f in dataclasses.fields(weights.Preprocess) if f.default is dataclasses.MISSING]
-    if missing := [f for f in needed if f not in said]:
-        raise ValueError(f'the source of {entry.id} states no preprocessing; say {", ".join(f"--preprocess={f}=..." for f in missing)}')
-    return weights.Preprocess(**said)
 
 
 def best(probabilities: np.ndarray, count: int, labels: list[str]) -> list[tuple[str, float]]:

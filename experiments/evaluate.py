@@ -6,23 +6,17 @@
 Every image of the split is counted exactly once. Writes evaluation_<split>.json and confusion_<split>.png into --workdir, or into the run.
 """
 import json
-import pathlib
 
 from absl import flags
-from jax import eval_shape
-from numpy import uint32
 
 from cnnlab import names
-from cnnlab.recipes import recipe as recipes
 from cnnlab.report import confusion, plots
 from cnnlab.report.files import write_text
 from cnnlab.report.table import Column, Table
-from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
-from cnnlab.train import metrics, workdir
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train import workdir
 from cnnlab.train.evaluate import evaluate
-from experiments import common
+from experiments import common, runs
 
 _RUN = flags.DEFINE_string('run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True)
 _STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of a run: 'last', 'best' (highest validation top-1) or a step.")
@@ -30,39 +24,14 @@ _SPLIT = flags.DEFINE_string('split', 'test', 'Which images: train, validation o
 _BATCH = flags.DEFINE_integer('batch', 0, 'Images per step; 0 is the batch of the recipe. The result does not depend on it.', lower_bound=0)
 
 
-def find(path: str, step: str) -> tuple[pathlib.Path, int]:
-    """The run directory and the step of the checkpoint that the flags mean."""
-    run = pathlib.Path(path).expanduser()
-    if run.parent.name == 'checkpoints' and run.name.isdigit():
-        run, step = run.parent.parent, run.name
-    if not (run / 'recipe.json').exists():
-        raise FileNotFoundError(f'{run} is no run directory: it has no recipe.json')
-    if not (run / 'checkpoints').is_dir():
-        raise FileNotFoundError(f'{run} has no checkpoints yet')
-    there = Checkpoints.steps_in(run / 'checkpoints')
-    if not there:
-        raise FileNotFoundError(f'{run} has no complete checkpoint yet')
-    if step == 'last':
-        return run, there[-1]
-    if step == 'best':
-        scored = dict(zip(*metrics.series(metrics.read(run / 'metrics.jsonl'), 'validation', 'top1'), strict=True))
-        if not any(s in scored for s in there):
-            raise ValueError(f"{run} was not validated at any checkpoint, so none is the best; use --step=last or one of {there}")
-        return run, max((s for s in there if s in scored), key=scored.get)
-    names.among('checkpoint', step, map(str, there))
-    return run, int(step)
-
-
 def main(_):
     """Evaluates, prints and writes."""
-    run, step = find(_RUN.value, _STEP.value)
-    job = jobs.build(recipes.from_json((run / 'recipe.json').read_text()), common.DATA_DIR.value)
+    run, step = runs.find(_RUN.value, _STEP.value)
+    job, state = runs.restored(run, step, common.DATA_DIR.value)
     source = names.lookup('split of this run', _SPLIT.value, job.data)
     batch = _BATCH.value or job.recipe.batch
     meshes.check_batch(batch, job.mesh)
-    checkpoints = Checkpoints(run / 'checkpoints', read_only=True)
-    state = meshes.replicated(checkpoints.restore(eval_shape(job.init, uint32(0)), step), job.mesh)
-    checkpoints.close()
+    state = meshes.replicated(state, job.mesh)
     found = evaluate(job.eval_step, state, source, job.view, batch=batch, mesh=job.mesh)
     counts = found.pop('confusion')
     images, right = counts.sum(1), counts.diagonal()
