@@ -29,8 +29,18 @@ def decode(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray
     Raises:
       Unreadable: the data is no image, or ends early.
     """
+    check_whole(data, what)
+    return pixels(data, channels, what, reduce)
+
+
+def check_whole(data: bytes, what: str) -> None:
+    """Unreadable where the file ends before the image does."""
     if _truncated(data):
         raise Unreadable(f'{what} is truncated: its {len(data)} bytes end before the image does')
+
+
+def pixels(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray:
+    """As `decode`, of data that may end early: what is missing is grey then."""
     flag = _FLAGS[reduce][channels == 1]
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION) if data else None

@@ -2,8 +2,9 @@
 import cv2
 import numpy as np
 
+from cnnlab.data import decode as decoders
 from cnnlab.data.decode import decode
-from cnnlab.data.restarts import window
+from cnnlab.data.jpeg_parts import window
 
 REDUCTIONS = (8, 4, 2)  # what a JPEG decoder can leave out while it decodes
 
@@ -42,14 +43,10 @@ class Encoded:
 
     def part(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         """`decode()[top:top + height, left:left + width]`, perhaps not writable; decodes no more where the file allows it."""
-        if (pixels := stored_pixels(self.data)) is not None and pixels.shape[2] == self.channels:
-            return pixels[top:top + height, left:left + width]
-        smaller = window(self.data, top, left, height, width)
-        if smaller is None:
-            image = self.decode()
-        else:
-            data, top, left = smaller
-            image = decode(data, self.channels, self.what)
+        if (image := stored_pixels(self.data)) is None or self.channels != 3:
+            decoders.check_whole(self.data, self.what)
+            data, top, left = window(self.data, top, left, height, width) or (self.data, top, left)
+            image = decoders.pixels(data, self.channels, self.what)
         return image[top:top + height, left:left + width]
 
 

@@ -58,7 +58,7 @@ class Form:
         h, w, _ = pixels.shape
         if self.encoding == 'pixels':
             return b'P6\n%d %d\n255\n' % (w, h) + pixels.tobytes()
-        # A restart mark after every unit lets a reader decode those of a crop and no others: see `restarts`.
+        # A restart mark after every unit lets a reader decode those of a crop and no others: see `jpeg_parts`.
         options = (cv2.IMWRITE_JPEG_QUALITY, self.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 1)
         done, data = cv2.imencode('.jpg', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
         if not done:
