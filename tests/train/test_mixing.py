@@ -9,6 +9,10 @@ import pytest
 from scipy import stats
 
 from cnnlab import losses
+from cnnlab.data import stream
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.train import job as jobs
+from cnnlab.train import mesh as meshes
 from cnnlab.train import mixing
 from cnnlab.train import step as steps
 from tests.train.test_step import FIXED, batch, jitted, run, start
@@ -123,3 +127,23 @@ def test_a_step_with_mixing_is_a_function_of_seed_and_step_alike_on_eight_device
     assert abs(a[0] - float(by_hand.mean())) < 1e-5
     assert run(1, state, 1)[1] != a
     assert jitted(1, **options)[1]._cache_size() == 1
+
+
+TINY = {'model': 'softmax_linear', 'dataset': 'digits', 'duration': '2 steps', 'batch': 16}
+
+
+@pytest.mark.parametrize('field', ['mixup', 'cutmix'])
+def test_parameters_below_zero_are_refused(field):
+    with pytest.raises(ValueError, match='mixup and cutmix are 0 .none. or parameters above 0'):
+        jobs.build(Recipe(**TINY, **{field: -0.1}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fields', [{'device_flip': True}, {'mixup': 5.0}, {'cutmix': 5.0}, {'normalise': 'zca_whitening'},
+                                    {'normalise': 'pca_whitening'}], ids=str)
+def test_a_recipe_turns_them_on(fields):
+    plain, job = jobs.build(Recipe(**TINY), devices=1), jobs.build(Recipe(**TINY, **fields), devices=1)
+    rows = meshes.split(stream.TrainBatch(job.data['train'], job.train_view, 0, 16)(0), job.mesh)
+    seed = jax.device_put(np.uint32(0))
+    (_, before), (state, after) = (j.train_step(j.init(seed), rows, seed) for j in (plain, job))
+    assert np.isfinite(after['loss']) and after['loss'] != before['loss'] and int(state.step) == 1
