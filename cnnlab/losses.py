@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from cnnlab import names
@@ -46,6 +47,11 @@ def rbf_map(logits: jax.Array, labels: jax.Array, rubbish: float = 0.1) -> jax.A
     level = jnp.full((logits.shape[0], 1), -rubbish, logits.dtype)
     own = jnp.take_along_axis(logits, labels.reshape(-1, 1), -1)[:, 0]
     return jax.nn.logsumexp(jnp.concatenate([logits, level], -1), axis=-1) - own
+
+
+def weighted(logits: jax.Array, labels: jax.Array, *, loss: Loss, weights: np.ndarray) -> jax.Array:
+    """`loss`, multiplied by the weight of the class of each image; weights (k,), such as those of `data.balance.class_weights`."""
+    return loss(logits, labels) * jnp.asarray(weights, logits.dtype)[labels]
 
 
 LOSSES: dict[str, Loss] = {'softmax': softmax, 'hinge': hinge, 'squared_hinge': squared_hinge, 'rbf_map': rbf_map}

@@ -44,3 +44,12 @@ def test_rbf_map_is_the_distance_to_the_right_code_against_all_and_the_rubbish_c
 def test_an_unknown_loss_names_the_nearest():
     with pytest.raises(KeyError, match='did you mean hinge'):
         losses.by_name('hing')
+
+
+def test_weights_multiply_the_loss_of_each_class_and_its_gradient():
+    logits, labels = jnp.array(np.random.default_rng(0).normal(size=(6, 3)), jnp.float32), jnp.array([0, 0, 1, 2, 1, 0])
+    weights = np.array([0.5, 2, 0], np.float32)
+    plain = losses.softmax(logits, labels)
+    assert np.allclose(losses.weighted(logits, labels, loss=losses.softmax, weights=weights), plain * weights[labels])
+    gradient = jax.grad(lambda x: losses.weighted(x, labels, loss=losses.hinge, weights=weights).sum())(logits)
+    assert np.allclose(gradient, jax.grad(lambda x: losses.hinge(x, labels).sum())(logits) * weights[labels][:, None])

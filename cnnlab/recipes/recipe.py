@@ -14,6 +14,8 @@ class Recipe:
     dataset: str  # what data.sources.load takes
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # fields of the model to replace
     holdout: int = 0  # training images set aside for validation
+    fold: str = ''  # in place of holdout, for small sets: '2/5' validates on the second of five parts of the training images
+    classes: tuple[str, ...] = ()  # names of those to keep, numbered in this order; () keeps all
     augment: tuple[str, ...] = ()  # views of training images, in order
     device_flip: bool = False  # training images mirrored at random by the train step, in place of flip()
     mixup: float = 0.0  # parameter of the Beta distribution by which images and labels are mixed (train.mixing); 0 is none
@@ -24,6 +26,7 @@ class Recipe:
     batch: int = 128  # images per step, over all devices
     loss: str = 'softmax'
     smoothing: float = 0.0  # label smoothing, for the softmax loss
+    balance: float = 0.0  # power of the class weights of the training loss (data.balance): 1 weighs all classes the same
     optimiser: str = 'momentum'
     rate: float = 0.1  # learning rate after the warm-up
     momentum: float = 0.9

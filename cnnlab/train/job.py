@@ -12,7 +12,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from cnnlab import losses, names
-from cnnlab.data import normalise, parse, sources
+from cnnlab.data import balance, normalise, parse, sources
 from cnnlab.data.source import Source
 from cnnlab.data.views import View
 from cnnlab.models import registry
@@ -53,12 +53,13 @@ class Job:
 
 
 def open_data(recipe: Recipe, data_dir: str | None) -> dict[str, Source]:
-    """{'train', 'validation', 'test'} as far as the set and the recipe's holdout give them; small sets are decoded at once."""
+    """{'train', 'validation', 'test'} as far as the set and the recipe's holdout or fold give them; small sets are decoded at once."""
     found = sources.find(recipe.dataset, data_dir)
     wanted = ['train', 'test'] if 'test' in found.splits or 'validation' not in found.splits else ['train']
-    if recipe.holdout or 'validation' in found.splits:
+    if recipe.holdout or recipe.fold or 'validation' in found.splits:
         wanted.insert(1, 'validation')
-    opened = {s: sources.load(recipe.dataset, s, data_dir=data_dir, holdout=recipe.holdout) for s in wanted}
+    chosen = {'holdout': recipe.holdout, 'fold': recipe.fold, 'classes': recipe.classes}
+    opened = {s: sources.load(recipe.dataset, s, data_dir=data_dir, **chosen) for s in wanted}
     return {s: _kept(source) for s, source in opened.items()}
 
 
@@ -106,6 +107,8 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
         if recipe.loss != 'softmax':
             raise ValueError(f'label smoothing goes with the softmax loss, not with {recipe.loss}')
         loss = functools.partial(losses.softmax, smoothing=recipe.smoothing)
+    if recipe.balance:
+        loss = functools.partial(losses.weighted, loss=loss, weights=balance.class_weights(train.labels(), train.num_classes, recipe.balance))
     if min(recipe.mixup, recipe.cutmix) < 0:
         raise ValueError(f'mixup and cutmix are 0 (none) or parameters above 0, not {recipe.mixup} and {recipe.cutmix}')
     shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype}
