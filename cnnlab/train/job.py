@@ -108,7 +108,8 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
             raise ValueError(f'label smoothing goes with the softmax loss, not with {recipe.loss}')
         loss = functools.partial(losses.softmax, smoothing=recipe.smoothing)
     if recipe.balance:
-        loss = functools.partial(losses.weighted, loss=loss, weights=balance.class_weights(train.labels(), train.num_classes, recipe.balance))
+        weights = balance.class_weights(train.labels(), train.num_classes, recipe.balance)
+        loss = functools.partial(losses.weighted, loss=loss, weights=weights)
     if min(recipe.mixup, recipe.cutmix) < 0:
         raise ValueError(f'mixup and cutmix are 0 (none) or parameters above 0, not {recipe.mixup} and {recipe.cutmix}')
     shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype}
