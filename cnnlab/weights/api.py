@@ -1,4 +1,5 @@
 """From the arrays of a source's file to a model and its variables, and back."""
+import functools
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +16,9 @@ from cnnlab.weights.lazy import LazyArrays, lazy
 Variables = dict[str, Any]
 
 
+@functools.lru_cache(maxsize=16)  # a deep network is traced for seconds, and both directions and repeated loads ask for the same
 def wanted_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> Variables:
-    """The model's variables as shapes; no array is made."""
+    """The model's variables as shapes; no array is made. The tree is shared: do not change it."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
 
@@ -42,6 +44,9 @@ def _known_names(found: catalog.Source, arrays: Mapping[str, np.ndarray], wanted
 
 def _prepared(found, arrays, fields):
     """(model, its shapes, the arrays under the names that the rules know)."""
+    if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
+        raise ValueError(f'the arrays of {found.id} are given as a dict of arrays by name; got {type(arrays).__name__}'
+                         f'{" with keys that are no text" if isinstance(arrays, Mapping) else ""}')
     model = registry.create(found.model, **{**found.fields, **found.flagged(arrays), **(fields or {})})
     wanted = wanted_shapes(model, catalog.input_shape(found))
     return model, wanted, _known_names(found, arrays, wanted)
@@ -100,7 +105,9 @@ def to_arrays(id: str, variables: Variables) -> dict[str, np.ndarray]:
       KeyError: no such id.
       ValueError: the variables are not those of this network.
     """
-    return convert.to_arrays(variables, catalog.source(id).book, weights=id)
+    found = catalog.source(id)
+    model = registry.create(found.model, **{**found.fields, **found.flagged(convert.names(variables, found.book))})
+    return convert.to_arrays(variables, found.book, wanted_shapes(model, catalog.input_shape(found)), weights=id)
 
 
 def load(id: str, *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:

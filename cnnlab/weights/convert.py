@@ -26,7 +26,7 @@ def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _shape(shape) -> str:
-    return '(' + ', '.join(map(str, shape)) + ')'
+    return str(tuple(map(int, shape)))
 
 
 def _fault(name, array, layout, shape) -> str | None:
@@ -121,20 +121,32 @@ def names(wanted: tree.Tree, book: RuleBook) -> list[str]:
     return [found[0] for path in tree.named_leaves(wanted) if (found := book.theirs(path))]
 
 
-def to_arrays(variables: tree.Tree, book: RuleBook, *, weights: str = 'the network') -> dict[str, np.ndarray]:
+def to_arrays(variables: tree.Tree, book: RuleBook, wanted: tree.Tree, *, weights: str = 'the network') -> dict[str, np.ndarray]:
     """The inverse of `to_variables`: {the source's name: array in its layout}; the source's counters are zeros of its dtype.
 
+    Args:
+      variables: of the network; sizes are free (another number of classes), the leaves and their axes are not.
+      book: the rules.
+      wanted: the model's variables, or their shapes.
+      weights: what the variables were to be, for the error's first line.
+
     Raises:
-      ValueError: leaves that no rule speaks of, in one list.
+      ValueError: a leaf that is missing, that the network does not have, that has another number of axes, or that no rule speaks of:
+        all in one list.
     """
-    out, misfits = {}, []
-    for path, leaf in tree.named_leaves(variables).items():
+    have, shapes, out = tree.named_leaves(variables), tree.named_leaves(wanted), {}
+    misfits = [f'{path}: missing' for path in shapes if path not in have]
+    for path, leaf in have.items():
         found = book.theirs(path)
-        if found is None:
+        if path not in shapes:
+            misfits.append(f'{path}: unexpected, the network has no such leaf')
+        elif np.ndim(leaf) != len(shapes[path].shape):
+            misfits.append(f'{path}: has the shape {_shape(np.shape(leaf))}, the network wants {_shape(shapes[path].shape)}')
+        elif found is None:
             misfits.append(f'{path}: no rule says where the source keeps it')
-            continue
-        name, layout, counters = found
-        out[name] = np.ascontiguousarray(layout.to_source(np.asarray(leaf)))
-        out.update((c.name, c.zeros()) for c in counters)
+        else:
+            name, layout, counters = found
+            out[name] = np.ascontiguousarray(layout.to_source(np.asarray(leaf)))
+            out.update((c.name, c.zeros()) for c in counters)
     refuse(weights, misfits)
     return out

@@ -2,6 +2,7 @@
 import hashlib
 import os
 import pathlib
+import re
 
 import pooch
 import requests
@@ -12,6 +13,8 @@ from cnnlab.weights.entries import Entry
 
 CACHE = 'CNNLAB_CACHE'  # the environment variable that names the folder of downloaded files
 MIRROR = 'CNNLAB_MIRROR'  # the address under which <source>/<file name> is asked for, in place of the entry's own
+HUB_MIRROR = 'HF_ENDPOINT'  # huggingface_hub's own variable for the address of a mirror of the hub
+_HUB_FILE = 'model.safetensors'
 _BLOCK = 1 << 16  # bytes read at a time; as much is lost where a connection breaks
 _PATIENCE = 30  # seconds without an answer
 
@@ -115,4 +118,18 @@ def _from_hub(entry: Entry) -> pathlib.Path:
         import huggingface_hub
     except ImportError:
         raise ImportError(f'{entry.id} lies on the Hugging Face hub alone ({entry.hub}): install cnnlab[hub]') from None
-    return pathlib.Path(huggingface_hub.hf_hub_download(entry.hub, 'model.safetensors', cache_dir=cache_folder() / 'hub'))
+    folder = cache_folder() / 'hub'
+    try:
+        path = pathlib.Path(huggingface_hub.hf_hub_download(entry.hub, _HUB_FILE, cache_dir=folder, endpoint=os.environ.get(HUB_MIRROR)))
+    except huggingface_hub.errors.LocalEntryNotFoundError as error:
+        raise ConnectionError(f'{entry.id}: {entry.hub} of the Hugging Face hub cannot be had, and is not in {folder}') from error
+    except (huggingface_hub.errors.RepositoryNotFoundError, huggingface_hub.errors.EntryNotFoundError) as error:
+        raise FileNotFoundError(f'{entry.id}: the Hugging Face hub has no {_HUB_FILE} in {entry.hub}') from error
+    blob = path.resolve()  # the hub's cache names a large file by its sha256, and links to it
+    try:
+        verify(path, entry.hash or (f'sha256:{blob.name}' if re.fullmatch('[0-9a-f]{64}', blob.name) else None))
+    except ValueError:
+        path.unlink()
+        blob.unlink(missing_ok=True)
+        raise
+    return path

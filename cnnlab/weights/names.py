@@ -15,11 +15,12 @@ def without_prefix(names: Iterable[str], prefix: str = 'module.') -> dict[str, s
 def renumbered(names: Iterable[str]) -> dict[str, str]:
     """{name: name with automatic numbers as in a fresh process}: 'conv2d_95/kernel' -> 'conv2d/kernel' if 95 is the least in use.
 
-    Keras numbers layers of a kind over the life of a process, so that only their order says which they are.
+    Keras numbers layers of a kind over the life of a process, so that only their order says which they are. The ':0' that TensorFlow puts
+    after a variable's name goes too.
     """
-    names = list(names)
+    plain = {name: name.removesuffix(':0') for name in names}
     numbers = {}
-    for name in names:
+    for name in plain.values():
         for part in name.split('/'):
             if found := _AUTOMATIC.fullmatch(part):
                 numbers.setdefault(found[1], set()).add(int(found[2] or 0))
@@ -32,7 +33,7 @@ def renumbered(names: Iterable[str]) -> dict[str, str]:
         i = order[found[1]][int(found[2] or 0)]
         return f'{found[1]}_{i}' if i else found[1]
 
-    return {name: '/'.join(map(fresh, name.split('/'))) for name in names}
+    return {name: '/'.join(map(fresh, own.split('/'))) for name, own in plain.items()}
 
 
 def rewritten(names: Iterable[str], changes: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import pathlib
 import pickle
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,8 +14,9 @@ from cnnlab.weights import keras_file, nested, safetensors_file, torch_file
 from cnnlab.weights.lazy import LazyArrays
 
 FORMATS = '.safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5, .keras'
-_BROKEN = (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError,
-           struct.error, UnicodeDecodeError, safetensors.SafetensorError)
+# What flipped bytes made the readers below raise; h5py and zipfile raise RuntimeError too (and NotImplementedError, which is one).
+_BROKEN = (zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError,
+           TypeError, RuntimeError, OverflowError, MemoryError, struct.error, safetensors.SafetensorError)
 
 
 def _format(path: pathlib.Path) -> str:

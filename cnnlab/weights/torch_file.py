@@ -1,4 +1,5 @@
 """torch's .pth, .pt and .th files without torch: the zip form (torch 1.6 on) and the legacy form."""
+import io
 import pathlib
 import pickle
 import struct
@@ -57,8 +58,7 @@ def load_zip(path: pathlib.Path) -> Any:
         def storage(key, dtype, size):
             return _member(archive, f'{folder}data/{key}', path, dtype.newbyteorder('>' if order == b'big' else '<'), size)
 
-        with archive.open(pickled) as file:
-            return TensorUnpickler(file, storage).load()
+        return TensorUnpickler(io.BytesIO(archive.read(pickled)), storage).load()  # read whole, so that its checksum is verified
 
 
 def load_legacy(path: pathlib.Path) -> Any:

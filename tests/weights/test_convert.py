@@ -38,7 +38,7 @@ def wanted():
 
 def test_arrays_come_back_bit_for_bit_and_counters_as_zeros():
     given = source()
-    back = convert.to_arrays(convert.to_variables(given, BOOK, wanted()), BOOK)
+    back = convert.to_arrays(convert.to_variables(given, BOOK, wanted()), BOOK, wanted())
     assert set(back) == set(given)
     for name, array in given.items():
         expected = np.zeros((), np.int64) if name.endswith('tracked') else array
@@ -115,7 +115,25 @@ def test_a_leaf_that_no_rule_speaks_of_is_named_in_both_directions():
     with pytest.raises(ValueError, match='params/stranger/kernel: no rule says which array gives it'):
         convert.to_variables({}, BOOK, tree)
     with pytest.raises(ValueError, match='params/stranger/kernel: no rule says where the source keeps it'):
-        convert.to_arrays(tree, BOOK)
+        convert.to_arrays(tree, BOOK, tree)
+
+
+@pytest.mark.parametrize(('change', 'said'), [
+    (lambda v: v['params']['head'].pop('bias'), 'params/head/bias: missing'),
+    (lambda v: v['params']['head'].update(scale=numbers(4)), 'params/head/scale: unexpected, the network has no such leaf'),
+    (lambda v: v['params']['head'].update(bias=numbers(4, 1)), r'params/head/bias: has the shape \(4, 1\), the network wants \(4,\)'),
+])
+def test_variables_of_another_network_are_not_written(change, said):
+    variables = convert.to_variables(source(), BOOK, wanted())
+    change(variables)
+    with pytest.raises(ValueError, match=f'^1 misfit between these arrays and torchvision/x:\n  {said}'):
+        convert.to_arrays(variables, BOOK, wanted(), weights='torchvision/x')
+
+
+def test_a_head_of_other_classes_is_written():
+    variables = convert.to_variables(source(), BOOK, wanted())
+    variables['params']['head'] = {'kernel': numbers(6, 9), 'bias': numbers(9)}
+    assert convert.to_arrays(variables, BOOK, wanted())['fc.weight'].shape == (9, 6)
 
 
 def test_keras_layers_go_there_and_back():
@@ -137,7 +155,7 @@ def test_keras_layers_go_there_and_back():
             'batch_stats': {'norm': {'mean': np.zeros(2), 'var': np.zeros(2)}, 'normalize': {'mean': np.zeros(3), 'var': np.zeros(3)}}}
     found = convert.to_variables(given, book, tree)
     assert found['params']['unit1']['depthwise']['kernel'][2, 1, 0, 3] == given['sep1/depthwise_kernel'][2, 1, 3, 0]
-    back = convert.to_arrays(found, book)
+    back = convert.to_arrays(found, book, tree)
     assert set(back) == set(given)
     for name, array in given.items():
         np.testing.assert_array_equal(back[name], array)

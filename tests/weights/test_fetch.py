@@ -2,6 +2,7 @@
 import dataclasses
 import hashlib
 import http.server
+import sys
 import threading
 
 import pytest
@@ -118,3 +119,67 @@ def test_a_mirror_is_asked_in_place_of_the_address(server, monkeypatch):
 def test_weights_without_a_file_say_so(server):
     with pytest.raises(ValueError, match='publishes no file that is known here'):
         fetch.fetch(dataclasses.replace(ENTRY, url=None))
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """The two answers of the Hugging Face hub that a download of one large file needs."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header('ETag', f'"{SHA}"')
+        self.send_header('X-Repo-Commit', '0' * 40)
+        self.send_header('Content-Length', str(len(BODY)))
+        self.end_headers()
+
+    def do_GET(self):
+        if '/resolve/' not in self.path:  # the library asks about itself as well
+            return self.send_error(404)
+        self.server.asked.append(self.path)
+        self.do_HEAD()
+        return self.wfile.write(self.server.body)
+
+    def log_message(self, *_):
+        """Nothing is printed."""
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A mirror of the hub that serves `body`."""
+    pytest.importorskip('huggingface_hub')
+    monkeypatch.setenv(fetch.CACHE, str(tmp_path / 'cache'))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hub) as running:
+        running.asked, running.body = [], BODY
+        thread = threading.Thread(target=running.serve_forever, kwargs={'poll_interval': 0.01}, daemon=True)
+        thread.start()
+        monkeypatch.setenv(fetch.HUB_MIRROR, f'http://127.0.0.1:{running.server_port}')
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+IN_HUB = dataclasses.replace(ENTRY, id='timm/net.in1k', url=None, hub='timm/net.in1k', hash=None)
+
+
+def test_a_file_of_the_hub_is_downloaded_once_and_then_comes_from_the_cache(hub, monkeypatch):
+    path = fetch.fetch(IN_HUB)
+    assert path.read_bytes() == BODY
+    assert fetch.fetch(IN_HUB) == path
+    assert hub.asked == ['/timm/net.in1k/resolve/main/model.safetensors']
+    monkeypatch.setenv(fetch.HUB_MIRROR, 'http://127.0.0.1:9')  # nobody listens there
+    assert fetch.fetch(IN_HUB) == path
+    with pytest.raises(ConnectionError, match='timm/other of the Hugging Face hub cannot be had'):
+        fetch.fetch(dataclasses.replace(IN_HUB, hub='timm/other'))
+
+
+def test_a_file_of_the_hub_is_held_to_the_hubs_own_hash(hub):
+    hub.body = BODY[:-1] + b'x'
+    with pytest.raises(ValueError, match='damaged or another file'):
+        fetch.fetch(IN_HUB)
+    hub.body = BODY
+    assert fetch.fetch(IN_HUB).read_bytes() == BODY  # the damaged one was removed
+
+
+def test_a_file_of_the_hub_without_its_package_says_what_to_install(server, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
+    with pytest.raises(ImportError, match=r'install cnnlab\[hub\]'):
+        fetch.fetch(dataclasses.replace(ENTRY, url=None, hub='timm/net.in1k'))

@@ -15,6 +15,10 @@ def test_numbers_sort_as_numbers_and_the_unnumbered_comes_first():
         'conv2d_2/kernel', 'conv2d_1/kernel', 'conv2d/kernel']
 
 
+def test_tensorflows_ending_of_a_variables_name_goes():
+    assert list(names.renumbered(['conv2d_5/kernel:0', 'fc1/bias:0']).values()) == ['conv2d/kernel', 'fc1/bias']
+
+
 def test_wrappers_prefix_goes_only_at_the_front():
     assert names.without_prefix(['module.a.module.b', 'c']) == {'module.a.module.b': 'a.module.b', 'c': 'c'}
 

@@ -89,6 +89,31 @@ def test_a_truncated_file_is_refused_in_one_sentence(name, part, tmp_path):
     assert '\n' not in str(error.value)
 
 
+@pytest.mark.parametrize('part', [0.3, 0.6, 0.97])
+def test_a_truncated_npz_is_refused_in_one_sentence(part, tmp_path):
+    np.savez(tmp_path / 'whole.npz', **{'x.weight': np.arange(600.0, dtype=np.float32), 'x.bias': np.zeros(3, np.float32)})
+    whole = (tmp_path / 'whole.npz').read_bytes()
+    (tmp_path / 'a.npz').write_bytes(whole[:int(len(whole) * part)])
+    with pytest.raises(ValueError, match=r'a\.npz cannot be read as weights'):
+        dict(read.arrays(tmp_path / 'a.npz'))
+
+
+@pytest.mark.parametrize('name', [*TORCH, 'plain.h5', 'plain.weights.h5', 'plain.keras', 'nested.pt'])
+def test_flipped_bytes_give_arrays_or_one_sentence(name, tmp_path):
+    """Forty files with some bytes changed: whatever the libraries below make of them, the user reads one sentence."""
+    random, whole, refused = np.random.default_rng(0), (FILES / name).read_bytes(), 0
+    for _ in range(40):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        damaged[random.integers(0, damaged.size, 3)] = random.integers(0, 256, 3)
+        (tmp_path / name).write_bytes(damaged.tobytes())
+        try:
+            dict(read.arrays(tmp_path / name))
+        except ValueError as error:
+            assert '\n' not in str(error)
+            refused += 1
+    assert refused >= 5
+
+
 def test_a_damaged_storage_is_found_by_its_checksum(tmp_path):
     whole = bytearray((FILES / 'nested.pt').read_bytes())
     at = whole.index(np.arange(1, 4, dtype=np.float32).tobytes())
