@@ -9,6 +9,8 @@ _FLAGS = {1: (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE), 2: (cv2.IMREAD_REDUCED_CO
           4: (cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
           8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8)}
 
+_RGB = getattr(cv2, 'IMREAD_COLOR_RGB', None)  # of later versions of OpenCV: spares turning the channels round
+
 
 class Unreadable(ValueError):
     """The data of an image is missing, damaged or none of an image: an error in evaluation, passed over in training (`skips`)."""
@@ -41,13 +43,16 @@ def check_whole(data: bytes, what: str) -> None:
 
 def pixels(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray:
     """As `decode`, of data that may end early: what is missing is grey then."""
-    flag = _FLAGS[reduce][channels == 1]
+    rgb = _RGB is not None and reduce == 1 and channels == 3
+    flag = _RGB if rgb else _FLAGS[reduce][channels == 1]
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION) if data else None
     except cv2.error:
         image = None
     if image is None:
         raise Unreadable(f'{what} is not a readable image ({len(data)} bytes)')
+    if rgb:
+        return image
     return image[:, :, None] if channels == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

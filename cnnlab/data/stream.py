@@ -20,7 +20,7 @@ import cv2
 import grain
 import numpy as np
 
-from cnnlab.data import buffers
+from cnnlab.data.allocator import keep_freed_memory
 from cnnlab.data.decode import Unreadable
 from cnnlab.data.orphans import end_with_parent
 from cnnlab.data.skips import Skips
@@ -101,11 +101,12 @@ class EvalBatch:
 
 @dataclasses.dataclass(frozen=True)
 class _OnOneThread:
-    """`batch_of` without OpenCV's own threads, which would take the cores of others that prepare batches; ends with the consumer."""
+    """`batch_of` as a process that does little else runs it: without threads of OpenCV, with memory kept, and no longer than that."""
     batch_of: Callable[[int], Batch]
 
     def __call__(self, step: int) -> Batch:
         cv2.setNumThreads(0)
+        keep_freed_memory()
         end_with_parent()
         return self.batch_of(step)
 
@@ -128,7 +129,7 @@ def _stack(source: Source, view: View, rows: list[int], seed: int, positions: ra
         if image.shape != shape:
             raise ValueError(f'images of {source.name} {source.split} differ in size after the view, {shape} and {image.shape}: '
                              'add resize((h, w)) or a crop to it')
-    return {'image': np.stack(images, out=buffers.empty((len(images), *shape))), 'label': np.array(labels, np.int32)}
+    return {'image': np.stack(images), 'label': np.array(labels, np.int32)}
 
 
 def _viewed(source: Source, view: View, rows: list[int], draws: Draws, positions: range | list[int]) -> tuple[list[np.ndarray], list[int]]:

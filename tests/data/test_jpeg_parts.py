@@ -1,4 +1,4 @@
-"""Parts of JPEGs: the very pixels of the whole, from fewer of its units or rows; and memory that is used again."""
+"""Parts of JPEGs: the very pixels of the whole, from fewer of its units or rows."""
 import io
 
 import cv2
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.data import buffers
 from cnnlab.data.decode import decode, pixels
 from cnnlab.data.encoded import Encoded, cut
 from cnnlab.data.jpeg_parts import _header, _marked, window
@@ -126,21 +125,3 @@ def test_a_damaged_ppm_is_no_image():
         else:
             with pytest.raises(ValueError, match='it is not a readable image'):
                 cut(image, (0, 0, 1, 1), (1, 1), cv2.INTER_LINEAR)
-
-
-def address(array):
-    return array.__array_interface__['data'][0]
-
-
-def test_memory_is_used_again_only_when_nobody_holds_it():
-    first = buffers.empty((7, 11, 13))
-    first[:] = 5
-    view = first[2:, ::2]
-    place = address(first)
-    del first
-    second = buffers.empty((7, 11, 13))
-    second[:] = 9
-    assert address(second) != place and (view == 5).all()
-    del view
-    third = buffers.empty((7 * 11 * 13,))
-    assert address(third) == place and third.shape == (1001,) and third.dtype == np.uint8 and third.flags.writeable

@@ -213,3 +213,10 @@ def test_worker_processes_end_when_the_consumer_is_killed(tmp_path):
     while any(w.exists() for w in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [w for w in workers if w.exists()]
+
+
+def test_freed_memory_is_kept_where_the_c_library_is_glibc():
+    import platform
+
+    from cnnlab.data.allocator import keep_freed_memory
+    assert keep_freed_memory() == (platform.libc_ver()[0] == 'glibc')
