@@ -23,7 +23,8 @@ _AGAINST = flags.DEFINE_string('against', None, 'A second network, to be shown b
 _SIZE = flags.DEFINE_string('input_size', None, 'Size of the images: 160, or 160x224 for height x width. Default: that of the paper.')
 _CLASSES = flags.DEFINE_integer('num_classes', None, 'Classes. Default: those of the paper.', lower_bound=1)
 _BATCH = flags.DEFINE_integer('batch', 1, 'Images; outputs, MACs and bytes are of the whole batch.', lower_bound=1)
-_DEPTH = flags.DEFINE_integer('depth', None, 'Fold layers into blocks: how many names of a path to keep. Default: every layer.',
+_DEPTH = flags.DEFINE_integer('depth', None, 'Fold layers into blocks: how many names of a path to keep. Default: every layer, '
+                              'and on a page blocks that unfold.',
                               lower_bound=1)
 _FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv', 'html'],
                             'What to write; html is a page of its own and needs --out.')
@@ -45,7 +46,8 @@ def main(_):
         facts = _memory(_MODEL.value, model, shape) | _memory(_AGAINST.value, other, other_shape)
     else:
         title = f'{_MODEL.value}: {_BATCH.value} image{"s" if _BATCH.value > 1 else ""} of {size}'
-        shown = table.layers(found, title, _DEPTH.value)
+        folds = _FORMAT.value == 'html' and _DEPTH.value is None
+        shown = table.outline(found, title) if folds else table.layers(found, title, _DEPTH.value)
         facts = _memory(_MODEL.value, model, shape)
     _write(title, shown, facts)
 

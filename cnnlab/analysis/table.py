@@ -1,8 +1,9 @@
 """Costs as tables: every layer, folded by blocks, and two networks side by side."""
 import dataclasses
 import difflib
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cnnlab.analysis.cost import Costs, Layer
 from cnnlab.analysis.fields import Field, Fields
@@ -65,17 +66,42 @@ def _row(path: str, layers: Sequence[Layer]) -> Row:
 
 def layers(costs: Costs, title: str, depth: int | None = None) -> Table:
     """The table of one network: input, layers in the order in which they run, and the total; `depth` as in `rows`."""
+    return _table(costs, title, rows(costs, depth))
+
+
+def outline(costs: Costs, title: str) -> Table:
+    """The same with a row for every block and, below it, its parts: what a page folds and unfolds. Blocks repeat what their parts cost."""
+    found = list(_outlined(list(costs.layers), 1))
+    return _table(costs, title, [row for _, row in found], (0, *(level for level, _ in found), 0))
+
+
+def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, Row]]:
+    """(level, row) of the layers that share the first `depth` - 1 names of their paths; a network's and a block's own stand alone."""
+    def key(layer):
+        names = layer.path.split('/')
+        return '/'.join(names[:depth]) if layer.path and len(names) >= depth else None
+
+    for name, group in itertools.groupby(layers, key):
+        together = list(group)
+        if name is None or len(together) == 1:
+            yield from ((depth - 1, _row(layer.path, [layer])) for layer in together)
+        else:
+            yield depth - 1, _row(name, together)
+            yield from ((level, row) for level, row in _outlined(together, depth + 1))
+
+
+def _table(costs, title, found, levels=()):
     size = math.prod(costs.input_shape) * costs.batch
     table = [('input', None, None, _shape((costs.batch, *costs.input_shape)), 0, 0, 0, size, costs.input_bytes, None, None, None, None)]
     table += [(row.path, row.kind, _window(row.window), _shape(row.shape), row.params, row.weights, row.macs, row.values, row.bytes,
-               _size(row.fields), _by_axis(row.fields, 'jump'), _by_axis(row.fields, 'centre'), _dropped(row.dropped))
-              for row in rows(costs, depth)]
+               _size(row.fields), _by_axis(row.fields, 'jump'), _by_axis(row.fields, 'centre'), _dropped(row.dropped)) for row in found]
     table.append((_TOTAL, None, None, None, costs.params, costs.weights, costs.macs, costs.values, costs.bytes, None, None, None, None))
     return Table(
         (Column('layer'), Column('kind'), Column('window'), Column('output', align='right'), Column('parameters', 'integer'),
          Column('weights', 'integer'), Column('MACs', 'integer'), Column('values', 'integer'), Column('bytes', 'quantity'),
          Column('receptive field', align='right'),
-         Column('stride', align='right'), Column('centre', align='right'), Column('drops', align='right')), table, title, (RULE, SIGHT))
+         Column('stride', align='right'), Column('centre', align='right'), Column('drops', align='right')), table, title, (RULE, SIGHT),
+        levels)
 
 
 def side_by_side(first: Costs, second: Costs, names: tuple[str, str], title: str, depth: int | None = None) -> Table:

@@ -40,15 +40,18 @@ class Table:
         a number, a text, a `Spread` over runs, or None ('–'); numpy and JAX scalars become Python numbers.
       title: the caption.
       notes: sentences below the table.
+      levels: of each row in an outline, as of headings: a row of level 1 is a part of the last one of level 0. A page folds the parts
+        away until they are asked for; the other forms show every row. Empty: no outline.
 
     Raises:
-      ValueError: there are no columns or their names repeat, a row is too long or short or names no column, or a cell does not
-        suit its column.
+      ValueError: there are no columns or their names repeat, a row is too long or short or names no column, a cell does not
+        suit its column, or the levels are no outline of the rows.
     """
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     title: str
     notes: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
 
     def __post_init__(self):
         columns = tuple(self.columns)
@@ -60,6 +63,10 @@ class Table:
         if len(set(names)) < len(names):
             raise ValueError(f'column names must differ; given: {", ".join(names)}')
         object.__setattr__(self, 'rows', tuple(self._row(i, row) for i, row in enumerate(self.rows)))
+        object.__setattr__(self, 'levels', tuple(self.levels))
+        if self.levels and (len(self.levels) != len(self.rows) or any(
+                not 0 <= level <= before + 1 for before, level in zip((-1, *self.levels), self.levels, strict=False))):
+            raise ValueError('levels are one for each row, begin with 0 and rise by one at most')
 
     def _row(self, index: int, row: Mapping[str, Any] | Iterable[Any]) -> tuple[Cell, ...]:
         if isinstance(row, Mapping):
@@ -80,8 +87,10 @@ class Table:
         return [row[self._index(column)] for row in self.rows]
 
     def sorted(self, column: str, descending: bool = False) -> 'Table':
-        """The same table ordered by a column, ties as they stood; None and NaN come last in either direction."""
+        """The same table ordered by a column, ties as they stood; None and NaN come last in either direction. Not for outlines."""
         i = self._index(column)
+        if self.levels:
+            raise ValueError(f'the table {self.title!r} is an outline, which has an order of its own')
         known = [row for row in self.rows if _rank(row[i]) is not None]
         rest = [row for row in self.rows if _rank(row[i]) is None]
         known.sort(key=lambda row: _rank(row[i]), reverse=descending)

@@ -1,6 +1,7 @@
 """Costs as tables."""
 import csv
 import io
+import itertools
 
 import pytest
 from flax import linen as nn
@@ -44,6 +45,19 @@ def test_a_folded_block_has_the_shape_and_sight_of_its_last_layer(resnet):
     last = {layer.path: layer for layer in resnet.layers}['stage2/block1']
     assert folded.shape == last.shape == (1, 16, 16, 32) and folded.fields == last.fields
     assert folded.kind.endswith('layers')
+
+
+def test_an_outline_has_blocks_that_sum_what_stands_below_them(resnet):
+    shown = table.outline(resnet, 'net')
+    rows = list(zip(shown.levels, shown.values('layer'), shown.values('parameters'), shown.values('MACs'), strict=True))
+    assert max(shown.levels) >= 2 and [path for level, path, _, _ in rows if level == 0][:3] == ['input', 'stem', 'stage1']
+    for i, (level, path, *sums) in enumerate(rows):
+        below = list(itertools.takewhile(lambda row, level=level: row[0] > level, rows[i + 1:]))
+        parts = [row for row in below if row[0] == level + 1]
+        assert all(row[1].startswith(path) for row in parts)
+        if parts:
+            assert [sum(row[column] for row in parts) for column in (2, 3)] == sums
+    assert [sum(row[column] for row in rows[:-1] if row[0] == 0) for column in (2, 3)] == [resnet.params, resnet.macs]
 
 
 def test_csv_has_plain_numbers(vgg):

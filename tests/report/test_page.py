@@ -141,3 +141,29 @@ def test_the_page_follows_the_colour_scheme(scheme, written):
     with Image.open(written.with_suffix('.png')) as image:
         paper = image.convert('L').getpixel((3, 3))
     assert paper > 240 if scheme == 'light' else paper < 40
+
+
+@pytest.mark.parametrize('case', [
+    pytest.param(('', ['a', 'b']), marks=in_browser), pytest.param(('a', ['a', 'a1', 'a2', 'b']), marks=in_browser),
+    pytest.param(('a,a1', ['a', 'a1', 'deep', 'a2', 'b']), marks=in_browser), pytest.param(('a,a1,a', ['a', 'b']), marks=in_browser),
+    pytest.param(('unfold all,count', ['b', 'a', 'a2', 'a1', 'deep']), marks=in_browser)], ids=lambda case: case[0] or 'none')
+def test_an_outline_unfolds_at_a_click_and_sorts_within_its_blocks(case, tmp_path):
+    clicks, names = case
+    table = Table([Column('layer'), Column('count', 'integer')], [('a', 3), ('a1', 1), ('deep', 1), ('a2', 2), ('b', 4)], 'Net',
+                  levels=(0, 1, 2, 1, 0))
+    path = page.write_page(tmp_path / 'outline.html', 'Outline', [page.Section('Layers', [table])])
+    script = f"""for (const text of {clicks.split(',') if clicks else []})
+      [...document.querySelectorAll('button')].find(b => b.textContent === text).click();"""
+    path.write_text(path.read_text().replace('</body>', f'<script>{script}</script></body>'))
+    rows = re.findall(r'<tr([^>]*)>\s*<th scope="row"[^>]*data-value="([^"]*)"', browse('--dump-dom', path.as_uri()))
+    assert [name for attributes, name in rows if 'hidden' not in attributes] == names
+
+
+@pytest.mark.parametrize('width', [pytest.param(600, marks=in_browser), pytest.param(1200, marks=in_browser)])
+def test_the_notes_of_a_table_wider_than_the_window_are_in_sight(width, tmp_path):
+    table = Table([Column(f'a column with a long name {i}') for i in range(30)], [['value'] * 30], 'Wide', ['A long note. ' * 30])
+    path = page.write_page(tmp_path / 'wide.html', 'Wide', [page.Section('Table', [table])])
+    script = """const note = document.querySelector('tfoot div').getBoundingClientRect();
+      document.body.dataset.seen = note.left >= 0 && note.right <= innerWidth && note.width > 300;"""
+    path.write_text(path.read_text().replace('</body>', f'<script>{script}</script></body>'))
+    assert 'data-seen="true"' in browse(f'--window-size={width},900', '--dump-dom', path.as_uri())

@@ -66,7 +66,7 @@ def test_markdown_shows_special_characters_as_they_are():
 def test_html_is_escaped_and_shows_every_cell():
     text = TABLE.to_html()
     read = Cells(text)
-    assert set(read.tags) == {'table', 'caption', 'thead', 'tbody', 'tfoot', 'tr', 'th', 'td'}
+    assert set(read.tags) == {'table', 'caption', 'thead', 'tbody', 'tfoot', 'tr', 'th', 'td', 'div'}
     assert read.cells[0] == 'Nets | compared'
     assert read.cells[1:5] == [c.name for c in COLUMNS]
     assert [read.cells[5 + 4 * i:9 + 4 * i] for i in range(3)] == TABLE.shown()
@@ -145,3 +145,14 @@ def test_unknown_names_are_answered_with_the_nearest():
 def test_misfits_are_refused_in_a_sentence(columns, rows, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         Table(columns, rows, '')
+
+
+@pytest.mark.parametrize('levels', [(0,), (1, 0, 0), (0, 2, 0), (0, -1, 0)])
+def test_levels_that_are_no_outline_are_refused(levels):
+    with pytest.raises(ValueError, match='levels are one for each row, begin with 0 and rise by one at most'):
+        Table([Column('a')], [['x'], ['y'], ['z']], '', levels=levels)
+
+
+def test_an_outline_is_not_sorted():
+    with pytest.raises(ValueError, match="'net' is an outline"):
+        Table([Column('a')], [['x'], ['y']], 'net', levels=(0, 1)).sorted('a')
