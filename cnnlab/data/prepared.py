@@ -37,7 +37,7 @@ class Prepared(Source):
       folder: `data_dir/name/version`.
 
     Raises:
-      ValueError: the set is not of labelled 8-bit images.
+      ValueError: the set is not of labelled 8-bit images, or a file of the split has lost its end.
       FileNotFoundError: a file of the split is missing.
     """
 
@@ -48,6 +48,7 @@ class Prepared(Source):
         missing = [p for p in map(pathlib.Path, info.splits[split].filepaths) if not p.exists()]
         if missing:
             raise FileNotFoundError(f'{name} {split} is incomplete: {missing[0]} does not exist')
+        record.check_shards(folder, split)
         self.class_names = tuple(info.features[self._label].names)
         height, width, channels = info.features[self._image].shape
         self._channels = 1 if channels == 1 else 3

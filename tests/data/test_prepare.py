@@ -244,6 +244,19 @@ def test_a_shard_that_was_cut_after_it_was_noted_is_made_anew(source, tmp_path, 
     assert tree(tmp_path / 'cut') == tree(tmp_path / 'whole')
 
 
+def test_a_shard_that_has_lost_its_end_is_named_when_the_set_is_opened(source, tmp_path):
+    prepare(source, tmp_path)
+    shard = next((tmp_path / 'small').rglob('*validation.array_record*'))
+    shard.write_bytes(shard.read_bytes()[:1000])
+    assert len(sources.load('small', 'train', data_dir=tmp_path)) == 6
+    with pytest.raises(ValueError) as error:
+        sources.load('small', 'validation', data_dir=tmp_path)
+    sentence(error, shard.name, 'has 1,000 bytes and was written with')
+    shard.unlink()
+    with pytest.raises(FileNotFoundError, match='incomplete'):
+        sources.load('small', 'validation', data_dir=tmp_path)
+
+
 def test_a_complete_set_is_left_alone_and_other_parameters_are_refused_by_name(source, tmp_path):
     prepare(source, tmp_path, form=Form(8))
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*') if p.is_file()}

@@ -24,6 +24,14 @@ def check_complete(folder: pathlib.Path) -> None:
                          'start experiments.prepare_imagenet again with the same flags, and it goes on')
 
 
+def check_shards(folder: pathlib.Path, split: str) -> None:
+    """ValueError where a shard of a split does not have the size that it was written with; nothing is known of sets without a record."""
+    for shard in (read(folder) or {'shards': ()})['shards']:
+        path = folder / shard['shard']
+        if f'-{split}.' in path.name and (size := path.stat().st_size) != shard['size']:
+            raise ValueError(f'{path} has {size:,} bytes and was written with {shard["size"]:,}: copy it anew, or remove {folder} and prepare it again')
+
+
 def content(folder: pathlib.Path, split: str) -> list[str] | None:
     """The SHA-256 of each shard of a split, in order; None as in `read`."""
     found = read(folder)
