@@ -10,7 +10,7 @@
 Without --protocol, weights are tested as their source tests them, and a run as its recipe says. --images takes the validation tar as it
 is, the training tar, a folder with a folder for each class (synset ids, or numbers as in ImageNet-V2), or a flat folder with --labels.
 Every image is counted exactly once. Into --workdir go evaluation_<name>.json and predictions_<name>.npz, which
-experiments.compare_predictions compares; nothing is written before all is done.
+experiments.compare_predictions compares; nothing is written before all is done. --data_dir is where prepared sets are.
 """
 import dataclasses
 import json
@@ -160,7 +160,7 @@ def images(case: Case, data: dict | None) -> sources.Source:
         raise ValueError(f'the order of the classes of {case.net.name} is not known, so that no label can be compared')
     if case.classes == 'imagenet':
         found = imagenet_images.in_order_of_logits(found)
-    elif case.classes != found.name.partition(':')[0]:
+    elif (_IMAGES.value or _DATASET.value) and case.classes.partition(':')[0] != found.name.partition(':')[0]:
         raise ValueError(f'{case.net.name} has the classes of {case.classes}, the images are those of {found.name}')
     for path, keep in ((_ONLY.value, True), (_EXCEPT.value, False)):
         found = imagenet_images.chosen(found, path, keep) if path else found

@@ -88,7 +88,7 @@ def sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Image.Image:
     return out
 
 
-def _wrapped(text, width=32):
+def _wrapped(text, width=34):
     while len(text) > width:
         at = text.rfind(' ', 0, width)
         at = at if at > 0 else width
