@@ -29,7 +29,8 @@ def check_shards(folder: pathlib.Path, split: str) -> None:
     for shard in (read(folder) or {'shards': ()})['shards']:
         path = folder / shard['shard']
         if f'-{split}.' in path.name and (size := path.stat().st_size) != shard['size']:
-            raise ValueError(f'{path} has {size:,} bytes and was written with {shard["size"]:,}: copy it anew, or remove {folder} and prepare it again')
+            raise ValueError(f'{path} has {size:,} bytes and was written with {shard["size"]:,}: copy it anew, or remove {folder} '
+                             'and prepare it again')
 
 
 def content(folder: pathlib.Path, split: str) -> list[str] | None:
