@@ -7,6 +7,7 @@
 
 The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalised as the weights' source does.
 """
+import dataclasses
 import pathlib
 import tempfile
 
@@ -44,14 +45,14 @@ def labels_of(entry: weights.Entry, classes: int) -> list[str]:
     return [f'class {i}' for i in range(classes)]
 
 
-def page(path: str, title: str, found: list[tuple[str, np.ndarray, Table]]) -> None:
-    """Writes the page: each picture as the network sees it, and its table."""
+def page(path: str, title: str, protocol: str, found: list[tuple[str, np.ndarray, Table]]) -> None:
+    """Writes the page: each picture as the network sees it, by which protocol, and its table."""
     with tempfile.TemporaryDirectory() as folder:
         sections = []
         for i, (name, pixels, table) in enumerate(found):
             png = pathlib.Path(folder) / f'{i}.png'
             Image.fromarray(pixels).save(png)
-            sections.append(Section(name, [Picture(png, 'As the network sees it.', f'The picture {name}'), table]))
+            sections.append(Section(name, [Picture(png, f'As the network sees it: {protocol}.', f'The picture {name}'), table]))
         write_page(path, title, sections)
 
 
@@ -65,7 +66,7 @@ def main(arguments):
     entry = weights.entry(_WEIGHTS.value)
     seen = preprocess(entry, _PREPROCESS.value)
     if _FILE.value:
-        model, variables = weights.from_file(entry.id.partition('.')[0], _FILE.value)
+        model, variables = weights.from_file(entry.id.partition('.')[0], _FILE.value, fields=entry.fields)
     else:
         model, variables = weights.load(entry.id)
     apply = jax.jit(lambda images: jax.nn.softmax(model.apply(variables, images)))
@@ -76,9 +77,11 @@ def main(arguments):
         [probabilities] = np.asarray(apply(seen.normalise(pixels)[None]))
         table = Table(columns, best(probabilities, _BEST.value, labels_of(entry, probabilities.size)), pathlib.Path(name).name)
         table.print()
-        found.append((pathlib.Path(name).name, pixels, table))
+        print()
+        found.append((pathlib.Path(name).name, pixels, dataclasses.replace(table, title='')))  # the section has the name
     if _HTML.value:
-        page(_HTML.value, f'{entry.id}: {len(found)} picture{"s" if len(found) > 1 else ""}', found)
+        what = f'{entry.id.partition(".")[0]} from {pathlib.Path(_FILE.value).name}' if _FILE.value else entry.id
+        page(_HTML.value, f'{what}: {len(found)} picture{"s" if len(found) > 1 else ""}', seen.sentence(), found)
         print(f'wrote {_HTML.value}')
 
 

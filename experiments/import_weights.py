@@ -43,7 +43,7 @@ def main(_):
     entry = weights.entry(_WEIGHTS.value)
     id = entry.id.partition('.')[0]
     if _FILE.value:
-        _, variables = weights.from_file(id, _FILE.value, ema=_EMA.value)
+        _, variables = weights.from_file(id, _FILE.value, ema=_EMA.value, fields=entry.fields)
     else:
         _, variables = weights.load(entry.id)
     out.parent.mkdir(parents=True, exist_ok=True)

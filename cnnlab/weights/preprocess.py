@@ -34,6 +34,12 @@ class Preprocess:
         if self.crop > self.resize:
             raise ValueError(f'a crop of {self.crop} pixels cannot be cut from {self.resize}')
 
+    def sentence(self) -> str:
+        """What is done to the pixels' places, in words: 'the shorter side to 256 pixels (bilinear), 224 from the centre'."""
+        side = {'short': 'the shorter side', 'squash': 'both sides'}[self.mode]
+        return f'{side} to {self.resize} pixels ({self.interpolation})' + (
+            f', {self.crop} from the centre' if self.crop < self.resize or self.mode == 'short' else '')
+
     def pixels(self, image: Image.Image | np.ndarray | str | pathlib.Path) -> np.ndarray:
         """The resized and cropped picture: uint8 RGB (crop, crop, 3).
 

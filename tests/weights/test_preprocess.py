@@ -58,3 +58,12 @@ def test_what_is_not_known_is_refused(facts, said):
 def test_floating_pixels_are_refused():
     with pytest.raises(ValueError, match='takes pictures of uint8 pixels, got float64'):
         Preprocess(4, 4, **PLAIN)(np.zeros((4, 4, 3)))
+
+
+@pytest.mark.parametrize(('facts', 'said'), [
+    ({'resize': 256, 'crop': 224}, 'the shorter side to 256 pixels (bilinear), 224 from the centre'),
+    ({'resize': 256, 'crop': 227, 'mode': 'squash'}, 'both sides to 256 pixels (bilinear), 227 from the centre'),
+    ({'resize': 224, 'crop': 224, 'mode': 'squash'}, 'both sides to 224 pixels (bilinear)'),
+])
+def test_the_protocol_is_said_in_words(facts, said):
+    assert Preprocess(**PLAIN, **facts).sentence() == said

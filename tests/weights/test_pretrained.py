@@ -74,19 +74,21 @@ def test_cifar_resnets_give_their_originals_logits_on_lossless_images(shared, na
 
 
 @pytest.mark.slow
-def test_the_lines_of_the_documentation_run(shared, squeezenet, tmp_path, monkeypatch):
-    """docs/weights.md, with the file that lies beside the project in place of a download."""
+def test_the_lines_of_the_documentation_run(shared, tmp_path, monkeypatch):
+    """docs/weights.md, and the README's lines that load weights, with the file that lies beside the project in place of a download."""
     path = shared / 'data/weights/squeezenet1_0_deep_compression.safetensors'
-    monkeypatch.setattr(weights, 'load', lambda id: weights.from_file(id, path))
+    monkeypatch.setattr(weights, 'load', lambda id: weights.from_file(id.partition('.')[0], path))
     monkeypatch.chdir(tmp_path)
     next(pictures(shared / 'data/ilsvrc2012_mini', 'validation'))[1].save('image.jpg')
     blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/weights.md').read_text(), re.DOTALL)
     assert [len(block.splitlines()) for block in blocks] == [3, 5]
+    readme = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
     scope = {}
-    for block in blocks:
+    for block in [*blocks, *(b for b in readme if 'weights.load' in b)]:
         exec(block, scope)
     assert scope['logits'].shape == (1, 1000)
-    assert scope['features'].shape == (1, 13, 13, 512)
+    images = weights.entry('torchvision/squeezenet1_0').preprocess('image.jpg')[None]
+    assert scope['features'](images).shape == (1, 13, 13, 512)
 
 
 def test_every_class_of_imagenet_has_its_synset_and_name():
