@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
 
-from cnnlab.data import views
+from cnnlab.data import ilsvrc, sources, stream, views
 from cnnlab.data.encoded import Encoded, jpeg_size
 from cnnlab.data.parse import VIEWS, parse
 from cnnlab.data.views import pixel_ops, policies
@@ -315,3 +315,20 @@ def test_views_take_images_of_any_size(name, shape):
         assert out.dtype == np.uint8 and out.ndim == 3 and out.size
         if name not in ('pad', 'random_resized_crop', 'resize', 'scale_jitter', 'to_channels'):
             assert out.shape == shape
+
+
+def test_batches_of_every_papers_views_are_a_function_of_seed_step_and_index(tmp_path):
+    """Whatever the hosts: the rows of two are those of one, and another seed or step gives other pixels."""
+    for k, label in enumerate(('ant', 'bee')):
+        (tmp_path / 'train' / label).mkdir(parents=True)
+        for i in range(4):
+            (tmp_path / 'train' / label / f'{i}.jpg').write_bytes(encoded(np.roll(smooth(300, 400), 50 * i + 7 * k, 1), quality=90).data)
+    source = sources.find('folder', tmp_path).open('train')
+    for name in ilsvrc.AUGMENT:
+        view = parse(*ilsvrc.augment(name, 32))
+        whole = stream.TrainBatch(source, view, 5, 4)(3)['image']
+        assert whole.shape == (4, 32, 32, 3)
+        for host in range(2):
+            assert np.array_equal(stream.TrainBatch(source, view, 5, 4, host, 2)(3)['image'], whole[host::2])
+        assert not np.array_equal(stream.TrainBatch(source, view, 6, 4)(3)['image'], whole)
+        assert not np.array_equal(stream.TrainBatch(source, view, 5, 4)(4)['image'], whole)
