@@ -210,19 +210,21 @@ def save(folder, name: str, found: Predictions, labels: list[str]) -> None:
     write_text(folder / f'evaluation_{name}.json', json.dumps(record) + '\n')
 
 
-def evaluated(case: Case, source: sources.Source, file_names: list[str]) -> Predictions:
+def evaluated(case: Case, source: sources.Source) -> Predictions:
     """Runs one network over the images."""
     whole, devices = case.protocol.crops == 'whole', jax.local_device_count()
     batch = _BATCH.value or max((4 if whole else 64) // devices, 1) * devices
-    progress, done = Progress(f'{case.net.name} {case.title}', -(-len(source) // jax.process_count()), 1), [0]
+    progress, file_names = Progress(f'{case.net.name} {case.title}', len(source), 1), [''] * len(source)
 
-    def advance(count):
-        done[0] += count
-        progress.advance(done[0])
+    def advance(index, name):
+        file_names[index] = name
+        progress.advance(index + 1)
     try:
         found = scores.probabilities(case.net, case.protocol, source, batch=batch, advance=advance)
     finally:
         progress.close()
+    if jax.process_count() > 1:  # each has seen the names of its own images only
+        file_names = imagenet_images.file_names(source)
     how = dataclasses.asdict(case.protocol) if isinstance(case.protocol, Protocol) else {'view': str(case.protocol.view)}
     about = {'network': case.net.name, 'protocol': case.title, 'protocol_fields': how, 'images': source.name, 'split': source.split,
              'fingerprint': source.fingerprint()}
@@ -247,15 +249,14 @@ def main(_):
     if len({case.classes for case in cases}) > 1:
         raise ValueError(f'the networks have different classes: {", ".join(sorted({str(case.classes) for case in cases}))}')
     source = images(cases[0], data)
-    file_names = imagenet_images.file_names(source)
     out = workdir.writable(common.WORKDIR.value) if common.WORKDIR.value else None
     labels = [f'{s.name} ({s.id})' for s in synsets()] if cases[0].classes == 'imagenet' else list(source.class_names)
-    rows = [(case.net.name, case.title, evaluated(case, source, file_names)) for case in cases]
+    rows = [(case.net.name, case.title, evaluated(case, source)) for case in cases]
     if len(rows) > 1:
         mean = np.mean([found.probabilities for _, _, found in rows], 0)
         about = {'network': ' + '.join(name for name, _, _ in rows), 'members': [dict(found.about) for _, _, found in rows],
                  'images': source.name, 'split': source.split, 'fingerprint': source.fingerprint()}
-        rows.append((f'mean of {len(cases)}', '', predictions.of(mean, source.labels(), file_names, about)))
+        rows.append((f'mean of {len(cases)}', '', predictions.of(mean, source.labels(), rows[0][2].name, about)))
     table(rows).print()
     worst(rows[-1][2], labels).print()
     if out and jax.process_index() == 0:

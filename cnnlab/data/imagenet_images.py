@@ -33,6 +33,11 @@ class Place(NamedTuple):
     path: pathlib.Path
     member: tars.Member | None  # in the tar at `path`
 
+    @property
+    def full(self) -> str:
+        """'n01440764/n01440764_18.JPEG', or the name alone where there is no group."""
+        return f'{self.group}/{self.name}' if self.group else self.name
+
 
 class ImageNetImages(Source):
     """Images at `places` with `labels`; uint8 RGB, each in its own size. See `find`."""
@@ -45,8 +50,8 @@ class ImageNetImages(Source):
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """The name of each file, without folders."""
-        return tuple(p.name for p in self._places)
+        """The name of each file, with its class folder or inner tar where there is one."""
+        return tuple(p.full for p in self._places)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -66,7 +71,7 @@ class ImageNetImages(Source):
                 data = tars.read(file, place.member) if place.member else file.read()
         except OSError as error:
             raise Unreadable(f'{what} cannot be read: {error.strerror}') from error
-        return {'image': Encoded(data, 3, what, place.name), 'label': self._labels[i]}
+        return {'image': Encoded(data, 3, what, place.full), 'label': self._labels[i]}
 
     def labels(self) -> np.ndarray:
         return self._labels.copy()
@@ -74,7 +79,7 @@ class ImageNetImages(Source):
     def fingerprint(self) -> str:
         """Of names, sizes and labels; contents are not read."""
         sizes = (p.member.size if p.member else p.path.stat().st_size for p in self._places)
-        return digest(*(f'{p.group}/{p.name} {size}' for p, size in zip(self._places, sizes, strict=True)), self._labels)
+        return digest(*(f'{p.full} {size}' for p, size in zip(self._places, sizes, strict=True)), self._labels)
 
 
 def find(path: str | pathlib.Path, labels: str | pathlib.Path | None = None) -> ImageNetImages:
@@ -142,9 +147,9 @@ def _from_file(path, places):
                 raise ValueError(f'it has {len(rows):,} labels for {len(places):,} images')
             return [label(r[0]) for r in rows]
         by_name = {r[0]: label(r[-1]) for r in rows}
-        if missing := next((p.name for p in places if p.name not in by_name), None):
+        if missing := next((p.full for p in places if p.full not in by_name and p.name not in by_name), None):
             raise ValueError(f'it has no label for {missing}')
-        return [by_name[p.name] for p in places]
+        return [by_name[p.full if p.full in by_name else p.name] for p in places]
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
 
@@ -156,18 +161,19 @@ def _lines(path):
 
 
 def file_names(source: Source) -> list[str]:
-    """The names of a source's image files without folders; numbers from 0 where its images have none."""
+    """The names of a source's image files, as `one_by_one` gives them; numbers from 0 where its images have none. Reads every file."""
     if isinstance(source, ImageNetImages):
         return list(source.file_names)
     found = []
     for start in range(0, len(source), 64):
         for i, e in enumerate(source.encoded(range(start, min(start + 64, len(source)))), start):
-            found.append(pathlib.PurePosixPath(getattr(e['image'], 'name', '') or str(i)).name)
+            found.append(getattr(e['image'], 'name', '') or str(i))
     return found
 
 
 def chosen(source: Source, path: str | pathlib.Path, keep: bool = True) -> Source:
-    """The images that a file lists, or (`keep` False) those that it does not: one line each, a file's name or ILSVRC's number from 1.
+    """The images that a file lists, or (`keep` False) those that it does not: one line each, a file's name, with or
+    without its folder, or ILSVRC's number from 1.
 
     So the list of blacklisted validation images in ILSVRC-2014's devkit leaves out what Inception's figures leave out.
 
@@ -176,11 +182,13 @@ def chosen(source: Source, path: str | pathlib.Path, keep: bool = True) -> Sourc
     """
     path = pathlib.Path(path).expanduser()
     here = file_names(source)
-    position = {name: i for i, name in enumerate(here)}
-    number = {int(m[1]): i for i, name in enumerate(here) if (m := _NUMBER.fullmatch(name))}
+    short = [pathlib.PurePosixPath(name).name for name in here]
+    position = {name: i for i, name in enumerate(short)} if len(set(short)) == len(short) else {}
+    number = {int(m[1]): i for i, name in enumerate(short) if (m := _NUMBER.fullmatch(name))}
+    position |= {name: i for i, name in enumerate(here)}
     listed = set()
     for line in _lines(path):
-        i = position.get(pathlib.PurePosixPath(line).name, number.get(int(line)) if line.isdigit() else None)
+        i = position.get(line, position.get(pathlib.PurePosixPath(line).name, number.get(int(line)) if line.isdigit() else None))
         if i is None:
             raise ValueError(f'{path} lists {line}, which is none of the {len(here):,} images of {source.name}')
         listed.add(i)

@@ -159,7 +159,7 @@ def real(predictions: Predictions, path: str | os.PathLike) -> tuple[int, int]:
         raise ValueError(f'{path} is no list of lists of classes in JSON') from None
     right = counted = 0
     for name, top in zip(predictions.name.tolist(), predictions.best[:, 0], strict=True):
-        number = name.removeprefix('ILSVRC2012_val_').removesuffix('.JPEG')
+        number = pathlib.PurePosixPath(name).name.removeprefix('ILSVRC2012_val_').removesuffix('.JPEG')
         if not number.isdigit() or not 1 <= int(number) <= len(labels):
             raise ValueError(f'{name} is not one of the {len(labels):,} validation images that {path} has labels for')
         allowed = labels[int(number) - 1]

@@ -44,7 +44,7 @@ def view_step(variables: Any, image: jax.Array, *, model: nn.Module, mean: Any, 
 
 
 def probabilities(net: Net, protocol: Views, source: Source, *, batch: int, devices: int | None = None, threads: int | None = None,
-                  advance: Callable[[int], None] = lambda images: None) -> np.ndarray:
+                  advance: Callable[[int, str], None] = lambda index, name: None) -> np.ndarray:
     """The probability of each class for each image of a source, float32 (n, k): the mean over its views of the softmax, or the softmax of
     the mean of the logits, as the protocol has it.
 
@@ -54,7 +54,7 @@ def probabilities(net: Net, protocol: Views, source: Source, *, batch: int, devi
     Args:
       batch: views per step, over this host's devices.
       devices: use the first so many of this host's devices (default: all).
-      advance: called with 1 for every image of this host.
+      advance: called for every image of this host, with its index and the name of its file.
 
     Raises:
       ValueError: an image cannot be read, or batch does not divide over the devices.
@@ -65,10 +65,10 @@ def probabilities(net: Net, protocol: Views, source: Source, *, batch: int, devi
     step = meshes.parallel_eval(functools.partial(
         view_step, model=net.model, mean=net.mean, std=net.std, channels=net.channels, average=protocol.average), mesh)
     sums = _Sums(step, meshes.replicated(net.variables, mesh), mesh, batch, len(source))
-    for index, views, _, _ in one_by_one(source, protocol.views, host=jax.process_index(), hosts=jax.process_count(), threads=threads):
+    for index, views, _, name in one_by_one(source, protocol.views, host=jax.process_index(), hosts=jax.process_count(), threads=threads):
         for view in views:
             sums.add(index, view)
-        advance(1)
+        advance(index, name)
     sums.learn(protocol, source)
     total, seen = sums.finish()
     if jax.process_count() > 1:

@@ -170,7 +170,7 @@ def test_odd_files_have_the_pixels_of_their_first_picture_as_stored(tmp_path, na
     """Four inks, 16 bits, several frames, a wish to be turned (not followed, as in torchvision's ImageFolder), a palette, transparency."""
     source = imagenet_images.find(written(tmp_path, {f'3/{name}': make()}))
     [(index, [view], label, found)] = one_by_one(source, ilsvrc.protocol('squash', 224).views)
-    assert (index, label, found, view.shape) == (0, 3, name, (224, 224, 3))
+    assert (index, label, found, view.shape) == (0, 3, f'3/{name}', (224, 224, 3))
     image = source[0]['image']
     assert image.shape == COLOURS.shape and np.abs(image[4:-4, 4:26].astype(int) - COLOURS[4:-4, 4:26]).max() <= most
 
@@ -182,7 +182,7 @@ def test_tiny_and_long_images_are_evaluated(tmp_path, shape):
     [(_, [view], _, _)] = one_by_one(source, protocol.views)
     assert view.shape == (224, 224, 3) and (view == 90).all()
     if 20000 in shape:
-        with pytest.raises(ValueError, match='image 0 of .*, a.png: an image of .* too long to resize'):
+        with pytest.raises(ValueError, match='image 0 of .*, 3/a.png: an image of .* too long to resize'):
             list(one_by_one(source, ilsvrc.protocol('torchvision').views))
 
 
@@ -193,7 +193,7 @@ def test_tiny_and_long_images_are_evaluated(tmp_path, shape):
 def test_broken_images_stop_an_evaluation_with_their_name(tmp_path, data, said):
     source = imagenet_images.find(written(tmp_path, {'3/a.jpg': grey(), '3/b.jpg': data()}))
     rows = one_by_one(source, ilsvrc.protocol('torchvision').views, threads=1)
-    assert next(rows)[3] == 'a.jpg'
+    assert next(rows)[3] == '3/a.jpg'
     with pytest.raises(ValueError, match=f'image 1 of .*b.jpg.* {said}') as error:
         next(rows)
     assert '\n' not in str(error.value)
