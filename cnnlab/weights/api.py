@@ -10,6 +10,7 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.models import registry
+from cnnlab.nn.layers import canonical
 from cnnlab.weights import catalog, convert, entries, fetch, names, read
 from cnnlab.weights.lazy import LazyArrays, lazy
 
@@ -20,7 +21,8 @@ Variables = dict[str, Any]
 def wanted_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> Variables:
     """The model's variables as shapes; no array is made. The tree is shared: do not change it."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
-    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
+    with canonical():  # traces fastest
+        return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
 
 
 def _by_layer(names_in_file, expected):
