@@ -9,6 +9,18 @@ jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+QUICK = ('models', 'nn')  # the folders whose tests compile much and run little
+
+
+@pytest.fixture(scope='module', autouse=True)
+def compiling_quickly(request):
+    """Most of XLA's optimisations are off where compiling is what takes the time: a half to a third of it."""
+    if request.path.parent.name not in QUICK:
+        yield
+        return
+    jax.config.update('jax_disable_most_optimizations', True)
+    yield
+    jax.config.update('jax_disable_most_optimizations', False)
 
 
 @pytest.fixture(scope='session')

@@ -47,7 +47,12 @@ def file(name: str) -> pathlib.Path:
     return FOLDER / f'{name}.json'
 
 
-def is_deep(name: str) -> bool:
-    """Whether the golden file counts more than `DEEP` leaves; a network without a file is not deep."""
+def leaves(name: str) -> int:
+    """How many leaves the golden file counts; 0 where there is no file."""
     stored = json.loads(file(name).read_text()) if file(name).is_file() else {}
-    return stored.get('leaves', len(stored)) > DEEP
+    return stored.get('leaves', len(stored))
+
+
+def is_deep(name: str) -> bool:
+    """Whether there are more than `DEEP` leaves; a network without a file is not deep."""
+    return leaves(name) > DEEP

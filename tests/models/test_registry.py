@@ -19,13 +19,16 @@ def each(names):
     return [pytest.param(name, marks=pytest.mark.slow if golden.is_deep(name) else ()) for name in names]
 
 
+@pytest.fixture(scope='module', params=each(NAMES))
+def name(request):
+    """A registered network; all that is asked of its trace is asked in a row, in one process."""
+    return request.param
 
-@pytest.mark.parametrize('name', each(NAMES))
+
 def test_parameters_are_exactly_as_many_as_the_source_says(name):
     assert tree.count(golden.trace(name)[1]['params']) == registry.entry(name).params
 
 
-@pytest.mark.parametrize('name', each(NAMES))
 def test_variables_have_the_names_and_shapes_of_the_golden_file(name):
     path, content = golden.file(name), golden.content(name)
     assert path.is_file(), f'{name} has no golden file; look at what `python -m tests.golden {name}` writes and commit it'
@@ -34,21 +37,18 @@ def test_variables_have_the_names_and_shapes_of_the_golden_file(name):
     assert stored == content, f'if this is intended, run `python -m tests.golden {name}`:\n{difference}'
 
 
-@pytest.mark.parametrize('name', each(NAMES))
 def test_evaluation_gives_one_float32_array_of_logits(name):
     logits = golden.trace(name)[0]
     assert (logits.shape[0], len(logits.shape), logits.dtype) == (2, 2, jnp.float32)
     assert logits.shape[1] == registry.create(name).num_classes
 
 
-@pytest.mark.parametrize('name', each(NAMES))
 def test_variables_are_float32_and_nothing_but_parameters_and_batch_statistics(name):
     variables = golden.trace(name)[1]
     assert set(variables) <= {'params', 'batch_stats'}
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
 
 
-@pytest.mark.parametrize('name', each(NAMES))
 def test_module_names_are_given_and_not_numbered_by_the_framework(name):
     automatic = [part for path in tree.named_leaves(golden.trace(name)[1]) for part in path.split('/')
                  if part.rpartition('_')[0][:1].isupper() and part.rpartition('_')[2].isdigit()]
