@@ -69,12 +69,12 @@ def main(arguments):
         model, variables = weights.from_file(entry.id.partition('.')[0], _FILE.value, fields=entry.fields)
     else:
         model, variables = weights.load(entry.id)
-    apply = jax.jit(lambda images: jax.nn.softmax(model.apply(variables, images)))
+    apply = jax.jit(lambda variables, images: jax.nn.softmax(model.apply(variables, images)))
     columns = (Column('class'), Column('probability', 'percent'))
     found = []
     for name in pictures:
         pixels = seen.pixels(name)
-        [probabilities] = np.asarray(apply(seen.normalise(pixels)[None]))
+        [probabilities] = np.asarray(apply(variables, seen.normalise(pixels)[None]))
         table = Table(columns, best(probabilities, _BEST.value, labels_of(entry, probabilities.size)), pathlib.Path(name).name)
         table.print()
         print()

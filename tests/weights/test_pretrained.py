@@ -88,7 +88,7 @@ def test_the_lines_of_the_documentation_run(shared, tmp_path, monkeypatch):
         exec(block, scope)
     assert scope['logits'].shape == (1, 1000)
     images = weights.entry('torchvision/squeezenet1_0').preprocess('image.jpg')[None]
-    assert scope['features'](images).shape == (1, 13, 13, 512)
+    assert scope['features'](scope['variables'], images).shape == (1, 13, 13, 512)
 
 
 def test_every_class_of_imagenet_has_its_synset_and_name():
