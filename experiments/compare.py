@@ -29,7 +29,7 @@ from cnnlab.train import job as jobs
 from cnnlab.train import loop, metrics, workdir
 from experiments import common
 
-EIGHT = ('softmax_linear', 'mlp2', 'mlp3', 'lenet5_dense', 'keras_mnist_convnet', 'convnetjs_cifar10', 'cifar_plain20', 'cifar_resnet20')
+EIGHT = ('softmax_linear', 'mlp2', 'mlp3', 'lenet5', 'lenet5_dense', 'convnetjs_cifar10', 'cifar_plain20', 'cifar_resnet20')
 
 _DATASET = flags.DEFINE_string('dataset', 'digits', f'A data set: {", ".join(sources.BUILT_IN)}, or one that is prepared in --data_dir.')
 _MODELS = flags.DEFINE_list('models', list(EIGHT), 'Registered networks, separated by commas.')

@@ -9,7 +9,7 @@ def recipe(model: str, dataset: str, image: tuple[int, int] | None, size: tuple[
     """A network on a data set whose images are `image` (height, width; None where they differ) and fed at `size`.
 
     digits, mnist and cifar10 have recipes of their own, and every network of a comparison is trained by the same one (LeNet-5 of 1998
-    excepted, whose outputs are distances, hence the lower rate). Any other set gets ten epochs at rate 0.05 with flips: assumed, and
+    excepted, whose outputs are distances). Any other set gets ten epochs at rate 0.05 with flips: assumed, and
     meant to be overridden.
     """
     view = () if image == tuple(size) else (f'resize({tuple(size)})',)

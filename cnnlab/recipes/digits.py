@@ -1,6 +1,7 @@
 """Recipes for scikit-learn's handwritten digits: 8x8 grey images, 1,150 to train, 287 to choose by, 360 to test.
 
-Every field is assumed (no paper trains these networks on this set); rates were chosen on the 287 validation images.
+Every field is assumed (no paper trains these networks on this set). Rates, weight decay and label smoothing were chosen on the 287
+validation images; 30 epochs are what eight networks of three seeds take in under three minutes on two cores.
 """
 from cnnlab.recipes.recipe import Recipe
 
@@ -12,6 +13,6 @@ def recipe(model: str, size: tuple[int, int] = (8, 8)) -> Recipe:
     view = () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',)
     return Recipe(
         model=model, dataset='digits', holdout=287, augment=('shift(1)',), view=view, normalise='channel',
-        duration='60 epochs', batch=64, optimiser='nesterov', rate=_RATES.get(model, 0.05), decay=5e-4, decayed=('kernel$',),
-        schedule='cosine', warmup='2 epochs', clip=1.0, evaluate_every='6 epochs', checkpoint_every='30 epochs',
+        duration='30 epochs', batch=64, optimiser='nesterov', rate=_RATES.get(model, 0.05), decay=2e-3, decayed=('kernel$',),
+        smoothing=0.1, schedule='cosine', warmup='2 epochs', clip=1.0, evaluate_every='5 epochs', checkpoint_every='15 epochs',
         log_every='1 epochs', keep=1)

@@ -112,5 +112,5 @@ def test_a_comparison_feeds_the_size_that_was_chosen():
     assert baseline.recipe('mlp2', 'digits', (8, 8), (8, 8)).view == ()
     assert baseline.recipe('lenet5_dense', 'digits', (8, 8), (32, 32)).view == ('resize((32, 32))',)
     assert baseline.recipe('lenet5', 'mnist', (28, 28), (32, 32)).view == ('pad(2)',)
-    assert baseline.recipe('lenet5', 'mnist', (28, 28), (32, 32)).rate == 0.03
+    assert baseline.recipe('lenet5', 'mnist', (28, 28), (32, 32)).smoothing == 0.0
     assert baseline.recipe('vgg11', 'flowers', None, (224, 224)).view == ('resize((224, 224))',)
