@@ -100,7 +100,7 @@ def test_a_dense_protocol_refuses_a_net_without_a_dense_form(folder):
     error = run('experiments.evaluate_imagenet', '--weights=torchvision/alexnet', '--file=alexnet.npz', '--images=images',
                 '--protocol=vgg_dense', folder=folder, status=2)
     (folder / 'alexnet.npz').unlink()
-    assert 'AlexNet has no fully-convolutional form' in error and 'test it by crops' in error and 'Traceback' not in error
+    assert 'OneWeirdTrick has no fully-convolutional form' in error and 'test it by crops' in error and 'Traceback' not in error
 
 
 @pytest.mark.slow
