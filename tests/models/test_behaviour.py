@@ -1,10 +1,12 @@
-"""What holds for every network when it really computes: `slow` the smallest of each family unless large or deep, `full` all.
+"""What holds for every network when it really computes: `slow` the smallest of each family, `full` all.
 
-A family is a module of cnnlab.models. Each network is built at the smallest of `SIZES` that it takes, for ten classes, and asked once:
-a training step on four images, from which the statistics of these images are worked out, and an evaluation with them.
+A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Each network is
+built at the smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training step on four images and an
+evaluation.
 """
+import contextlib
 import dataclasses
-from typing import Any
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -13,126 +15,136 @@ import pytest
 
 from cnnlab import tree
 from cnnlab.models import registry
+from cnnlab.nn.layers import canonical
 from tests import golden
+from tests.models.shapes import filled
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 299, 331)
 BATCH, CLASSES = 4, 10
-LARGE = 2_500_000  # parameters: what compiles in seconds on two cores
+# Besides what tests/conftest.py turns off: XLA's newer code generator for CPU takes twice the time (measured on MobileNet-v2's step).
+quickly_compiled = functools.partial(jax.jit, compiler_options={'xla_cpu_use_fusion_emitters': False})
 CONSTANTS = ('normalize/mean', 'normalize/var')  # of nn.rescale.Normalize: loaded with the weights, never trained
-# Dividing by the statistics of four images with small maps raises bfloat16's rounding to the size of the logits themselves.
-ILL_CONDITIONED = ('mnasnet_a1_0_5', 'mobilenet_v1_025', 'mobilenet_v2_035', 'shufflenet_v2_x0_5')
-BFLOAT16_ERROR = 0.15  # of the largest logit: seven bits of mantissa through some hundred layers
 
 
 def families() -> list:
-    """Every network as a pytest parameter: `slow` the smallest of each family unless it is large or deep, `full` the others."""
+    """Every network as a pytest parameter: `slow` the smallest of each family, `full` the others."""
     by_family = {}
     for name in registry.names():
         by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
-    smallest = {min(members, key=lambda n: registry.entry(n).params) for members in by_family.values()}
-    quick = {n for n in smallest if registry.entry(n).params < LARGE and not golden.is_deep(n)}
-    return [pytest.param(n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in registry.names()]
+    smallest = {min(members, key=lambda n: (golden.leaves(n), registry.entry(n).params)) for members in by_family.values()}
+    return [pytest.param(n, marks=pytest.mark.slow if n in smallest else pytest.mark.full) for n in registry.names()]
 
 
 def build(name):
-    """(model, shape of its images) at the smallest legal size; path dropping is off, since it may drop a branch of all four images."""
+    """(model, shape of its images, shapes of its variables) at the smallest legal size.
+
+    Path dropping is off, since it may drop a branch of all four images.
+    """
     entry = registry.entry(name)
     fields = {'num_classes': CLASSES} | {f: 0.0 for f in registry.field_names(entry.cls) if f == 'drop_path'}
     model = registry.create(name, **fields)
     height, width, channels = entry.input_shape
-    for size in SIZES:
-        if size >= min(height, width):
-            break
+    for size in (s for s in SIZES if s < min(height, width)):
         shape = (BATCH, size, size, channels)
-        try:
-            jax.eval_shape(lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct(shape, jnp.float32))
-            return model, shape
-        except ValueError:  # too small: the next
-            continue
-    return model, (BATCH, height, width, channels)
+        with contextlib.suppress(ValueError):  # too small: the next
+            return model, shape, shapes_of(model, shape)
+    shape = (BATCH, height, width, channels)
+    return model, shape, shapes_of(model, shape)
 
 
-def variables_of(model, shape):
-    """Initialised variables whose constant leaves (biases, scales, zeroed last layers) are moved, so that none hides a gradient."""
-    variables = jax.jit(lambda: model.init({'params': jax.random.key(0)}, jnp.zeros(shape)))()
-    rng = np.random.default_rng(0)
-
-    def moved(leaf):
-        constant = leaf.min() == leaf.max()
-        return leaf + 0.1 * rng.standard_normal(leaf.shape).astype(leaf.dtype) if constant else leaf
-    return jax.tree.map(moved, variables['params']), variables.get('batch_stats', {})
+def shapes_of(model, shape):
+    """The network's variables as shapes."""
+    return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct(shape, jnp.float32))
 
 
-def statistics_of(train, stats, after):
-    """The batch's own statistics, from how far training moves 0 and 1: momentum * old + (1 - momentum) * new.
+def of_the_batch(after_zero, after_one):
+    """The batch's own statistics, from what training makes of 0 and of 1: momentum * old + (1 - momentum) * new."""
+    if 'var' not in after_zero:
+        return {name: of_the_batch(after_zero[name], after_one[name]) for name in after_zero}
+    rates = {name: 1 - (after_one[name] - after_zero[name]) for name in ('mean', 'var')}
+    if not any(rate.any() for rate in rates.values()):  # constants
+        return {'mean': after_zero['mean'], 'var': after_one['var']}
+    return {name: after_zero[name] / rate for name, rate in rates.items()}
 
-    Args:
-      train: statistics -> (logits, new statistics, gradients).
-      stats: those of the initialised network; leaves that a training step leaves alone are kept.
-      after: what a training step makes of them.
+
+def conditioned(statistics):
+    """The same, but no channel is divided by less than its layer's root of mean squares.
+
+    Over four images some channels hardly vary; dividing by that raises bfloat16's rounding to the size of the logits themselves.
     """
-    moves = jax.tree.map(lambda a, b: bool((a != b).any()), stats, after)
+    if 'var' not in statistics:
+        return {name: conditioned(inner) for name, inner in statistics.items()}
+    mean, var = statistics['mean'], statistics['var']
+    return {'mean': mean, 'var': np.maximum(var, (var + np.square(mean)).mean())}
 
-    def started_at(value):
-        return train(jax.tree.map(lambda a, m: jnp.full_like(a, value) if m else a, stats, moves))[1]
 
-    def solve(old, moving, low, high):
-        rate = 1 - (high - low)
-        return jnp.where(rate > 0, low / jnp.where(rate > 0, rate, 1), old) if moving else old
-    return jax.tree.map(solve, stats, moves, started_at(0.0), started_at(1.0))
+def rounded(tree):
+    """The nearest bfloat16 values, as float32."""
+    return jax.tree.map(lambda a: jnp.asarray(a, jnp.bfloat16).astype(jnp.float32), tree)
 
 
 @dataclasses.dataclass
 class Answers:
     """What the tests look at."""
-    name: str
-    logits: np.ndarray  # in evaluation
-    logits_bfloat16: Any
     training_logits: np.ndarray
-    gradients: dict[str, np.ndarray]
-    moved: dict[str, float]  # by how much training moved each statistic
-    moved_by_evaluation: dict[str, float]
-
-
-@pytest.fixture(scope='module')
-def compiling_quickly():
-    """Everything here runs a few times, so what counts is the time to compile: a quarter with most of XLA's optimisations off."""
-    jax.config.update('jax_disable_most_optimizations', True)
-    yield
-    jax.config.update('jax_disable_most_optimizations', False)
+    finite: dict[str, bool]  # of the gradient of every parameter: whether it is
+    some: dict[str, bool]  # whether it has a value that is not 0
+    moved: dict[str, bool]  # whether training moved a statistic
+    logits: np.ndarray  # in evaluation
+    logits_bfloat16: jax.Array
+    logits_of_rounded: np.ndarray  # in float32, from parameters and images rounded to bfloat16
+    statistics: dict[str, np.ndarray]  # that evaluation had
+    statistics_after: dict[str, np.ndarray]
 
 
 @pytest.fixture(scope='module', params=families())
-def answers(request, compiling_quickly):
+def answers(request):
     """Everything that is asked of one network, computed once for all tests."""
-    model, shape = build(request.param)
-    params, stats = variables_of(model, shape)
-    images = jax.random.normal(jax.random.key(1), shape)
-    weights = jnp.asarray(np.random.default_rng(1).standard_normal((BATCH, CLASSES)), jnp.float32)
+    with canonical():
+        model, shape, shapes = build(request.param)
+    with canonical() if is_depthwise(shapes) else contextlib.nullcontext():
+        return ask(model, shape, shapes)
 
-    @jax.jit
-    def train(stats):
+
+def is_depthwise(shapes):
+    """Whether some kernel has one input channel: the canonical form then compiles twice as fast, else it runs slower."""
+    return any(len(leaf.shape) == 4 and leaf.shape[2] == 1 for leaf in jax.tree.leaves(shapes['params']))
+
+
+def ask(model, shape, shapes):
+    """Runs the network."""
+    params, stats = jax.device_put(filled(shapes['params'])), shapes.get('batch_stats', {})
+    images = np.random.default_rng(1).standard_normal(shape, np.float32)
+    weights = np.random.default_rng(2).standard_normal((BATCH, CLASSES), np.float32)
+
+    @quickly_compiled
+    def train(params, stats, images):
         def loss(params):
             logits, new = model.apply({'params': params, 'batch_stats': stats}, images, train=True, mutable=['batch_stats'],
-                                      rngs={'dropout': jax.random.key(2)})
+                                      rngs={'dropout': jax.random.key(2, impl='rbg')})
             return (logits * weights).sum(), (logits, new.get('batch_stats', {}))
         gradients, (logits, new) = jax.grad(loss, has_aux=True)(params)
-        return logits, new, gradients
+        return logits, new, [jax.tree.map(check, gradients) for check in (lambda g: jnp.isfinite(g).all(), lambda g: (g != 0).any())]
 
-    @jax.jit
-    def evaluate(stats, images):
+    @quickly_compiled
+    def evaluate(params, stats, images):
         logits, new = model.apply({'params': params, 'batch_stats': stats}, images, mutable=['batch_stats'])
         return logits, new.get('batch_stats', {})
 
-    def distances(old, new):
-        return {path: float(jnp.abs(a - b).max()) for (path, a), b in zip(
-            tree.named_leaves(old).items(), jax.tree.leaves(new), strict=True)}
+    def trained(value):
+        return train(params, jax.tree.map(lambda a: np.full(a.shape, value, a.dtype), stats), images)
 
-    training_logits, new, gradients = train(stats)
-    own = statistics_of(train, stats, new)
-    logits, after = evaluate(own, images)
-    return Answers(request.param, np.asarray(logits), evaluate(own, images.astype(jnp.bfloat16))[0], np.asarray(training_logits),
-                   {path: np.asarray(g) for path, g in tree.named_leaves(gradients).items()}, distances(stats, new), distances(own, after))
+    _, after_zero, _ = trained(0)
+    training_logits, after_one, checks = trained(1)
+    zeros, ones = tree.named_leaves(after_zero), tree.named_leaves(after_one)
+    used = conditioned(of_the_batch(after_zero, after_one))
+    logits, after = evaluate(params, used, images)
+    low, _ = evaluate(params, used, images.astype(jnp.bfloat16))
+    params = rounded(params)
+    return Answers(
+        np.asarray(training_logits), *({path: bool(holds) for path, holds in tree.named_leaves(check).items()} for check in checks),
+        {path: bool((zeros[path] != 0).any() and (ones[path] != 1).any()) for path in zeros}, np.asarray(logits),
+        low, np.asarray(evaluate(params, used, rounded(images))[0]), tree.named_leaves(used), tree.named_leaves(after))
 
 
 def test_logits_are_finite_and_depend_on_the_image(answers):
@@ -143,18 +155,23 @@ def test_logits_are_finite_and_depend_on_the_image(answers):
 
 
 def test_every_parameter_gets_a_gradient(answers):
-    assert [path for path, g in answers.gradients.items() if not np.isfinite(g).all()] == []
-    assert [path for path, g in answers.gradients.items() if not g.any()] == []
+    assert [path for path, finite in answers.finite.items() if not finite] == []
+    assert [path for path, some in answers.some.items() if not some] == []
 
 
 def test_batch_statistics_move_in_training_only(answers):
-    assert [path for path, distance in answers.moved.items() if distance == 0 and path not in CONSTANTS] == []
-    assert [path for path, distance in answers.moved_by_evaluation.items() if distance != 0] == []
+    assert [path for path, moved in answers.moved.items() if moved == path.endswith(CONSTANTS)] == []
+    assert [path for path, used in answers.statistics.items() if (used != answers.statistics_after[path]).any()] == []
 
 
 def test_bfloat16_images_give_float32_logits_near_those_of_float32(answers):
+    """As near as the network itself allows: what rounding its parameters and images does in float32, and as much for every layer's result.
+
+    Random networks differ in how they amplify a disturbance (measured: to 0.3% of the largest logit in CIFAR ResNet-20, to 11% in BiT's
+    ResNet-50), so that no constant fits all.
+    """
     assert answers.logits_bfloat16.dtype == jnp.float32
-    error = np.abs(np.asarray(answers.logits_bfloat16) - answers.logits).max()
-    if answers.name in ILL_CONDITIONED:
-        pytest.skip(f'{answers.name} is ill-conditioned with the statistics of four images: error {error:.2g}')
-    assert 0 < error <= BFLOAT16_ERROR * np.abs(answers.logits).max()
+    largest = np.abs(answers.logits).max()
+    error, rounding = (np.abs(np.asarray(other) - answers.logits).max() for other in (answers.logits_bfloat16, answers.logits_of_rounded))
+    assert rounding < 0.5 * largest, 'this network is too ill-conditioned for the comparison to say anything'
+    assert 0 < error <= 4 * rounding + largest / 256  # besides, the logits themselves are rounded to eight bits

@@ -1,0 +1,82 @@
+"""Seconds to compile the forward pass of each network at its native size, for one image.
+
+    python -m benchmarks.compile_time --results=build/compile_time.csv --seconds=400      # as often as it takes: it goes on where it ended
+    python -m benchmarks.compile_time --results=build/compile_time.csv --out=docs/compile_time.md
+
+A network is traced and compiled from shapes; nothing runs. Processor seconds are those of all threads, which other jobs on the machine
+disturb less than the clock. Of the networks deeper than 300 layers only the form with `scan=True` is compiled: the plain one of 1202 layers
+takes minutes.
+"""
+import csv
+import pathlib
+import platform
+import re
+import time
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+
+from cnnlab.models import registry
+from cnnlab.report.files import write_text
+from cnnlab.report.table import Column, Table
+from cnnlab.tree import named_leaves
+from experiments import common
+
+_RESULTS = flags.DEFINE_string('results', None, 'CSV file to which each network is added as it is measured; those in it are not repeated.')
+_SECONDS = flags.DEFINE_float('seconds', None, 'Begin no further network after so long.', lower_bound=0)
+_MATCH = flags.DEFINE_string('match', '', 'Only networks in whose name this regular expression is found.')
+_OUT = flags.DEFINE_string('out', None, 'File for the table in Markdown; default: the terminal.')
+
+DEEP = 300  # layers with weights
+
+_COLUMNS = (Column('network'), Column('layers', 'integer'),
+            *(Column(what, 'number', decimals=1) for what in ('trace, s', 'compile, s', 'processor, s')))
+
+
+def measured(name: str) -> tuple[str, int, float, float, float]:
+    """One row: the network (with `scan` where it is deep), its kernels, and the seconds."""
+    entry = registry.entry(name)
+    model = registry.create(name)
+    images = jax.ShapeDtypeStruct((1, *entry.input_shape), jnp.float32)
+    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images)
+    layers = sum(path.endswith('/kernel') for path in named_leaves(variables['params']))
+    if layers > DEEP and 'scan' in registry.field_names(entry.cls):
+        model, name = registry.create(name, scan=True), f'{name}, scan'
+    jax.clear_caches()
+    processor, start = time.process_time(), time.perf_counter()
+    lowered = jax.jit(model.apply).lower(variables, images)
+    traced = time.perf_counter()
+    lowered.compile()
+    return name, layers, traced - start, time.perf_counter() - traced, time.process_time() - processor
+
+
+def main(_):
+    """Measures what is not yet measured, then prints all."""
+    started = time.perf_counter()
+    path = pathlib.Path(_RESULTS.value) if _RESULTS.value else None
+    rows = []
+    if path and path.exists():
+        with path.open(newline='') as file:
+            rows = [(name, int(layers), *map(float, seconds)) for name, layers, *seconds in csv.reader(file)]
+    done = {row[0].removesuffix(', scan') for row in rows}
+    waiting = [name for name in registry.names() if name not in done and re.search(_MATCH.value, name)]
+    for name in waiting:
+        if _SECONDS.value is not None and time.perf_counter() - started > _SECONDS.value:
+            break
+        rows.append(measured(name))
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open('a', newline='') as file:
+                csv.writer(file).writerow(rows[-1])
+    shown = Table(_COLUMNS, sorted(rows), f'{len(rows)} networks', (
+        f'jax {jax.__version__} on {jax.default_backend()} ({jax.local_device_count()} device), {platform.machine()}. '
+        'Layers are those with a kernel. Made by `python -m benchmarks.compile_time`.',))
+    if _OUT.value:
+        write_text(_OUT.value, shown.to_markdown())
+    else:
+        print(shown.to_text(), end='')
+
+
+if __name__ == '__main__':
+    common.start(main)
