@@ -44,9 +44,10 @@ def training(name: str, *image: int, **fields):
 
 
 def filled(shapes):
-    """Parameters of about the size that a trained network has: He's deviation for kernels, scales about 1, biases about 0.
+    """Parameters with which every unit works: He's deviation for kernels, scales about 1, biases about 1/2.
 
-    No leaf is constant, so that none hides another's gradient. Compiling a network's own initialisers takes longer than a training step.
+    No leaf is constant, so that none hides another's gradient; with biases about 0, all of the four units to which a small network's gate
+    squeezes its channels are dead now and then. Compiling a network's own initialisers takes longer than a training step.
     """
     rng = np.random.default_rng(0)
 
@@ -54,5 +55,5 @@ def filled(shapes):
         noise = rng.standard_normal(leaf.shape, np.float32)
         if len(leaf.shape) > 1:
             return noise * np.float32(math.sqrt(2 / math.prod(leaf.shape[:-1])))
-        return np.float32(path.rpartition('/')[2] == 'scale') + np.float32(0.1) * noise
+        return np.float32(1 if path.rpartition('/')[2] == 'scale' else 0.5) + np.float32(0.1) * noise
     return jax.tree.unflatten(jax.tree.structure(shapes), [values(*item) for item in tree.named_leaves(shapes).items()])

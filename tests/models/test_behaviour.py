@@ -1,6 +1,7 @@
 """What holds for every network when it really computes: `slow` the smallest of each family, `full` all.
 
-A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Each network is
+A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Of two families
+only a form with fewer equal cells is `slow`, and all as registered are `full`. Each network is
 built at the smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training step on four images and an
 evaluation.
 """
@@ -21,27 +22,42 @@ from tests.models.shapes import filled
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 299, 331)
 BATCH, CLASSES = 4, 10
-# Besides what tests/conftest.py turns off: XLA's newer code generator for CPU takes twice the time (measured on MobileNet-v2's step).
-quickly_compiled = functools.partial(jax.jit, compiler_options={'xla_cpu_use_fusion_emitters': False})
+OLD_GENERATOR = {'xla_cpu_use_fusion_emitters': False}
+SHALLOW = {'nasnet_a_mobile': {'repeats': 1}, 'pnasnet5_large': {'repeats': 1}}  # the smallest of their families take minutes otherwise
 CONSTANTS = ('normalize/mean', 'normalize/var')  # of nn.rescale.Normalize: loaded with the weights, never trained
 
 
+@functools.cache
+def quick() -> dict:
+    """What XLA is asked for besides what tests/conftest.py turns off: the older of its code generators for CPU.
+
+    It takes half the time (measured on MobileNet-v2's training step, jax 0.10.2); jax 0.11 has no choice.
+    """
+    try:
+        jax.jit(lambda: 0.0, compiler_options=OLD_GENERATOR)()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return OLD_GENERATOR
+
+
 def families() -> list:
-    """Every network as a pytest parameter: `slow` the smallest of each family, `full` the others."""
+    """(name, fields) as pytest parameters: `slow` the smallest of each family or its shallow form, `full` the others, whole."""
     by_family = {}
     for name in registry.names():
         by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
     smallest = {min(members, key=lambda n: (golden.leaves(n), registry.entry(n).params)) for members in by_family.values()}
-    return [pytest.param(n, marks=pytest.mark.slow if n in smallest else pytest.mark.full) for n in registry.names()]
+    quick = smallest - set(SHALLOW)
+    whole = [pytest.param((n, {}), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in registry.names()]
+    return whole + [pytest.param(item, id=f'{item[0]}-shallow', marks=pytest.mark.slow) for item in SHALLOW.items()]
 
 
-def build(name):
+def build(name, fields):
     """(model, shape of its images, shapes of its variables) at the smallest legal size.
 
     Path dropping is off, since it may drop a branch of all four images.
     """
     entry = registry.entry(name)
-    fields = {'num_classes': CLASSES} | {f: 0.0 for f in registry.field_names(entry.cls) if f == 'drop_path'}
+    fields = fields | {'num_classes': CLASSES} | {f: 0.0 for f in registry.field_names(entry.cls) if f == 'drop_path'}
     model = registry.create(name, **fields)
     height, width, channels = entry.input_shape
     for size in (s for s in SIZES if s < min(height, width)):
@@ -101,7 +117,7 @@ class Answers:
 def answers(request):
     """Everything that is asked of one network, computed once for all tests."""
     with canonical():
-        model, shape, shapes = build(request.param)
+        model, shape, shapes = build(*request.param)
     with canonical() if is_depthwise(shapes) else contextlib.nullcontext():
         return ask(model, shape, shapes)
 
@@ -117,7 +133,7 @@ def ask(model, shape, shapes):
     images = np.random.default_rng(1).standard_normal(shape, np.float32)
     weights = np.random.default_rng(2).standard_normal((BATCH, CLASSES), np.float32)
 
-    @quickly_compiled
+    @functools.partial(jax.jit, compiler_options=quick())
     def train(params, stats, images):
         def loss(params):
             logits, new = model.apply({'params': params, 'batch_stats': stats}, images, train=True, mutable=['batch_stats'],
@@ -126,7 +142,7 @@ def ask(model, shape, shapes):
         gradients, (logits, new) = jax.grad(loss, has_aux=True)(params)
         return logits, new, [jax.tree.map(check, gradients) for check in (lambda g: jnp.isfinite(g).all(), lambda g: (g != 0).any())]
 
-    @quickly_compiled
+    @functools.partial(jax.jit, compiler_options=quick())
     def evaluate(params, stats, images):
         logits, new = model.apply({'params': params, 'batch_stats': stats}, images, mutable=['batch_stats'])
         return logits, new.get('batch_stats', {})
