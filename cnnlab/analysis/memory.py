@@ -1,9 +1,10 @@
 """How much memory inference and training of a network take, from shapes alone: before a run, and without a device.
 
-Parameters, gradients, optimiser state and images are exact. Activations are what `buffers` models; the whole lies within 20% of
-XLA's own memory analysis of the compiled train step on CPU (measured: CIFAR ResNet-20 -4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%,
-SqueezeNet 1.1 +19%). Not so for grouped convolutions in canonical form on CPU: XLA makes their kernels dense there, MobileNet-v2's to
-32 MB each, which neither the forms that run on CPU nor cuDNN do.
+Parameters, gradients, optimiser state and images are exact. Activations are what `buffers` models. Of XLA's own memory analysis of the
+compiled train step on CPU the whole is off by: CIFAR ResNet-20 -4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%, SqueezeNet 1.1 +19%; in the
+forms of convolutions that run on CPU and at batch 8, MobileNet-v2 -4% at 96 pixels and +3% at 224, ResNeXt-50 +4%, EfficientNet-B0 -26%
+(both at 96 pixels). In the canonical form XLA on CPU makes depthwise kernels dense, MobileNet-v2's to 32 MB each: its figure for that form
+is 1.4 times ours at 96 pixels and 1.1 times at 224, EfficientNet-B0's 2.6 times. Neither the forms that run on CPU nor cuDNN do so.
 """
 import dataclasses
 from collections.abc import Mapping
