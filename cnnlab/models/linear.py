@@ -4,7 +4,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn import init
-from cnnlab.nn.layers import Dense, flatten
+from cnnlab.nn.layers import Dense, flatten, refuse_rank
 
 
 class SoftmaxLinear(nn.Module):
@@ -16,6 +16,7 @@ class SoftmaxLinear(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+        refuse_rank(self, x, 4, 2)
         x = Dense(self.num_classes, kernel_init=init.gaussian(0.01), name='scores')(flatten(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

@@ -4,7 +4,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn import init
-from cnnlab.nn.layers import Dense, flatten
+from cnnlab.nn.layers import Dense, flatten, refuse_rank
 
 
 class Perceptron(nn.Module):
@@ -18,6 +18,7 @@ class Perceptron(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+        refuse_rank(self, x, 4, 2)
         x = flatten(x)
         for i, units in enumerate(self.hidden, 1):
             x = Dense(units, act=nn.relu, bias=self.bias, kernel_init=init.he(), name=f'fc{i}')(x)

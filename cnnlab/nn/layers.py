@@ -15,7 +15,7 @@ from cnnlab.nn.norms import LRN, BatchNorm, GroupNorm, LayerNorm, batch_norm_spa
 from cnnlab.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool
 
 __all__ = ['Act', 'AdaptiveAvgPool', 'AvgPool', 'BatchNorm', 'Conv', 'ConvNorm', 'Dense', 'GlobalMean', 'GroupNorm', 'LRN', 'LayerNorm',
-           'MaxPool', 'Scale', 'batch_norm_span', 'canonical', 'flatten', 'refuse_integers']
+           'MaxPool', 'Scale', 'batch_norm_span', 'canonical', 'flatten', 'refuse_integers', 'refuse_rank']
 
 
 def refuse_integers(module: nn.Module, x: jax.Array) -> None:
@@ -24,9 +24,10 @@ def refuse_integers(module: nn.Module, x: jax.Array) -> None:
         raise ValueError(f'layer {"/".join(module.path) or "(top)"} got {x.dtype} values; normalise images to float32 or bfloat16 first')
 
 
-def _refuse_rank(module, x, rank):
-    if x.ndim != rank:
-        wanted = '(n, height, width, channels)' if rank == 4 else '(n, features)'
+def refuse_rank(module: nn.Module, x: jax.Array, *ranks: int) -> None:
+    """Raises ValueError, one sentence with the path of the layer, unless x has one of these ranks: 4 for images, 2 for vectors."""
+    if x.ndim not in ranks:
+        wanted = ' or '.join({4: '(n, height, width, channels)', 2: '(n, features)'}[rank] for rank in ranks)
         raise ValueError(f'layer {"/".join(module.path) or "(top)"} got an array of shape {x.shape}; it takes {wanted}')
 
 
@@ -69,7 +70,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        _refuse_rank(self, x, 4)
+        refuse_rank(self, x, 4)
         refuse_integers(self, x)
         if x.shape[-1] % self.groups or self.features % self.groups:
             raise ValueError(f'layer {"/".join(self.path)}: {x.shape[-1]} channels to {self.features} '
@@ -98,7 +99,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        _refuse_rank(self, x, 2)
+        refuse_rank(self, x, 2)
         refuse_integers(self, x)
         _refuse_other_inputs(self, x.shape[-1], 'inputs')
         y = x @ self.param('kernel', self.kernel_init, (x.shape[-1], self.features)).astype(x.dtype)

@@ -2,19 +2,21 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnlab.nn.layers import refuse_integers
+from cnnlab.nn.layers import refuse_integers, refuse_rank
 
 
 class Rescale(nn.Module):
     """x * scale + shift, one constant a channel or one for all. (n, h, w, c) -> the same shape.
 
     Raises:
-      ValueError: neither one constant nor as many as x has channels; integer input, which the constants would be rounded to.
+      ValueError: neither one constant nor as many as x has channels; integer input, which the constants would be rounded to; an
+        array that is no batch of images.
     """
     scale: tuple[float, ...]
     shift: tuple[float, ...]
 
     def __call__(self, x):
+        refuse_rank(self, x, 4)
         refuse_integers(self, x)
         for constants in (self.scale, self.shift):
             if len(constants) not in (1, x.shape[-1]):
@@ -36,6 +38,7 @@ class Normalize(nn.Module):
 
     @nn.compact
     def __call__(self, x):
+        refuse_rank(self, x, 4)
         refuse_integers(self, x)
         mean = self.variable('batch_stats', 'mean', jnp.zeros, (x.shape[-1],), jnp.float32).value
         var = self.variable('batch_stats', 'var', jnp.ones, (x.shape[-1],), jnp.float32).value

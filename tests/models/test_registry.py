@@ -70,6 +70,14 @@ def test_uint8_images_are_refused_in_one_sentence(name):
         jax.eval_shape(lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct((2, *shape), jnp.uint8))
 
 
+@pytest.mark.parametrize('name', NAMES)
+def test_what_is_no_batch_of_images_is_refused_in_one_sentence(name):
+    model, shape = registry.create(name), registry.entry(name).input_shape
+    for wrong in (shape, (2, *shape[:2])):
+        with pytest.raises(ValueError, match=r'got an array of shape .*; it takes \(n, height, width, channels\)'):
+            jax.eval_shape(lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct(wrong, jnp.float32))
+
+
 def test_no_golden_file_is_left_of_a_network_that_is_gone():
     assert [path.stem for path in golden.FOLDER.glob('*.json') if path.stem not in NAMES] == []
 
