@@ -3,8 +3,7 @@
     python -m benchmarks.remat --nets=densenet121,resnet152 --batch=8
 
 Kept are the arrays that the backward pass takes from the forward pass, kernels among them: what `remat` is about, the same on any machine.
-XLA's temporaries are those of the step compiled for this machine. On CPU they need not shrink: XLA's CPU compiler removes the barriers
-that keep a recomputation apart, finds that both computations are equal, and makes one of them.
+XLA's temporaries are those of the step compiled for this machine; on CPU they do not shrink (docs/memory.md).
 """
 import time
 
