@@ -42,6 +42,12 @@ SHAPES = (
     Shape('grouped, RegNetY-400MF', 8, 14, 208, 208, 26, 3), Shape('grouped, AlexNet', 8, 27, 96, 256, 2, 5),
     Shape('product, ResNet-50', 8, 56, 64, 256, 1, 1), Shape('product, ResNet-50', 8, 56, 256, 512, 1, 1, 2),
     Shape('product, ResNet-50', 8, 14, 1024, 256, 1, 1), Shape('product, MobileNet-v2', 8, 112, 16, 96, 1, 1),
+    Shape('dense, CIFAR ResNet', 128, 32, 16, 16, 1, 3), Shape('dense, CIFAR ResNet', 128, 16, 32, 32, 1, 3),
+    Shape('dense, CIFAR ResNet', 128, 8, 64, 64, 1, 3), Shape('dense, CIFAR first layer', 128, 32, 3, 16, 1, 3),
+    Shape('dense, digits', 50, 8, 16, 16, 1, 3), Shape('dense, ConvNetJS', 50, 32, 16, 20, 1, 5),
+    Shape('dense, LeNet-5 C3', 128, 14, 6, 16, 1, 5),
+    Shape('dense, ResNet-50', 8, 56, 64, 64, 1, 3), Shape('dense, ResNet-50', 8, 14, 256, 256, 1, 3),
+    Shape('dense, ResNet-50', 8, 7, 512, 512, 1, 3), Shape('dense, ResNet-50, one image', 1, 56, 64, 64, 1, 3),
     Shape('one channel, LeNet-5', 128, 32, 1, 6, 1, 5), Shape('one channel, small convnet', 128, 28, 1, 32, 1, 3),
     Shape('kernel above map, CIFAR ResNet', 64, 2, 64, 64, 1, 3), Shape('kernel above map, ResNet-18', 8, 2, 512, 512, 1, 3))
 

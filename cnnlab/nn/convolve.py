@@ -1,8 +1,9 @@
 """One convolution, several forms of it: the canonical one, and faster ones where XLA is slow.
 
 On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, takes the gradient of a 1x1 kernel at a fifth of
-the speed of a matrix product, and runs plain loops where the kernel is larger than the map; the form is chosen at lowering time by the
-platform of the computation, so a GPU keeps cuDNN's kernels. The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
+the speed of a matrix product and that of a larger kernel at a third to a half of the speed of `kernel_gradient`, and runs plain loops where
+the kernel is larger than the map; the form is chosen at lowering time by the platform of the computation, so a GPU keeps cuDNN's kernels.
+The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
 """
 import contextlib
 import contextvars
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 
 import jax
 
-from cnnlab.nn import clusters, depthwise, unfold
+from cnnlab.nn import clusters, depthwise, kernel_gradient, unfold
 from cnnlab.nn.geometry import Pads
 
 FEW = 16  # features up to which a convolution of one channel is faster forward as multiply-adds: 3 to 5 times; at 32 as fast, at 64 slower
@@ -37,8 +38,8 @@ def is_canonical() -> bool:
 def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
     """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the dtype of x.
 
-    Grouped kernels, and those of a single channel, have derivatives of any order in reverse mode; for forward mode (`jax.jvp`) trace
-    within `canonical()`.
+    Grouped kernels, those of a single channel and those for which `kernel_gradient` is worthwhile have derivatives of any order in reverse
+    mode; for forward mode (`jax.jvp`) trace within `canonical()`.
     """
     if _CANONICAL.get():
         return plain(x, kernel, stride, pads, groups)
@@ -50,6 +51,8 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: i
     if any(k > n for k, n in zip(kernel.shape[:2], x.shape[1:3], strict=True)):
         return jax.lax.platform_dependent(
             x, kernel, cpu=lambda x, w: unfold.forward(x, w, stride, pads), default=lambda x, w: plain(x, w, stride, pads))
+    if stride == 1 and kernel_gradient.worthwhile(x.shape, kernel.shape[:2], pads):
+        return _dense(x, kernel, pads)
     return plain(x, kernel, stride, pads)
 
 
@@ -95,3 +98,21 @@ def _backward(stride, pads, groups, kept, cotangent):
 
 
 _grouped.defvjp(_forward, _backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _dense(x, kernel, pads):
+    return plain(x, kernel, 1, pads)
+
+
+def _dense_backward(pads, kept, cotangent):
+    x, kernel = kept
+    (dx,) = jax.vjp(lambda x: plain(x, kernel, 1, pads), x)[1](cotangent)
+    dw = jax.lax.platform_dependent(
+        x, kernel, cotangent,
+        cpu=lambda x, w, ct: kernel_gradient.kernel_gradient(x, ct, w.shape[:2], pads),
+        default=lambda x, w, ct: jax.vjp(lambda w: plain(x, w, 1, pads), w)[1](ct)[0])
+    return dx, dw
+
+
+_dense.defvjp(lambda x, kernel, pads: (plain(x, kernel, 1, pads), (x, kernel)), _dense_backward)

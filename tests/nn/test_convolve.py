@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.nn import clusters, convolve
+from cnnlab.nn import clusters, convolve, kernel_gradient
 from cnnlab.nn.geometry import pair
 
 CASES = [  # channels, features, groups, kernel, stride, pads
@@ -22,6 +22,9 @@ CASES = [  # channels, features, groups, kernel, stride, pads
     (8, 6, 1, 1, 2, ((0, 0), (0, 0))),
     (8, 6, 1, 1, 2, ((1, 0), (0, 1))),  # padded, so not
     (1, 6, 1, 5, 1, ((0, 0), (2, 2))),  # one channel
+    (8, 6, 1, 3, 1, ((1, 1), (1, 1))),  # the kernel's gradient as products of shifted maps
+    (3, 5, 1, (2, 4), 1, ((0, 1), (2, 0))),
+    (3, 5, 1, (1, 3), 1, ((3, 2), (0, 0))),  # padded beyond the kernel
     (4, 6, 1, (9, 10), 1, ((3, 3), (2, 1))),  # wider than the map
     (4, 6, 1, (11, 3), 3, ((2, 2), (1, 1))),  # higher than the map
 ]
@@ -30,7 +33,13 @@ CASES = [  # channels, features, groups, kernel, stride, pads
 def drawn(channels, features, groups, kernel):
     rng = np.random.default_rng(0)
     return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in (
-        (2, 9, 8, channels), (*pair(kernel), channels // groups, features))]
+        (4, 9, 8, channels), (*pair(kernel), channels // groups, features))]
+
+
+@pytest.fixture(autouse=True)
+def small_maps_count_as_large(monkeypatch):
+    """One group an image or two, so that the small arrays here take the form that large ones take."""
+    monkeypatch.setattr(kernel_gradient, 'PIXELS', 72)
 
 
 @pytest.mark.parametrize(('channels', 'features', 'groups', 'kernel', 'stride', 'pads'), CASES)
@@ -98,7 +107,8 @@ def energy_gradients(form):
     return jax.jit(jax.grad(lambda x, w: jnp.square(form(x, w)).sum(), (0, 1)))
 
 
-ALL = (DEPTHWISE, GROUPED, (6, 4, 1, 1, 2, ((0, 0), (0, 0))), (1, 6, 1, 3, 2, ((1, 1), (1, 1))), (2, 3, 1, (3, 9), 1, ((1, 1), (1, 1))))
+ALL = (DEPTHWISE, GROUPED, (6, 4, 1, 1, 2, ((0, 0), (0, 0))), (1, 6, 1, 3, 2, ((1, 1), (1, 1))), (2, 3, 1, (3, 9), 1, ((1, 1), (1, 1))),
+       (6, 4, 1, 3, 1, ((1, 1), (1, 1))))
 every_form = pytest.mark.parametrize('case', [pytest.param(c, marks=[pytest.mark.slow] * (c is not DEPTHWISE)) for c in ALL])
 
 
@@ -146,7 +156,7 @@ def test_derivatives_of_second_order(case):
 @every_form
 def test_eight_devices_compute_what_one_computes(case):
     fast, _, (x, w) = forms(*case)
-    x = jnp.concatenate([x] * 4)
+    x = jnp.concatenate([x] * 2)
     mesh = jax.make_mesh((8,), ('data',), axis_types=(jax.sharding.AxisType.Auto,))
     split = jax.device_put(x, jax.NamedSharding(mesh, jax.sharding.PartitionSpec('data')))
     close(jax.jit(fast)(split, w), jax.jit(fast)(x, w))
@@ -191,3 +201,16 @@ def test_a_cluster_is_a_dense_convolution_of_its_own():
     fast, _, (x, w) = forms(*GROUPED)
     text = jax.jit(fast).lower(x, w).as_text()
     assert text.count('stablehlo.convolution') == len(clusters.bounds(9, 8)) - 1 == 2
+
+
+@pytest.mark.parametrize(('shape', 'kernel', 'pads', 'expected'), [
+    ((2, 9, 8, 3), (3, 3), ((1, 1), (1, 1)), True),
+    ((1, 9, 7, 3), (3, 3), ((1, 1), (1, 1)), False),  # too few pixels
+    ((2, 9, 8, 3), (1, 1), ((1, 1), (1, 1)), False),  # one tap: nothing is shifted
+    ((2, 9, 8, 3), (3, 3), ((0, 0), (1, 1)), False),  # 9 rows for 7
+    ((2, 10, 8, 3), (3, 3), ((0, 0), (0, 0)), True)])  # 10 rows for 8: a quarter more
+def test_kernel_gradients_change_their_form_only_where_it_is_faster(shape, kernel, pads, expected):
+    assert kernel_gradient.worthwhile(shape, kernel, pads) is expected
+    gradient = jax.jit(jax.grad(lambda w, x: convolve.convolve(x, w, 1, pads).sum()))
+    text = gradient.lower(jnp.zeros((*kernel, 3, 4)), jnp.zeros(shape)).as_text()
+    assert ('stablehlo.while' in text) is expected
