@@ -2,10 +2,17 @@
 
 The fan-in of a convolution kernel (kh, kw, c, features) is kh kw c, that of a dense kernel (inputs, features) is `inputs`.
 """
+import ast
 import math
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any
 
 import jax
 from jax.nn import initializers
+
+from cnnlab import names, tree
 
 Initializer = initializers.Initializer
 
@@ -49,3 +56,34 @@ def lecun1998(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
 def orthogonal(scale: float = 1.0) -> Initializer:
     """Rows or columns orthonormal, times `scale`: Saxe et al. 2013, arXiv:1312.6120."""
     return initializers.orthogonal(scale)
+
+
+NAMED: dict[str, Callable[..., Initializer]] = {
+    'constant': constant, 'gaussian': gaussian, 'xavier': xavier, 'xavier_fan_in': xavier_fan_in, 'he': he, 'lecun1998': lambda: lecun1998,
+    'orthogonal': orthogonal}
+
+
+def by_name(text: str) -> Initializer:
+    """The initialiser that a name and, in parentheses, its arguments say: 'he', 'gaussian(0.01)', "xavier('normal')".
+
+    Raises:
+      ValueError: there is none of that name, or its arguments are wrong.
+    """
+    match = re.fullmatch(r'\s*(\w+)\s*(?:\((.*)\))?\s*', text)
+    if not match:
+        raise ValueError(f"{text!r} is no initialiser; write a name, with plain values in parentheses, as in 'gaussian(0.01)'")
+    name = names.among('initialiser', match[1], NAMED)
+    try:
+        given = ast.literal_eval(f'({match[2]},)') if (match[2] or '').strip() else ()
+        return NAMED[name](*given)
+    except (SyntaxError, TypeError, ValueError):
+        raise ValueError(f'{text!r}: {name} takes no such arguments; write plain values such as {name}(0.01)') from None
+
+
+def redrawn(params: Any, initializer: Initializer, key: jax.Array) -> Any:
+    """The parameters with every kernel (a leaf whose path ends so) drawn anew, each by a key of its own; all else as it was."""
+    def drawn(path, w):
+        if path.rpartition('/')[2] != 'kernel':
+            return w
+        return initializer(jax.random.fold_in(key, zlib.crc32(path.encode())), w.shape, w.dtype)
+    return tree.map_with_name(drawn, params)

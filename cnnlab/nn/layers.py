@@ -11,11 +11,11 @@ from flax import linen as nn
 from cnnlab.nn import init
 from cnnlab.nn.convolve import canonical, convolve
 from cnnlab.nn.geometry import Padding, checked_windows, pair, resolve, same
-from cnnlab.nn.norms import LRN, BatchNorm, GroupNorm, LayerNorm, batch_norm_span
+from cnnlab.nn.norms import LRN, BatchNorm, BatchNormSettings, GroupNorm, LayerNorm, batch_norm_settings
 from cnnlab.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool
 
-__all__ = ['Act', 'AdaptiveAvgPool', 'AvgPool', 'BatchNorm', 'Conv', 'ConvNorm', 'Dense', 'GlobalMean', 'GroupNorm', 'LRN', 'LayerNorm',
-           'MaxPool', 'Scale', 'batch_norm_span', 'canonical', 'flatten', 'refuse_integers', 'refuse_rank']
+__all__ = ['Act', 'AdaptiveAvgPool', 'AvgPool', 'BatchNorm', 'BatchNormSettings', 'Conv', 'ConvNorm', 'Dense', 'GlobalMean', 'GroupNorm',
+           'LRN', 'LayerNorm', 'MaxPool', 'Scale', 'batch_norm_settings', 'canonical', 'flatten', 'refuse_integers', 'refuse_rank']
 
 
 def refuse_integers(module: nn.Module, x: jax.Array) -> None:

@@ -1,28 +1,55 @@
 """Normalisation layers. Statistics are computed and kept in float32 (float64 for float64 inputs), whatever the compute dtype."""
 import contextlib
 import contextvars
+import dataclasses
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from cnnlab import tree
 from cnnlab.nn import init
 
-_SPAN = contextvars.ContextVar('batch_norm_span', default=None)
+
+@dataclasses.dataclass(frozen=True)
+class BatchNormSettings:
+    """What a recipe says about every BatchNorm of a network; what is None is left to the layer.
+
+    span: images per statistic. Papers trained with 32 images a GPU and statistics per GPU; under jit over a mesh they would be over the
+      global batch. A layer's own `norm_span` goes before it.
+    momentum, eps: in place of the layer's.
+    frozen: layers whose path matches one of these regular expressions (`re.search`) use their running statistics in training too and do
+      not move them. Their scale and bias are parameters like any other.
+    """
+    span: int | None = None
+    momentum: float | None = None
+    eps: float | None = None
+    frozen: tuple[str, ...] = ()
+
+
+_SETTINGS = contextvars.ContextVar('batch_norm_settings', default=BatchNormSettings())
 
 
 @contextlib.contextmanager
-def batch_norm_span(span: int | None) -> Iterator[None]:
-    """Within it, every BatchNorm that states no `norm_span` of its own takes its statistics over `span` images.
-
-    Papers trained with 32 images a GPU and statistics per GPU; under jit over a mesh they would be over the global batch.
-    """
-    token = _SPAN.set(span)
+def batch_norm_settings(settings: BatchNormSettings) -> Iterator[None]:
+    """Within it, every BatchNorm follows these settings; an inner one replaces an outer one whole."""
+    token = _SETTINGS.set(settings)
     try:
         yield
     finally:
-        _SPAN.reset(token)
+        _SETTINGS.reset(token)
+
+
+def check_frozen(settings: BatchNormSettings, batch_stats: Any) -> None:
+    """Raises ValueError where a pattern of `settings.frozen` matches no layer that has batch statistics; the sentence names it."""
+    layers = sorted({path.rpartition('/')[0] for path in tree.named_leaves(batch_stats)})
+    idle = [p for p in settings.frozen if not any(re.search(p, layer) for layer in layers)]
+    if idle:
+        some = f'layers with batch statistics are {", ".join(layers[:6])}{", ..." if len(layers) > 6 else ""} ({len(layers)} in all)'
+        raise ValueError(f'the patterns {idle} of frozen batch norm match no layer; {some if layers else "the network has no batch norm"}')
 
 
 def _vector(v, x):
@@ -34,8 +61,8 @@ class BatchNorm(nn.Module):
 
     In training it uses the batch's mean and biased variance and moves `batch_stats` by `1 - momentum` towards them (torch's momentum 0.1
     is 0.9 here; torch moves towards the unbiased variance); else it uses `batch_stats`.
-    `norm_span` is the number of images per statistic (None: what `batch_norm_span` says, else the global batch); running statistics are the
-    mean over spans.
+    `norm_span` is the number of images per statistic (None: what `batch_norm_settings` says, else the global batch); running statistics are
+    the mean over spans. `batch_norm_settings` may replace momentum and epsilon, and freeze layers.
     """
     momentum: float = 0.9
     eps: float = 1e-5
@@ -50,8 +77,11 @@ class BatchNorm(nn.Module):
         mean = self.variable('batch_stats', 'mean', jnp.zeros, (features,), jnp.float32)
         var = self.variable('batch_stats', 'var', jnp.ones, (features,), jnp.float32)
         shape, y = x.shape, x.astype(dtype)
-        if train:
-            span = self.norm_span or _SPAN.get() or shape[0]
+        settings = _SETTINGS.get()
+        momentum = self.momentum if settings.momentum is None else settings.momentum
+        eps = self.eps if settings.eps is None else settings.eps
+        if train and not any(re.search(p, '/'.join(self.path)) for p in settings.frozen):
+            span = self.norm_span or settings.span or shape[0]
             if shape[0] % span:
                 raise ValueError(f'norm_span {span} does not divide the batch of {shape[0]} images')
             y = y.reshape(-1, span, *shape[1:])
@@ -61,10 +91,10 @@ class BatchNorm(nn.Module):
             if not self.is_initializing():
                 for running, now in ((mean, m), (var, v)):
                     now = now.reshape(-1, features).mean(0).astype(running.value.dtype)
-                    running.value = self.momentum * running.value + (1 - self.momentum) * now
+                    running.value = momentum * running.value + (1 - momentum) * now
         else:
             m, v = _vector(mean.value, x), _vector(var.value, x)
-        gain = jax.lax.rsqrt(v + self.eps)
+        gain = jax.lax.rsqrt(v + eps)
         if self.scale:
             gain = gain * _vector(self.param('scale', self.scale_init, (features,)), y)
         y = (y - m) * gain

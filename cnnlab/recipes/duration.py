@@ -1,20 +1,29 @@
-"""Lengths of time in training: '20 epochs', '64000 steps', '1e6 examples' -> steps."""
+"""Lengths of time in training: '20 epochs', '64000 steps', '1e6 examples', '75 percent' of the run -> steps."""
 import re
 
 from cnnlab import names
 
-_UNITS = ('steps', 'epochs', 'examples')
+_UNITS = ('steps', 'epochs', 'examples', 'percent')
 
 
-def steps(text: str, examples: int, batch: int) -> int:
-    """How many optimiser updates `text` is, for a training set of `examples` images and a global batch of `batch`; rounded to whole steps.
+def steps(text: str, examples: int, batch: int, run: int | None = None) -> int:
+    """How many optimiser updates `text` is; rounded to whole steps.
+
+    Args:
+      text: '<number> <unit>'; 'percent' is also written '%'.
+      examples: images of the training set.
+      batch: images per step, over all devices.
+      run: steps of the whole run, which percentages are of.
 
     Raises:
-      ValueError: not '<number> steps|epochs|examples', or negative.
+      ValueError: not '<number> steps|epochs|examples|percent', or negative; a percentage where the length of the run is what is asked for.
     """
-    match = re.fullmatch(r'\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]+)\s*', str(text))
+    match = re.fullmatch(r'\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]+|%)\s*', str(text))
     if not match:
         raise ValueError(f"{text!r} is no duration; write a number and {', '.join(_UNITS)}, as in '20 epochs'")
-    number, unit = float(match[1]), match[2] if match[2].endswith('s') else match[2] + 's'
+    number, unit = float(match[1]), match[2]
+    unit = 'percent' if unit in ('%', 'percent') else unit if unit.endswith('s') else unit + 's'
     names.among('unit of duration', unit, _UNITS)
-    return round(number * {'steps': 1.0, 'epochs': examples / batch, 'examples': 1 / batch}[unit])
+    if unit == 'percent' and run is None:
+        raise ValueError(f'{text!r} is a share of the run and cannot be its length; give steps, epochs or examples')
+    return round(number * {'steps': 1.0, 'epochs': examples / batch, 'examples': 1 / batch, 'percent': (run or 0) / 100}[unit])

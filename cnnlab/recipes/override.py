@@ -44,9 +44,9 @@ def _refuse(name, text, wanted):
 
 
 def typed(name: str, text: str, hint: Any) -> Any:
-    """`text` as the type `hint`, one of int, float, str, tuple[str, ...], tuple[float, ...], Mapping, or one of these or None."""
+    """`text` as the type `hint`: int, float, bool, str, tuple[str, ...], tuple[float, ...], tuple[float | str, ...], Mapping, or one or None."""
     value = _literal(text)
-    if isinstance(hint, types.UnionType):
+    if isinstance(hint, types.UnionType):  # only `... | None` gets here
         if value is None:
             return None
         hint = next(h for h in typing.get_args(hint) if h is not type(None))
@@ -56,14 +56,22 @@ def typed(name: str, text: str, hint: Any) -> Any:
     if origin is Mapping:
         if not isinstance(value, dict):
             raise _refuse(name, text, "a dict such as {'num_classes': 10}")
+        if typing.get_args(hint)[1] is float and not all(_is_number(v) for v in value.values()):
+            raise _refuse(name, text, "a dict of numbers such as {'bias$': 2.0}")
+        return value
+    if hint is bool and isinstance(value, bool):
         return value
     if hint is str:
         return text.strip() if not isinstance(value, str) else value
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+    if hint is float and _is_number(value):
         return float(value)
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise _refuse(name, text, {int: 'a whole number', float: 'a number'}[hint])
+    raise _refuse(name, text, {int: 'a whole number', float: 'a number', bool: 'True or False'}[hint])
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _tuple(name, text, value, item):
@@ -71,7 +79,11 @@ def _tuple(name, text, value, item):
     if not isinstance(value, list | tuple):
         value = [_literal(t) for t in re.split(r',(?![^(]*\))', text) if t.strip()]
     if item is float:
-        if not all(isinstance(v, int | float) for v in value):
+        if not all(map(_is_number, value)):
             raise _refuse(name, text, 'numbers, as in 0.5,0.75')
         return tuple(map(float, value))
+    if item == float | str:
+        if not all(_is_number(v) or re.match(r'\s*[0-9.]', str(v)) for v in value):
+            raise _refuse(name, text, 'numbers or durations, as in 0.5,0.75 or 30 epochs,60 epochs')
+        return tuple(float(v) if _is_number(v) else str(v).strip() for v in value)
     return tuple(map(str, value))

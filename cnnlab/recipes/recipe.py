@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cnnlab import names
 from cnnlab.recipes import duration
 
 
@@ -24,23 +25,53 @@ class Recipe:
     normalise: str = 'channel'  # a kind of data.normalise.statistics, from the training images
     duration: str = '10 epochs'
     batch: int = 128  # images per step, over all devices
+    accumulate: int = 1  # parts that a batch goes through the network in, one after another; a step stays one optimiser update
     loss: str = 'softmax'
-    smoothing: float = 0.0  # label smoothing, for the softmax loss
+    smoothing: float = 0.0  # label smoothing, for the losses that take it
+    target_threshold: float | None = None  # of binary cross-entropy: targets above it become 1, all others 0
     balance: float = 0.0  # power of the class weights of the training loss (data.balance): 1 weighs all classes the same
+    aux_weight: float = 0.3  # of the loss of each auxiliary head, where the network has them
+    l1: float = 0.0  # penalties that are added to the loss, over the parameters of `decayed`: l1 |w| and l2 / 2 w^2
+    l2: float = 0.0
     optimiser: str = 'momentum'
     rate: float = 0.1  # learning rate after the warm-up
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)  # {pattern of a path: factor on the rate there}
     momentum: float = 0.9
+    beta2: float | None = None  # decay of the mean of squared gradients; None is what the optimiser has
+    eps: float | None = None  # what keeps the optimiser's divisor from zero; None is what it has
     decay: float = 0.0  # weight decay
     decayed: tuple[str, ...] = ('.*',)  # which parameters decay, by path
+    decay_form: str = ''  # 'coupled' or 'decoupled'; '' is what the optimiser has
+    frozen: tuple[str, ...] = ()  # which parameters are not trained, by path
+    filter_rms: float = 0.0  # largest root mean square of a convolution filter, to which it is scaled back; 0 is no limit
     schedule: str = 'cosine'
-    boundaries: tuple[float, ...] = ()  # of the step schedule, as shares of the run
-    factor: float = 0.1  # of the step schedule
+    boundaries: tuple[float | str, ...] = ()  # of the step, piecewise and one_cycle schedules: shares of the run, or durations
+    factor: float = 0.1  # of the step, exponential, inverse_time and plateau schedules
+    values: tuple[float, ...] = ()  # of the piecewise schedule: factors on the rate
+    every: str = '1 epochs'  # period of the exponential and inverse_time schedules, first cycle of cosine_restarts
+    staircase: bool = False  # of the exponential schedule: it changes once a period
+    growth: int = 1  # of cosine_restarts: each cycle is so many times as long as the one before
+    power: float = 1.0  # of the polynomial schedule
+    end: float = 0.0  # last rate of the polynomial and cosine schedules, as a share of `rate`
+    patience: int = 5  # of the plateau schedule: evaluations in a row without a lower validation loss
     warmup: str = '0 steps'
     warmup_start: float = 0.0  # rate at the start of the warm-up, as a share of `rate`
     warmup_form: str = 'linear'
     clip: float = 0.0  # largest global norm of the gradient; 0 is no limit
-    norm_span: int | None = None  # images per batch-norm statistic; None is the global batch
+    clip_value: float = 0.0  # largest absolute value of an element of the gradient; 0 is no limit
+    lookahead: int = 0  # updates after which the slow weights of Lookahead follow; 0 is none
+    lookahead_step: float = 0.5  # the share of the way that they go
+    norm_span: int | None = None  # images per batch-norm statistic; None is the global batch (its parts, where gradients are accumulated)
+    norm_momentum: float | None = None  # of every batch norm; None is each layer's own
+    norm_eps: float | None = None  # likewise
+    norm_frozen: tuple[str, ...] = ()  # batch norms, by path, that use their running statistics in training and do not move them
+    norm_exact: str = '0 steps'  # training images over which batch statistics are computed anew at the end; 0 keeps the running ones
     ema: float = 0.0  # decay of the moving average of parameters that evaluation uses; 0 is none
+    average: str = ''  # in place of ema: 'polyak' or 'swa', the arithmetic mean
+    average_every: str = '1 steps'  # how often the average moves
+    average_from: str = '0 steps'  # up to here the average is a copy
+    stop_patience: int = 0  # evaluations in a row without a better validation top-1 after which the run stops; 0 never stops it
+    init: str = ''  # how kernels are initialised, in place of the network's own: a name of nn.init, as in 'gaussian(0.01)'
     precision: str = 'float32'  # dtype of images and activations: float32, bfloat16 or float64
     evaluate_every: str = '1 epochs'
     checkpoint_every: str = '1 epochs'
@@ -50,16 +81,27 @@ class Recipe:
 
     def steps(self, text: str, examples: int) -> int:
         """A duration of this recipe in steps; `examples` is the size of its training set."""
-        return duration.steps(text, examples, self.batch)
+        return duration.steps(text, examples, self.batch, self.total(examples))
+
+    def total(self, examples: int) -> int:
+        """How many steps the run has on a training set of `examples` images."""
+        return duration.steps(self.duration, examples, self.batch)
 
     def to_json(self) -> str:
         """A JSON object, one field a line."""
-        return json.dumps({**vars(self), 'fields': dict(self.fields)}, indent=1, default=list)
+        return json.dumps({**vars(self), 'fields': dict(self.fields), 'rates': dict(self.rates)}, indent=1, default=list)
 
 
 def from_json(text: str) -> Recipe:
-    """The inverse of `Recipe.to_json`."""
+    """The inverse of `Recipe.to_json`. Fields that an older recipe lacks have their default.
+
+    Raises:
+      ValueError: it states a field that recipes do not have.
+    """
     loaded = json.loads(text)
+    known = [f.name for f in dataclasses.fields(Recipe)]
+    for name in loaded:
+        names.among('recipe field', name, known)
     return Recipe(**{k: tuple(v) if isinstance(v, list) else v for k, v in loaded.items()})
 
 

@@ -11,13 +11,16 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from cnnlab import losses, names
+from cnnlab import losses, names, tree
 from cnnlab.data import balance, normalise, parse, sources
 from cnnlab.data.source import Source
 from cnnlab.data.views import View
 from cnnlab.models import registry
-from cnnlab.optim import rules, schedules
+from cnnlab.nn import init as initialisers
+from cnnlab.nn.norms import BatchNormSettings, check_frozen
+from cnnlab.recipes import training
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.train import exact_norm
 from cnnlab.train import mesh as meshes
 from cnnlab.train import state as states
 from cnnlab.train import step as steps
@@ -41,6 +44,7 @@ class Job:
     init: Callable[[jax.Array], states.TrainState]  # seed -> state
     train_step: Callable
     eval_step: Callable
+    moments_step: Callable  # of `exact_norm`
 
     @property
     def classes(self) -> int:
@@ -93,39 +97,58 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
     fields = {'num_classes': train.num_classes, **recipe.fields}
     model = registry.create(recipe.model, **fields)
     mean, std = normalise.statistics(train, recipe.normalise)
-    total = recipe.steps(recipe.duration, len(train))
+    total = recipe.total(len(train))
     if total < 1:
         raise ValueError(f'{recipe.duration} is less than one step of {recipe.batch} images')
-    schedule = schedules.build(
-        recipe.schedule, recipe.rate, total, boundaries=recipe.boundaries, factor=recipe.factor,
-        warmup=recipe.steps(recipe.warmup, len(train)), warmup_start=recipe.warmup_start, warmup_form=recipe.warmup_form)
-    tx = rules.build(recipe.optimiser, schedule, momentum=recipe.momentum, decay=recipe.decay, decayed=recipe.decayed)
-    if recipe.clip:
-        tx = optax.chain(optax.clip_by_global_norm(recipe.clip), tx)
-    loss = losses.by_name(recipe.loss)
-    if recipe.smoothing:
-        if recipe.loss != 'softmax':
-            raise ValueError(f'label smoothing goes with the softmax loss, not with {recipe.loss}')
-        loss = functools.partial(losses.softmax, smoothing=recipe.smoothing)
-    if recipe.balance:
-        weights = balance.class_weights(train.labels(), train.num_classes, recipe.balance)
-        loss = functools.partial(losses.weighted, loss=loss, weights=weights)
+    schedule = training.schedule(recipe, len(train))
+    tx, average, norm = training.optimiser(recipe, schedule), training.average(recipe, len(train)), training.batch_norm(recipe)
+    weights = balance.class_weights(train.labels(), train.num_classes, recipe.balance) if recipe.balance else None
+    loss = training.loss(recipe, weights)
     if min(recipe.mixup, recipe.cutmix) < 0:
         raise ValueError(f'mixup and cutmix are 0 (none) or parameters above 0, not {recipe.mixup} and {recipe.cutmix}')
-    shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype}
+    shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype, 'norm': norm}
     image = jax.ShapeDtypeStruct((1, *_viewed_shape(train, view)), dtype)
     if np.ndim(mean) == 3 and np.shape(mean) != image.shape[1:]:
         own, viewed = (' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:]))
         raise ValueError(f'normalise={recipe.normalise} has a mean image of {own} and the view makes images of {viewed}; '
                          'normalise=channel goes with any size')
-    init = jax.jit(functools.partial(states.init_state, model, tx, image=image, ema=bool(recipe.ema)))
-    jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))  # a network that does not fit its images says so now
+    init = jax.jit(functools.partial(
+        states.init_state, model, tx, image=image, ema=average is not None, stops=bool(recipe.stop_patience),
+        initializer=initialisers.by_name(recipe.init) if recipe.init else None))
+    shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))  # a network that does not fit its images says so now
+    _check(recipe, data, mesh, norm, shapes)
     return Job(
         recipe, data, parse.parse(*recipe.augment, *recipe.view), view, model, schedule, mesh, image, total, init,
         meshes.parallel_train(functools.partial(
-            steps.train_step, **shared, tx=tx, loss=loss, norm_span=recipe.norm_span, ema=recipe.ema, flip=recipe.device_flip,
-            mixup=recipe.mixup, cutmix=recipe.cutmix, hosts=jax.process_count()), mesh),
-        meshes.parallel_eval(functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss)), mesh))
+            steps.train_step, **shared, tx=tx, loss=loss, average=average, flip=recipe.device_flip, mixup=recipe.mixup,
+            cutmix=recipe.cutmix, hosts=jax.process_count(), accumulate=recipe.accumulate, penalty=training.penalty(recipe),
+            frozen=recipe.frozen, aux_weight=recipe.aux_weight), mesh),
+        meshes.parallel_eval(functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss)), mesh),
+        jax.jit(functools.partial(exact_norm.moments, **shared)))
+
+
+def _check(recipe: Recipe, data: dict[str, Source], mesh: Mesh, norm: BatchNormSettings, shapes: states.TrainState) -> None:
+    """Raises ValueError for what fields of a recipe can be only together with others, its data, devices or network."""
+    parts = recipe.accumulate * mesh.size
+    if recipe.accumulate < 1 or recipe.batch % parts:
+        below = recipe.batch // max(parts, 1) * parts
+        near = ' or '.join(str(b) for b in (below, below + parts) if b > 0)
+        raise ValueError(f'a batch of {recipe.batch} images does not divide into {recipe.accumulate} parts over {mesh.size} devices'
+                         + (f'; the nearest that do are {near}' if recipe.accumulate >= 1 else ''))
+    if 'validation' not in data:
+        for field, used in (('schedule=plateau', recipe.schedule == 'plateau'), ('stop_patience', recipe.stop_patience)):
+            if used:
+                raise ValueError(f'{field} watches the validation images and there are none; set some aside with holdout or fold')
+    if recipe.stop_patience < 0:
+        raise ValueError(f'stop_patience is 0 (never) or a number of evaluations, got {recipe.stop_patience}')
+    exact = recipe.steps(recipe.norm_exact, len(data['train']))
+    if exact and recipe.stop_patience:
+        raise ValueError('norm_exact computes statistics at the end of a run of fixed length, and stop_patience may end it before')
+    if recipe.average == 'swa' and shapes.batch_stats and not exact:
+        raise ValueError("average=swa needs the batch statistics of the mean network, as in norm_exact='1 epochs'")
+    check_frozen(norm, shapes.batch_stats)
+    if recipe.frozen and all(jax.tree.leaves(tree.mask(shapes.params, recipe.frozen))):
+        raise ValueError(f'the patterns {recipe.frozen} of frozen parameters match all of them; nothing is left to train')
 
 
 def _viewed_shape(source: Source, view: View) -> tuple[int, ...]:

@@ -3,18 +3,20 @@ import dataclasses
 import json
 import pathlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
 from cnnlab.data import stream
+from cnnlab.optim import plateau
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report import plots
 from cnnlab.report.files import write_text
+from cnnlab.train import exact_norm, metrics, stopping, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
-from cnnlab.train import metrics, workdir
 from cnnlab.train.checkpoint import Checkpoints
 from cnnlab.train.evaluate import evaluate
 from cnnlab.train.job import Job
@@ -32,7 +34,7 @@ class Result:
     steps: int
     seconds: float  # of training, evaluation and compilation not counted
     images_per_second: float
-    final: dict[str, dict[str, float]]  # split -> {'n', 'top1', 'top5', 'loss'} of the last state
+    final: dict[str, dict[str, float]]  # split -> {'n', 'top1', 'top5', 'loss'} of the last state; of the best where it may stop early
     best_step: int  # of the highest validation top-1; 0 where there was no validation
     directory: pathlib.Path
 
@@ -78,6 +80,7 @@ class _Run:
         self.evaluate_every = job.steps(recipe.evaluate_every)
         self.checkpoint_every = job.steps(recipe.checkpoint_every)
         self.log_every = job.steps(recipe.log_every)
+        self.stopped = stopping.over(self.state.control, recipe.stop_patience)
 
     def _start(self) -> TrainState:
         """The newest checkpoint, else the state at step 0."""
@@ -91,7 +94,8 @@ class _Run:
         """Trains to the end and writes the result."""
         try:
             self._train()
-            final = {s: self._final(s) for s in ('validation', 'test') if s in self.job.data}
+            chosen = self._choose()
+            final = {s: self._final(s, chosen) for s in ('validation', 'test') if s in self.job.data}
             result = self._result(final)
             for key in ('loss', 'top1'):
                 plots.save(plots.learning_curves({self.path.name: metrics.curve([self.log.records], key)}, key), self.path / f'{key}.png')
@@ -105,11 +109,12 @@ class _Run:
 
     def _train(self) -> None:
         job, total = self.job, self.job.total
-        batches = stream.train_batches(job.data['train'], job.train_view, seed=int(self.seed), batch=job.recipe.batch, step=self.step,
-                                       host=jax.process_index(), hosts=jax.process_count(), workers=self.workers)
+        if self.stopped:
+            return
+        batches = self._batches(self.step)
         clock = time.perf_counter()
         ready = meshes.split(next(batches), job.mesh)
-        while self.step < total:
+        while self.step < total and not self.stopped:
             self.state, found = job.train_step(self.state, ready, self.seed)
             self.step += 1
             self.window.append((self.step, found))
@@ -124,6 +129,11 @@ class _Run:
                 clock = self._pause(clock, **due)
         getattr(batches, 'close', lambda: None)()
 
+    def _batches(self, step: int) -> Iterator[dict[str, np.ndarray]]:
+        """This host's rows of the batches from that step on."""
+        return stream.train_batches(self.job.data['train'], self.job.train_view, seed=int(self.seed), batch=self.job.recipe.batch, step=step,
+                                    host=jax.process_index(), hosts=jax.process_count(), workers=self.workers)
+
     def _due(self) -> dict[str, bool]:
         """What is to be done after this step; {} where it is nothing."""
         last = self.step == self.job.total
@@ -136,11 +146,13 @@ class _Run:
     def _pause(self, clock: float, evaluation: bool, save: bool) -> float:
         """Logs, validates and saves; returns the time at which training goes on. A checkpoint always ends a window of the log."""
         self._record(clock)
+        if self.step == self.job.total:
+            self._exact_statistics()
         validation = None
         if evaluation:
             validation = self._evaluate('validation')
             self.log.append({'step': self.step, 'split': 'validation', **validation})
-            self._remember(validation['top1'])
+            self._remember(validation)
         if save:
             self._report(validation)
             self._refuse_broken(self.state)
@@ -162,15 +174,39 @@ class _Run:
         timed, self.untimed = len(window) - self.untimed, 0
         speed = timed * self.job.recipe.batch / elapsed if timed else 0.0
         record = {'step': self.step, 'split': 'train', 'epoch': self.step * self.job.recipe.batch / len(self.job.data['train']), **mean,
-                  'rate': float(self.job.schedule(self.step - 1)), 'seconds': self.seconds}
+                  'rate': float(self.job.schedule(self.step - 1)) * plateau.scale(self.state.opt_state), 'seconds': self.seconds}
         self.log.append({**record, 'images_per_second': speed} if timed else record)
         self.progress.show(self.step, mean['loss'], mean['top1'], speed)
 
-    def _remember(self, top1: float) -> None:
-        """The best validation so far is part of the state, so that it survives a restart."""
-        if top1 > float(self.state.control['best']):
-            control = {'best': np.float32(top1), 'best_step': np.int32(self.step)}
-            self.state = self.state.replace(control=meshes.replicated(control, self.job.mesh))
+    def _remember(self, validation: dict[str, float]) -> None:
+        """What validation decides is part of the state, so that it survives a restart: the best so far, early stopping, a plateau."""
+        recipe = self.job.recipe
+        control = stopping.remember(self.state.control, validation['top1'], self.step)
+        self.stopped = stopping.over(control, recipe.stop_patience)
+        self.state = self.state.replace(control=meshes.replicated(control, self.job.mesh))
+        if recipe.schedule == 'plateau':
+            opt_state = plateau.observe(self.state.opt_state, validation['loss'], factor=recipe.factor, patience=recipe.patience)
+            self.state = self.state.replace(opt_state=meshes.replicated(opt_state, self.job.mesh))
+
+    def _exact_statistics(self) -> None:
+        """Batch statistics computed anew at the end, where the recipe asks for it."""
+        job = self.job
+        n = job.recipe.steps(job.recipe.norm_exact, len(job.data['train']))
+        if n:
+            batches = self._batches(0)
+            state = exact_norm.recomputed(job.moments_step, self.state, (meshes.split(next(batches), job.mesh) for _ in range(n)))
+            getattr(batches, 'close', lambda: None)()
+            self.state = meshes.replicated(state, job.mesh)
+
+    def _choose(self) -> int:
+        """The step whose state counts, made the present one: the last, or the best one kept where the run may stop early."""
+        if not self.job.recipe.stop_patience:
+            return self.step
+        self.checkpoints.wait()
+        scored = dict(zip(*metrics.series(self.log.records, 'validation', 'top1'), strict=True))
+        best = max((s for s in self.checkpoints.steps() if s in scored), key=scored.get)
+        self.state = meshes.replicated(self.checkpoints.restore(jax.eval_shape(self.job.init, self.seed), best), self.job.mesh)
+        return best
 
     def _refuse_broken(self, state: TrainState) -> None:
         """The parameters can overflow in the very update whose loss was finite; such a state must not replace a good checkpoint."""
@@ -190,9 +226,9 @@ class _Run:
             shown['validation top-1'] = f'{validation["top1"]:.2%}'
         self.progress.line(self.step, self.seconds / self.step * (self.job.total - self.step), **shown)
 
-    def _final(self, split: str) -> dict[str, Any]:
-        """The figures of a split for the last state; the validation of the last step stands in the log already."""
-        record = next((r for r in reversed(self.log.records) if (r['step'], r['split']) == (self.step, split)), None)
+    def _final(self, split: str, step: int) -> dict[str, Any]:
+        """The figures of a split for the present state, that of `step`; its validation stands in the log already."""
+        record = next((r for r in reversed(self.log.records) if (r['step'], r['split']) == (step, split)), None)
         return {k: record[k] for k in ('n', 'top1', 'top5', 'loss')} if record else self._evaluate(split)
 
     def _evaluate(self, split: str) -> dict[str, Any]:

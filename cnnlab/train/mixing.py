@@ -10,14 +10,19 @@ import numpy as np
 
 
 class Mixed(NamedTuple):
-    """Images with two labels each: the loss is weight * loss(label) + (1 - weight) * loss(other).
+    """Images with two labels each; their loss is that of the soft label with these two shares.
 
-    For a loss that is linear in its target, as cross-entropies are, that is the loss of the soft target with these two shares.
+    For losses that are linear in their target, as cross-entropy is, that is weight * loss(label) + (1 - weight) * loss(other).
     """
     image: jax.Array
     label: jax.Array
     other: jax.Array
     weight: jax.Array  # float32 (), the share of `label`
+
+
+def soft_labels(label: jax.Array, other: jax.Array, weight: jax.Array, classes: int) -> jax.Array:
+    """float32 (n, classes): `weight` at `label` and 1 - weight at `other`, 1 where they are the same."""
+    return weight * jax.nn.one_hot(label, classes) + (1 - weight) * jax.nn.one_hot(other, classes)
 
 
 def positions(batch: int, hosts: int) -> np.ndarray:

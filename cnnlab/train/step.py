@@ -1,4 +1,5 @@
 """The train step and the evaluation step: pure functions of (state, batch), jitted by `mesh.parallel`."""
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -6,13 +7,15 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
+from cnnlab import tree
 from cnnlab.losses import Loss
-from cnnlab.nn.layers import batch_norm_span
+from cnnlab.nn.norms import BatchNormSettings, batch_norm_settings
+from cnnlab.optim.average import Average
 from cnnlab.train import mixing
 from cnnlab.train.state import TrainState
 
 Metrics = dict[str, jax.Array]
-_FLIP, _MIX = 1, 2  # what random numbers are for, besides dropout
+_FLIP, _MIX, _PARTS = 1, 2, 3  # what random numbers are for, besides dropout
 
 
 def normalised(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
@@ -30,49 +33,88 @@ def normalised(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
 
 
 def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation,
-               loss: Loss, mean: Any, std: Any, dtype: Any = jnp.float32, norm_span: int | None = None,
-               ema: float = 0.0, flip: bool = False, mixup: float = 0.0, cutmix: float = 0.0, hosts: int = 1) -> tuple[TrainState, Metrics]:
+               loss: Loss, mean: Any, std: Any, dtype: Any = jnp.float32, norm: BatchNormSettings = BatchNormSettings(),  # noqa: B008
+               average: Average | None = None, flip: bool = False, mixup: float = 0.0, cutmix: float = 0.0, hosts: int = 1,
+               accumulate: int = 1, penalty: Callable[[Any], jax.Array] | None = None, frozen: Sequence[str] = (),
+               aux_weight: float = 0.3) -> tuple[TrainState, Metrics]:
     """One optimiser update.
 
     Args:
       state: the state before; its buffers may be donated.
       batch: {'image': uint8 (n, h, w, c), 'label': int32 (n,)}.
       seed: uint32; dropout's key is fold_in(key(seed), step), so no key needs to be kept.
-      loss: per image, of the main logits; auxiliary heads are not part of it.
+      loss: per image, of the logits.
+      norm: what is said about every batch norm.
+      average: how `state.ema` moves, where there is one.
       flip, mixup, cutmix: see `mixing`; images are mirrored before the mean is taken off, and mixed after. With them, 'loss' is that of
         the mixed labels and 'top1' counts the label with the larger share.
       hosts: over how many processes the batch is spread, see `mixing.positions`.
+      accumulate: the batch goes through the network in so many parts, one after another, and the gradient is their mean. Every part is
+        normalised by its own batch statistics; the running ones move once, by the mean over the parts: as with a span of a part's size.
+      penalty: what is added to the loss for these parameters.
+      frozen: patterns of the parameters that get no gradient; `tx` must leave them alone (`optim.transforms.freezing`).
+      aux_weight: of the loss of each auxiliary head, for networks that return (logits, aux, ...) in training.
 
     Returns:
-      The state after, and means over the batch before the update: {'loss', 'top1', 'grad_norm'}.
+      The state after, and means over the batch before the update: {'loss': of all that is minimised, 'top1', 'grad_norm'}.
     """
     key = jax.random.fold_in(jax.random.key(seed), state.step)
     image = mixing.mirrored(jax.random.fold_in(key, _FLIP), batch['image'], hosts) if flip else batch['image']
-    image, label = normalised(image, mean, std, dtype), batch['label']
-    mixed = None
+    rows = {'image': normalised(image, mean, std, dtype), 'label': batch['label']}
+    share = jnp.ones(())
     if mixup or cutmix:
-        mixed = mixing.mix(jax.random.fold_in(key, _MIX), image, label, mixup=mixup, cutmix=cutmix, hosts=hosts)
-        image = mixed.image
+        mixed = mixing.mix(jax.random.fold_in(key, _MIX), **rows, mixup=mixup, cutmix=cutmix, hosts=hosts)
+        rows, share = {'image': mixed.image, 'label': mixed.label, 'other': mixed.other}, mixed.weight
 
-    def objective(params):
-        with batch_norm_span(norm_span):
-            logits, moved = model.apply({'params': params, 'batch_stats': state.batch_stats}, image, train=True,
-                                        rngs={'dropout': key}, mutable=['batch_stats'])
-        values = loss(logits, label)
-        if mixed is not None:
-            values = mixed.weight * values + (1 - mixed.weight) * loss(logits, mixed.other)
-        return values.mean(), (logits, moved.get('batch_stats', {}))
+    def objective(params, rows, key):
+        if frozen:
+            params = jax.tree.map(lambda w, f: jax.lax.stop_gradient(w) if f else w, params, tree.mask(params, frozen))
+        with batch_norm_settings(norm):
+            found, moved = model.apply({'params': params, 'batch_stats': state.batch_stats}, rows['image'], train=True,
+                                       rngs={'dropout': key}, mutable=['batch_stats'])
+        logits, *aux = found if isinstance(found, tuple) else (found,)
+        label = truth = rows['label']
+        if 'other' in rows:
+            label = mixing.soft_labels(label, rows['other'], share, logits.shape[-1])
+            truth = jnp.where(share >= 0.5, truth, rows['other'])
+        value = loss(logits, label).mean() + sum(aux_weight * loss(a, label).mean() for a in aux)
+        if penalty is not None:
+            value = value + penalty(params)
+        batch_stats = moved.get('batch_stats', {})
+        if accumulate > 1:  # a sum of what stays as it is would be rounded
+            batch_stats = jax.tree.map(jnp.subtract, batch_stats, state.batch_stats)
+        return value, ((rank_of_truth(logits, truth) < 1).mean(), batch_stats)
 
-    (value, (logits, batch_stats)), grads = jax.value_and_grad(objective, has_aux=True)(state.params)
+    graded = jax.value_and_grad(objective, has_aux=True)
+    if accumulate == 1:
+        (value, (top1, batch_stats)), grads = graded(state.params, rows, key)
+    else:
+        (value, (top1, moved)), grads = _accumulated(graded, state.params, rows, jax.random.fold_in(key, _PARTS), accumulate)
+        batch_stats = jax.tree.map(jnp.add, state.batch_stats, moved)
     updates, opt_state = tx.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    average = state.ema
-    if ema:
-        average = optax.incremental_update({'params': params, 'batch_stats': batch_stats}, state.ema, 1 - ema)
-    new = state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=average)
-    truth = label if mixed is None else jnp.where(mixed.weight >= 0.5, label, mixed.other)
-    top1 = (rank_of_truth(logits, truth) < 1).mean()
+    ema = state.ema
+    if average is not None:
+        ema = average.update(ema, {'params': params, 'batch_stats': batch_stats}, state.step + 1)
+    new = state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
     return new, {'loss': value, 'top1': top1, 'grad_norm': optax.tree.norm(grads)}
+
+
+def _accumulated(graded: Callable, params: Any, rows: dict[str, jax.Array], key: jax.Array, parts: int) -> Any:
+    """The mean of `graded(params, rows, key)` over the parts of a batch, part i being rows i, i + parts, ... (so each device has its share).
+
+    A scan: one part's activations are held at a time, and one sum.
+    """
+    def part(x):
+        return jnp.moveaxis(x.reshape(-1, parts, *x.shape[1:]), 1, 0)
+
+    def add(total, turn):
+        return jax.tree.map(jnp.add, total, graded(params, *turn)), None
+
+    turns = jax.tree.map(part, rows), jax.random.split(key, parts)
+    like = jax.eval_shape(graded, params, *jax.tree.map(lambda x: x[0], turns))
+    total, _ = jax.lax.scan(add, jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like), turns)
+    return jax.tree.map(lambda x: x / parts, total)
 
 
 def rank_of_truth(logits: jax.Array, labels: jax.Array) -> jax.Array:
@@ -87,14 +129,15 @@ def rank_of_truth(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def eval_step(state: TrainState, batch: dict[str, jax.Array], *, model: nn.Module, loss: Loss, mean: Any, std: Any,
-              dtype: Any = jnp.float32) -> Metrics:
+              dtype: Any = jnp.float32, norm: BatchNormSettings = BatchNormSettings()) -> Metrics:  # noqa: B008
     """Sums over the images whose mask is 1: {'n', 'top1', 'top5', 'loss', 'confusion'}; uses the moving average where there is one.
 
     'confusion' is int32 (k, k), counts of (true class, predicted class); images with a NaN logit are in no column.
     Counts are int32, 'loss' is float32.
     """
     variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
-    logits = model.apply(variables, normalised(batch['image'], mean, std, dtype), train=False)
+    with batch_norm_settings(norm):
+        logits = model.apply(variables, normalised(batch['image'], mean, std, dtype), train=False)
     labels, mask = batch['label'], batch['mask'] > 0
     rank = rank_of_truth(logits, labels)
     known = mask & ~jnp.isnan(logits).any(1)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.nn.layers import LRN, BatchNorm, GroupNorm, LayerNorm, batch_norm_span
+from cnnlab.nn.layers import LRN, BatchNorm, BatchNormSettings, GroupNorm, LayerNorm, batch_norm_settings
 
 
 def variables(case, statistics=False):
@@ -68,9 +68,9 @@ def test_norm_span_normalises_each_span_alone_and_averages_the_running_statistic
     assert np.abs(y - train(whole, v, x)[0]).max() > 0.1  # the span matters at all
 
 
-def test_batch_norm_span_reaches_layers_that_state_none_and_no_others():
+def test_a_span_for_all_reaches_layers_that_state_none_and_no_others():
     x, v = spans()
-    with batch_norm_span(2):
+    with batch_norm_settings(BatchNormSettings(2)):
         inherited = train(BatchNorm(), v, x)[0]
         own = train(BatchNorm(norm_span=3), v, x)[0]
     np.testing.assert_array_equal(inherited, train(BatchNorm(norm_span=2), v, x)[0])

@@ -148,7 +148,7 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
         ({'decayed': ('kernal',), 'decay': 1e-4}, 'the mask patterns .*kernal.* match no parameter'),
         ({'duration': '0 steps'}, '0 steps is less than one step'),
         ({'warmup': '9 steps'}, 'a warm-up of 9 steps is longer than the run of 8'),
-        ({'smoothing': 0.1, 'loss': 'hinge'}, 'label smoothing goes with the softmax loss, not with hinge'),
+        ({'smoothing': 0.1, 'loss': 'hinge'}, 'label smoothing goes with the losses softmax and binary_cross_entropy, not with hinge'),
         ({'dataset': 'digit'}, 'did you mean digits'),
         ({'normalise': 'pixel_mean', 'view': ('resize((6, 6))',)}, 'a mean image of 4 x 4 x 1 and the view makes images of 6 x 6 x 1'),
     ],

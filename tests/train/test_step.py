@@ -9,6 +9,8 @@ import optax
 import pytest
 
 from cnnlab import losses
+from cnnlab.nn.norms import BatchNormSettings
+from cnnlab.optim.average import Average
 from cnnlab.train import mesh as meshes
 from cnnlab.train import step as steps
 from cnnlab.train.state import init_state
@@ -94,17 +96,17 @@ def test_a_step_moves_parameters_statistics_and_counter_but_not_control():
 
 def test_ema_is_the_moving_average_of_parameters_and_statistics():
     before = jax.device_get(start(ema=True))
-    after, _ = run(1, before, 1, ema=0.75)
+    after, _ = run(1, before, 1, average=Average(0.75))
     for kind in ('params', 'batch_stats'):
         for old, new, mean in zip(*map(jax.tree.leaves, (before.ema[kind], getattr(after, kind), after.ema[kind])), strict=True):
             np.testing.assert_allclose(mean, 0.75 * old + 0.25 * np.asarray(new), rtol=1e-5, atol=1e-7)
 
 
 def test_norm_span_changes_the_statistics_and_a_span_of_the_batch_does_not():
-    losses_of = [run(1, start(), 1, norm_span=s)[1][0] for s in (None, 16, 4)]
+    losses_of = [run(1, start(), 1, norm=BatchNormSettings(s))[1][0] for s in (None, 16, 4)]
     assert losses_of[0] == losses_of[1] != losses_of[2]
     with pytest.raises(ValueError, match='norm_span 5 does not divide the batch of 16'):
-        run(1, start(), 1, norm_span=5)
+        run(1, start(), 1, norm=BatchNormSettings(5))
 
 
 @pytest.mark.slow

@@ -1,0 +1,20 @@
+"""What training minimises: losses of classifiers by name, the triplet loss of embeddings, penalties on weights."""
+from cnnlab.losses.classification import (
+    LOSSES,
+    SMOOTHED,
+    Loss,
+    binary_cross_entropy,
+    by_name,
+    focal,
+    hinge,
+    rbf_map,
+    softmax,
+    squared_hinge,
+    sum_of_squares,
+    weighted,
+)
+from cnnlab.losses.penalties import l1, l2
+from cnnlab.losses.triplet import batch_hard
+
+__all__ = ['LOSSES', 'SMOOTHED', 'Loss', 'batch_hard', 'binary_cross_entropy', 'by_name', 'focal', 'hinge', 'l1', 'l2', 'rbf_map', 'softmax',
+           'squared_hinge', 'sum_of_squares', 'weighted']

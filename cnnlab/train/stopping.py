@@ -1,0 +1,17 @@
+"""Early stopping on validation: what is counted is part of the state (`control`), so a run that goes on after a kill stops where it would have."""
+import jax
+import numpy as np
+
+
+def remember(control: dict[str, jax.Array], top1: float, step: int) -> dict[str, np.ndarray]:
+    """What decides about the run, after an evaluation on the validation images at `step`: a score counts as better if it is higher."""
+    better = top1 > float(control['best'])
+    new = {'best': np.float32(top1), 'best_step': np.int32(step)} if better else {k: np.asarray(control[k]) for k in ('best', 'best_step')}
+    if 'stale' in control:
+        new['stale'] = np.int32(0 if better else int(control['stale']) + 1)
+    return new
+
+
+def over(control: dict[str, jax.Array], patience: int) -> bool:
+    """Whether the last `patience` evaluations in a row were no better than the best before them; never with a patience of 0."""
+    return bool(patience) and int(control['stale']) >= patience
