@@ -1,4 +1,4 @@
-"""Penalties on weights that are added to the loss. Weight decay, which changes the update instead, is part of the optimiser (`optim.rules`)."""
+"""Penalties on weights that are added to the loss. Weight decay, which changes the update instead, is in `optim.rules`."""
 from typing import Any
 
 import jax

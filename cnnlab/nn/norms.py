@@ -30,7 +30,8 @@ class BatchNormSettings:
     frozen: tuple[str, ...] = ()
 
 
-_SETTINGS = contextvars.ContextVar('batch_norm_settings', default=BatchNormSettings())
+_NOTHING = BatchNormSettings()
+_SETTINGS: contextvars.ContextVar[BatchNormSettings | None] = contextvars.ContextVar('batch_norm_settings', default=None)
 
 
 @contextlib.contextmanager
@@ -77,7 +78,7 @@ class BatchNorm(nn.Module):
         mean = self.variable('batch_stats', 'mean', jnp.zeros, (features,), jnp.float32)
         var = self.variable('batch_stats', 'var', jnp.ones, (features,), jnp.float32)
         shape, y = x.shape, x.astype(dtype)
-        settings = _SETTINGS.get()
+        settings = _SETTINGS.get() or _NOTHING
         momentum = self.momentum if settings.momentum is None else settings.momentum
         eps = self.eps if settings.eps is None else settings.eps
         if train and not any(re.search(p, '/'.join(self.path)) for p in settings.frozen):

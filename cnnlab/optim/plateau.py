@@ -1,4 +1,4 @@
-"""Dividing the learning rate when validation no longer improves. What is remembered is part of the optimiser's state, so it is in checkpoints.
+"""Dividing the learning rate when validation no longer improves. What it remembers is optimiser state, and so part of every checkpoint.
 
 Training steps only read the scale; `observe` is told the validation loss, once an evaluation, and is the only one to change it.
 """

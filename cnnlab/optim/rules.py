@@ -1,12 +1,12 @@
 """Optimisers by name, as optax transforms.
 
-'sgd', 'momentum', 'nesterov', 'adagrad', 'adadelta', 'rmsprop' and 'adam' are torch's, to its rounding, and so is 'adamw'. A rate that
-changes tells momentum's forms apart: torch's takes the velocity of gradients times the present rate, Caffe's ('..._caffe', and TF's RMSProp)
-the velocity of past updates, each with the rate of its day.
+'sgd', 'momentum', 'nesterov', 'adagrad', 'adadelta', 'rmsprop', 'adam' and 'adamw' are torch's, up to rounding. A rate that changes tells
+the forms of momentum apart: torch's is the velocity of gradients times the present rate, Caffe's ('..._caffe', and TF's RMSProp) the
+velocity of past updates, each with the rate of its day.
 
-Weight decay is coupled unless the rule's paper decouples it: `decay * w` is added to the gradient before the rule, as Caffe and torch do and
-as papers before 2017 mean it. 'adamw', 'lamb' and 'muon' decouple it (Loshchilov & Hutter 2017, arXiv:1711.05101): `rate * decay * w` is
-taken off besides.
+Weight decay is coupled unless the rule's paper decouples it: `decay * w` is added to the gradient before the rule, as Caffe and torch do
+and as papers before 2017 mean it. 'adamw', 'lamb' and 'muon' decouple it (Loshchilov & Hutter 2017, arXiv:1711.05101): `rate * decay * w`
+is taken off besides.
 """
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step, in optax's form `step -> rate`. Lengths are in steps (optimiser updates) or shares of the run."""
+"""Learning rates as functions of the step, in optax's form `step -> rate`; lengths are in steps (optimiser updates)."""
 import math
 from collections.abc import Callable, Sequence
 
@@ -27,7 +27,7 @@ def step(rate: float, steps: int, *, boundaries: Sequence[float] = (), factor: f
 def piecewise(rate: float, steps: int, *, boundaries: Sequence[float] = (), values: Sequence[float] = (), **_) -> optax.Schedule:
     """`rate` times the first of `values` up to the first boundary, times the second up to the second, and so on."""
     if len(values) != len(boundaries) + 1:
-        raise ValueError(f'a piecewise schedule has one value more than boundaries, got {len(values)} values and {len(boundaries)} boundaries')
+        raise ValueError(f'piecewise has one value more than boundaries, got {len(values)} values and {len(boundaries)} boundaries')
     if min(values) < 0:
         raise ValueError(f'the values of a piecewise schedule must not be negative, got {tuple(values)}')
     marks = [round(b * steps) for b in _checked(boundaries)]
@@ -128,7 +128,7 @@ def build(name: str, rate: float, steps: int, *, boundaries: Sequence[float] = (
     if warmup > steps:
         raise ValueError(f'a warm-up of {warmup} steps is longer than the run of {steps}')
     if warmup and name == 'one_cycle':
-        raise ValueError(f'one_cycle has a warm-up of its own: both at once cannot be, so leave out the {warmup_form} one of {warmup} steps')
+        raise ValueError(f'one_cycle has a warm-up of its own: both at once cannot be; leave out the {warmup_form} one of {warmup} steps')
     if warmup and warmup_form == 'constant' and not warmup_start:
         raise ValueError(f'a constant warm-up of {warmup} steps at warmup_start=0 would train nothing; give its rate as a share of {rate}')
     fields = {'boundaries': boundaries, 'factor': factor, 'values': values, 'every': every, 'staircase': staircase, 'growth': growth,

@@ -44,7 +44,7 @@ def _refuse(name, text, wanted):
 
 
 def typed(name: str, text: str, hint: Any) -> Any:
-    """`text` as the type `hint`: int, float, bool, str, tuple[str, ...], tuple[float, ...], tuple[float | str, ...], Mapping, or one or None."""
+    """`text` as the type `hint`: int, float, bool, str, a tuple of str, of float or of both, Mapping, or one of these or None."""
     value = _literal(text)
     if isinstance(hint, types.UnionType):  # only `... | None` gets here
         if value is None:

@@ -131,7 +131,8 @@ class _Run:
 
     def _batches(self, step: int) -> Iterator[dict[str, np.ndarray]]:
         """This host's rows of the batches from that step on."""
-        return stream.train_batches(self.job.data['train'], self.job.train_view, seed=int(self.seed), batch=self.job.recipe.batch, step=step,
+        job = self.job
+        return stream.train_batches(job.data['train'], job.train_view, seed=int(self.seed), batch=job.recipe.batch, step=step,
                                     host=jax.process_index(), hosts=jax.process_count(), workers=self.workers)
 
     def _due(self) -> dict[str, bool]:

@@ -101,7 +101,7 @@ def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, 
 
 
 def _accumulated(graded: Callable, params: Any, rows: dict[str, jax.Array], key: jax.Array, parts: int) -> Any:
-    """The mean of `graded(params, rows, key)` over the parts of a batch, part i being rows i, i + parts, ... (so each device has its share).
+    """The mean of `graded(params, rows, key)` over the parts of a batch; part i is rows i, i + parts, ..., a share of every device's.
 
     A scan: one part's activations are held at a time, and one sum.
     """

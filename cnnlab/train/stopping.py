@@ -1,4 +1,4 @@
-"""Early stopping on validation: what is counted is part of the state (`control`), so a run that goes on after a kill stops where it would have."""
+"""Early stopping on validation. What it counts is part of the state (`control`): after a kill a run stops where it would have."""
 import jax
 import numpy as np
 

@@ -2,7 +2,7 @@
 
     python tests/optim/torch_trajectories.py      # with an interpreter that has torch (made with 2.13.0, CPU)
 
-Weight decay and momentum are those of the problem; everything else is torch's default. torch's Muon rounds to bfloat16 within and is left out.
+Weight decay and momentum are those of the problem, everything else is torch's default. Its Muon, which rounds to bfloat16, is left out.
 """
 import pathlib
 import sys
