@@ -1,7 +1,7 @@
 """Recipes for scikit-learn's handwritten digits: 8x8 grey images, 1,150 to train, 287 to choose by, 360 to test.
 
-Every field is assumed (no paper trains these networks on this set). Rates, weight decay and label smoothing were chosen on the 287
-validation images; 30 epochs of eight networks and three seeds take 3 min 44 s on two cores (`make demo`).
+Every field is assumed (no paper trains these networks on this set). Rates, weight decay, label smoothing and distortions were chosen on the
+287 validation images: with shifts of one pixel alone `convnetjs_cifar10` had a loss of 0.154 there, with these distortions 0.079 (six seeds).
 """
 from cnnlab.recipes.recipe import Recipe
 
@@ -9,10 +9,10 @@ _RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}  # others: see `recip
 
 
 def recipe(model: str, size: tuple[int, int] = (8, 8)) -> Recipe:
-    """For any registered network; images are shifted by up to one pixel, then enlarged to `size` where that is not 8x8."""
+    """For any registered network; images are distorted a little, then enlarged to `size` where that is not 8x8."""
     view = () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',)
     return Recipe(
-        model=model, dataset='digits', holdout=287, augment=('shift(1)',), view=view, normalise='channel',
-        duration='30 epochs', batch=64, optimiser='nesterov', rate=_RATES.get(model, 0.05), decay=2e-3, decayed=('kernel$',),
-        smoothing=0.1, schedule='cosine', warmup='2 epochs', clip=1.0, evaluate_every='5 epochs', checkpoint_every='15 epochs',
+        model=model, dataset='digits', holdout=287, augment=('affine(rotate=10,shear=0.1,translate=1)',), view=view, normalise='channel',
+        duration='24 epochs', batch=64, optimiser='nesterov', rate=_RATES.get(model, 0.05), decay=2e-3, decayed=('kernel$',),
+        smoothing=0.1, schedule='cosine', warmup='2 epochs', clip=1.0, evaluate_every='4 epochs', checkpoint_every='12 epochs',
         log_every='1 epochs', keep=1)

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 DPI = 144  # of the PNG; a page shows an inch as 96 CSS pixels
 INK, FAINT = '#222222', '#dddddd'
-COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000', '#B8AC00')  # Okabe and Ito; yellow darkened
+COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000', '#8C8C8C')  # Okabe and Ito; grey for yellow
 DASHES = ('-', (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (8, 2, 2, 2, 2, 2)))
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', 'p')
 LEGEND_INSIDE = 6  # more lines than this go beside the axes
