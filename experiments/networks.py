@@ -49,6 +49,7 @@ FAMILIES = (
     Family('Wide ResNet', 'wrn28_10', 'wrn|wide_resnet'),
     Family('ResNeXt', 'resnext50_32x4d', '(cifar_)?resnext'),
     Family('Squeeze-and-excitation', 'senet154', 'senet|(cifar_)?se_'),
+    Family('Shake-shake', 'cifar_shake_shake26_2x32d', 'cifar_shake_shake'),
     Family('ResNet-D', 'resnet50d', r'resnet\d+d'),
     Family('BiT', 'bit_resnet50x1', 'bit_'),
     Family('DenseNet', 'densenet121', '(cifar_)?densenet'),
@@ -63,6 +64,7 @@ FAMILIES = (
     Family('EfficientNet', 'efficientnet_b0', 'efficientnet'),
     Family('RegNetX and RegNetY', 'regnet_y_400mf', 'regnet'),
     Family('ConvNeXt', 'convnext_tiny', 'convnext'),
+    Family('Airbench', 'airbench94', 'airbench'),
     Family('ConvNetJS and examples of Keras', 'convnetjs_cifar10', 'convnetjs|keras_'),
 )
 

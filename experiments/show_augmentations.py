@@ -38,7 +38,7 @@ CROPS = ('random_resized_crop(224)', 'scale_jitter(224, 256, 480)', 'scale_jitte
 VIEWS = ('flip()', 'random_crop(28)', "random_crop(28, edge='reflect')", 'shift(24)', 'affine(rotate=20)', 'affine(scale=0.3)',
          'affine(squeeze=0.3)', 'affine(shear=0.3)', 'affine(translate=30)', 'lens_distortion(0.3)', 'color_jitter(brightness=0.4)',
          'color_jitter(contrast=0.4)', 'color_jitter(saturation=0.4)', 'color_jitter(hue=0.1)', 'lighting(0.1)', 'lighting(0.5)',
-         'erase(1.0)', "erase(1.0, value='random')", 'cutout(80)', 'rand_augment(2, 9)', 'trivial_augment()')
+         'erase(1.0)', "erase(1.0, value='random')", 'cutout(80)', 'auto_augment()', 'rand_augment(2, 9)', 'trivial_augment()')
 
 
 def views_of(text: str):

@@ -6,11 +6,11 @@ from cnnlab import names
 from cnnlab.data import views
 
 VIEWS = {
-    'affine': views.Affine, 'center_crop': views.CenterCrop, 'color_jitter': views.ColorJitter, 'cutout': views.Cutout,
-    'erase': views.Erase, 'flip': views.Flip, 'lens_distortion': views.LensDistortion, 'lighting': views.Lighting,
-    'pad': views.Pad, 'rand_augment': views.RandAugment, 'random_crop': views.RandomCrop, 'random_resized_crop': views.RandomResizedCrop,
-    'random_window': views.RandomWindow, 'resize': views.Resize, 'scale_jitter': views.ScaleJitter, 'shift': views.Shift,
-    'to_channels': views.ToChannels, 'trivial_augment': views.TrivialAugment}
+    'affine': views.Affine, 'auto_augment': views.AutoAugment, 'center_crop': views.CenterCrop, 'color_jitter': views.ColorJitter,
+    'cutout': views.Cutout, 'erase': views.Erase, 'flip': views.Flip, 'lens_distortion': views.LensDistortion,
+    'lighting': views.Lighting, 'pad': views.Pad, 'rand_augment': views.RandAugment, 'random_crop': views.RandomCrop,
+    'random_resized_crop': views.RandomResizedCrop, 'random_window': views.RandomWindow, 'resize': views.Resize,
+    'scale_jitter': views.ScaleJitter, 'shift': views.Shift, 'to_channels': views.ToChannels, 'trivial_augment': views.TrivialAugment}
 
 
 def parse(*calls: str) -> views.Compose:

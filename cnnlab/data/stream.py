@@ -5,6 +5,9 @@ random numbers which belongs to (seed, p). Where its image cannot be read, the n
 this does not depend on what happened before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes
 every H-th from the k-th on. So a run resumes at any step, on any number of hosts, from the step alone.
 
+With repeated augmentation, r examples in a row are one image in r views: example p is number (p mod n) // r of its permutation, and an
+epoch of n examples shows n / r of the images, as torchvision's RASampler has it (references/classification/sampler.py).
+
 Grain runs these functions ahead of the consumer, in threads or processes. They take whole batches because that is what its
 cost per element allows: MNIST in memory with pad(2), one thread of Grain 0.2.18, costs 70 us an image by
 `MapDataset.source(s).seed(k).shuffle().repeat().random_map(view).batch(128)`, of which the shuffled indices alone are 20,
@@ -28,7 +31,7 @@ from cnnlab.data.source import Source
 from cnnlab.data.views import View
 
 Batch = dict[str, np.ndarray]
-_SHUFFLE, _VIEW = range(2)  # what random numbers are for: independent streams of the same seed
+_SHUFFLE, _VIEW, _MIRROR = range(3)  # what random numbers are for: independent streams of the same seed
 _MOST_THREADS = 16
 _ENDLESS = 2**62
 
@@ -61,22 +64,55 @@ def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
     return order
 
 
+@functools.lru_cache(maxsize=2)
+def mirrored_first(n: int, seed: int) -> np.ndarray:
+    """bool (n,): which images alternating flips mirror in the first epoch, about half of them; in the next it is the others."""
+    key = np.random.SeedSequence(seed, spawn_key=(_MIRROR,)).generate_state(2, np.uint64)
+    return np.random.Philox(key=key).random_raw(n) % 2 == 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+    """Views that follow one another in the course of training: progressive resizing.
+
+    `views` are (first step, view), the first from step 0 on, steps rising.
+    """
+    views: tuple[tuple[int, View], ...]
+
+    def __post_init__(self) -> None:
+        firsts = [step for step, _ in self.views]
+        if not firsts or firsts[0] != 0 or firsts != sorted(set(firsts)):
+            raise ValueError(f'stages begin at step 0 and rise, not at {firsts}')
+
+    def at(self, step: int) -> View:
+        """The view of a step."""
+        return [view for first, view in self.views if first <= step][-1]
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainBatch:
     """step -> this host's rows of the global batch; the arguments of `train_batches`."""
     source: Source
-    view: View
+    view: View | Stages
     seed: int
     batch: int
     host: int = 0
     hosts: int = 1
     skips: Skips | None = None  # None: an image that cannot be read is an error
+    repeats: int = 1
+    alternating_flip: bool = False
 
     def __call__(self, step: int) -> Batch:
         n = len(self.source)
         positions = range(step * self.batch + self.host, (step + 1) * self.batch, self.hosts)
-        rows = [int(permutation(n, self.seed, p // n)[p % n]) for p in positions]
-        return _stack(self.source, self.view, rows, self.seed, positions, self.skips)
+        rows = [int(permutation(n, self.seed, p // n)[p % n // self.repeats]) for p in positions]
+        view = self.view.at(step) if isinstance(self.view, Stages) else self.view
+        found = _stack(self.source, view, rows, self.seed, positions, self.skips)
+        if self.alternating_flip:
+            for image, row, p in zip(found['image'], rows, positions, strict=True):
+                if mirrored_first(n, self.seed)[row] ^ (p // n % 2 == 1):
+                    image[:] = cv2.flip(image, 1).reshape(image.shape)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,15 +190,16 @@ def _readable(source: Source, view: View, row: int, draws: Draws, position: int,
     raise ValueError(f'no image of {source.name} {source.split} can be read')
 
 
-def train_batches(source: Source, view: View, *, seed: int, batch: int, step: int = 0, host: int = 0, hosts: int = 1,
-                  threads: int | None = None, workers: int = 0, most_skipped: int | None = None) -> Iterator[Batch]:
+def train_batches(source: Source, view: View | Stages, *, seed: int, batch: int, step: int = 0, host: int = 0, hosts: int = 1,
+                  threads: int | None = None, workers: int = 0, most_skipped: int | None = None, repeats: int = 1,
+                  alternating_flip: bool = False) -> Iterator[Batch]:
     """Endless batches {'image': uint8 (b, h, w, c), 'label': int32 (b,)}, b = batch / hosts, from `step` on.
 
     Each epoch is a new permutation; batches run on across its end, so every image is seen equally often and none is dropped.
 
     Args:
       source: of at least `batch` images.
-      view: applied to each image.
+      view: applied to each image; or `Stages` of views, each from its step on, of which all images of a step have one size.
       seed: of the order and of the views; a whole number, 0 or more.
       batch: the global batch, over all hosts.
       step: the first step.
@@ -170,6 +207,9 @@ def train_batches(source: Source, view: View, *, seed: int, batch: int, step: in
       threads: that prepare batches ahead; default: one for images in memory, else one a core.
       workers: processes that do so instead. They are spawned: a script needs `if __name__ == '__main__':`.
       most_skipped: how many images of the source may be unreadable; each process counts its own. Default: see `skips.Skips`.
+      repeats: views of an image in a row (repeated augmentation: Hoffer et al. 2019, arXiv:1901.09335); divides the batch.
+      alternating_flip: each image is mirrored after its view in every other epoch, from a first epoch drawn by image and seed:
+        legacy/airbench94.py in github.com/KellerJordan/cifar10-airbench.
 
     Returns:
       An iterator with `close()`.
@@ -185,7 +225,9 @@ def train_batches(source: Source, view: View, *, seed: int, batch: int, step: in
         raise ValueError(f'batch {batch} is larger than {source.name} {source.split} with its {len(source)} images')
     if seed < 0 or step < 0:
         raise ValueError(f'seed and step are whole numbers, 0 or more, not {seed} and {step}')
-    batch_of = TrainBatch(source, view, seed, batch, host, hosts, Skips(source, most_skipped))
+    if repeats < 1 or batch % repeats:
+        raise ValueError(f'repeats is a whole number above 0 that divides the batch of {batch}, not {repeats}')
+    batch_of = TrainBatch(source, view, seed, batch, host, hosts, Skips(source, most_skipped), repeats, alternating_flip)
     return _ahead(batch_of, grain.MapDataset.range(step, _ENDLESS), threads, workers)
 
 

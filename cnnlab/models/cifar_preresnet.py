@@ -20,6 +20,7 @@ class CifarPreResNet(nn.Module):
     widens: bool = True  # the first stage has other channels than the stem (every net but those of 16-channel basic blocks)
     shortcut: str = 'B'  # 'A' zero channels, 'B' projections where the shape changes
     dropout: float = 0.0  # before the last convolution of each block: Wide ResNet
+    spatial_dropout: bool = False  # it leaves out whole maps: nn.blocks.SpatialDropout
     reduction: int | None = None  # squeeze-excite after each branch, with channels / reduction in between
     drop_path: float = 0.0  # of the last block, rising linearly from the first
     remat: bool = False  # recompute inside blocks in the backward pass
@@ -41,7 +42,7 @@ class CifarPreResNet(nn.Module):
         features = width if plain else 4 * width
         convs = basic(width, stride) if plain else bottleneck(width, features, stride, stride_on='1x1')
         kind = shortcut_kind(names.among('shortcut option', self.shortcut, ('A', 'B')), first and (i > 0 or self.widens))
-        return functools.partial(PreActivation, convs, kind, dropout=self.dropout,
+        return functools.partial(PreActivation, convs, kind, dropout=self.dropout, spatial=self.spatial_dropout,
                                  squeeze=features // self.reduction if self.reduction else None)
 
 

@@ -1,4 +1,5 @@
 """The families of the zoo: importing a module here registers its networks. One line a family, in alphabetical order."""
+import cnnlab.models.airbench  # noqa: F401
 import cnnlab.models.alexnet  # noqa: F401
 import cnnlab.models.alexnet_torchvision  # noqa: F401
 import cnnlab.models.bit  # noqa: F401
@@ -32,6 +33,7 @@ import cnnlab.models.resnet  # noqa: F401
 import cnnlab.models.resnet_d  # noqa: F401
 import cnnlab.models.resnext  # noqa: F401
 import cnnlab.models.senet  # noqa: F401
+import cnnlab.models.shake_shake  # noqa: F401
 import cnnlab.models.shufflenet_v2  # noqa: F401
 import cnnlab.models.squeezenet  # noqa: F401
 import cnnlab.models.stochastic_depth  # noqa: F401

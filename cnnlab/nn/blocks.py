@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from cnnlab import names
 from cnnlab.nn import init
 from cnnlab.nn.layers import Act, Conv, GlobalMean
 
@@ -55,3 +56,45 @@ class StochasticDepth(nn.Module):
             return x
         kept = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate) if train else 1 - self.rate
         return x * jnp.asarray(kept, x.dtype)
+
+
+class SpatialDropout(nn.Module):
+    """In training, drops whole maps: each channel of each image with probability `rate`, the kept ones divided by 1 - rate.
+
+    Tompson et al. 2014, arXiv:1411.4280: neighbouring pixels of a map are alike, so that leaving single ones out removes little.
+    (n, h, w, c) -> the same shape.
+    """
+    rate: float
+
+    @nn.compact
+    def __call__(self, x, train):
+        spread = tuple(range(1, x.ndim - 1))
+        return nn.Dropout(self.rate, broadcast_dims=spread, deterministic=not train, name='drop')(x)
+
+
+class ShakeShake(nn.Module):
+    """a * first + (1 - a) * second: in training a is uniform in 0 .. 1, and another b takes its place in the backward pass; else 1/2.
+
+    Gastaldi 2017, Shake-shake regularization, arXiv:1705.07485, under the names of github.com/xgastaldi/shake-shake: `forward` is 'shake'
+    or 'even' (1/2), `backward` 'shake', 'even' or 'keep' (b = a), and `level` 'image' (a draw for each) or 'batch' (one for all).
+    (n, ...), (n, ...) -> (n, ...).
+    """
+    forward: str = 'shake'
+    backward: str = 'shake'
+    level: str = 'image'
+
+    @nn.compact
+    def __call__(self, first, second, train):
+        names.among('forward pass of shake-shake', self.forward, ('shake', 'even'))
+        names.among('backward pass of shake-shake', self.backward, ('shake', 'even', 'keep'))
+        names.among('level of shake-shake', self.level, ('image', 'batch'))
+        if not train:
+            return (first + second) / 2
+        shape = (first.shape[0] if self.level == 'image' else 1,) + (1,) * (first.ndim - 1)
+
+        def weight(how):
+            return jax.random.uniform(self.make_rng('dropout'), shape, first.dtype) if how == 'shake' else jnp.full(shape, 0.5, first.dtype)
+        a = weight(self.forward)
+        b = a if self.backward == 'keep' else weight(self.backward)
+        difference = first - second
+        return b * difference + second + jax.lax.stop_gradient((a - b) * difference)

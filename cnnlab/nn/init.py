@@ -53,6 +53,12 @@ def lecun1998(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
+def uniform_fan_in(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
+    """Uniform in +-1 / sqrt(fan_in): what torch's convolutions and linear layers begin with (torch/nn/modules/conv.py and linear.py)."""
+    bound = math.prod(shape[:-1]) ** -0.5
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
 def orthogonal(scale: float = 1.0) -> Initializer:
     """Rows or columns orthonormal, times `scale`: Saxe et al. 2013, arXiv:1312.6120."""
     return initializers.orthogonal(scale)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 from flax import linen as nn
 
-from cnnlab.nn.blocks import DropPath, SqueezeExcite
+from cnnlab.nn.blocks import DropPath, SpatialDropout, SqueezeExcite
 from cnnlab.nn.layers import Act, BatchNorm, Conv
 from cnnlab.nn.residual import ConvSpec, shortcut, total_stride
 
@@ -22,6 +22,7 @@ class PreActivation(nn.Module):
     activated: bool = False  # the input has been through norm and ReLU already: no first norm here
     squeeze: int | None = None  # channels between the two layers of a squeeze-excite at the end of the branch
     dropout: float = 0.0  # before the last convolution: Wide ResNet
+    spatial: bool = False  # dropout leaves out whole maps
     last_bias: bool = False  # biases in the last convolution and the projection: Keras
     drop_path: float | jax.Array = 0.0
     norm: Callable = BatchNorm  # called as BatchNorm is, its module with (x, train)
@@ -36,7 +37,7 @@ class PreActivation(nn.Module):
             if i > 1:
                 y = self._activate(i, y, train)
             if i == len(specs) and self.dropout:
-                y = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(y)
+                y = self._drop(y, train)
             y = self._conv(i == len(specs), spec, f'conv{i}')(y)
         if self.squeeze:
             y = SqueezeExcite(self.squeeze, name='se')(y)
@@ -44,6 +45,11 @@ class PreActivation(nn.Module):
         source = first if self.shortcut == 'project' else x
         return y + shortcut(self.shortcut, source, specs[-1].features, total_stride(specs), lambda x, stride: self._conv(
             True, ConvSpec(specs[-1].features, 1, stride), 'proj')(x))
+
+    def _drop(self, y, train):
+        if self.spatial:
+            return SpatialDropout(self.dropout, name='dropout')(y, train)
+        return nn.Dropout(self.dropout, deterministic=not train, name='dropout')(y)
 
     def _activate(self, i, x, train):
         return Act(name=f'act{i}')(self.norm(name=f'norm{i}')(x, train))

@@ -220,3 +220,53 @@ def test_freed_memory_is_kept_where_the_c_library_is_glibc():
 
     from cnnlab.data.allocator import keep_freed_memory
     assert keep_freed_memory() == (platform.libc_ver()[0] == 'glibc')
+
+
+# Repeated augmentation, alternating flips, stages
+
+
+def test_repeated_augmentation_shows_an_image_in_so_many_views_in_a_row():
+    batches = take(25, repeats=4)
+    labels = np.concatenate([b['label'] for b in batches])
+    epoch = labels[:N]  # 48 of the 50 places are filled by twelve images, four each
+    assert (epoch[:48].reshape(12, 4) == epoch[:48:4, None]).all() and len(set(epoch)) == 13
+    assert not np.array_equal(labels[:48:4], labels[N:N + 48:4])  # the next epoch shows others
+    images = np.concatenate([b['image'] for b in batches])[:48].reshape(12, 4, -1)
+    assert sum(len({tuple(v > 0) for v in four}) > 1 for four in images) >= 11
+    assert equal(take(3, repeats=4, step=6), batches[6:9])
+    parts = [take(4, repeats=4, host=k, hosts=2) for k in range(2)]
+    for t in range(4):
+        assert all(np.array_equal(parts[k][t]['label'], batches[t]['label'][k::2]) for k in range(2))
+
+
+@pytest.mark.parametrize('repeats', [0, 3])
+def test_repeats_divide_the_batch(repeats):
+    with pytest.raises(ValueError, match='repeats is a whole number above 0 that divides the batch of 8'):
+        take(1, repeats=repeats)
+
+
+def test_alternating_flips_mirror_each_image_in_every_other_epoch():
+    images = np.zeros((N, 4, 6, 1), np.uint8)
+    images[:, :, 0] = 1  # a line at the left
+    source = Arrays('lines', 'train', images, np.arange(N), [str(i) for i in range(N)])
+    batches = take(25, source, parse(), alternating_flip=True)
+    labels = np.concatenate([b['label'] for b in batches]).reshape(4, N)
+    mirrored = np.concatenate([b['image'][:, 0, -1, 0] for b in batches]).reshape(4, N) == 1
+    by_image = np.array([mirrored[e][np.argsort(labels[e])] for e in range(4)])
+    assert (by_image[1:] != by_image[:-1]).all() and 10 < by_image[0].sum() < 40
+    assert equal(take(2, source, parse(), alternating_flip=True, step=9), batches[9:11])
+    parts = [take(9, source, parse(), alternating_flip=True, host=k, hosts=2)[8] for k in range(2)]
+    assert all(np.array_equal(parts[k]['image'], batches[8]['image'][k::2]) for k in range(2))
+
+
+def test_stages_change_the_view_at_their_steps_and_resume():
+    stages = stream.Stages(((0, parse('shift(1)', 'resize((3, 3))')), (4, parse('shift(1)'))))
+    batches = take(6, view=stages)
+    assert [b['image'].shape[1] for b in batches] == [3, 3, 3, 3, 6, 6]
+    assert equal(take(3, view=stages, step=3), batches[3:])
+
+
+@pytest.mark.parametrize('firsts', [(), (1,), (0, 5, 5), (0, 9, 3)])
+def test_stages_begin_at_the_first_step_and_rise(firsts):
+    with pytest.raises(ValueError, match='stages begin at step 0 and rise'):
+        stream.Stages(tuple((first, parse()) for first in firsts))

@@ -270,6 +270,33 @@ def test_rand_augment_draws_each_operation_equally_often_at_torchvisions_strengt
     equally_often(signs, [True, False])
 
 
+def test_noise_on_the_magnitude_is_normal_and_limited():
+    view, draws = views.RandAugment(2, 7, bins=11, std=0.5), rng()
+    parts = [abs(m) / 30 * 10 for _ in range(20 * DRAWS) for n, m in view.draw(8, 8, draws) if n == 'rotate']
+    assert abs(np.mean(parts) - 7) < 5 * 0.5 / math.sqrt(len(parts)) and abs(np.std(parts) - 0.5) < 0.03
+    wide = views.RandAugment(1, 10, bins=11, std=3.0)
+    strong = [abs(m) for _ in range(5 * DRAWS) for n, m in wide.draw(8, 8, draws) if n == 'rotate']
+    assert max(strong) == 30 and abs(np.mean(np.array(strong) == 30) - 0.5) < 0.1
+
+
+def test_auto_augment_draws_sub_policies_uniformly_and_operations_by_their_probability():
+    """Facts of the 25 sub-policies, taken one by one from the table of the source."""
+    policy = policies.POLICIES['imagenet']
+    assert len(policy) == 25 and all(len(sub) == 2 for sub in policy)
+    assert policy[0] == (('posterize', 0.4, 8), ('rotate', 0.6, 9)) and policy[14] == (('saturation', 0.6, 4), ('contrast', 1.0, 8))
+    assert {name for sub in policy for name, _, _ in sub} <= {*policies.OPERATIONS, 'invert'}
+    view, draws = views.AutoAugment(), rng()
+    found = [view.draw(331, 331, draws) for _ in range(25 * DRAWS)]
+    count = sum(name == 'posterize' for operations in found for name, _ in operations)
+    expected = DRAWS * sum(p for sub in policy for name, p, _ in sub if name == 'posterize')
+    assert abs(count - expected) < 5 * math.sqrt(expected)
+    rotations = [m for operations in found for name, m in operations if name == 'rotate']
+    assert sorted({round(abs(m)) for m in rotations}) == [10, 27, 30]  # 3, 8 and 9 ninths of 30 degrees
+    equally_often([m > 0 for m in rotations], [True, False])
+    assert {m for operations in found for name, m in operations if name == 'posterize'} == {4, 5, 6}
+    assert (policies.operate(smooth(), 'invert', 0) == 255 - smooth()).all()
+
+
 def test_trivial_augment_draws_operations_and_strengths_uniformly():
     view, draws = views.TrivialAugment(), rng()
     found = [view.draw(draws) for _ in range(20 * DRAWS)]

@@ -18,7 +18,8 @@ def picture(h=9, w=12, c=3):
 
 
 CALLS = {
-    'affine': 'affine(rotate=10, scale=0.1, squeeze=0.1, shear=0.1, translate=2)', 'center_crop': 'center_crop(5)',
+    'affine': 'affine(rotate=10, scale=0.1, squeeze=0.1, shear=0.1, translate=2)', 'auto_augment': 'auto_augment()',
+    'center_crop': 'center_crop(5)',
     'color_jitter': 'color_jitter(0.4, 0.4, 0.4, 0.1)', 'cutout': 'cutout(4)', 'erase': 'erase(1.0)', 'flip': 'flip()',
     'lens_distortion': 'lens_distortion(0.3)', 'lighting': 'lighting(0.5)', 'pad': 'pad(2)', 'rand_augment': 'rand_augment(2, 15)',
     'random_crop': "random_crop(3, edge='reflect')", 'random_resized_crop': 'random_resized_crop(6)', 'random_window': 'random_window(6)',
@@ -194,6 +195,8 @@ def test_recipe_strings_become_views_in_their_order():
     ('erase(1.5)', ('probability is above 0 and at most 1',)),
     ("erase(value='mean')", ("value is 'random', a level 0..255, or three of them",)),
     ('cutout(8, (1, 2))', ("value is 'random', a level 0..255, or three of them",)),
+    ("auto_augment('imagnet')", ('no policy named', 'did you mean imagenet')),
+    ('rand_augment(std=-1)', ('std is a number, 0 or more',)),
     ('rand_augment(magnitude=31)', ('magnitude is a whole number from 0 to bins - 1',)),
     ('trivial_augment(1)', ('bins is a whole number above 1',)),
 ])

@@ -11,8 +11,8 @@ from cnnlab.data.views.crops import EDGES, Flip, RandomCrop, RandomResizedCrop, 
 from cnnlab.data.views.erasing import Cutout, Erase
 from cnnlab.data.views.geometry import Affine, LensDistortion
 from cnnlab.data.views.plain import FILTERS, CenterCrop, Pad, Resize, ToChannels
-from cnnlab.data.views.policies import RandAugment, TrivialAugment
+from cnnlab.data.views.policies import AutoAugment, RandAugment, TrivialAugment
 
-__all__ = ['EDGES', 'FILTERS', 'Affine', 'CenterCrop', 'ColorJitter', 'Compose', 'Cutout', 'Erase', 'Flip', 'LensDistortion', 'Lighting',
-           'Pad', 'RandAugment', 'RandomCrop', 'RandomResizedCrop', 'RandomWindow', 'Resize', 'ScaleJitter', 'Shift', 'ToChannels',
-           'TrivialAugment', 'View']
+__all__ = ['EDGES', 'FILTERS', 'Affine', 'AutoAugment', 'CenterCrop', 'ColorJitter', 'Compose', 'Cutout', 'Erase', 'Flip',
+           'LensDistortion', 'Lighting', 'Pad', 'RandAugment', 'RandomCrop', 'RandomResizedCrop', 'RandomWindow', 'Resize', 'ScaleJitter',
+           'Shift', 'ToChannels', 'TrivialAugment', 'View']
