@@ -1,5 +1,7 @@
-"""What holds for some parameters only, by regular expressions on their path: other rates, and an end of training."""
-from collections.abc import Mapping
+"""What holds for some parameters only, by regular expressions on their path: another weight decay, and an end of training."""
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,33 +10,38 @@ import optax
 from cnnlab import tree
 
 
-def scale_gradients(factors: Mapping[str, float]) -> optax.GradientTransformation:
-    """To be first in a chain, before weight decay: the gradient of each parameter times the factor of the last pattern that matches it.
+def adjust_decay(factors: Mapping[str, float], decay: float, mask: Callable[[Any], Any]) -> optax.GradientTransformation:
+    """To come before a rule with coupled weight decay: what is missing to make the decay of each parameter that of the rule times the factor
+    of the first pattern that matches it. Caffe's `decay_mult`; with a factor on the rate too, its inverse leaves the strength of decay.
 
-    For rules that are linear in the gradient (SGD with any momentum) that multiplies the rate of these parameters and leaves the strength
-    of their decay: Caffe's `lr_mult` with `decay_mult` 1 / lr_mult, and the `bias_scaler` of KellerJordan/cifar10-airbench.
+    Args:
+      factors: {pattern of a path: factor, 0 or more}.
+      decay: the rule's.
+      mask: parameters -> which of them the rule decays.
 
     Raises:
-      ValueError: a factor is not above 0; or, when the state is made, a pattern matches no parameter.
+      ValueError: a factor below 0; or, when the state is made, a pattern matches no parameter.
     """
-    wrong = {pattern: factor for pattern, factor in factors.items() if not factor > 0}
+    wrong = {pattern: factor for pattern, factor in factors.items() if factor < 0}
     if wrong:
-        raise ValueError(f'factors of the rate are numbers above 0, not {wrong}')
+        raise ValueError(f'factors of the weight decay must not be negative, got {wrong}')
 
     def init(params):
         tree.mask(params, factors)
         return optax.EmptyState()
 
-    def update(updates, state, params=None):
-        for pattern, factor in factors.items():
-            chosen = tree.mask(updates, [pattern])
-            updates = jax.tree.map(lambda g, c, factor=factor: factor * g if c else g, updates, chosen)
-        return updates, state
+    def missing(path):
+        return decay * (next((f for pattern, f in factors.items() if re.search(pattern, path)), 1.0) - 1)
+
+    def update(updates, state, params):
+        decayed = tree.named_leaves(mask(params))
+        values = tree.named_leaves(params)
+        return tree.map_with_name(lambda path, g: g + missing(path) * values[path] if decayed[path] else g, updates), state
     return optax.GradientTransformation(init, update)
 
 
 def freeze_after(steps: Mapping[str, int]) -> optax.GradientTransformation:
-    """To be last in a chain: parameters that match a pattern do not change any more once so many updates were made.
+    """To come last in a chain: parameters that match a pattern do not change any more once so many updates were made.
 
     Raises:
       ValueError: when the state is made, a pattern matches no parameter.

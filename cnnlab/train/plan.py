@@ -1,0 +1,150 @@
+"""What a recipe amounts to before it is run: steps, rates, parameters, multiply-adds, memory, and the time by a short measurement."""
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cnnlab import tree
+from cnnlab.analysis import cost, memory
+from cnnlab.data import known, stream
+from cnnlab.recipes import progressive
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.train import job as jobs
+from cnnlab.train import mesh as meshes
+from cnnlab.train.job import Job
+
+_MOST = {'cpu': 2e11}  # multiply-adds of a measured step, forward and backward: about two seconds on two cores
+_ELSEWHERE = 2e13
+_BACKWARD = 3  # a step costs three times its forward pass: one for the gradients of the images' maps, one for those of the kernels
+_SAMPLES = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """A measurement of `steps` train steps of `batch` images at `size` pixels a side, and of making such batches in one thread."""
+    steps: int
+    batch: int
+    size: int
+    seconds: float  # a step, the median
+    images_per_second: float  # of the network
+    input_per_second: float  # of reading and augmenting, with made images
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """A run as it would be; bytes and speeds are estimates, the rest is exact."""
+    job: Job
+    made: bool  # the data is not there: made images of its size stand in
+    examples: int
+    images: int  # seen in all of training
+    stages: tuple[tuple[int, int], ...]  # (first step, pixels a side) of training images
+    params: int
+    macs: int  # for one image in evaluation
+    memory: memory.Training  # of one device
+    average: int  # bytes of the moving average
+    steps: np.ndarray  # where the rate was looked at, rising, the last step of the run among them
+    rates: np.ndarray  # there
+    speed: Speed | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Of the training of the whole run at the measured speed, by the network alone; other sizes count by their area."""
+        if self.speed is None:
+            return None
+        ends = [*(first for first, _ in self.stages[1:]), self.job.total]
+        areas = sum((end - first) * (size / self.speed.size) ** 2 for (first, size), end in zip(self.stages, ends, strict=True))
+        return areas * self.job.recipe.batch / self.speed.images_per_second
+
+
+def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Plan:
+    """The plan of a recipe, for the devices of this process.
+
+    Args:
+      recipe: any.
+      data_dir: where the data is; where it is not, made images of the same number and size stand in.
+      measured: train steps to time after one that compiles; 0 times none.
+
+    Raises:
+      KeyError, ValueError: as `job.build`; and nothing is known of a data set that is not there.
+    """
+    job, made = _job(recipe, data_dir)
+    train = job.data['train']
+    stages = tuple((first, _side(job, first)) for first, _ in progressive.stages(recipe, len(train)))
+    state = jax.eval_shape(job.init, jax.ShapeDtypeStruct((), jnp.uint32))
+    largest = max(size for _, size in stages)
+    shape = (largest, largest, job.image.shape[-1]) if largest != min(job.image.shape[1:3]) else job.image.shape[1:]
+    return Plan(
+        job, made, len(train), job.total * recipe.batch, stages, tree.count(state.params), cost.totals(job.model, job.image.shape[1:]).macs,
+        memory.training(job.model, shape, max(recipe.batch // job.mesh.size, 1), job.image.dtype, job.tx),
+        sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(state.ema)),
+        *_rates(job), measure(recipe, job, made, measured) if measured else None)
+
+
+def _job(recipe: Recipe, data_dir: str | None) -> tuple[Job, bool]:
+    try:
+        return jobs.build(recipe, data_dir), False
+    except (KeyError, FileNotFoundError):
+        stand_in = known.stand_in(recipe.dataset)
+        if stand_in == recipe.dataset:
+            raise
+        return jobs.build(dataclasses.replace(recipe, dataset=stand_in), None), True
+
+
+def _side(job: Job, step: int) -> int:
+    """Pixels on the shorter side of training images at a step."""
+    view = job.train_view.at(step) if isinstance(job.train_view, stream.Stages) else job.train_view
+    return min(view(job.data['train'][0]['image'], np.random.default_rng(0)).shape[:2])
+
+
+def _rates(job: Job) -> tuple[np.ndarray, np.ndarray]:
+    steps = np.unique(np.linspace(0, job.total - 1, min(job.total, _SAMPLES)).astype(np.int64))
+    return steps, np.asarray(jax.jit(jax.vmap(job.schedule))(jnp.asarray(steps)), np.float64)
+
+
+def batch_to_measure(macs: int, batch: int, devices: int, platform: str) -> int:
+    """Images of a step that is worth timing: the recipe's batch, or as many as `_MOST` multiply-adds take, at least one a device."""
+    most = int(_MOST.get(platform, _ELSEWHERE) / (_BACKWARD * max(macs, 1)))
+    return max(min(batch, most) // devices, 1) * devices
+
+
+def measure(recipe: Recipe, job: Job, made: bool, steps: int) -> Speed:
+    """Times so many train steps, after one that compiles, of a batch that this machine does in seconds, on the recipe's own views."""
+    last = max(first for first, _ in progressive.stages(recipe, len(job.data['train'])))
+    macs = cost.totals(job.model, job.image.shape[1:]).macs
+    batch = batch_to_measure(macs, recipe.batch, job.mesh.size, jax.default_backend())
+    if batch != recipe.batch:
+        small = dataclasses.replace(job.recipe, batch=batch, norm_span=None, repeats=1, duration='1000 epochs', warmup='0 steps')
+        job = jobs.build(small, None, data=job.data)
+    begun = time.perf_counter()
+    rows = stream.TrainBatch(job.data['train'], _largest(job), 0, batch)(last)
+    input_seconds = time.perf_counter() - begun
+    seed = np.uint32(0)
+    state, found = meshes.replicated(job.init(seed), job.mesh), []
+    ready = meshes.split(rows, job.mesh)
+    for _ in range(steps + 1):
+        begun = time.perf_counter()
+        state, metrics = job.train_step(state, ready, seed)
+        jax.block_until_ready((state, metrics))
+        found.append(time.perf_counter() - begun)
+    seconds = float(np.median(found[1:]))
+    return Speed(steps, batch, min(rows['image'].shape[1:3]), seconds, batch / seconds, batch / input_seconds)
+
+
+def _largest(job: Job):
+    """The view of the last stage of training."""
+    return job.train_view.views[-1][1] if isinstance(job.train_view, stream.Stages) else job.train_view
+
+
+def rows(plan: Plan, count: int = 12) -> list[tuple[int, float, float]]:
+    """(step, epoch, rate) of so many steps of the run, evenly spread, and of those where the rate jumps by a quarter or more."""
+    chosen: Sequence[int] = np.unique(np.linspace(0, len(plan.steps) - 1, count).astype(int)).tolist()
+    rates = plan.rates
+    with np.errstate(divide='ignore', invalid='ignore'):
+        jumps = np.flatnonzero(np.abs(np.diff(rates)) > 0.25 * np.maximum(rates[1:], rates[:-1])) + 1
+    if len(jumps) <= count:
+        chosen = sorted({*chosen, *jumps.tolist()})
+    batch = plan.job.recipe.batch
+    return [(int(plan.steps[i]), plan.steps[i] * batch / plan.examples, float(rates[i])) for i in chosen]
