@@ -2,6 +2,7 @@
 
     python -m experiments.evaluate --run=runs/r20 --split=test --data_dir=...
     python -m experiments.evaluate --run=runs/r20/checkpoints/6400 --split=validation --data_dir=...
+    python -m experiments.evaluate --run=runs/r20 --tta=ten_crop --data_dir=...          # logits averaged over ten views of each image
 
 Every image of the split is counted exactly once. Writes evaluation_<split>.json and confusion_<split>.png into --workdir, or into the run.
 """
@@ -14,7 +15,7 @@ from cnnlab.report import confusion, plots
 from cnnlab.report.files import write_text
 from cnnlab.report.table import Column, Table
 from cnnlab.train import mesh as meshes
-from cnnlab.train import workdir
+from cnnlab.train import tta, workdir
 from cnnlab.train.evaluate import evaluate
 from experiments import common, runs
 
@@ -22,12 +23,13 @@ _RUN = flags.DEFINE_string('run', None, 'A run directory, or one of its checkpoi
 _STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of a run: 'last', 'best' (highest validation top-1) or a step.")
 _SPLIT = flags.DEFINE_string('split', 'test', 'Which images: train, validation or test.')
 _BATCH = flags.DEFINE_integer('batch', 0, 'Images per step; 0 is the batch of the recipe. The result does not depend on it.', lower_bound=0)
+_TTA = flags.DEFINE_string('tta', None, f'Test-time augmentation: {", ".join(tta.TABLE)}. Default: that of the recipe.')
 
 
 def main(_):
     """Evaluates, prints and writes."""
     run, step = runs.find(_RUN.value, _STEP.value)
-    job, state = runs.restored(run, step, common.DATA_DIR.value)
+    job, state = runs.restored(run, step, common.DATA_DIR.value, _TTA.value)
     source = names.lookup('split of this run', _SPLIT.value, job.data)
     batch = _BATCH.value or job.recipe.batch
     meshes.check_batch(batch, job.mesh)

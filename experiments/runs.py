@@ -1,4 +1,5 @@
 """A run directory and the checkpoint of it that flags mean."""
+import dataclasses
 import pathlib
 
 from jax import eval_shape
@@ -40,9 +41,10 @@ def find(path: str, step: str) -> tuple[pathlib.Path, int]:
     return run, int(step)
 
 
-def restored(run: pathlib.Path, step: int, data_dir: str | None) -> tuple[Job, TrainState]:
-    """The job of a run, its data opened, and the state of a checkpoint as numpy arrays."""
-    job = jobs.build(recipes.from_json((run / 'recipe.json').read_text()), data_dir)
+def restored(run: pathlib.Path, step: int, data_dir: str | None, tta: str | None = None) -> tuple[Job, TrainState]:
+    """The job of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in place of the recipe's."""
+    recipe = recipes.from_json((run / 'recipe.json').read_text())
+    job = jobs.build(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
     checkpoints = Checkpoints(run / 'checkpoints', read_only=True)
     try:
         return job, checkpoints.restore(eval_shape(job.init, uint32(0)), step)

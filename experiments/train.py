@@ -1,25 +1,108 @@
 """Trains by a recipe from the book: any network by the recipe of its paper.
 
     python -m experiments.train --recipe=resnet20_cifar10 --data_dir=... --workdir=runs/r20
+    python -m experiments.train --recipe=resnet50_goyal --dry_run             # the whole plan; the data need not be there
     python -m experiments.train --recipe=digits --workdir=runs/digits --set "duration=5 epochs" --set seed=1
 
-Started again with the same --workdir, it goes on from the newest checkpoint. The last line says what the last state scores.
+docs/recipes.md lists the recipes. Started again with the same --workdir, a run goes on from the newest checkpoint. The last line says what
+the last state scores.
 """
+import dataclasses
+import pathlib
+
 from absl import flags
 
 from cnnlab.recipes import book
-from cnnlab.train import loop
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.stated import UNSTATED, Stated
+from cnnlab.report import plots, schedule
+from cnnlab.report.numbers import show
+from cnnlab.report.table import Column, Table
+from cnnlab.train import loop, plan
+from cnnlab.train.plan import Plan
 from experiments import common
 
-_RECIPE = flags.DEFINE_string('recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True)
+_RECIPE = flags.DEFINE_string('recipe', None, f'Which of the {len(book.BOOK)} recipes of docs/recipes.md.', required=True)
+_DRY_RUN = flags.DEFINE_bool('dry_run', False, 'Print the plan instead: the recipe with its sources, steps, images, rates, size, memory, '
+                             'time. Data that is not there is made.')
+_MEASURE = flags.DEFINE_integer('measure', 10, 'Train steps that --dry_run times, on a batch that this machine does in seconds; 0: none.',
+                                lower_bound=0)
+_WIDTH = 60  # characters of the schedule's line
 
 
 def main(_):
-    """Trains and prints the figures of every split."""
-    result = loop.run(common.override(book.get(_RECIPE.value)), **common.arguments())
+    """Trains and prints the figures of every split; or prints the plan."""
+    stated = book.stated(_RECIPE.value)
+    recipe = common.override(stated.recipe)
+    if _DRY_RUN.value:
+        _print_plan(stated, recipe)
+        return
+    result = loop.run(recipe, **common.arguments())
     for split, found in result.final.items():
         print(f'{split}: top-1 {found["top1"]:.2%}, top-5 {found["top5"]:.2%}, loss {found["loss"]:.4f} on {found["n"]:,} images')
     print(f'{result.steps:,} steps, {result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s; see {result.directory}')
+
+
+def _print_plan(stated: Stated, recipe: Recipe) -> None:
+    print(f'{_RECIPE.value}: {stated.paper}')
+    if stated.published:
+        print(f'published: {stated.published}')
+    print()
+    _fields(stated, recipe).print()
+    made = plan.make(recipe, common.DATA_DIR.value, _MEASURE.value)
+    print()
+    for what, value in _facts(made, recipe).items():
+        print(f'{what}: {value}')
+    print(f'rate: {schedule.sparkline(made.rates[:: max(len(made.rates) // _WIDTH, 1)])}')
+    rows = [(step, epoch, f'{rate:.4g}') for step, epoch, rate in plan.rows(made)]
+    Table((Column('step', 'integer'), Column('epoch', 'number', 1), Column('rate', align='right')), rows, 'learning rate').print()
+    drawn = schedule.schedule(made.steps, made.rates, made.examples / recipe.batch, f'{_RECIPE.value}: learning rate')
+    print(f'wrote {plots.save(drawn, pathlib.Path(common.WORKDIR.value or ".") / f"{_RECIPE.value}_schedule.png")}')
+
+
+def _fields(stated: Stated, recipe: Recipe) -> Table:
+    """Every field that a source gives or --set changes; the others have their default."""
+    default = Recipe(model=recipe.model, dataset=recipe.dataset)
+    rows = []
+    for field in dataclasses.fields(Recipe):
+        value = getattr(recipe, field.name)
+        if value != getattr(stated.recipe, field.name):
+            source = '--set'
+        elif field.name in stated.sources:
+            source = stated.sources[field.name]
+        elif field.name in ('model', 'dataset') or field.name in UNSTATED and value != getattr(default, field.name):
+            source = ''
+        else:
+            continue
+        rows.append((field.name, str(value), source))
+    return Table((Column('field'), Column('value'), Column('source')), rows, 'recipe; what is not listed has its default')
+
+
+def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
+    job = made.job
+    size = ' x '.join(map(str, job.image.shape[1:]))
+    memory = made.memory
+    facts = {
+        'data': f'{recipe.dataset}, {made.examples:,} images to train on in {job.classes:,} classes'
+                + (' (not found: made images of its size stand in)' if made.made else ''),
+        'steps': f'{job.total:,} of {recipe.batch:,} images: {made.images:,} images, {made.images / made.examples:.1f} epochs',
+        'sizes': ', '.join(f'{side} pixels from step {first:,}' for first, side in made.stages),
+        'network': f'{made.params:,} parameters, {show(made.macs, "quantity")} multiply-adds for an image of {size}',
+        'memory': f'about {_bytes(memory.total + made.average)} on each of {job.mesh.size} devices: parameters {_bytes(memory.params)}, '
+                  f'gradients {_bytes(memory.gradients)}, optimiser {_bytes(memory.optimizer)}, images {_bytes(memory.images)}, '
+                  f'activations {_bytes(memory.activations)}' + (f', average {_bytes(made.average)}' if made.average else '')}
+    if made.speed:
+        speed = made.speed
+        facts['measured'] = (
+            f'{speed.steps} steps of {speed.batch} images of {speed.size} pixels on {job.mesh.size} {job.mesh.devices.flat[0].platform} '
+            f'devices: {show(speed.seconds, "seconds")} a step, {speed.images_per_second:,.1f} images/s; '
+            f'the input makes {speed.input_per_second:,.0f} images/s in one thread')
+        facts['time'] = f'about {show(made.seconds, "seconds")} of training on this machine, evaluation and compiling not counted'
+    return facts
+
+
+def _bytes(count):
+    return f'{show(count, "quantity")}B' if count >= 1000 else f'{count} B'
 
 
 if __name__ == '__main__':

@@ -7,17 +7,18 @@ from cnnlab.data import fake, ilsvrc, sources
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """Training images of a set: how many, (height, width, channels), and how many classes."""
+    """Training images of a set: how many, (height, width, channels), how many classes, and whether it has a validation split of its own."""
     examples: int
     shape: tuple[int, int, int]
     classes: int
+    validation: bool = False
 
 
 # The sets of facts.md's tables; the sizes of CIFAR and MNIST are those of their own pages. ILSVRC's images differ in size: 375 x 500 is
 # the most frequent one (assumed).
 SETS = {
     'cifar10': Known(50_000, (32, 32, 3), 10), 'cifar100': Known(50_000, (32, 32, 3), 100), 'mnist': Known(60_000, (28, 28, 1), 10),
-    'ilsvrc2012': Known(ilsvrc.IMAGES['train'], (375, 500, 3), ilsvrc.CLASSES)}
+    'ilsvrc2012': Known(ilsvrc.IMAGES['train'], (375, 500, 3), ilsvrc.CLASSES, validation=True)}
 
 
 def stand_in(dataset: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from cnnlab import names
 from cnnlab.data.source import Source
 
-KINDS = ('unit', 'channel', 'pixel_mean', 'lenet', 'imagenet', 'pca_whitening', 'zca_whitening')
+KINDS = ('unit', 'symmetric', 'channel', 'pixel_mean', 'lenet', 'imagenet', 'imagenet_mean', 'pca_whitening', 'zca_whitening')
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch
 _CHUNK = 1024
 _LARGEST = 4096  # numbers of an image that is whitened: the matrix has their square, and takes a minute
@@ -15,10 +15,12 @@ def statistics(source: Source, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """(mean, std), float32 in pixel units (0..255), which broadcast against images (n, h, w, c).
 
     unit: 0 and 255, so that inputs lie in 0..1; shapes ().
+    symmetric: 127.5 and 127.5, so that inputs lie in -1..1, as TensorFlow's Inception and its descendants take them; shapes ().
     channel: the mean and standard deviation of each channel over all pixels of `source`; (c,). MNIST: .1307 and .3081 of 255.
     pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract on CIFAR (facts.md, table of recipes: 'per-pixel mean');
       they give no scale, so std is 255, hence inputs in -1..1 (`assumed`).
     imagenet: the published mean and deviation of each channel on ImageNet, whatever the source; (3,).
+    imagenet_mean: that mean and 1: pixels of 0..255 less the mean colour, as nets of the time before batch norm were trained on; (3,).
     pca_whitening: the mean image (h, w, c) and a matrix (d, d), d = h w c, by which `(pixels - mean).ravel() @ matrix` has uncorrelated
       numbers of variance 1 (a little less where there was hardly any), along the principal components, the largest first.
     zca_whitening: the same turned back, so that the result is an image: the whitening for convolutional networks. Small images only.
@@ -37,8 +39,12 @@ def statistics(source: Source, kind: str) -> tuple[np.ndarray, np.ndarray]:
     names.among('normalisation', kind, KINDS)
     if kind == 'unit':
         return np.float32(0), np.float32(255)
+    if kind == 'symmetric':
+        return np.float32(127.5), np.float32(127.5)
     if kind == 'imagenet':
         return tuple(255 * np.float32(v) for v in IMAGENET)
+    if kind == 'imagenet_mean':
+        return 255 * np.float32(IMAGENET[0]), np.ones(3, np.float32)
     if kind == 'lenet':
         return np.float32(0.1 / 1.275 * 255), np.float32(255 / 1.275)
     if not len(source):

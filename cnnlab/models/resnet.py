@@ -21,6 +21,7 @@ class ResNet(nn.Module):
     groups: int = 1  # of the 3x3 in a bottleneck
     reduction: int | None = None  # squeeze-excite after each branch, with channels / reduction in between
     drop_path: float = 0.0  # of the last block, rising linearly from the first
+    zero_last: bool = False  # the scale of each branch's last norm begins at 0: Goyal et al. 2017, arXiv:1706.02677
     remat: bool = False  # recompute inside blocks in the backward pass
     num_classes: int = 1000
 
@@ -50,7 +51,7 @@ class ResNet(nn.Module):
             self.width << i, features, stride, stride_on=self.stride_on, groups=self.groups)
         changes = first and (i > 0 or not plain)
         return functools.partial(Residual, convs, self.projecting(shortcut_kind(self.shortcut, changes)), conv=self.conv,
-                                 squeeze=features // self.reduction if self.reduction else None)
+                                 zero_last=self.zero_last, squeeze=features // self.reduction if self.reduction else None)
 
 
 class KerasResNet(ResNet):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab import names
+from cnnlab.nn import init
 from cnnlab.nn.blocks import DropPath, SqueezeExcite
 from cnnlab.nn.layers import Act, AvgPool, ConvNorm
 
@@ -117,6 +118,7 @@ class Residual(nn.Module):
     projection: int = 1  # kernel of a projecting shortcut
     squeeze: int | None = None  # channels between the two layers of a squeeze-excite at the end of the branch
     act_last: bool = False  # ReLU after the last convolution of the branch too
+    zero_last: bool = False  # the scale of the branch's last norm begins at 0, so that the block begins as its shortcut: Goyal et al. 2017
     drop_path: float | jax.Array = 0.0  # probability of leaving the branch out in training
     drop: Callable = DropPath  # or StochasticDepth
     conv: Callable = ConvNorm  # called as ConvNorm is
@@ -127,7 +129,8 @@ class Residual(nn.Module):
         y = x
         for i, spec in enumerate(specs, 1):
             act = nn.relu if i < len(specs) or self.act_last else None
-            y = self.conv(spec.features, spec.kernel, spec.stride, groups=spec.groups, act=act, name=f'conv{i}')(y, train)
+            start = {'scale_init': init.zeros} if self.zero_last and i == len(specs) else {}
+            y = self.conv(spec.features, spec.kernel, spec.stride, groups=spec.groups, act=act, **start, name=f'conv{i}')(y, train)
         if self.squeeze:
             y = SqueezeExcite(self.squeeze, name='se')(y)
         y = self.drop(self.drop_path, name='drop_path')(y, train)

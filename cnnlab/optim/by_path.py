@@ -11,8 +11,8 @@ from cnnlab import tree
 
 
 def adjust_decay(factors: Mapping[str, float], decay: float, mask: Callable[[Any], Any]) -> optax.GradientTransformation:
-    """To come before a rule with coupled weight decay: what is missing to make the decay of each parameter that of the rule times the factor
-    of the first pattern that matches it. Caffe's `decay_mult`; with a factor on the rate too, its inverse leaves the strength of decay.
+    """To come before a rule with coupled weight decay: adds what makes each parameter's decay the rule's times the factor of the first
+    pattern that matches it. Caffe's `decay_mult`; with a factor on the rate too, its inverse leaves the strength of decay.
 
     Args:
       factors: {pattern of a path: factor, 0 or more}.

@@ -20,6 +20,7 @@ from cnnlab import names, tree
 from cnnlab.optim import transforms
 
 FORMS = ('', 'coupled', 'decoupled')
+DECOUPLED = ('adamw', 'lamb', 'muon')  # the rules whose own form that is
 
 
 @dataclasses.dataclass(frozen=True)

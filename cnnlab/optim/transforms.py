@@ -86,11 +86,12 @@ class LookaheadState(NamedTuple):
     count: jax.Array
 
 
-def lookahead(inner: optax.GradientTransformation, period: int, step: float) -> optax.GradientTransformation:
+def lookahead(inner: optax.GradientTransformation, period: int, step: float | optax.Schedule) -> optax.GradientTransformation:
     """Every `period` updates the slow weights go the share `step` of the way to the fast ones, and the fast ones start from there.
 
     Zhang, Lucas, Hinton & Ba 2019, arXiv:1907.08610. optax.lookahead keeps both sets in the parameters; here the parameters are the fast
     ones and the slow ones are state, so that a network's parameters keep their shape. After each `period` updates both are the same.
+    `step` may be a function of the updates made.
     """
     def init(params):
         return LookaheadState(inner.init(params), params, jnp.zeros((), jnp.int32))
@@ -99,7 +100,8 @@ def lookahead(inner: optax.GradientTransformation, period: int, step: float) -> 
         updates, inner_state = inner.update(updates, state.inner, params)
         count = state.count + 1
         meet = count % period == 0
-        moved = jax.tree.map(lambda slow, w, u: slow + step * (w + u - slow), state.slow, params, updates)
+        share = step(count) if callable(step) else step
+        moved = jax.tree.map(lambda slow, w, u: slow + share * (w + u - slow), state.slow, params, updates)
         slow = jax.tree.map(lambda new, old: jnp.where(meet, new, old), moved, state.slow)
         updates = jax.tree.map(lambda new, w, u: jnp.where(meet, new - w, u), moved, params, updates)
         return updates, LookaheadState(inner_state, slow, count)

@@ -1,19 +1,21 @@
-"""Every recipe by name, and the recipe by which any network is trained on a data set for a comparison."""
-from collections.abc import Callable
+"""Every recipe by name, with the source of each of its fields."""
+from collections.abc import Mapping
 
 from cnnlab import names
-from cnnlab.recipes import digits, lenet, resnet
+from cnnlab.recipes import airbench, alexnet, cifar, densenet, digits, googlenet, lenet, mobile, modern, resnet, senet, vgg
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.stated import Stated
 
-BOOK: dict[str, Callable[[], Recipe]] = {
-    'digits': lambda: digits.recipe('cifar_resnet20'),
-    'lenet5_mnist': lambda: lenet.mnist('1998'),
-    'lenet5_dense_mnist': lambda: lenet.mnist('dense'),
-    **{f'resnet{d}_cifar10': (lambda d=d: resnet.cifar10(d)) for d in (20, 32, 44, 56, 110, 1202)},
-    **{f'plain{d}_cifar10': (lambda d=d: resnet.cifar10(d, plain=True)) for d in (20, 32, 44, 56)},
-}
+FAMILIES = (digits, lenet, alexnet, vgg, googlenet, resnet, cifar, senet, densenet, mobile, modern, airbench)  # by age, roughly
+
+BOOK: Mapping[str, Stated] = {name: found for family in FAMILIES for name, found in family.RECIPES.items()}
+
+
+def stated(name: str) -> Stated:
+    """The recipe of that name with its sources; KeyError with the nearest names otherwise."""
+    return names.lookup('recipe', name, BOOK)
 
 
 def get(name: str) -> Recipe:
     """The recipe of that name; KeyError with the nearest names otherwise."""
-    return names.lookup('recipe', name, BOOK)()
+    return stated(name).recipe

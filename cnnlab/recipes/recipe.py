@@ -18,10 +18,15 @@ class Recipe:
     fold: str = ''  # in place of holdout, for small sets: '2/5' validates on the second of five parts of the training images
     classes: tuple[str, ...] = ()  # names of those to keep, numbered in this order; () keeps all
     augment: tuple[str, ...] = ()  # views of training images, in order
+    sizes: tuple[str, ...] = ()  # progressive resizing: what '{size}' in augment stands for, as in '128 from 0 epochs'
+    repeats: int = 1  # views of an image in each batch that it is part of (repeated augmentation)
+    alternating_flip: bool = False  # training images mirrored in every other epoch, each from a first one by chance, in place of flip()
     device_flip: bool = False  # training images mirrored at random by the train step, in place of flip()
     mixup: float = 0.0  # parameter of the Beta distribution by which images and labels are mixed (train.mixing); 0 is none
     cutmix: float = 0.0  # likewise, by replaced rectangles; where both are set, each batch gets one of them
-    view: tuple[str, ...] = ()  # views of every image, after `augment` and in evaluation
+    evaluation: tuple[str, ...] = ()  # views of the images of evaluation, in the place of `augment`
+    tta: str = 'none'  # test-time augmentation: the views whose logits evaluation averages (train.tta)
+    view: tuple[str, ...] = ()  # views of every image, after `augment` and after `evaluation`
     normalise: str = 'channel'  # a kind of data.normalise.statistics, from the training images
     duration: str = '10 epochs'
     batch: int = 128  # images per step, over all devices
@@ -41,8 +46,10 @@ class Recipe:
     eps: float | None = None  # what keeps the optimiser's divisor from zero; None is what it has
     decay: float = 0.0  # weight decay
     decayed: tuple[str, ...] = ('.*',)  # which parameters decay, by path
+    decays: Mapping[str, float] = dataclasses.field(default_factory=dict)  # {pattern of a path: factor on the (coupled) decay there}
     decay_form: str = ''  # 'coupled' or 'decoupled'; '' is what the optimiser has
     frozen: tuple[str, ...] = ()  # which parameters are not trained, by path
+    frozen_after: Mapping[str, str] = dataclasses.field(default_factory=dict)  # {pattern of a path: duration after which it is not trained}
     filter_rms: float = 0.0  # largest root mean square of a convolution filter, to which it is scaled back; 0 is no limit
     schedule: str = 'cosine'
     boundaries: tuple[float | str, ...] = ()  # of the step, piecewise and one_cycle schedules: shares of the run, or durations
@@ -61,6 +68,7 @@ class Recipe:
     clip_value: float = 0.0  # largest absolute value of an element of the gradient; 0 is no limit
     lookahead: int = 0  # updates after which the slow weights of Lookahead follow; 0 is none
     lookahead_step: float = 0.5  # the share of the way that they go
+    lookahead_power: float = 0.0  # above 0 the share falls from 1 to lookahead_step at the end, by this power of the part of the run done
     norm_span: int | None = None  # images per batch-norm statistic; None is the global batch (its parts, where gradients are accumulated)
     norm_momentum: float | None = None  # of every batch norm; None is each layer's own
     norm_eps: float | None = None  # likewise
@@ -71,6 +79,9 @@ class Recipe:
     average_every: str = '1 steps'  # how often the average moves
     average_from: str = '0 steps'  # up to here the average is a copy
     stop_patience: int = 0  # evaluations in a row without a better validation top-1 after which the run stops; 0 never stops it
+    start_from: str = ''  # a run whose newest checkpoint gives the first weights, as far as paths and shapes are the same
+    start_layers: tuple[str, ...] = ('.*',)  # which of them, by path
+    whiten: bool = False  # the first layer whitens patches, as computed from the training images (train.whitening)
     init: str = ''  # how kernels are initialised, in place of the network's own: a name of nn.init, as in 'gaussian(0.01)'
     precision: str = 'float32'  # dtype of images and activations: float32, bfloat16 or float64
     evaluate_every: str = '1 epochs'
@@ -89,7 +100,7 @@ class Recipe:
 
     def to_json(self) -> str:
         """A JSON object, one field a line."""
-        return json.dumps({**vars(self), 'fields': dict(self.fields), 'rates': dict(self.rates)}, indent=1, default=list)
+        return json.dumps({k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(self).items()}, indent=1, default=list)
 
 
 def from_json(text: str) -> Recipe:

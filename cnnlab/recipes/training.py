@@ -9,7 +9,7 @@ import optax
 
 from cnnlab import losses, names, tree
 from cnnlab.nn.norms import BatchNormSettings
-from cnnlab.optim import plateau, rules, schedules, transforms
+from cnnlab.optim import by_path, plateau, rules, schedules, transforms
 from cnnlab.optim.average import Average
 from cnnlab.recipes.recipe import Recipe
 
@@ -43,10 +43,10 @@ def _shares(recipe: Recipe, examples: int, total: int) -> tuple[float, ...]:
     return tuple(found)
 
 
-def optimiser(recipe: Recipe, rate: optax.Schedule) -> optax.GradientTransformation:
+def optimiser(recipe: Recipe, rate: optax.Schedule, examples: int) -> optax.GradientTransformation:
     """All that lies between gradient and update: clipping, the rule with its decay, rates by path, limits, Lookahead, frozen parameters.
 
-    Its `update` takes (gradients, state, parameters).
+    Its `update` takes (gradients, state, parameters). `examples` is the size of the training set.
 
     Raises:
       KeyError, ValueError: see `rules.build`; limits, factors or periods below zero; (when the state is made) a pattern that matches no
@@ -65,6 +65,10 @@ def optimiser(recipe: Recipe, rate: optax.Schedule) -> optax.GradientTransformat
         scaled = optax.chain(scaled, plateau.scaling(recipe.factor, recipe.patience))
     tx = rules.build(recipe.optimiser, scaled, momentum=recipe.momentum, beta2=recipe.beta2, eps=recipe.eps, decay=recipe.decay,
                      decayed=recipe.decayed, decay_form=recipe.decay_form)
+    if recipe.decays:
+        if recipe.decay_form == 'decoupled' or recipe.optimiser in rules.DECOUPLED:
+            raise ValueError(f'decays are factors on a coupled weight decay, and that of {recipe.optimiser} is not')
+        tx = optax.chain(by_path.adjust_decay(recipe.decays, recipe.decay, lambda params: tree.mask(params, recipe.decayed)), tx)
     if recipe.clip:
         tx = optax.chain(optax.clip_by_global_norm(recipe.clip), tx)
     if recipe.clip_value:
@@ -74,8 +78,19 @@ def optimiser(recipe: Recipe, rate: optax.Schedule) -> optax.GradientTransformat
     if recipe.filter_rms:
         tx = optax.chain(tx, transforms.keep_filters_within(recipe.filter_rms))
     if recipe.lookahead:
-        tx = transforms.lookahead(tx, recipe.lookahead, recipe.lookahead_step)
+        tx = transforms.lookahead(tx, recipe.lookahead, _lookahead_share(recipe, recipe.total(examples)))
+    if recipe.frozen_after:
+        ends = {pattern: recipe.steps(after, examples) for pattern, after in recipe.frozen_after.items()}
+        tx = optax.chain(tx, by_path.freeze_after(ends))
     return transforms.freezing(recipe.frozen, tx) if recipe.frozen else tx
+
+
+def _lookahead_share(recipe, total):
+    if recipe.lookahead_power < 0:
+        raise ValueError(f'lookahead_power must not be negative, got {recipe.lookahead_power}')
+    if not recipe.lookahead_power:
+        return recipe.lookahead_step
+    return lambda count: 1 - (1 - recipe.lookahead_step) * (count / total) ** recipe.lookahead_power
 
 
 def loss(recipe: Recipe, weights: np.ndarray | None = None) -> losses.Loss:

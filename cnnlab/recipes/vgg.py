@@ -31,9 +31,8 @@ def _net(depth, **init):
 
 
 def _seeded(depth):
-    return _net(depth, init='gaussian(0.1)').varied({
-        TABLE_2: {'start_from': 'runs/vgg11'},
-        'assumed: which layers, and the name of the run': {'start_from': 'runs/vgg11', 'start_layers': SEEDED}}, published=_published(depth))
+    given = {'assumed: which layers, and the name of the run': {'start_from': 'runs/vgg11', 'start_layers': SEEDED}}
+    return _net(depth, init='gaussian(0.1)').varied(given, published=_published(depth))
 
 
 RECIPES = {

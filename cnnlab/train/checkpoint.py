@@ -69,6 +69,18 @@ class Checkpoints:
             raise ValueError(f'the checkpoint {where} is corrupt or of another network: {_first_line(error)}') from error
         return jax.tree.map(_checked(step), shapes, found)
 
+    def variables(self, step: int) -> dict[str, Any]:
+        """{'params', 'batch_stats', ...} of a checkpoint of any network as nested dicts of numpy arrays, without a structure to compare to.
+
+        Raises:
+          ValueError: it is corrupt.
+        """
+        try:
+            found = self._manager.restore(step, args=ocp.args.StandardRestore())
+        except Exception as error:  # orbax, tensorstore and json each raise their own
+            raise ValueError(f'the checkpoint {self.directory / str(step)} is corrupt: {_first_line(error)}') from error
+        return jax.tree.map(np.asarray, {k: found[k] for k in ('params', 'batch_stats') if found.get(k)})
+
     def close(self) -> None:
         """Waits, and lets go of the directory."""
         self._manager.close()

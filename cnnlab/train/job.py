@@ -14,13 +14,14 @@ from jax.sharding import Mesh
 from cnnlab import losses, names, tree
 from cnnlab.data import balance, normalise, parse, sources
 from cnnlab.data.source import Source
+from cnnlab.data.stream import Stages
 from cnnlab.data.views import View
 from cnnlab.models import registry
 from cnnlab.nn import init as initialisers
 from cnnlab.nn.norms import BatchNormSettings, check_frozen
-from cnnlab.recipes import training
+from cnnlab.recipes import progressive, training
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import exact_norm
+from cnnlab.train import exact_norm, tta
 from cnnlab.train import mesh as meshes
 from cnnlab.train import state as states
 from cnnlab.train import step as steps
@@ -34,10 +35,11 @@ class Job:
     """A recipe with its data opened, its network declared and its steps jitted."""
     recipe: Recipe
     data: dict[str, Source]  # 'train', and 'validation' and 'test' where they are
-    train_view: View
+    train_view: View | Stages
     view: View
     model: nn.Module
     schedule: optax.Schedule
+    tx: optax.GradientTransformation
     mesh: Mesh
     image: jax.ShapeDtypeStruct  # what the model gets, one image in the batch
     total: int  # steps of the run
@@ -45,6 +47,11 @@ class Job:
     train_step: Callable
     eval_step: Callable
     moments_step: Callable  # of `exact_norm`
+
+    @property
+    def order(self) -> dict[str, Any]:
+        """What the recipe says about the order of training images and of what the stream does to them: arguments of `train_batches`."""
+        return {'repeats': self.recipe.repeats, 'alternating_flip': self.recipe.alternating_flip}
 
     @property
     def classes(self) -> int:
@@ -75,25 +82,26 @@ def _kept(source: Source) -> Source:
     return sources.in_memory(source)
 
 
-def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = None) -> Job:
+def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = None, data: dict[str, Source] | None = None) -> Job:
     """Opens the data, declares the network and jits the steps; nothing compiles yet.
 
     Args:
       recipe: any; `num_classes` follows the data unless the recipe's fields state it.
       data_dir: where prepared sets are.
       devices: use the first so many devices (default: all).
+      data: what `open_data` would open, where it is open already.
 
     Raises:
       KeyError, ValueError, FileNotFoundError: an unknown name, data that is not there, a batch that does not fit; one sentence each.
     """
     dtype = names.lookup('precision', recipe.precision, _DTYPES)
-    data = open_data(recipe, data_dir)
+    data = open_data(recipe, data_dir) if data is None else data
     train = data['train']
     if recipe.batch > len(train):
         raise ValueError(f'a batch of {recipe.batch} is larger than the training set of {len(train)} images')
     mesh = meshes.data_mesh(devices)
     meshes.check_batch(recipe.batch, mesh)
-    view = parse.parse(*recipe.view)
+    view = parse.parse(*recipe.evaluation, *recipe.view)
     fields = {'num_classes': train.num_classes, **recipe.fields}
     model = registry.create(recipe.model, **fields)
     mean, std = normalise.statistics(train, recipe.normalise)
@@ -101,14 +109,15 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
     if total < 1:
         raise ValueError(f'{recipe.duration} is less than one step of {recipe.batch} images')
     schedule = training.schedule(recipe, len(train))
-    tx, average, norm = training.optimiser(recipe, schedule), training.average(recipe, len(train)), training.batch_norm(recipe)
+    tx = training.optimiser(recipe, schedule, len(train))
+    average, norm = training.average(recipe, len(train)), training.batch_norm(recipe)
     weights = balance.class_weights(train.labels(), train.num_classes, recipe.balance) if recipe.balance else None
     loss = training.loss(recipe, weights)
     if min(recipe.mixup, recipe.cutmix) < 0:
         raise ValueError(f'mixup and cutmix are 0 (none) or parameters above 0, not {recipe.mixup} and {recipe.cutmix}')
     shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype, 'norm': norm}
     image = jax.ShapeDtypeStruct((1, *_viewed_shape(train, view)), dtype)
-    if np.ndim(mean) == 3 and np.shape(mean) != image.shape[1:]:
+    if np.ndim(mean) == 3 and (np.shape(mean) != image.shape[1:] or recipe.sizes):
         own, viewed = (' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:]))
         raise ValueError(f'normalise={recipe.normalise} has a mean image of {own} and the view makes images of {viewed}; '
                          'normalise=channel goes with any size')
@@ -117,13 +126,14 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
         initializer=initialisers.by_name(recipe.init) if recipe.init else None))
     shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))  # a network that does not fit its images says so now
     _check(recipe, data, mesh, norm, shapes)
+    tta.views(recipe.tta)
     return Job(
-        recipe, data, parse.parse(*recipe.augment, *recipe.view), view, model, schedule, mesh, image, total, init,
+        recipe, data, _train_view(recipe, train, model, image, shapes), view, model, schedule, tx, mesh, image, total, init,
         meshes.parallel_train(functools.partial(
             steps.train_step, **shared, tx=tx, loss=loss, average=average, flip=recipe.device_flip, mixup=recipe.mixup,
             cutmix=recipe.cutmix, hosts=jax.process_count(), accumulate=recipe.accumulate, penalty=training.penalty(recipe),
             frozen=recipe.frozen, aux_weight=recipe.aux_weight), mesh),
-        meshes.parallel_eval(functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss)), mesh),
+        meshes.parallel_eval(functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss), augmentation=recipe.tta), mesh),
         jax.jit(functools.partial(exact_norm.moments, **shared)))
 
 
@@ -149,6 +159,23 @@ def _check(recipe: Recipe, data: dict[str, Source], mesh: Mesh, norm: BatchNormS
     check_frozen(norm, shapes.batch_stats)
     if recipe.frozen and all(jax.tree.leaves(tree.mask(shapes.params, recipe.frozen))):
         raise ValueError(f'the patterns {recipe.frozen} of frozen parameters match all of them; nothing is left to train')
+
+
+def _train_view(recipe: Recipe, train: Source, model: nn.Module, image: jax.ShapeDtypeStruct, shapes: states.TrainState) -> View | Stages:
+    """The view of training images, or one for each size; ValueError where the network does not take a size."""
+    stages = tuple((first, parse.parse(*progressive.augment(recipe, size), *recipe.view))
+                   for first, size in progressive.stages(recipe, len(train)))
+    if not recipe.sizes:
+        return stages[0][1]
+    variables = {'params': shapes.params, 'batch_stats': shapes.batch_stats}
+    for text, (_, view) in zip(recipe.sizes, stages, strict=True):
+        shape = (2, *_viewed_shape(train, view))
+        try:
+            jax.eval_shape(functools.partial(model.apply, train=False), variables, jax.ShapeDtypeStruct(shape, image.dtype))
+        except (ValueError, TypeError) as error:
+            size = ' x '.join(map(str, shape[1:3]))
+            raise ValueError(f'{recipe.model} does not take the images of {size} pixels that sizes={text!r} makes: {error}') from error
+    return Stages(stages)
 
 
 def _viewed_shape(source: Source, view: View) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from cnnlab.optim import plateau
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report import plots
 from cnnlab.report.files import write_text
-from cnnlab.train import exact_norm, metrics, stopping, workdir
+from cnnlab.train import exact_norm, metrics, start, stopping, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
 from cnnlab.train.checkpoint import Checkpoints
@@ -85,7 +85,7 @@ class _Run:
     def _start(self) -> TrainState:
         """The newest checkpoint, else the state at step 0."""
         if self.checkpoints.latest() is None:
-            state = self.job.init(self.seed)
+            state = start.first(self.job, self.seed)
         else:
             state = self.checkpoints.restore(jax.eval_shape(self.job.init, self.seed))
         return meshes.replicated(state, self.job.mesh)
@@ -133,7 +133,7 @@ class _Run:
         """This host's rows of the batches from that step on."""
         job = self.job
         return stream.train_batches(job.data['train'], job.train_view, seed=int(self.seed), batch=job.recipe.batch, step=step,
-                                    host=jax.process_index(), hosts=jax.process_count(), workers=self.workers)
+                                    host=jax.process_index(), hosts=jax.process_count(), workers=self.workers, **job.order)
 
     def _due(self) -> dict[str, bool]:
         """What is to be done after this step; {} where it is nothing."""

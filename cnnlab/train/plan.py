@@ -76,11 +76,12 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
     state = jax.eval_shape(job.init, jax.ShapeDtypeStruct((), jnp.uint32))
     largest = max(size for _, size in stages)
     shape = (largest, largest, job.image.shape[-1]) if largest != min(job.image.shape[1:3]) else job.image.shape[1:]
+    macs = cost.totals(job.model, job.image.shape[1:]).macs
     return Plan(
-        job, made, len(train), job.total * recipe.batch, stages, tree.count(state.params), cost.totals(job.model, job.image.shape[1:]).macs,
+        job, made, len(train), job.total * recipe.batch, stages, tree.count(state.params), macs,
         memory.training(job.model, shape, max(recipe.batch // job.mesh.size, 1), job.image.dtype, job.tx),
         sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(state.ema)),
-        *_rates(job), measure(recipe, job, made, measured) if measured else None)
+        *_rates(job), measure(job, macs, measured) if measured else None)
 
 
 def _job(recipe: Recipe, data_dir: str | None) -> tuple[Job, bool]:
@@ -90,7 +91,10 @@ def _job(recipe: Recipe, data_dir: str | None) -> tuple[Job, bool]:
         stand_in = known.stand_in(recipe.dataset)
         if stand_in == recipe.dataset:
             raise
-        return jobs.build(dataclasses.replace(recipe, dataset=stand_in), None), True
+        has_validation = known.SETS[recipe.dataset].validation
+        recipe = dataclasses.replace(recipe, dataset=stand_in)
+        data = jobs.open_data(recipe, None)
+        return jobs.build(recipe, data={'validation': data['test'], **data} if has_validation else data), True
 
 
 def _side(job: Job, step: int) -> int:
@@ -110,16 +114,14 @@ def batch_to_measure(macs: int, batch: int, devices: int, platform: str) -> int:
     return max(min(batch, most) // devices, 1) * devices
 
 
-def measure(recipe: Recipe, job: Job, made: bool, steps: int) -> Speed:
-    """Times so many train steps, after one that compiles, of a batch that this machine does in seconds, on the recipe's own views."""
-    last = max(first for first, _ in progressive.stages(recipe, len(job.data['train'])))
-    macs = cost.totals(job.model, job.image.shape[1:]).macs
+def measure(job: Job, macs: int, steps: int) -> Speed:
+    """Times so many train steps, after one that compiles, of a batch that this machine does in seconds, on the recipe's own last views."""
+    recipe, view = job.recipe, _largest(job)
     batch = batch_to_measure(macs, recipe.batch, job.mesh.size, jax.default_backend())
     if batch != recipe.batch:
-        small = dataclasses.replace(job.recipe, batch=batch, norm_span=None, repeats=1, duration='1000 epochs', warmup='0 steps')
-        job = jobs.build(small, None, data=job.data)
+        job = jobs.build(dataclasses.replace(recipe, batch=batch, norm_span=None, repeats=1, accumulate=1), data=job.data)
     begun = time.perf_counter()
-    rows = stream.TrainBatch(job.data['train'], _largest(job), 0, batch)(last)
+    rows = stream.TrainBatch(job.data['train'], view, 0, batch)(0)
     input_seconds = time.perf_counter() - begun
     seed = np.uint32(0)
     state, found = meshes.replicated(job.init(seed), job.mesh), []

@@ -11,7 +11,7 @@ from cnnlab import tree
 from cnnlab.losses import Loss
 from cnnlab.nn.norms import BatchNormSettings, batch_norm_settings
 from cnnlab.optim.average import Average
-from cnnlab.train import mixing
+from cnnlab.train import mixing, tta
 from cnnlab.train.state import TrainState
 
 Metrics = dict[str, jax.Array]
@@ -129,15 +129,18 @@ def rank_of_truth(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def eval_step(state: TrainState, batch: dict[str, jax.Array], *, model: nn.Module, loss: Loss, mean: Any, std: Any,
-              dtype: Any = jnp.float32, norm: BatchNormSettings = BatchNormSettings()) -> Metrics:  # noqa: B008
+              dtype: Any = jnp.float32, norm: BatchNormSettings = BatchNormSettings(), augmentation: str = 'none') -> Metrics:  # noqa: B008
     """Sums over the images whose mask is 1: {'n', 'top1', 'top5', 'loss', 'confusion'}; uses the moving average where there is one.
+
+    Where `augmentation` names views (`tta`), the logits are their mean.
 
     'confusion' is int32 (k, k), counts of (true class, predicted class); images with a NaN logit are in no column.
     Counts are int32, 'loss' is float32.
     """
     variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
     with batch_norm_settings(norm):
-        logits = model.apply(variables, normalised(batch['image'], mean, std, dtype), train=False)
+        logits = tta.averaged(lambda image: model.apply(variables, image, train=False), normalised(batch['image'], mean, std, dtype),
+                              augmentation)
     labels, mask = batch['label'], batch['mask'] > 0
     rank = rank_of_truth(logits, labels)
     known = mask & ~jnp.isnan(logits).any(1)

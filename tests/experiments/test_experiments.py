@@ -84,6 +84,13 @@ def test_evaluate_counts_every_image_and_agrees_with_the_run(compared):
     assert np.sum(found['confusion']) == 360 and found['by_class']['0']['images'] == 36
 
 
+def test_evaluate_averages_over_views_where_it_is_asked_to(compared):
+    run_directory = compared[0] / 'runs/mlp2/seed0'
+    plain, both = (run('evaluate', f'--run={run_directory}', f'--tta={tta}').stdout.splitlines()[-2] for tta in ('none', 'flip'))
+    assert plain != both and 'on 360 images' in both
+    assert "no test-time augmentation named 'flop'; did you mean flip" in refused('evaluate', f'--run={run_directory}', '--tta=flop')
+
+
 def test_evaluate_takes_a_checkpoint_and_the_best(compared):
     run_directory = compared[0] / 'runs/mlp2/seed0'
     assert 'at step 1 on validation' in run('evaluate', f'--run={run_directory}/checkpoints/1', '--split=validation').stdout
@@ -128,7 +135,23 @@ def test_the_papers_experiments_run_on_the_real_sets(shared, tmp_path):
     )
 
 
-@pytest.mark.parametrize('experiment', ['compare', 'train', 'evaluate', 'lenet_mnist', 'resnet_cifar'])
+def test_a_dry_run_prints_the_plan_without_the_data(tmp_path):
+    done = run('train', '--recipe=airbench94', '--dry_run', '--measure=1', '--set=rate=2', '--set=batch=64', '--set=duration=99 steps',
+               '--set=fields.widths=(8, 8, 8)', "--set=frozen_after={'whiten/bias$': '9 steps'}", f'--workdir={tmp_path}')
+    out = done.stdout
+    assert 'airbench94: arXiv:2404.00498' in out and 'published: 94.01% test accuracy' in out
+    assert 'cifar10, 50,000 images to train on in 10 classes (not found: made images of its size stand in)' in out
+    assert 'steps: 99 of 64 images' in out and 'multiply-adds for an image of 32 x 32 x 3' in out and 'measured: 1 steps of 64' in out
+    sources = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert '--set' in sources['rate'] and 'facts.md, table 2' in sources['momentum'] and 'airbench94.py' in sources['decay']
+    assert (tmp_path / 'airbench94_schedule.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_train_names_the_nearest_recipe():
+    assert "no recipe named 'resnet50_goyall'; did you mean resnet50_goyal" in refused('train', '--recipe=resnet50_goyall')
+
+
+@pytest.mark.parametrize('experiment', ['compare', 'train', 'recipes', 'evaluate', 'lenet_mnist', 'resnet_cifar'])
 def test_help_tells_what_the_experiment_does(experiment):
     done = run(experiment, '--help', status=1)  # absl's status for --help
     assert f'python -m experiments.{experiment}' in done.stdout and '--' in done.stdout

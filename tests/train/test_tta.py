@@ -3,7 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnnlab import losses
+from cnnlab.train import job as jobs
+from cnnlab.train import mesh as meshes
 from cnnlab.train import tta
+from cnnlab.train.evaluate import evaluate
+from tests.train.nets import tiny
 
 
 def image(h=6, w=8):
@@ -56,3 +61,17 @@ def test_logits_are_averaged_by_weight():
 def test_an_unknown_name_gives_the_nearest():
     with pytest.raises(ValueError, match="no test-time augmentation named 'flips'; did you mean flip"):
         tta.views('flips')
+
+
+@pytest.mark.slow
+def test_a_recipe_turns_it_on_for_evaluation_alone():
+    """The logits of a whole evaluation are the mean over the views; the train step is as without."""
+    plain, both = (jobs.build(tiny(tta=name), devices=1) for name in ('none', 'flip'))
+    state = meshes.replicated(plain.init(np.uint32(0)), plain.mesh)
+    found = [evaluate(job.eval_step, state, job.data['test'], job.view, batch=16, mesh=job.mesh) for job in (plain, both)]
+    images = np.stack([e['image'] for e in plain.data['test'].__getitems__(range(12))]).astype(np.float32) / 255
+    labels = plain.data['test'].labels()
+    scores = [np.asarray(plain.model.apply({'params': state.params}, x)) for x in (images, images[:, :, ::-1])]
+    for result, logits in zip(found, (scores[0], (scores[0] + scores[1]) / 2), strict=True):
+        assert result['n'] == 12 and result['loss'] == pytest.approx(float(losses.softmax(logits, labels).mean()), rel=1e-5)
+    assert found[0]['loss'] != found[1]['loss']

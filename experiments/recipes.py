@@ -1,0 +1,83 @@
+"""Every recipe of the book in one table: network, data, batch, rate, schedule, epochs, views, published result, assumed fields.
+
+    python -m experiments.recipes --match=resnet50
+    python -m experiments.recipes --format=markdown --out=docs/recipes.md
+"""
+import re
+
+from absl import flags
+
+from cnnlab.data import known
+from cnnlab.recipes import book
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.report.files import write_text
+from cnnlab.report.table import Column, Table
+from experiments import common
+
+_MATCH = flags.DEFINE_string('match', '', 'Only recipes in whose name this regular expression is found.')
+_FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'What to write.')
+_OUT = flags.DEFINE_string('out', None, 'File to write instead of the terminal.')
+_NOTES = (
+    'Every field has a source, which `python -m experiments.train --recipe=NAME --dry_run` prints beside it. Assumed are the fields that '
+    'no source gives.',
+    'This list is written by `python -m experiments.recipes --format=markdown --out=docs/recipes.md`.')
+
+
+def table(names: list[str]) -> Table:
+    """The recipes of these names, a row each."""
+    rows = []
+    for name in names:
+        stated = book.stated(name)
+        recipe = stated.recipe
+        rows.append((
+            name, recipe.model, recipe.dataset, recipe.batch, f'{recipe.optimiser} {recipe.rate:g}', _schedule(recipe),
+            f'{_epochs(recipe):.4g}', _views(recipe), stated.paper, stated.published or None, ', '.join(stated.assumed) or None))
+    return Table(
+        (Column('recipe'), Column('network'), Column('data'), Column('batch', 'integer'), Column('optimiser and rate'), Column('schedule'),
+         Column('epochs', align='right'), Column('training views and mixing'), Column('source'), Column('published'), Column('assumed')),
+        rows, f'{len(names)} recipes', _NOTES)
+
+
+def _schedule(recipe: Recipe) -> str:
+    parts = {
+        'step': f'x{recipe.factor:g} at {", ".join(map(_place, recipe.boundaries))}', 'plateau': f'x{recipe.factor:g} at plateaus',
+        'exponential': f'x{recipe.factor:g} every {recipe.every}', 'polynomial': f'power {recipe.power:g} to {recipe.end:g}'}
+    text = parts.get(recipe.schedule, recipe.schedule)
+    return text if recipe.warmup.startswith('0 ') else f'{text}, warm-up {recipe.warmup}'
+
+
+def _place(boundary: float | str) -> str:
+    return boundary if isinstance(boundary, str) else f'{boundary:.0%}'
+
+
+def _epochs(recipe: Recipe) -> float:
+    examples = (known.SETS[recipe.dataset].examples if recipe.dataset in known.SETS else 1150 + recipe.holdout) - recipe.holdout
+    return recipe.total(examples) * recipe.batch / examples
+
+
+def _views(recipe: Recipe) -> str | None:
+    parts = [*recipe.augment, *recipe.sizes, *(['alternating flip'] if recipe.alternating_flip else []),
+             *(f'{field} {value:g}' for field in ('mixup', 'cutmix') if (value := getattr(recipe, field))),
+             *([f'{recipe.repeats} repeats'] if recipe.repeats > 1 else [])]
+    return ', '.join(parts) or None
+
+
+def main(_):
+    """Prints or writes the table."""
+    try:
+        pattern = re.compile(_MATCH.value)
+    except re.error as error:
+        raise ValueError(f'--match={_MATCH.value} is no regular expression: {error}') from None
+    names = [name for name in book.BOOK if pattern.search(name)]
+    if not names:
+        raise ValueError(f'no recipe has a name that matches {_MATCH.value!r}; without --match all {len(book.BOOK)} are listed')
+    found = table(names)
+    text = {'text': found.to_text, 'markdown': found.to_markdown, 'csv': found.to_csv}[_FORMAT.value]()
+    if _OUT.value:
+        write_text(_OUT.value, text)
+    else:
+        print(text, end='')
+
+
+if __name__ == '__main__':
+    common.start(main)
