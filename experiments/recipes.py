@@ -31,7 +31,7 @@ def table(names: list[str]) -> Table:
         recipe = stated.recipe
         rows.append((
             name, recipe.model, recipe.dataset, recipe.batch, f'{recipe.optimiser} {recipe.rate:g}', _schedule(recipe),
-            f'{_epochs(recipe):.4g}', _views(recipe), stated.paper, stated.published or None, ', '.join(stated.assumed) or None))
+            _epochs(recipe), _views(recipe), stated.paper, stated.published or None, ', '.join(stated.assumed) or None))
     return Table(
         (Column('recipe'), Column('network'), Column('data'), Column('batch', 'integer'), Column('optimiser and rate'), Column('schedule'),
          Column('epochs', align='right'), Column('training views and mixing'), Column('source'), Column('published'), Column('assumed')),
@@ -50,9 +50,13 @@ def _place(boundary: float | str) -> str:
     return boundary if isinstance(boundary, str) else f'{boundary:.0%}'
 
 
-def _epochs(recipe: Recipe) -> float:
-    examples = (known.SETS[recipe.dataset].examples if recipe.dataset in known.SETS else 1150 + recipe.holdout) - recipe.holdout
-    return recipe.total(examples) * recipe.batch / examples
+def _epochs(recipe: Recipe) -> str:
+    """Those of the duration where it says so, else what its steps come to."""
+    number, unit = recipe.duration.split()
+    if unit == 'epochs':
+        return number
+    examples = known.SETS[recipe.dataset].examples - recipe.holdout
+    return f'{recipe.total(examples) * recipe.batch / examples:.1f}'
 
 
 def _views(recipe: Recipe) -> str | None:

@@ -207,7 +207,7 @@ def train_batches(source: Source, view: View | Stages, *, seed: int, batch: int,
       threads: that prepare batches ahead; default: one for images in memory, else one a core.
       workers: processes that do so instead. They are spawned: a script needs `if __name__ == '__main__':`.
       most_skipped: how many images of the source may be unreadable; each process counts its own. Default: see `skips.Skips`.
-      repeats: views of an image in a row (repeated augmentation: Hoffer et al. 2019, arXiv:1901.09335); divides the batch.
+      repeats: views of an image in a row (repeated augmentation: Hoffer et al. 2019, arXiv:1901.09335).
       alternating_flip: each image is mirrored after its view in every other epoch, from a first epoch drawn by image and seed:
         legacy/airbench94.py in github.com/KellerJordan/cifar10-airbench.
 
@@ -225,8 +225,8 @@ def train_batches(source: Source, view: View | Stages, *, seed: int, batch: int,
         raise ValueError(f'batch {batch} is larger than {source.name} {source.split} with its {len(source)} images')
     if seed < 0 or step < 0:
         raise ValueError(f'seed and step are whole numbers, 0 or more, not {seed} and {step}')
-    if repeats < 1 or batch % repeats:
-        raise ValueError(f'repeats is a whole number above 0 that divides the batch of {batch}, not {repeats}')
+    if repeats < 1:
+        raise ValueError(f'repeats is a whole number above 0, not {repeats}')
     batch_of = TrainBatch(source, view, seed, batch, host, hosts, Skips(source, most_skipped), repeats, alternating_flip)
     return _ahead(batch_of, grain.MapDataset.range(step, _ENDLESS), threads, workers)
 

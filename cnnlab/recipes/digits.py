@@ -1,7 +1,8 @@
 """Recipes for scikit-learn's handwritten digits: 8x8 grey images, 1,150 to train, 287 to choose by, 360 to test.
 
 Every field is assumed (no paper trains these networks on this set). Rates, weight decay, label smoothing and distortions were chosen on the
-287 validation images: with shifts of one pixel alone `convnetjs_cifar10` had a loss of 0.154 there, with these distortions 0.079 (six seeds).
+287 validation images: with shifts of one pixel alone `convnetjs_cifar10` had a loss of 0.154 there, with these distortions 0.079 (the mean
+of six seeds).
 """
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.stated import Stated, stated

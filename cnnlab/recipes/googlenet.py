@@ -11,7 +11,7 @@ _SLIM = 'research/slim/train_image_classifier.py in github.com/tensorflow/models
 _INCEPTION = 'research/inception/inception/inception_train.py in github.com/tensorflow/models'
 
 
-def _inception(model, replicas, duration, published, paper, aux, **others):
+def _inception(model, replicas, guessed, published, paper, aux, **others):
     return stated(model, DATASET, paper, {
         TABLE_2: {
             'optimiser': 'rmsprop_tf', 'beta2': 0.9, 'eps': 1.0, 'batch': 32 * replicas, 'rate': 0.045, 'schedule': 'exponential',
@@ -20,7 +20,7 @@ def _inception(model, replicas, duration, published, paper, aux, **others):
         _SLIM: {'decay': 4e-5, **aux},
         'assumed': {
             'decayed': KERNELS, 'ema': 0.9999, 'normalise': 'symmetric', 'augment': ilsvrc.augment('googlenet', 299),
-            'evaluation': centre(299), **duration},
+            'evaluation': centre(299), **guessed},
         'recorded': LOG}, published=published)
 
 
