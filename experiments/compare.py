@@ -10,9 +10,7 @@ images; choices are made on the validation images. Runs that are finished are no
 Writes report.html, table.md, table.csv, accuracy_parameters.png, accuracy_macs.png and learning_curves.png into --workdir.
 """
 import dataclasses
-import json
 import pathlib
-from typing import Any
 
 from absl import flags
 
@@ -25,9 +23,8 @@ from cnnlab.report.files import write_text
 from cnnlab.report.numbers import spread
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
-from cnnlab.train import job as jobs
-from cnnlab.train import loop, metrics, workdir
-from experiments import common
+from cnnlab.train import metrics, workdir
+from experiments import common, seeds
 
 EIGHT = ('softmax_linear', 'mlp2', 'mlp3', 'lenet5', 'lenet5_dense', 'convnetjs_cifar10', 'cifar_plain20', 'cifar_resnet20')
 
@@ -47,39 +44,26 @@ class Compared:
     input_shape: tuple[int, int, int]
     params: int
     macs: int
-    results: tuple[dict[str, Any], ...]
-    logs: tuple[list[metrics.Record], ...]
-
-    def scores(self, key: str, split: str = 'test') -> list[float]:
-        """One figure of a split for every seed."""
-        return [r['final'][split][key] for r in self.results]
+    runs: seeds.Runs
 
     def row(self) -> tuple:
         """Its row of the table."""
-        speed = round(sum(r['images_per_second'] for r in self.results) / len(self.results))
+        results = self.runs.results
+        speed = round(sum(r['images_per_second'] for r in results) / len(results))
         h, w, c = self.input_shape
-        return (self.model, self.paper, f'{h}x{w}x{c}', self.params, self.macs, spread(self.scores('top1')), spread(self.scores('top5')),
-                spread(r['seconds'] for r in self.results), speed)
+        return (self.model, self.paper, f'{h}x{w}x{c}', self.params, self.macs, spread(self.runs.scores('top1')),
+                spread(self.runs.scores('top5')), spread(r['seconds'] for r in results), speed)
 
 
-def train_all(model: str, dataset: str, seeds: int, root: pathlib.Path, data_dir: str | None) -> Compared:
+def train_all(model: str, dataset: str, count: int, root: pathlib.Path, data_dir: str | None) -> Compared:
     """Trains every seed of one network; the steps compile once."""
     name = registry.resolve(model)
     shape = _image_shape(dataset, data_dir, registry.entry(name).input_shape)
     size = sizes.fitting(name, shape[1])
     recipe = common.override(baseline.recipe(name, dataset, shape[0], size))
-    job = jobs.build(recipe, data_dir)
-    costs = cost.costs(job.model, job.image.shape[1:])
-    results, logs = [], []
-    for seed in range(seeds):
-        directory = root / 'runs' / name / f'seed{seed}'
-        if not (directory / 'result.json').exists():
-            loop.run_job(job, seed, directory, workers=common.WORKERS.value)
-        else:
-            workdir.claim(directory, dataclasses.replace(recipe, seed=seed), {s: d.fingerprint() for s, d in job.data.items()})
-        results.append(json.loads((directory / 'result.json').read_text()))
-        logs.append(metrics.read(directory / 'metrics.jsonl'))
-    return Compared(name, registry.entry(name).paper, job.image.shape[1:], costs.params, costs.macs, tuple(results), tuple(logs))
+    runs = seeds.train(recipe, count, root / 'runs' / name, data_dir)
+    costs = cost.costs(runs.job.model, runs.job.image.shape[1:])
+    return Compared(name, registry.entry(name).paper, runs.job.image.shape[1:], costs.params, costs.macs, runs)
 
 
 def _image_shape(dataset, data_dir, native) -> tuple[tuple[int, int] | None, tuple[int, int, int]]:
@@ -88,11 +72,11 @@ def _image_shape(dataset, data_dir, native) -> tuple[tuple[int, int] | None, tup
     return (None, native) if shape is None else (tuple(shape[:2]), tuple(shape))
 
 
-def describe(compared: list[Compared], dataset: str, seeds: int) -> Table:
+def describe(compared: list[Compared], dataset: str, count: int) -> Table:
     """The table, best network first."""
-    splits = compared[0].results[0]['final']
+    splits = compared[0].runs.results[0]['final']
     notes = [f'Top-1 and top-5 on the {splits["test"]["n"]:,} test images after the last step: mean ± sample standard deviation '
-             f'over {seeds} seeds. MACs are multiply-adds of convolutions and dense layers for one image at the input size shown. '
+             f'over {count} seeds. MACs are multiply-adds of convolutions and dense layers for one image at the input size shown. '
              'Training seconds leave out compilation and evaluation.']
     rows = sorted((c.row() for c in compared), key=lambda row: -row[5].mean)
     return Table(_COLUMNS, rows, f'{len(compared)} networks on {dataset}', notes)
@@ -101,7 +85,7 @@ def describe(compared: list[Compared], dataset: str, seeds: int) -> Table:
 def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: str) -> None:
     """Plots, tables and the page."""
     names = [c.model for c in compared]
-    top1 = [spread(c.scores('top1')) for c in compared]
+    top1 = [spread(c.runs.scores('top1')) for c in compared]
     error = [s.std for s in top1]
     accuracy = [s.mean for s in top1]
     pictures = []
@@ -110,7 +94,7 @@ def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: st
         plots.save(figure, out / f'accuracy_{"parameters" if key == "params" else "macs"}.png')
         pictures.append(Picture(figure, f'Test top-1 accuracy against {caption}; bars are one standard deviation over the seeds.',
                                 f'Scatter plot of test accuracy against {caption} for {", ".join(names)}.'))
-    curves = plots.learning_curves({c.model: metrics.curve(c.logs, 'top1') for c in compared}, 'top-1 accuracy')
+    curves = plots.learning_curves({c.model: metrics.curve(c.runs.logs, 'top1') for c in compared}, 'top-1 accuracy')
     plots.save(curves, out / 'learning_curves.png')
     pictures.append(Picture(curves, 'Top-1 accuracy during training, on training batches (augmented) and on the validation images; '
                             'bands are one standard deviation over the seeds.', 'Learning curves of every network.'))
@@ -119,7 +103,7 @@ def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: st
     facts = workdir.describe()
     page.write_page(out / 'report.html', f'{len(compared)} networks on {dataset}', [
         Section('Results', [table]), Section('Accuracy and cost', pictures[:2]), Section('Learning curves', pictures[2:]),
-        Section('How it was made', [{'command': ' '.join(facts['command']), 'seeds': f'0 to {len(compared[0].logs) - 1}',
+        Section('How it was made', [{'command': ' '.join(facts['command']), 'seeds': f'0 to {len(compared[0].runs.logs) - 1}',
                                      'devices': ', '.join(facts['devices']), 'platform': facts['platform'], **facts['versions'],
                                      'commit': (facts['git'] or {}).get('commit', 'none')},
                                     'Every run keeps its recipe, versions, seed and log in its own directory below runs/.'])])

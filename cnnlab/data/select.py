@@ -1,10 +1,10 @@
-"""Some of the classes of a source, numbered anew."""
+"""Some of the classes of a source, numbered anew, or its first images only."""
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from cnnlab import names
-from cnnlab.data.source import Example, Source, digest
+from cnnlab.data.source import Example, Source, digest, subset
 
 
 class OfClasses(Source):
@@ -60,3 +60,14 @@ def of_classes(source: Source, class_names: Sequence[str]) -> Source:
     if not len(found):
         raise ValueError(f'{source.name} {source.split} has no image of {", ".join(class_names)}')
     return found
+
+
+def first(source: Source, count: int) -> Source:
+    """The first `count` images of `source`, in its order: of two such choices the larger holds all of the smaller.
+
+    Raises:
+      ValueError: it has fewer images, or `count` is below 1.
+    """
+    if not 1 <= count <= len(source):
+        raise ValueError(f'the first {count} images of {source.name} {source.split} were asked for; it has {len(source)}')
+    return subset(source, range(count))

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn import init
-from cnnlab.nn.layers import Conv, Dense, MaxPool, flatten
+from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, MaxPool, flatten
 
 
 class KerasConvnet(nn.Module):
@@ -19,19 +19,31 @@ class KerasConvnet(nn.Module):
     """
     blocks: tuple[tuple[int, ...], ...]  # channels of the convolutions, by block
     units: int  # of the hidden dense layer
+    dropout: bool = True  # as in the source; False leaves it out
+    norm: bool = False  # batch norm before each hidden activation: norm<block>_<i>, norm_fc; not in the source
     num_classes: int = 10
 
     @nn.compact
     def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
         for b, channels in enumerate(self.blocks, 1):
             for i, features in enumerate(channels, 1):
-                x = Conv(features, 3, padding=0, act=nn.relu, kernel_init=init.xavier(), name=f'conv{b}_{i}')(x)
+                x = Conv(features, 3, padding=0, act=self._act, kernel_init=init.xavier(), name=f'conv{b}_{i}')(x)
+                x = self._normalised(x, f'{b}_{i}', train)
             x = MaxPool(2, 2, name=f'pool{b}')(x)
-            x = nn.Dropout(0.25, deterministic=not train, name=f'drop{b}')(x)
-        x = Dense(self.units, act=nn.relu, kernel_init=init.xavier(), name='fc')(flatten(x))
-        x = nn.Dropout(0.5, deterministic=not train, name='drop_fc')(x)
+            x = nn.Dropout(0.25, deterministic=not (train and self.dropout), name=f'drop{b}')(x)
+        x = Dense(self.units, act=self._act, kernel_init=init.xavier(), name='fc')(flatten(x))
+        x = self._normalised(x, '_fc', train)
+        x = nn.Dropout(0.5, deterministic=not (train and self.dropout), name='drop_fc')(x)
         x = Dense(self.num_classes, kernel_init=init.xavier(), name='scores')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+    @property
+    def _act(self):
+        """The activation within convolutions and dense layers; with batch norm it comes after that instead."""
+        return None if self.norm else nn.relu
+
+    def _normalised(self, x, name, train):
+        return Act(name=f'act{name}')(BatchNorm(name=f'norm{name}')(x, train)) if self.norm else x
 
 
 register('keras_mnist_convnet', KerasConvnet, blocks=((32, 64),), units=128, input_shape=(28, 28, 1), params=1_199_882, year=2015,

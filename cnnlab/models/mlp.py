@@ -4,24 +4,27 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn import init
+from cnnlab.nn.activations import by_name
 from cnnlab.nn.layers import Dense, flatten, refuse_rank
 
 
 class Perceptron(nn.Module):
-    """Fully connected layers fc1, fc2, ... over the flattened image, with ReLU between them.
+    """Fully connected layers fc1, fc2, ... over the flattened image, with an activation between them.
 
     Without biases 3072-100-10 has the lectures' 308,200 weights. The variables hold for images of one size.
     """
     hidden: tuple[int, ...]  # units of the hidden layers
     bias: bool = True
+    act: str = 'relu'  # after each hidden layer: a name of nn.activations
     num_classes: int = 10
 
     @nn.compact
     def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
         refuse_rank(self, x, 4, 2)
         x = flatten(x)
+        act = by_name(self.act)
         for i, units in enumerate(self.hidden, 1):
-            x = Dense(units, act=nn.relu, bias=self.bias, kernel_init=init.he(), name=f'fc{i}')(x)
+            x = Dense(units, act=act, bias=self.bias, kernel_init=init.he(), name=f'fc{i}')(x)
         x = Dense(self.num_classes, bias=self.bias, name=f'fc{len(self.hidden) + 1}')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

@@ -44,18 +44,22 @@ class DropPath(nn.Module):
 
 
 class StochasticDepth(nn.Module):
-    """In training, drops the branch for the whole batch with probability `rate`; in evaluation, multiplies it by 1 - rate.
+    """In training, leaves the branch out for the whole batch with probability `rate`; in evaluation, multiplies it by 1 - rate.
 
-    Huang et al. 2016, arXiv:1603.09382, as in its code (yueatsprograms/Stochastic_Depth, ResidualDrop.lua).
+    Huang et al. 2016, arXiv:1603.09382, as in its code (yueatsprograms/Stochastic_Depth, ResidualDrop.lua). Called with a branch that is
+    computed already, it saves nothing; a block that asks `kept` first need not compute it.
     """
     rate: float | jax.Array
+
+    def kept(self):
+        """bool (), in training: whether the branch is part of the network for this batch."""
+        return jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate)
 
     @nn.compact
     def __call__(self, x, train):
         if isinstance(self.rate, int | float) and self.rate == 0:
             return x
-        kept = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate) if train else 1 - self.rate
-        return x * jnp.asarray(kept, x.dtype)
+        return x * jnp.asarray(self.kept() if train else 1 - self.rate, x.dtype)
 
 
 class SpatialDropout(nn.Module):

@@ -16,6 +16,7 @@ class Recipe:
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # fields of the model to replace
     holdout: int = 0  # training images set aside for validation
     fold: str = ''  # in place of holdout, for small sets: '2/5' validates on the second of five parts of the training images
+    limit: int = 0  # train on the first so many of the training images only; 0 takes all
     classes: tuple[str, ...] = ()  # names of those to keep, numbered in this order; () keeps all
     augment: tuple[str, ...] = ()  # views of training images, in order
     sizes: tuple[str, ...] = ()  # progressive resizing: what '{size}' in augment stands for, as in '128 from 0 epochs'

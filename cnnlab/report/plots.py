@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+from PIL import Image
 
 from cnnlab.names import among
 from cnnlab.report import labels, style
@@ -25,6 +26,13 @@ def png(figure: Figure) -> bytes:
     """The figure as PNG of its size in inches times `style.DPI`; the same figure gives the same bytes."""
     file = io.BytesIO()
     figure.savefig(file, format='png', dpi=style.DPI, metadata={'Software': None})
+    return file.getvalue()
+
+
+def small_png(figure: Figure, colours: int = 64) -> bytes:
+    """As `png`, with a palette of so many colours: a half to a third of the bytes, for files that are kept under version control."""
+    file = io.BytesIO()
+    Image.open(io.BytesIO(png(figure))).convert('RGB').quantize(colours, dither=Image.Dither.NONE).save(file, 'png', optimize=True)
     return file.getvalue()
 
 
@@ -103,7 +111,7 @@ def _name_points(figure: Figure, names: Sequence[str], x: np.ndarray, y: np.ndar
             axes.add_line(Line2D(*into.transform([points[i], end]).T, color=colours[i], linewidth=0.6, alpha=0.7, zorder=1.5))
 
 
-def learning_curves(curves: Mapping[str, Mapping[str, Sequence]], ylabel: str, xlabel: str = 'step') -> Figure:
+def learning_curves(curves: Mapping[str, Mapping[str, Sequence]], ylabel: str, xlabel: str = 'step', log: bool = False) -> Figure:
     """Curves of training and validation side by side on one scale, one line for each name.
 
     Args:
@@ -111,6 +119,7 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence]], ylabel: str, x
         (seeds, t) for several, of which the line is the mean and the band one sample standard deviation either way; NaN or
         None where a step has no value.
       ylabel: what the values are, with their unit; they are drawn as given.
+      log: a logarithmic scale for them, for losses and errors that fall by factors; bands are cut where they would reach 0.
 
     Raises:
       ValueError: no curves, an unknown split, or values that do not match the steps.
@@ -124,6 +133,10 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence]], ylabel: str, x
     for axes, split in zip(panels, present, strict=True):
         style.quiet(axes, xlabel, ylabel if axes is panels[0] else '')
         axes.set_title({'train': 'training', 'validation': 'validation'}[split], fontsize=10, loc='left', color=style.INK)
+        if log:
+            axes.set_yscale('log')
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f'{v:g}'))
+            axes.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: f'{v:g}' if f'{v:e}'[0] in '25' else ''))
         axes.xaxis.set_major_formatter(EngFormatter(sep=' '))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         for i, run in enumerate(runs.values()):
@@ -163,6 +176,65 @@ def _line(axes: Axes, step: np.ndarray, values: np.ndarray, index: int) -> None:
     if len(values) > 1:
         deviation = np.sqrt(np.ma.filled(((values - mean) ** 2).sum(0), 0) / np.maximum(count - 1, 1))
         axes.fill_between(step, mean - deviation, mean + deviation, color=style.colour(index), alpha=0.25, linewidth=0)
+
+
+def rate_range(rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], marks: Mapping[str, float]) -> Figure:
+    """A learning-rate range test: the loss of each step and its running mean against the rate, with vertical lines at `marks`.
+
+    Raises:
+      ValueError: the lengths differ or there is no step.
+    """
+    _same_length(rates=rates, losses=losses, smoothed=smoothed)
+    figure = style.figure(7, 4.2)
+    axes = style.quiet(figure.add_subplot(), 'learning rate', 'training loss')
+    axes.set_xscale('log')
+    axes.plot(rates, losses, color=style.FAINT, linewidth=1)
+    axes.plot(rates, smoothed, color=style.colour(0), linewidth=1.6)
+    low, high = min(smoothed), float(np.median(np.asarray(smoothed)[:max(len(smoothed) // 10, 1)]))
+    axes.set_ylim(low - 0.15 * (high - low or 1), high + 0.6 * (high - low or 1))  # where it diverges there is nothing to read
+    for i, (name, rate) in enumerate(marks.items(), 1):
+        axes.axvline(rate, color=style.colour(i), linestyle=style.DASHES[i % len(style.DASHES)], linewidth=1.2, label=f'{name}: {rate:.2g}')
+    if marks:
+        axes.legend(frameon=False, fontsize=9, labelcolor=style.INK, loc='upper left')
+    return figure
+
+
+def sweep(tried: Mapping[str, Sequence], score: Sequence[float], groups: Sequence[str], *, ylabel: str, log: Sequence[str] = ()) -> Figure:
+    """The score of every trial against each field that was searched, one panel a field; colour and marker tell `groups` apart.
+
+    Args:
+      tried: {field: a number or a text for each trial}; texts are spread over the axis by name.
+      score: of each trial.
+      groups: of each trial.
+      log: fields whose axis is logarithmic.
+
+    Raises:
+      ValueError: the lengths differ, or there is no trial.
+    """
+    _same_length(score=score, groups=groups, **tried)
+    columns = min(len(tried), 3)
+    rows = -(-len(tried) // columns)
+    figure = style.figure(3.4 * columns + 1.2, 3 * rows + 0.3)
+    panels = np.ravel(figure.subplots(rows, columns, sharey=True, squeeze=False))
+    kinds = list(dict.fromkeys(groups))
+    for axes, (field, values) in zip(panels, tried.items(), strict=False):
+        style.quiet(axes, field, ylabel if axes in panels[::columns] else '')
+        named = sorted({v for v in values if isinstance(v, str)})
+        at = [named.index(v) if named else v for v in values]
+        if named:
+            axes.set_xticks(range(len(named)), named, parse_math=False)
+            axes.margins(x=0.2)
+        if field in log:
+            axes.set_xscale('log')
+        for g, kind in enumerate(kinds):
+            mine = [i for i, k in enumerate(groups) if k == kind]
+            axes.plot([at[i] for i in mine], [score[i] for i in mine], linestyle='', marker=style.marker(g), color=style.colour(g),
+                      markersize=6, markeredgecolor='white', markeredgewidth=0.6)
+    for axes in panels[len(tried):]:
+        axes.set_axis_off()
+    handles = [Line2D([], [], linestyle='', marker=style.marker(g), color=style.colour(g)) for g in range(len(kinds))]
+    style.legend(figure, panels[0], handles, kinds, outside=True)
+    return figure
 
 
 def bars(names: Sequence[str], values: Sequence[float], xlabel: str, *, kind: str = 'number', decimals: int | None = None,

@@ -12,7 +12,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from cnnlab import losses, names, tree
-from cnnlab.data import balance, normalise, parse, sources
+from cnnlab.data import balance, normalise, parse, select, sources
 from cnnlab.data.source import Source
 from cnnlab.data.stream import Stages
 from cnnlab.data.views import View
@@ -47,6 +47,7 @@ class Job:
     train_step: Callable
     eval_step: Callable
     moments_step: Callable  # of `exact_norm`
+    inputs: Callable[[Any], jax.Array]  # uint8 images (n, h, w, c) -> what the model gets
 
     @property
     def order(self) -> dict[str, Any]:
@@ -64,13 +65,18 @@ class Job:
 
 
 def open_data(recipe: Recipe, data_dir: str | None) -> dict[str, Source]:
-    """{'train', 'validation', 'test'} as far as the set and the recipe's holdout or fold give them; small sets are decoded at once."""
+    """{'train', 'validation', 'test'} as far as the set and the recipe's holdout or fold give them; small sets are decoded at once.
+
+    The recipe's `limit` cuts the training images after the others were set aside, so these stay the same.
+    """
     found = sources.find(recipe.dataset, data_dir)
     wanted = ['train', 'test'] if 'test' in found.splits or 'validation' not in found.splits else ['train']
     if recipe.holdout or recipe.fold or 'validation' in found.splits:
         wanted.insert(1, 'validation')
     chosen = {'holdout': recipe.holdout, 'fold': recipe.fold, 'classes': recipe.classes}
     opened = {s: sources.load(recipe.dataset, s, data_dir=data_dir, **chosen) for s in wanted}
+    if recipe.limit:
+        opened['train'] = select.first(opened['train'], recipe.limit)
     return {s: _kept(source) for s, source in opened.items()}
 
 
@@ -134,7 +140,7 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
             cutmix=recipe.cutmix, hosts=jax.process_count(), accumulate=recipe.accumulate, penalty=training.penalty(recipe),
             frozen=recipe.frozen, aux_weight=recipe.aux_weight), mesh),
         meshes.parallel_eval(functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss), augmentation=recipe.tta), mesh),
-        jax.jit(functools.partial(exact_norm.moments, **shared)))
+        jax.jit(functools.partial(exact_norm.moments, **shared)), functools.partial(steps.normalised, mean=mean, std=std, dtype=dtype))
 
 
 def _check(recipe: Recipe, data: dict[str, Source], mesh: Mesh, norm: BatchNormSettings, shapes: states.TrainState) -> None:

@@ -3,7 +3,7 @@ import dataclasses
 import json
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from cnnlab.optim import plateau
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report import plots
 from cnnlab.report.files import write_text
-from cnnlab.train import exact_norm, metrics, start, stopping, workdir
+from cnnlab.train import babysit, exact_norm, metrics, start, stopping, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
 from cnnlab.train.checkpoint import Checkpoints
@@ -44,11 +44,15 @@ def run(recipe: Recipe, directory: str, data_dir: str | None = None, quiet: bool
     return run_job(jobs.build(recipe, data_dir), recipe.seed, directory, quiet, workers)
 
 
-def run_job(job: Job, seed: int, directory: str, quiet: bool = False, workers: int = 0) -> Result:
+def run_job(job: Job, seed: int, directory: str, quiet: bool = False, workers: int = 0,
+            validated: Callable[[int, dict[str, float]], None] = lambda step, figures: None) -> Result:
     """Trains one seed of a job, its batches prepared by threads or, where `workers` is above 0, by so many processes: the same batches.
 
     The directory holds recipe.json, manifest.json (versions, devices, commit), metrics.jsonl, tensorboard/, checkpoints/ and, in the end,
     loss.png, top1.png and result.json.
+
+    Args:
+      validated: called with the step and its figures after each validation; what it raises ends the run, which can go on later.
 
     Raises:
       ValueError: the directory holds another recipe's run. NotFinite: the loss diverged; the last good checkpoint is kept.
@@ -58,7 +62,7 @@ def run_job(job: Job, seed: int, directory: str, quiet: bool = False, workers: i
     workdir.claim(path, recipe, {split: s.fingerprint() for split, s in job.data.items()})
     checkpoints = Checkpoints(path / 'checkpoints', recipe.keep)
     try:
-        return _Run(job, recipe, path, checkpoints, quiet, workers).finish()
+        return _Run(job, recipe, path, checkpoints, quiet, workers, validated).finish()
     finally:
         checkpoints.close()
 
@@ -66,14 +70,16 @@ def run_job(job: Job, seed: int, directory: str, quiet: bool = False, workers: i
 class _Run:
     """The state of one process of a run: where it is, and what it has not yet written."""
 
-    def __init__(self, job: Job, recipe: Recipe, path: pathlib.Path, checkpoints: Checkpoints, quiet: bool, workers: int):
-        self.job, self.path, self.checkpoints, self.workers = job, path, checkpoints, workers
+    def __init__(self, job: Job, recipe: Recipe, path: pathlib.Path, checkpoints: Checkpoints, quiet: bool, workers: int,
+                 validated: Callable[[int, dict[str, float]], None]):
+        self.job, self.path, self.checkpoints, self.workers, self.validated = job, path, checkpoints, workers, validated
         self.seed = np.uint32(recipe.seed)
         self.state = self._start()
         self.step = int(self.state.step)
         self.log = metrics.Log(path, self.step)
         self.seconds = self.log.last('seconds', 0.0)
         self.window: list[tuple[int, dict[str, jax.Array]]] = []  # metrics of the steps since the last record
+        self.norms: jax.Array | None = None  # of the last update of the window, where it was watched
         label = '/'.join(path.parts[-2:])
         self.untimed: int | None = None  # steps of the window that the clock left out; None before the first step of this process
         self.progress = Progress(label, job.total, recipe.batch, self.step, quiet)
@@ -115,7 +121,10 @@ class _Run:
         clock = time.perf_counter()
         ready = meshes.split(next(batches), job.mesh)
         while self.step < total and not self.stopped:
+            watched = (self.step + 1) % self.log_every == 0  # one update in so many: the others cost nothing
+            before = babysit.copied(self.state.params) if watched else None
             self.state, found = job.train_step(self.state, ready, self.seed)
+            self.norms = babysit.update_norms(before, self.state.params) if watched else None
             self.step += 1
             self.window.append((self.step, found))
             if self.step < total:
@@ -153,9 +162,13 @@ class _Run:
         if evaluation:
             validation = self._evaluate('validation')
             self.log.append({'step': self.step, 'split': 'validation', **validation})
+            before = float(self.state.control['best'])
             self._remember(validation)
+            self.validated(self.step, validation)
         if save:
             self._report(validation)
+            if validation:
+                self.progress.say(babysit.reading(self._last_window(), validation, before, self.job.recipe.rate))
             self._refuse_broken(self.state)
             self.checkpoints.save(self.state, validation and {'top1': validation['top1']})
         return time.perf_counter()
@@ -176,6 +189,8 @@ class _Run:
         speed = timed * self.job.recipe.batch / elapsed if timed else 0.0
         record = {'step': self.step, 'split': 'train', 'epoch': self.step * self.job.recipe.batch / len(self.job.data['train']), **mean,
                   'rate': float(self.job.schedule(self.step - 1)) * plateau.scale(self.state.opt_state), 'seconds': self.seconds}
+        if self.norms is not None:
+            record |= babysit.ratios(self.norms, self.state.params)
         self.log.append({**record, 'images_per_second': speed} if timed else record)
         self.progress.show(self.step, mean['loss'], mean['top1'], speed)
 
@@ -219,8 +234,12 @@ class _Run:
         good = self.checkpoints.latest()
         return 'no checkpoint was written before' if good is None else f'the last good checkpoint is of step {good}'
 
+    def _last_window(self) -> metrics.Record:
+        """The newest record of training."""
+        return next(r for r in reversed(self.log.records) if r['split'] == 'train')
+
     def _report(self, validation: dict[str, float] | None) -> None:
-        train = next(r for r in reversed(self.log.records) if r['split'] == 'train')
+        train = self._last_window()
         speed = self.log.last('images_per_second', 0)
         shown = {'loss': f'{train["loss"]:.4f}', 'top-1': f'{train["top1"]:.2%}', 'images/s': f'{speed:,.0f}'}
         if validation:

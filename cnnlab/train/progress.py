@@ -39,6 +39,10 @@ class Progress:
         self._console.print(f'{self._label}  step {step:,} of {self._total:,}  ' + '  '.join(f'{k} {v}' for k, v in figures.items()) + left,
                             soft_wrap=True)
 
+    def say(self, sentence: str) -> None:
+        """A sentence below the last line."""
+        self._console.print(f'{self._label}  {sentence}', soft_wrap=True)
+
     def close(self) -> None:
         """Takes the bar away."""
         if self._bar:

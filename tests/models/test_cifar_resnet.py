@@ -6,7 +6,8 @@ import pytest
 
 from cnnlab import tree
 from cnnlab.models import registry
-from cnnlab.nn.residual import linear_decay
+from cnnlab.nn.blocks import StochasticDepth
+from cnnlab.nn.residual import Residual, basic, linear_decay
 
 
 def shapes(name, **fields):
@@ -89,6 +90,43 @@ def test_stochastic_depth_of_the_paper_weighs_branches_by_their_survival_in_eval
     expected = evaluate({**variables, 'params': tree.map_with_name(weighed, variables['params'])}, x)
     np.testing.assert_allclose(jax.jit(dropped.apply)(variables, x), expected, rtol=1e-4, atol=1e-5)
     assert np.abs(expected - evaluate(variables, x)).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_a_block_left_out_by_stochastic_depth_passes_its_input_on_and_keeps_its_statistics_and_weights():
+    """Whether it is computed, as on a CPU, or not, as on an accelerator: the same."""
+    block = Residual(basic(4), drop_path=0.5, drop=StochasticDepth)
+    x = np.abs(np.random.default_rng(0).standard_normal((2, 6, 6, 4))).astype(np.float32)
+    variables = jax.jit(block.init, static_argnums=2)(jax.random.key(0), x, False)
+
+    @jax.jit
+    def run(params, key):
+        def total(params):
+            y, moved = block.apply({**variables, 'params': params}, x, True, mutable=['batch_stats'], rngs={'dropout': key})
+            return (y ** 2).sum(), (y, moved['batch_stats'])
+        return jax.grad(total, has_aux=True)(params)
+    left_out = []
+    for seed in range(12):
+        grads, (y, moved) = run(variables['params'], jax.random.key(seed))
+        still = [not np.any(g) for g in jax.tree.leaves(grads)]
+        kept = [np.array_equal(a, b) for a, b in zip(jax.tree.leaves(moved), jax.tree.leaves(variables['batch_stats']), strict=True)]
+        left_out.append(np.array_equal(y, x))
+        assert all(still) == all(kept) == left_out[-1] and any(kept) == left_out[-1]
+    assert 2 < sum(left_out) < 10  # of 12 at a rate of a half
+
+
+@pytest.mark.slow
+def test_on_an_accelerator_a_block_that_is_left_out_is_not_computed():
+    """The program for a GPU decides by the draw; that for a CPU by a constant, so that nothing conditional is left, which is slow there."""
+    block = Residual(basic(4), drop_path=0.5, drop=StochasticDepth)
+    x = jnp.ones((2, 6, 6, 4))
+    variables = jax.eval_shape(lambda: block.init(jax.random.key(0), x, False))
+    traced = jax.jit(lambda v, x, key: block.apply(v, x, True, mutable=['batch_stats'], rngs={'dropout': key})).trace(
+        variables, x, jax.random.key(0))
+    lowered = {platform: traced.lower(lowering_platforms=(platform,)) for platform in ('cuda', 'cpu')}
+    assert all('stablehlo.case' in program.as_text() for program in lowered.values())
+    assert ['dense<true>' in lowered[platform].as_text() for platform in ('cuda', 'cpu')] == [False, True]
+    assert ' conditional(' not in lowered['cpu'].compile().as_text()
 
 
 @pytest.mark.slow

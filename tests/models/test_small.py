@@ -67,6 +67,26 @@ def test_keras_convnets_drop_units_in_training_only():
     np.testing.assert_array_equal(*evaluated)
 
 
+def test_the_perceptron_takes_other_activations():
+    x = np.random.default_rng(0).standard_normal((2, 2, 2, 1)).astype(np.float32)
+    model = registry.create('mlp3', hidden=(4,), act='sigmoid')
+    params = jax.tree.map(np.asarray, jax.jit(model.init)(jax.random.key(0), x)['params'])
+    h = 1 / (1 + np.exp(-(x.reshape(2, -1) @ params['fc1']['kernel'])))
+    np.testing.assert_allclose(model.apply({'params': params}, x), h @ params['fc2']['kernel'], rtol=1e-5, atol=1e-5)
+    with pytest.raises(KeyError, match='did you mean relu'):
+        shapes('mlp3', act='rleu')
+
+
+def test_keras_convnet_without_dropout_is_the_same_in_training_and_with_batch_norm_has_its_layers():
+    x = jnp.ones((2, 6, 6, 1))
+    bare = registry.create('keras_mnist_convnet', dropout=False)
+    variables = jax.tree.map(lambda a: jnp.full(a.shape, 0.01), shapes('keras_mnist_convnet', 6, 6, 1))
+    train, evaluated = (jax.jit(bare.apply, static_argnames='train')({'params': variables}, x, train=t) for t in (True, False))
+    np.testing.assert_array_equal(train, evaluated)
+    normed = shapes('keras_mnist_convnet', 6, 6, 1, norm=True)
+    assert set(normed) - set(variables) == {'norm1_1', 'norm1_2', 'norm_fc'} and set(variables) <= set(normed)
+
+
 @pytest.mark.parametrize(('name', 'size'), [('softmax_linear', (8, 8, 1)), ('mlp3', (28, 28, 1)), ('convnetjs_cifar10', (8, 8, 1)),
                                             ('keras_mnist_convnet', (32, 32, 3)), ('keras_vgg_like', (16, 16, 1))])
 def test_other_sizes_have_other_variables_and_any_number_of_classes(name, size):

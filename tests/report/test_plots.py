@@ -1,4 +1,5 @@
 """Plots are written whole, in their size, with their data in them."""
+import io
 import pathlib
 
 import matplotlib
@@ -6,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.report import files, labels, plots, style
+from cnnlab.report import files, images, labels, plots, style
 
 NAMES = ['softmax', 'mlp', 'lenet5', 'resnet20_$x$']
-KINDS = ('scatter', 'curves', 'confusion', 'bars')
+KINDS = ('scatter', 'curves', 'confusion', 'bars', 'log curves', 'range', 'sweep', 'grid', 'float grid')
 CURVE = {'step': [0, 10, 20], 'train': [[0.1, 0.5, 0.9], [0.2, 0.6, 1.0]], 'validation': [[0.1, None, 0.8], [0.3, None, 0.9]]}
 
 
@@ -21,6 +22,12 @@ def made(kind):
                                                   families=['linear', 'linear', 'conv', 'conv'], xlabel='parameters'),
         'curves': lambda: plots.learning_curves(dict.fromkeys(NAMES, CURVE), 'top-1 (fraction)'),
         'confusion': lambda: plots.confusion_matrix(generator.integers(0, 40, (10, 10))),
+        'log curves': lambda: plots.learning_curves({'a': {'step': [0, 10, 20], 'train': [[2.0, 0.3, 0.01]]}}, 'loss', log=True),
+        'range': lambda: plots.rate_range(np.logspace(-5, 0, 50), np.linspace(2.3, 1, 50), np.linspace(2.3, 1, 50), {'lowest': 0.5}),
+        'sweep': lambda: plots.sweep({'rate': [1e-3, 1e-2, 1e-1, 1.0], 'rule': ['sgd', 'adam', 'sgd', 'adam']}, [90, 95, 97, 60],
+                                     ['round 1', 'round 1', 'round 2', 'stopped'], ylabel='top-1 (%)', log=['rate']),
+        'grid': lambda: images.grid(generator.integers(0, 255, (10, 8, 8, 3)).astype(np.uint8), [f'class {i}' for i in range(10)]),
+        'float grid': lambda: images.grid(generator.standard_normal((3, 8, 8, 1)), ['a', 'b', 'c']),
         'bars': lambda: plots.bars(NAMES, [0.9, 0.95, 0.95, 0.99], 'top-1 accuracy', kind='percent', error=[0.01, 0, 0, 0]),
     }[kind]()
 
@@ -183,6 +190,20 @@ def test_an_empty_class_is_no_division_by_zero():
     assert shown[1].texts[0].get_text() == 'no confusions'
 
 
+def test_a_small_png_is_the_same_picture_in_fewer_bytes():
+    figure = made('curves')
+    whole, small = plots.png(figure), plots.small_png(figure)
+    a, b = (np.asarray(Image.open(io.BytesIO(data)).convert('RGB'), int) for data in (whole, small))
+    assert len(small) < 0.7 * len(whole) and a.shape == b.shape and np.abs(a - b).mean() < 2
+
+
+def test_floating_point_images_share_one_scale_and_others_are_shown_as_they_are():
+    axes = images.grid(np.stack([np.zeros((2, 2, 1)), np.full((2, 2, 1), 3.0), np.full((2, 2, 1), 1.5)]), ['a', 'b', 'c']).axes
+    assert [float(a.images[0].get_array().max()) for a in axes] == [0, 1, 0.5]
+    raw = images.grid([np.full((2, 2, 3), 51, np.uint8)], ['a'])
+    assert float(raw.axes[0].images[0].get_array().max()) == 0.2 and raw.get_supxlabel() == ''
+
+
 def test_bars_carry_their_values_in_the_order_given():
     axes = plots.bars(['b', 'a'], [0.5, -0.25], 'change', kind='percent').axes[0]
     assert [t.get_text() for t in axes.texts] == ['50.00%', '-25.00%']
@@ -202,6 +223,11 @@ def test_bars_carry_their_values_in_the_order_given():
     (lambda: plots.confusion_matrix([[1, 2]]), 'is square'),
     (lambda: plots.confusion_matrix([[-1]]), 'counts of 0 and more'),
     (lambda: plots.confusion_matrix([[1]], ['a', 'b']), '1 classes have 2 names'),
+    (lambda: plots.rate_range([1.0], [], [1.0], {}), 'given: 1 rates, 0 losses, 1 smoothed'),
+    (lambda: plots.sweep({'rate': [1.0]}, [], [], ylabel='x'), 'given: 0 score, 0 groups, 1 rate'),
+    (lambda: images.grid([], []), 'a picture of 1 to 100 images'),
+    (lambda: images.grid(np.zeros((2, 4, 4, 3)), ['a']), 'not of 2 with 1'),
+    (lambda: images.grid(np.zeros((1, 4, 4, 2)), ['a']), r'1 or 3 channels; given: shape \(4, 4, 2\)'),
     (lambda: plots.bars(['a'] * 101, [1] * 101, 'x'), '101 bars cannot be read'),
     (lambda: plots.bars(['a'], [np.inf], 'x'), 'finite'),
 ])

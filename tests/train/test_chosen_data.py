@@ -21,6 +21,23 @@ def test_a_fold_and_chosen_classes_are_what_the_job_trains_on():
         jobs.build(tiny(fold='1/4'))
 
 
+def test_a_limit_keeps_the_first_training_images_and_all_others():
+    whole, few, fewer = (jobs.open_data(tiny(limit=n), None) for n in (0, 20, 10))
+    assert {s: len(d) for s, d in few.items()} == {'train': 20, 'validation': 16, 'test': 12}
+    for small, large in ((fewer, few), (few, whole)):
+        n = len(small['train'])
+        assert all(np.array_equal(small['train'][i]['image'], large['train'][i]['image']) for i in range(n))
+        assert small['validation'].fingerprint() == large['validation'].fingerprint()
+        assert small['train'].fingerprint() != large['train'].fingerprint()
+    with pytest.raises(ValueError, match='the first 100 images of fake:4x4x1:4:64 train were asked for; it has 48'):
+        jobs.open_data(tiny(limit=100), None)
+
+
+def test_data_opened_before_is_used_again():
+    before = jobs.build(tiny(), devices=1)
+    assert jobs.build(tiny(rate=0.2), devices=1, data=before.data).data['train'] is before.data['train']
+
+
 def test_rare_classes_weigh_more_in_training_and_not_in_evaluation(tmp_path):
     rows = [(f'{i}.png', 'rare' if i % 4 == 0 else 'usual') for i in range(32)]
     for i, (path, _) in enumerate(rows):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import jax
@@ -64,6 +65,32 @@ def test_the_log_has_every_window_once_and_validation_where_it_is_due(finished):
     assert metrics.series(records, 'validation', 'n') == ([4, 8], [16, 16])
     rates = dict(zip(*metrics.series(records, 'train', 'rate'), strict=True))
     assert rates[4] == pytest.approx(0.1 * (1 + np.cos(np.pi * 3 / 8)) / 2, rel=1e-6)  # of the fourth step: cosine at 3 of 8
+
+
+def test_the_log_has_the_ratio_of_updates_to_weights_where_a_window_is_whole(finished):
+    records = metrics.read(finished[0] / 'metrics.jsonl')
+    steps, ratios = metrics.series(records, 'train', 'update_ratio')
+    assert steps == [3, 6] and all(0 < r < 1 for r in ratios)  # every 3 steps; checkpoints end other windows
+    before, after = (state_of(finished[0], tiny(), step).params['scores']['kernel'] for step in (4, 8))
+    low, high = (metrics.series(records, 'train', f'update_ratio_{end}')[1][1] for end in ('low', 'high'))
+    assert low == high == ratios[1] < 2 * np.linalg.norm(after - before) / np.linalg.norm(before)  # one kernel alone
+
+
+def test_validation_is_told_and_read_in_words(tmp_path, capsys):
+    told = []
+    loop.run_job(jobs.build(tiny(), devices=1), 0, tmp_path / 'a', validated=lambda step, figures: told.append((step, figures['n'])))
+    assert told == [(4, 16), (8, 16)]
+    assert re.search(r'training \d+\.\d%, validation \d+\.\d%: ', capsys.readouterr().err)
+
+    class Enough(Exception):
+        pass
+
+    def stop(step, figures):
+        raise Enough
+    with pytest.raises(Enough):
+        run(tiny(), tmp_path / 'b', validated=stop)
+    assert not (tmp_path / 'b/result.json').exists()
+    assert run(tiny(), tmp_path / 'b').final == json.loads((tmp_path / 'a/result.json').read_text())['final']  # it goes on
 
 
 def test_tensorboard_has_one_value_per_tag_and_step(finished, tmp_path):

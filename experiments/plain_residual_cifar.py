@@ -1,0 +1,59 @@
+"""Deeper plain nets train worse, deeper residual nets better, on CIFAR-10: He et al. 2015, arXiv:1512.03385, Figure 6.
+
+    python -m experiments.plain_residual_cifar --data_dir=... --workdir=runs/figure6                       # 4 epochs a net
+    python -m experiments.plain_residual_cifar --epochs=182 --seeds=3 --data_dir=... --workdir=runs/figure6_full --results=docs/results
+
+Expected (Figure 6, as curriculum.md has it): the 56-layer plain net has the higher *training* and test error than the 20-layer one, of the
+residual nets the 56-layer one the lower. The paper's test errors after 64,000 steps are 8.75% for ResNet-20 and 6.97% for ResNet-56
+(facts.md, table 1c); plain nets are drawn only.
+
+The paper's recipe, shortened: the divisions of the rate stay at 1/2 and 3/4 of the run. 64,000 steps are 182 epochs of the 45,000 images.
+Accuracies on CIFAR-10 as JPEG copies are lower than on the original; compare within the table.
+"""
+import dataclasses
+
+from absl import flags
+
+from cnnlab.recipes import resnet
+from experiments import claim, common
+from experiments.claim import error, percent, training_error
+
+_EPOCHS = flags.DEFINE_float('epochs', 4, 'Length of each run; the paper has 182.', lower_bound=0)
+_DEPTHS = flags.DEFINE_list('depths', ['20', '56'], 'Two depths, 6n + 2 each.')
+
+
+def reading(measured):
+    """Whether depth hurts the plain nets and helps the residual ones."""
+    shallow, deep = _DEPTHS.value
+    lines = []
+    for kind, wanted in (('plain', 'higher'), ('ResNet', 'lower')):
+        pair = [measured[f'{kind}-{d}'] for d in (shallow, deep)]
+        errors = [training_error(runs) for runs in pair]
+        if None in errors:
+            lines.append(f'a {kind} net diverged, so nothing can be said of depth')
+            continue
+        found = 'higher' if errors[1].mean > errors[0].mean else 'lower'
+        lines.append(f'{kind}-{deep} has a training error of {percent(errors[1])}, {kind}-{shallow} of {percent(errors[0])}: the '
+                     f'deeper one the {found}, {"as" if found == wanted else "other than"} in the paper (test error '
+                     f'{percent(error(pair[1]))} and {percent(error(pair[0]))})')
+    return '. '.join(lines) + f'. After {_EPOCHS.value:g} epochs a net, where the paper has 182.'
+
+
+def main(_):
+    """Trains both kinds at both depths."""
+    if len(_DEPTHS.value) != 2 or not all(d.isdecimal() and int(d) % 6 == 2 and int(d) >= 8 for d in _DEPTHS.value):
+        raise ValueError(f'--depths takes two numbers of layers 6n + 2, such as 20,56, not {",".join(_DEPTHS.value)}')
+    recipes = {}
+    for kind, plain in (('plain', True), ('ResNet', False)):
+        for depth in map(int, _DEPTHS.value):
+            paper = resnet.cifar10(depth, plain)
+            recipes[f'{kind}-{depth}'] = dataclasses.replace(
+                paper, duration=f'{_EPOCHS.value:g} epochs', evaluate_every='1 epochs', checkpoint_every='1 epochs')
+    claim.main(claim.Claim(
+        'plain_residual_cifar', 'Plain and residual networks of two depths on CIFAR-10',
+        'He et al. 2015, Figure 6: of the plain nets the deeper one has the higher training error, of the residual nets the lower.',
+        reading), recipes)
+
+
+if __name__ == '__main__':
+    common.start(main)

@@ -1,0 +1,56 @@
+"""Several seeds of one recipe, each in a directory of its own; what is finished is not trained again."""
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.train import job as jobs
+from cnnlab.train import loop, metrics, workdir
+from cnnlab.train.job import Job
+from experiments import common
+
+_DATA = ('dataset', 'holdout', 'fold', 'classes', 'limit')  # the fields that say which images a recipe means
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """The runs of one recipe that came to their end: what each left, in the order of the seeds."""
+    job: Job
+    results: tuple[dict[str, Any], ...]  # result.json of each
+    logs: tuple[list[metrics.Record], ...]
+    diverged: tuple[str, ...] = ()  # the sentence of each run that did not
+
+    def scores(self, key: str, split: str = 'test') -> list[float]:
+        """One figure of a split for every seed."""
+        return [r['final'][split][key] for r in self.results]
+
+
+def train(recipe: Recipe, seeds: int, root: pathlib.Path, data_dir: str | None, *, tolerant: bool = False, like: Job | None = None) -> Runs:
+    """Trains seeds 0 .. seeds - 1 in `root`/seed0, ...; the steps compile once.
+
+    Args:
+      tolerant: a run that diverges is noted in `diverged` instead of ending everything.
+      like: a job whose data are opened already; they are used again where the recipe means the same.
+
+    Raises:
+      ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
+    """
+    same = like is not None and all(getattr(recipe, f) == getattr(like.recipe, f) for f in _DATA)
+    job = jobs.build(recipe, data_dir, data=like.data if same else None)
+    results, logs, diverged = [], [], []
+    for seed in range(seeds):
+        directory = root / f'seed{seed}'
+        if (directory / 'result.json').exists():
+            workdir.claim(directory, dataclasses.replace(recipe, seed=seed), {s: d.fingerprint() for s, d in job.data.items()})
+        else:
+            try:
+                loop.run_job(job, seed, directory, workers=common.WORKERS.value)
+            except loop.NotFinite as error:
+                if not tolerant:
+                    raise
+                diverged.append(str(error))
+                continue
+        results.append(json.loads((directory / 'result.json').read_text()))
+        logs.append(metrics.read(directory / 'metrics.jsonl'))
+    return Runs(job, tuple(results), tuple(logs), tuple(diverged))
