@@ -135,7 +135,8 @@ class Residual(nn.Module):
             return SqueezeExcite(self.squeeze, name='se')(y) if self.squeeze else y
 
         drop = self.drop(self.drop_path, name='drop_path')
-        if train and isinstance(drop, StochasticDepth) and not (isinstance(self.drop_path, int | float) and self.drop_path == 0):
+        drops = isinstance(drop, StochasticDepth) and not (isinstance(self.drop_path, int | float) and self.drop_path == 0)
+        if train and drops and not self.is_initializing():
             shape = (x.shape[0], *(-(-n // total_stride(specs)) for n in x.shape[1:3]), specs[-1].features)
             y = self._if_kept(drop.kept(), branch, shape, x)
         else:

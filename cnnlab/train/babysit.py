@@ -15,7 +15,8 @@ from cnnlab import tree
 
 HEALTHY = 1e-3  # of |update| / |weights|
 FAR = 10  # factor from it that is worth a word
-GAP = 0.10  # in top-1, beyond which a net is said to overfit
+GAP = 0.10  # in top-1, beyond which a net is said to overfit; or
+SMALL, TIMES = 0.02, 3  # a smaller one, where it makes several times as many mistakes on validation images
 ENOUGH = 0.95  # top-1 on training images, below which a net without a gap is said to be too small or too briefly trained
 _LEAST_DIMENSIONS = 2  # biases and norms begin at 0 or 1, where ratios say nothing
 
@@ -66,8 +67,8 @@ def reading(train: Mapping[str, Any], validation: Mapping[str, Any], best: float
     seen, held = train['top1'], validation['top1']
     gap = seen - held
     numbers = f'training {seen:.1%}, validation {held:.1%}'
-    if gap > GAP:
-        said = f'{numbers}: a gap of {100 * gap:.0f} points, it overfits; more data, augmentation or regularisation, or a smaller network'
+    if gap > GAP or (gap > SMALL and 1 - held > TIMES * (1 - seen)):
+        said = f'{numbers}: a gap of {100 * gap:.1f} points, it overfits; more data, augmentation or regularisation, or a smaller network'
     elif seen < ENOUGH and best is not None and held <= best:
         said = f'{numbers}: no gap and no progress, it underfits; a larger network, another rate, less regularisation'
     elif seen < ENOUGH:
