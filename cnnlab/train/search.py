@@ -4,6 +4,7 @@ Random draws rather than a grid: Bergstra & Bengio 2012, Random search for hyper
 trial n draws depends on the seed, n and the trials that came before its round, so several processes that share a study never draw the same.
 """
 import dataclasses
+import fcntl
 import math
 import pathlib
 import warnings
@@ -150,7 +151,12 @@ def study(path: pathlib.Path, space: Sequence[Dimension], recipe: Recipe, *, tri
     Raises:
       ValueError: another recipe or space is searched there.
     """
-    rounds_of = CoarseToFine(max(trials // rounds, 1), seed)
+    with (path / 'study.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that begin at once would both make the tables
+        return _opened(path, space, recipe, CoarseToFine(max(trials // rounds, 1), seed), halving)
+
+
+def _opened(path: pathlib.Path, space: Sequence[Dimension], recipe: Recipe, rounds_of: CoarseToFine, halving: int) -> optuna.Study:
     pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=halving) if halving else optuna.pruners.NopPruner()
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)  # heartbeats: a trial whose process died is begun again
@@ -160,7 +166,7 @@ def study(path: pathlib.Path, space: Sequence[Dimension], recipe: Recipe, *, tri
     found = optuna.create_study(study_name='search', storage=storage, sampler=rounds_of, pruner=pruner, direction='maximize',
                                 load_if_exists=True)
     about = {'recipe': recipe.to_json(), 'space': [f'{d.field} {d.distribution}' for d in space], 'rounds': rounds_of.per_round,
-             'halving': halving, 'seed': seed}
+             'halving': halving, 'seed': rounds_of.seed}
     there = found.user_attrs
     different = [key for key, value in about.items() if key in there and there[key] != value]
     if different:

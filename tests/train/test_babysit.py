@@ -20,7 +20,8 @@ def test_ratios_are_norms_of_updates_over_norms_of_weights():
 
 
 @pytest.mark.parametrize(('train', 'validation', 'best', 'said'), [
-    (0.99, 0.80, 0.8, 'a gap of 19.0 points, it overfits'), (1.0, 0.952, 0.9, 'a gap of 4.8 points'), (0.985, 0.97, 0.9, 'hardly a gap'), (0.60, 0.58, 0.5, 'while both rise, train on'),
+    (0.99, 0.80, 0.8, 'a gap of 19.0 points, it overfits'),
+    (1.0, 0.952, 0.9, 'a gap of 4.8 points'), (0.985, 0.97, 0.9, 'hardly a gap'), (0.60, 0.58, 0.5, 'while both rise, train on'),
     (0.60, 0.58, None, 'while both rise'), (0.60, 0.58, 0.6, 'it underfits')])
 def test_the_gap_is_read_in_words(train, validation, best, said):
     sentence = babysit.reading({'top1': train}, {'top1': validation}, best)

@@ -62,13 +62,13 @@ def test_the_first_loss_is_that_of_equal_scores(net, loss, equal):
 def test_weight_decay_shrinks_what_it_should():
     recipe = tiny(decay=1e-2, decayed=('kernel$',), warmup='2 steps')
     params = {'kernel': jnp.ones((3, 3)), 'bias': jnp.full((3,), 0.1)}
-    tx = training.optimiser(recipe, training.schedule(recipe, 48))
+    tx = training.optimiser(recipe, training.schedule(recipe, 48), 48)
     found = start.regularisation(tx, params, recipe.decay, recipe.decayed, 1.0)
     assert found.verdict == PASSED and 'loss 1.0000, with decay 0.01 1.0450' in found.measured and '1 of 1 decayed' in found.measured
     assert start.regularisation(optax.chain(tx, optax.scale(-1.0)), params, 1e-2, ('kernel$',), 1.0).verdict == FAILED  # the sign
-    every = training.optimiser(dataclasses.replace(recipe, decayed=('.*',)), training.schedule(recipe, 48))
+    every = training.optimiser(dataclasses.replace(recipe, decayed=('.*',)), training.schedule(recipe, 48), 48)
     assert '1 others moved' in (found := start.regularisation(every, params, 1e-2, ('kernel$',), 1.0)).measured and found.verdict == FAILED
-    never = training.optimiser(dataclasses.replace(recipe, decay=0.0), training.schedule(recipe, 48))
+    never = training.optimiser(dataclasses.replace(recipe, decay=0.0), training.schedule(recipe, 48), 48)
     assert start.regularisation(never, params, 1e-2, ('kernel$',), 1.0).verdict == FAILED  # a decay that does not arrive
     assert start.regularisation(never, params, 0.0, ('.*',), 1.0).verdict == OPEN
     assert start.regularisation(never, params, 0.0, ('.*',), 1.0, penalty=0.3).verdict == PASSED
