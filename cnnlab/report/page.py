@@ -23,13 +23,20 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
+class Row:
+    """Pictures side by side, as far as the page is wide, with a name for all of them."""
+    name: str
+    pictures: Sequence[Picture]
+
+
+@dataclasses.dataclass(frozen=True)
 class Section:
     """A heading and what stands below it, in order.
 
     A text is prose, its paragraphs apart by blank lines; a mapping holds facts: commands, versions, seeds.
     """
     heading: str
-    content: Sequence[str | Table | Picture | Mapping[str, object]]
+    content: Sequence[str | Table | Picture | Row | Mapping[str, object]]
 
 
 def write_page(path: str | os.PathLike, title: str, sections: Sequence[Section]) -> pathlib.Path:
@@ -55,9 +62,11 @@ def _part(heading: str, item: object) -> dict:
         return {'kind': 'table', 'html': item.to_html(), 'label': item.title or heading}
     if isinstance(item, Picture):
         return {'kind': 'picture', 'caption': item.caption, 'alt': item.alt, **_embedded(item.image)}
+    if isinstance(item, Row):
+        return {'kind': 'row', 'name': item.name, 'pictures': [_part(heading, picture) for picture in item.pictures]}
     if isinstance(item, Mapping):
         return {'kind': 'facts', 'facts': item}
-    raise ValueError(f'section {heading!r} holds a value of type {type(item).__name__}; allowed are text, Table, Picture and mappings')
+    raise ValueError(f'section {heading!r} holds a value of type {type(item).__name__}; allowed are text, Table, Picture, Row and mappings')
 
 
 def _embedded(image: Figure | str | os.PathLike) -> dict:

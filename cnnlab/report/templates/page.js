@@ -73,3 +73,33 @@ for (const table of document.querySelectorAll('table')) {
     });
   });
 }
+
+// Keys: the right and left arrow go from picture to picture, n and p to the next and the previous section.
+const figures = [...document.querySelectorAll('figure')];
+const headings = [...document.querySelectorAll('h2')];
+let figure = -1;
+const go = element => {
+  element.focus({preventScroll: true});
+  element.scrollIntoView({block: element.offsetHeight > innerHeight ? 'start' : 'nearest', inline: 'nearest'});
+};
+figures.forEach((element, i) => element.addEventListener('focus', () => { figure = i; }));
+headings.forEach(element => { element.tabIndex = -1; });
+document.addEventListener('keydown', event => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.closest('button, .scroll')) return;
+  const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+  const move = {n: 1, p: -1}[event.key];
+  if (step && figures.length) {
+    figure = Math.min(Math.max(figure + step, 0), figures.length - 1);
+    go(figures[figure]);
+    event.preventDefault();
+  } else if (move && headings.length) {
+    const tops = headings.map(element => element.getBoundingClientRect().top);
+    const last = headings.length - 1;
+    const to = move > 0 ? tops.findIndex(top => top > 8) : tops.findLastIndex(top => top < -8);
+    const next = headings[to < 0 ? (move > 0 ? last : 0) : to];
+    next.focus({preventScroll: true});
+    next.scrollIntoView({block: 'start'});
+    figure = figures.findIndex(element => element.compareDocumentPosition(next) & Node.DOCUMENT_POSITION_PRECEDING) - 1;
+    if (figure < -1) figure = figures.length - 1;
+  }
+});

@@ -1,0 +1,35 @@
+"""Long work in batches of one size, with a bar where there is a terminal."""
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+import rich.console
+import rich.progress
+
+Item = TypeVar('Item')
+
+
+def each(function: Callable[[np.ndarray], Any], count: int, batch: int, label: str) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yields (indices, function(indices)) over 0 .. count - 1, at most `batch` at a time; values as numpy arrays.
+
+    The function always gets equally many indices, so that it compiles once; the last batch is filled up and the surplus dropped.
+    """
+    batch = min(batch, count)
+    for start in watched(range(0, count, batch), label):
+        indices = np.arange(start, min(start + batch, count))
+        filled = np.pad(indices, (0, batch - len(indices)), 'edge')
+        values, structure = jax.tree.flatten(function(filled))
+        yield indices, structure.unflatten([np.asarray(a)[:len(indices)] for a in values])
+
+
+def gathered(function: Callable[[np.ndarray], Any], count: int, batch: int, label: str) -> Any:
+    """What `each` yields, put together: a tree of arrays (count, ...)."""
+    parts = [values for _, values in each(function, count, batch, label)]
+    return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+
+
+def watched(items: Sequence[Item], label: str) -> Iterable[Item]:
+    """The items, with a bar on a terminal's standard error that goes when all are done."""
+    console = rich.console.Console(stderr=True)
+    return rich.progress.track(items, label, console=console, transient=True, disable=not console.is_terminal)

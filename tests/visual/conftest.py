@@ -1,0 +1,34 @@
+"""A small network whose every layer is known, and the trained SqueezeNet where its weights are."""
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from cnnlab import weights
+from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool
+
+
+class Small(nn.Module):
+    """Two convolutions with a max pool between, and a linear head."""
+    act: object = nn.relu
+    bias: bool = True
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = Conv(4, 3, act=self.act, bias=self.bias, name='conv1')(x)
+        x = MaxPool(2, 2, name='pool1')(x)
+        x = Conv(6, 3, act=self.act, bias=self.bias, name='conv2')(x)
+        return Dense(5, bias=self.bias, name='head')(GlobalMean(name='mean')(x))
+
+
+@pytest.fixture(scope='session')
+def small():
+    """(model, variables, images (4, 8, 8, 3))."""
+    model, images = Small(), np.asarray(jax.random.normal(jax.random.key(0), (4, 8, 8, 3)))
+    return model, jax.jit(model.init)(jax.random.key(1), images), images
+
+
+@pytest.fixture(scope='session')
+def squeezenet(shared):
+    """(model, variables) of Deep Compression's SqueezeNet 1.0."""
+    return weights.from_file('torchvision/squeezenet1_0', shared / 'data/weights/squeezenet1_0_deep_compression.safetensors')

@@ -1,0 +1,61 @@
+"""Attributions are captum's: a small network in float64, and the trained SqueezeNet in float32. See captum_reference.py."""
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from cnnlab.nn.layers import Conv, Dense, MaxPool, flatten
+from cnnlab.visual import deconvnet, grad_cam, gradients, integrated_gradients, occlusion
+
+REFERENCE = np.load(pathlib.Path(__file__).with_name('captum_reference.npz'))
+WINDOW, STRIDE, STEPS = 9, 5, 50
+
+
+class Net(nn.Module):
+    """The small network of captum_reference.py."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = Conv(6, 3, act=nn.relu, name='layer1')(x)
+        x = MaxPool(3, 2, name='pool')(x)
+        x = Conv(8, 3, padding=0, act=nn.relu, name='layer2')(x)
+        return Dense(5, name='layer4')(Dense(10, act=nn.relu, name='layer3')(flatten(x)))
+
+
+def occluded(model, variables, images, classes):
+    found = occlusion.occlusion(model, variables, images, classes, window=WINDOW, stride=STRIDE, batch=32)
+    return occlusion.attribution(found, images.shape[1:3])
+
+
+METHODS = {
+    'saliency': lambda m, v, x, c: np.abs(gradients.gradient(m, v, x, c)),
+    'guided_backprop': gradients.guided_backprop,
+    'deconvolution': deconvnet.of_class,
+    'integrated_gradients': lambda m, v, x, c: integrated_gradients.integrated_gradients(m, v, x, c, steps=STEPS).attribution,
+    'occlusion': occluded,
+    'grad_cam': None,  # needs a layer
+}
+
+
+def compared(method, network, model, variables, path):
+    images, classes = REFERENCE[f'{network}/images'], REFERENCE[f'{network}/classes']
+    function = METHODS[method] or (lambda m, v, x, c: grad_cam.grad_cam(m, v, x, path, c))
+    found, wanted = np.asarray(function(model, variables, images, classes)), REFERENCE[f'{network}/{method}']
+    assert found.shape == wanted.shape and found.dtype == images.dtype
+    assert np.abs(wanted).max() > 0
+    return np.abs(found - wanted).max() / np.abs(wanted).max()
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_small_network_in_float64(method):
+    variables = {'params': {f'layer{i}': {part: REFERENCE[f'small/{part}{i}'] for part in ('kernel', 'bias')} for i in (1, 2, 3, 4)}}
+    with jax.enable_x64(True):
+        assert compared(method, 'small', Net(), variables, 'layer2') < 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('method', METHODS)
+def test_a_trained_squeezenet_in_float32(squeezenet, method):
+    assert compared(method, 'squeezenet', *squeezenet, 'fire9') < 1e-4
