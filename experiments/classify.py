@@ -17,10 +17,10 @@ from absl import flags
 from PIL import Image
 
 from cnnlab import weights
-from cnnlab.data.synsets import synsets
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.table import Column, Table
 from experiments import common
+from experiments.labels import labels_of
 from experiments.preprocess import preprocess
 
 _WEIGHTS = flags.DEFINE_string('weights', None, "Which weights: an id like torchvision/resnet50 or torchvision/resnet50.IMAGENET1K_V1.",
@@ -36,13 +36,6 @@ def best(probabilities: np.ndarray, count: int, labels: list[str]) -> list[tuple
     """The `count` most probable classes, the first of equals first."""
     order = np.argsort(-probabilities, kind='stable')[:count]
     return [(labels[i], float(probabilities[i])) for i in order]
-
-
-def labels_of(entry: weights.Entry, classes: int) -> list[str]:
-    """A label for each logit: ImageNet's names with their synset ids, or numbers where the order of the classes is not known."""
-    if entry.class_order == 'imagenet' and classes == len(synsets()):
-        return [f'{", ".join(s.names)} ({s.id})' for s in synsets()]
-    return [f'class {i}' for i in range(classes)]
 
 
 def page(path: str, title: str, protocol: str, found: list[tuple[str, np.ndarray, Table]]) -> None:

@@ -5,6 +5,7 @@
     python -m experiments.explain --weights=torchvision/squeezenet1_0 --file=deep_compression.safetensors --preprocess=resize=256 \
         --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1 --preprocess=mean=123,117,104 --preprocess=std=1,1,1 \
         --images=ILSVRC2012_img_val.tar --methods=all --out=explain
+    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=samples --count=2 --methods=all --sheets=docs/gallery
     python -m experiments.explain --run=runs/lenet --data_dir=... --out=explain        # a network trained here, on its test images
 
 The first --count pictures are explained; all of them, up to --limit, are the set in which patches and neighbours are looked for. Pictures
@@ -22,13 +23,14 @@ from PIL import Image
 from cnnlab import names, weights
 from cnnlab.data import normalise
 from cnnlab.report import plots
-from cnnlab.report.files import write_bytes
+from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.page import Picture, Row, Section, write_page
 from cnnlab.visual import batches, layers, target
+from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
 from experiments import common, pictures, runs
-from experiments.classify import labels_of
-from experiments.explanations import METHODS, Case, Shown, layers_to_show, middle, most_likely
+from experiments.explanations import METHODS, Case, Group, Shown, layers_to_show, middle, most_likely
+from experiments.labels import labels_of
 from experiments.preprocess import preprocess
 
 _WEIGHTS = flags.DEFINE_string('weights', None, 'Which weights: an id like torchvision/resnet50.')
@@ -36,7 +38,8 @@ _FILE = flags.DEFINE_string('file', None, 'A file that holds them; without it th
 _PREPROCESS = flags.DEFINE_multi_string('preprocess', [], 'Replaces a field of the preprocessing: resize=256. May be repeated.')
 _RUN = flags.DEFINE_string('run', None, 'Instead of --weights: a run directory, or one of its checkpoints; its test images are explained.')
 _STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of a run: 'last', 'best' or a step.")
-_IMAGES = flags.DEFINE_string('images', None, 'Pictures: files apart by commas, a folder, or a tar of ImageNet.')
+_IMAGES = flags.DEFINE_string('images', None, 'Pictures: files apart by commas, a folder, a tar of ImageNet, or '
+                              "'samples', the two photographs that come with scikit-learn.")
 _COUNT = flags.DEFINE_integer('count', 3, 'How many pictures are explained.', lower_bound=1)
 _LIMIT = flags.DEFINE_integer('limit', 250, 'At most so many pictures are searched for patches and neighbours.', lower_bound=1)
 _METHODS = flags.DEFINE_list('methods', ['filters', 'activations', 'deconvnet', 'saliency', 'guided_backprop', 'integrated_gradients',
@@ -53,6 +56,9 @@ _STEPS = flags.DEFINE_integer('steps', 50, 'Steps of integrated gradients.', low
 _ASCENT = flags.DEFINE_integer('ascent', 256, 'Steps of maximise, invert and style.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of everything random.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', 'explain', 'The folder to write.')
+_SHEETS = flags.DEFINE_string('sheets', None, 'Also writes each row as one small PNG, and a README.md with all of them, into this folder.')
+
+_SHEET = 640  # pixels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -158,15 +164,16 @@ def main(_):
              'pictures explained': ', '.join(case.names), 'pictures in the set': len(case.collection_names), 'seed': _SEED.value}
     sections = [Section('Network and pictures', [f'{subject.said} Keys: the arrow keys go from picture to picture, n and p to the next and '
                                                  'the previous section.', facts])]
-    count = 0
+    count, groups = 0, {}
     for name in batches.watched(asked, 'methods'):
         method = METHODS[name]
-        rows = []
-        for group, shown in method.groups(case):
-            rows.append(Row(group, [picture(out, item) for item in shown]))
-            count += len(shown)
+        groups[name] = list(method.groups(case))
+        rows = [Row(group, [picture(out, item) for item in shown]) for group, shown in groups[name]]
+        count += sum(len(row.pictures) for row in rows)
         sections.append(Section(method.title, [method.text, *rows]))
     page = write_page(out / 'index.html', f'{subject.title} explained', sections)
+    if _SHEETS.value:
+        sheets(pathlib.Path(_SHEETS.value), subject.title, groups)
     print(f'wrote {page} with {count} pictures in {len(asked)} sections')
 
 
@@ -178,6 +185,23 @@ def picture(out: pathlib.Path, shown: Shown) -> Picture:
     else:
         plots.save(shown.image, path)
     return Picture(path, shown.caption, shown.caption)
+
+
+def sheets(folder: pathlib.Path, title: str, groups: dict[str, list[Group]]) -> None:
+    """Writes each row of pictures as one PNG at most `_SHEET` pixels wide, and a README.md that shows them; plots are left out."""
+    lines = [f'# {title} explained', '']
+    for name, rows in groups.items():
+        lines += [f'## {METHODS[name].title}', '', METHODS[name].text, '']
+        for number, (group, shown) in enumerate(rows):
+            drawn = [item.image for item in shown if isinstance(item.image, np.ndarray)]
+            if not drawn:
+                continue
+            side = min(max(max(d.shape[:2]) for d in drawn), _SHEET // min(len(drawn), 4))
+            strip = drawing.sheet([drawing.enlarged(d, side) for d in drawn], 4)
+            file = f'{name}_{number}.png'
+            write_bytes(folder / file, png(strip))
+            lines += [f'![{group}]({file})', '', '; '.join(item.caption for item in shown), '']
+    write_text(folder / 'README.md', '\n'.join(lines))
 
 
 def png(image: np.ndarray) -> bytes:

@@ -1,12 +1,16 @@
 """The pictures that --images means: files, a folder or a tar, with their labels where those are known."""
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from cnnlab.data import imagenet_images
 from cnnlab.data.files import SUFFIXES
+
+SAMPLES = 'samples'  # the two photographs that come with scikit-learn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +18,7 @@ class Pictures:
     """Named pictures that are decoded when asked for."""
     names: tuple[str, ...]
     labels: tuple[int, ...] | None  # positions among ImageNet's classes; None where they are not known
-    _read: object  # index -> uint8 (h, w, 3)
+    _read: Callable[[int], np.ndarray]  # index -> uint8 (h, w, 3)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -28,11 +32,14 @@ class Pictures:
 
 
 def find(text: str) -> Pictures:
-    """'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), or a tar as `imagenet_images.find` takes it.
+    """'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar as `imagenet_images.find` takes it, or SAMPLES.
 
     Raises:
       FileNotFoundError: a file or folder that is not there, or that holds no pictures.
     """
+    if text == SAMPLES:
+        samples = load_sample_images()
+        return Pictures(tuple(pathlib.PurePath(n).name for n in samples.filenames), None, lambda i: samples.images[i])
     paths = [pathlib.Path(part).expanduser() for part in text.split(',')]
     if absent := [p for p in paths if not p.exists()]:
         raise FileNotFoundError(f'there is no picture, folder or tar {absent[0]}')

@@ -39,13 +39,15 @@ ALL = {
 @pytest.mark.parametrize('method', ALL)
 def test_every_image_is_explained_by_itself_in_float32_and_nearly_so_in_bfloat16(small, method):
     model, variables, images = small
-    found = np.asarray(ALL[method](model, variables, images, [0, 1, 2, 3]))
+    images, classes = np.concatenate([images, -images, 2 * images, images[::-1]]), [0, 1, 2, 3] * 4  # sixteen of them
+    found = np.asarray(ALL[method](model, variables, images, classes))
     assert found.dtype == np.float32 and np.isfinite(found).all() and np.abs(found).max() > 0
     alone = np.asarray(ALL[method](model, variables, images[2:3], [2]))
     np.testing.assert_allclose(found[2:3], alone, rtol=1e-4, atol=1e-6)
-    half = np.asarray(ALL[method](model, variables, jnp.asarray(images, jnp.bfloat16), [0, 1, 2, 3]))
+    half = np.asarray(ALL[method](model, variables, jnp.asarray(images, jnp.bfloat16), classes))
     assert half.dtype == np.float32 and half.shape == found.shape
-    assert np.corrcoef(half.ravel(), found.ravel())[0, 1] > (0.7 if 'cam' in method else 0.95)
+    least = 0.7 if 'cam' in method or 'channel' in method else 0.95  # a rounded map may be cut off elsewhere, or another unit be strongest
+    assert np.corrcoef(half.ravel(), found.ravel())[0, 1] > least
 
 
 def test_without_a_class_the_most_likely_is_explained(small):
