@@ -97,7 +97,8 @@ def of_weights() -> Subject:
         model, variables = weights.load(entry.id)
     title = f'{entry.id.partition(".")[0]} from {pathlib.Path(_FILE.value).name}' if _FILE.value else entry.id
     return Subject(title, f'Pictures are resized: {seen.sentence()}.', model, variables, Pixels.of(seen), lambda i: seen(found[i]),
-                   tuple(pathlib.PurePosixPath(n).name for n in found.names), found.labels, lambda count: labels_of(entry, count))
+                   tuple(pathlib.PurePosixPath(n).name for n in found.names), found.labels,
+                   lambda count: [label.partition(',')[0].partition(' (n')[0] for label in labels_of(entry, count)])
 
 
 def of_run() -> Subject:
@@ -184,7 +185,7 @@ def picture(out: pathlib.Path, shown: Shown) -> Picture:
         write_bytes(path, png(shown.image))
     else:
         plots.save(shown.image, path)
-    return Picture(path, shown.caption, shown.caption)
+    return Picture(path, shown.caption, shown.caption, by_pixel=isinstance(shown.image, np.ndarray))
 
 
 def sheets(folder: pathlib.Path, title: str, groups: dict[str, list[Group]]) -> None:

@@ -40,7 +40,7 @@ from cnnlab.visual import (
 from cnnlab.visual import plots as figures
 from cnnlab.visual.pixels import Pixels
 
-SIDE = 260  # pixels of a picture on the page
+SIDE = 230  # pixels of a picture on the page
 GREY = 0.5  # of a patch beyond the border
 _SHOWN_CHANNELS = 16
 _BATCH = 32

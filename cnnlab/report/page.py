@@ -16,10 +16,14 @@ _CSS_INCH = 96  # pixels
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A plot, or a PNG file, with its caption and a text for those who cannot see it."""
+    """A plot, or a PNG file, with its caption and a text for those who cannot see it.
+
+    Shown at the size of its text in points, or, with `by_pixel`, a pixel of it in a pixel of the page.
+    """
     image: Figure | str | os.PathLike
     caption: str
     alt: str
+    by_pixel: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +65,7 @@ def _part(heading: str, item: object) -> dict:
     if isinstance(item, Table):
         return {'kind': 'table', 'html': item.to_html(), 'label': item.title or heading}
     if isinstance(item, Picture):
-        return {'kind': 'picture', 'caption': item.caption, 'alt': item.alt, **_embedded(item.image)}
+        return {'kind': 'picture', 'caption': item.caption, 'alt': item.alt, **_embedded(item.image, item.by_pixel)}
     if isinstance(item, Row):
         return {'kind': 'row', 'name': item.name, 'pictures': [_part(heading, picture) for picture in item.pictures]}
     if isinstance(item, Mapping):
@@ -69,8 +73,8 @@ def _part(heading: str, item: object) -> dict:
     raise ValueError(f'section {heading!r} holds a value of type {type(item).__name__}; allowed are text, Table, Picture, Row and mappings')
 
 
-def _embedded(image: Figure | str | os.PathLike) -> dict:
-    """The PNG in base64 with the width in CSS pixels at which its text has its size in points."""
+def _embedded(image: Figure | str | os.PathLike, by_pixel: bool) -> dict:
+    """The PNG in base64 with its size in CSS pixels."""
     if isinstance(image, Figure):
         content = plots.png(image)
     else:
@@ -81,5 +85,5 @@ def _embedded(image: Figure | str | os.PathLike) -> dict:
     if content[:8] != b'\x89PNG\r\n\x1a\n':
         raise ValueError(f'{os.fspath(image)!r} is no PNG file')
     width, height = (int.from_bytes(content[at:at + 4], 'big') for at in (16, 20))  # of the IHDR chunk
-    scale = _CSS_INCH / style.DPI
+    scale = 1 if by_pixel else _CSS_INCH / style.DPI
     return {'data': base64.b64encode(content).decode(), 'width': round(width * scale), 'height': round(height * scale)}

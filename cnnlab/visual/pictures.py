@@ -52,13 +52,13 @@ def kinds(values: np.ndarray) -> np.ndarray:
     return np.rint(255 * table[rank[place.reshape(np.shape(values))] % 20]).astype(np.uint8)
 
 
-def over(picture: np.ndarray, values: np.ndarray, strength: float = 0.6) -> np.ndarray:
+def over(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.ndarray:
     """A map laid over a picture in [0, 1]: enlarged bilinearly to its size, in colours, the more opaque the larger the value."""
     x = np.asarray(values, np.float32)
     part = np.clip(x / _largest(x, 99.5), 0, 1)
     part = np.asarray(Image.fromarray(part).resize(picture.shape[1::-1], Image.Resampling.BILINEAR))
-    alpha = strength * part[..., None]
-    return np.rint((1 - alpha) * photo(picture) + alpha * _coloured(part, 'inferno')).astype(np.uint8)
+    alpha = strength * np.sqrt(part)[..., None]
+    return np.rint((1 - alpha) * photo(picture) + alpha * _coloured(part, 'turbo')).astype(np.uint8)
 
 
 def sheet(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:

@@ -42,6 +42,6 @@ def smooth_grad(model: nn.Module, variables: Mapping[str, Any], images: jax.Arra
 @jax.jit
 def _noisy(images, of_image, sample, noise, seed):
     x = images[of_image]
-    draws = jax.vmap(lambda s: jax.random.normal(jax.random.fold_in(jax.random.key(seed), s), x.shape[1:], x.dtype))(sample)
+    draws = jax.vmap(lambda s: jax.random.normal(jax.random.fold_in(jax.random.key(seed), s), x.shape[1:], jnp.float32))(sample)
     spread = noise * (x.max((1, 2, 3), keepdims=True) - x.min((1, 2, 3), keepdims=True))
-    return x + spread.astype(x.dtype) * draws
+    return x + spread.astype(x.dtype) * draws.astype(x.dtype)

@@ -56,7 +56,7 @@ def test_the_page_has_every_picture_that_was_written_and_says_what_it_is(folder)
     plain = re.sub(r'base64,[^"]*', '', text)
     assert not re.search(r'https?:|url\(', plain)
     assert len(re.findall(r'<section', text)) == len(METHODS) + 1
-    for said in ('layer fire3, map', 'layer conv1', r'0.png: \w[^:]*\(n\d{8}\) \(\d+\.\d%\)', 'probability of', 'cosine distance'):
+    for said in ('layer fire3, map', 'layer conv1', r'0.png: \w[^(<]* \(\d+\.\d%\)', 'probability of', 'cosine distance'):
         assert re.search(said, plain), said
     with np.load(folder / 'out/features.npz') as kept:
         assert kept['fire9'].shape == (5, 512) and kept['names'].tolist() == [f'{i}.png' for i in range(5)]

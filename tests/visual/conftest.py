@@ -1,5 +1,6 @@
 """A small network whose every layer is known, and the trained SqueezeNet where its weights are."""
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
@@ -18,7 +19,8 @@ class Small(nn.Module):
         x = Conv(4, 3, act=self.act, bias=self.bias, name='conv1')(x)
         x = MaxPool(2, 2, name='pool1')(x)
         x = Conv(6, 3, act=self.act, bias=self.bias, name='conv2')(x)
-        return Dense(5, bias=self.bias, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(5, bias=self.bias, name='head')(GlobalMean(name='mean')(x))
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 @pytest.fixture(scope='session')

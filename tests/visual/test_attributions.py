@@ -109,7 +109,7 @@ def test_every_map_points_at_the_corner_that_matters(pointer):
                    lambda *a: occlusion.attribution(occlusion.occlusion(*a, window=4, stride=2), (12, 10)),
                    lambda *a: rise.rise(*a, masks=400, cells=3)):
         found = np.asarray(method(model, variables, images, 1))[0]
-        assert found[corner].mean() > found[~corner].mean() + 0.1 * np.abs(found).max()
+        assert found[corner].mean() > found[~corner].mean() + 0.05 * np.abs(found).max()
     cam = np.asarray(grad_cam.grad_cam(model, variables, images, 'conv', 1))[0]
     np.testing.assert_allclose(cam, images[0, ..., 0] * 4 / 120, rtol=1e-5)  # the mean gradient of map 1 times map 1
 
@@ -159,7 +159,7 @@ def test_masks_of_rise_keep_about_their_part_and_differ():
     assert masks.shape == (200, 9, 14) and masks.min() >= 0 and masks.max() <= 1
     assert masks.mean() == pytest.approx(0.3, abs=0.03)
     assert len({m.tobytes() for m in masks}) > 190
-    assert np.array_equal(masks[7:8], rise.random_masks(np.array([7]), (9, 14), 4, 0.3, 0))
+    np.testing.assert_allclose(masks[7:8], rise.random_masks(np.array([7]), (9, 14), 4, 0.3, 0), atol=1e-6)
 
 
 def test_randomising_layers_from_the_end_changes_the_maps(small):

@@ -52,7 +52,7 @@ def compared(method, network, model, variables, path):
 def test_a_small_network_in_float64(method):
     variables = {'params': {f'layer{i}': {part: REFERENCE[f'small/{part}{i}'] for part in ('kernel', 'bias')} for i in (1, 2, 3, 4)}}
     with jax.enable_x64(True):
-        assert compared(method, 'small', Net(), variables, 'layer2') < 1e-8
+        assert compared(method, 'small', Net(), variables, 'layer2') < 1e-6  # captum integrates and averages with float32 numbers
 
 
 @pytest.mark.slow
