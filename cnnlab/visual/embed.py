@@ -3,6 +3,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+_EXACT = 500  # images up to which all pairs are soon counted (1 s measured for 250); more are approximated by trees
+
 
 def pca(features: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """(points (n, dimensions), the part of the variance that each explains).
@@ -31,7 +33,8 @@ def tsne(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.nd
                          f'got {len(x)} images and a perplexity of {perplexity:g}')
     if min(x.shape) > 50:
         x, _ = pca(x, 50)
-    return TSNE(2, perplexity=perplexity, init='pca', random_state=seed).fit_transform(x)
+    form = 'exact' if len(x) <= _EXACT else 'barnes_hut'
+    return TSNE(2, perplexity=perplexity, init='pca', random_state=seed, method=form).fit_transform(x)
 
 
 def _matrix(features):

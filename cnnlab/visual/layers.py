@@ -29,7 +29,7 @@ def spatial(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, p
       ValueError: the layer has no spatial extent (the last one that has is named), there is no such layer, or no layer has any.
     """
     found = capture.outputs(model, variables, images)
-    fit = [p for p, out in found.items() if _extended(out)]
+    fit = [p for p, out in found.items() if _extended(out) and not issubclass(out.module, nn.Dropout)]  # which does nothing here
     if path is not None:
         out = known(model, variables, images, path)
         if not _extended(out):

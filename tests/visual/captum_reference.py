@@ -63,8 +63,11 @@ def main():
     for module in net.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False  # hooks on a module that overwrites its input see the wrong values
-    x = 60 * torch.nn.functional.interpolate(torch.randn(1, 3, 6, 6), 39, mode='bicubic') + 10 * torch.randn(1, 3, 39, 39)
-    cls = net(x).argmax(1)
+    while True:  # the first draw for which rectifying leaves the deconvnet a signal
+        x = 60 * torch.nn.functional.interpolate(torch.randn(1, 3, 6, 6), 47, mode='bicubic') + 10 * torch.randn(1, 3, 47, 47)
+        cls = net(x).argmax(1)
+        if Deconvolution(net).attribute(x, cls).abs().max() > 0:
+            break
     arrays |= {'squeezenet/images': x.numpy().transpose(0, 2, 3, 1), 'squeezenet/classes': cls.numpy()}
     arrays |= {f'squeezenet/{name}': value for name, value in attributions(net, net.features[12], x, cls).items()}
     np.savez_compressed(TARGET, **arrays)

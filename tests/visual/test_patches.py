@@ -15,7 +15,8 @@ class Strided(nn.Module):
     def __call__(self, x):
         x = Conv(3, 5, 2, 1, act=nn.relu, name='conv1')(x)
         x = MaxPool(3, 2, ceil=True, name='pool1')(x)
-        return Dense(2, name='head')(flatten(Conv(2, 3, act=nn.relu, name='conv2')(x)))
+        x = nn.Dropout(0.5, deterministic=True, name='drop')(Conv(2, 3, act=nn.relu, name='conv2')(x))
+        return Dense(2, name='head')(flatten(x))
 
 
 @pytest.fixture(scope='module')
@@ -88,6 +89,7 @@ def test_the_strongest_channels_come_first():
 @pytest.mark.parametrize(('call', 'said'), [
     (lambda m, v, x: patches.box(m, (21, 25, 2), 'head', 0, 0), "units of layer 'head' of Strided have no place in the image"),
     (lambda m, v, x: patches.box(m, (21, 25, 2), 'conv3', 0, 0), "no layer of Strided named 'conv3'; did you mean conv"),
+    (lambda m, v, x: patches.box(m, (21, 25, 2), 'drop', 0, 0), "layer 'drop' of Strided does nothing in inference"),
     (lambda m, v, x: patches.strongest(m, v, [x], 'conv2', [2]), 'feature maps 0 to 1; got 2'),
     (lambda m, v, x: patches.strongest(m, v, [x], 'head', [0]), "'head' of Strided .* no rows and columns"),
     (lambda m, v, x: patches.strongest(m, v, [], 'conv2', [0]), 'no images'),
