@@ -3,7 +3,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-_EXACT = 500  # images up to which all pairs are soon counted (1 s measured for 250); more are approximated by trees
+_EXACT = 500  # images up to which all pairs are counted; for more, distant ones are taken together
 
 
 def pca(features: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray]:

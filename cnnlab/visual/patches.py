@@ -87,7 +87,7 @@ def fields(model: nn.Module, input_shape: tuple[int, int, int], path: str) -> Fi
     inside = [layer.fields for layer in rows if layer.path == path or layer.path.startswith(f'{path}/')]
     if not inside:
         if any(call.path == path for call in trace.trace(model, input_shape).calls):
-            raise ValueError(f'layer {path!r} of {type(model).__name__} does nothing in inference; the patches are those of the layer before it')
+            raise ValueError(f'layer {path!r} of {type(model).__name__} does nothing in inference; name the layer before it')
         raise ValueError(names.unknown(f'layer of {type(model).__name__}', path, {layer.path for layer in rows}))
     if any(field.axis is None for field in inside[-1]):
         raise ValueError(f'the units of layer {path!r} of {type(model).__name__} have no place in the image, so no patch belongs to them')
