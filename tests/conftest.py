@@ -9,7 +9,7 @@ jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-QUICK = ('models', 'nn')  # the folders whose tests compile much and run little
+QUICK = ('models', 'nn', 'visual')  # the folders whose tests compile much and run little
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -16,14 +16,6 @@ NETS = [
 ]
 
 
-@pytest.fixture(scope='module', autouse=True)
-def compiling_quickly():
-    """What is compared is coarse, so XLA need not optimise."""
-    jax.config.update('jax_disable_most_optimizations', True)
-    yield
-    jax.config.update('jax_disable_most_optimizations', False)
-
-
 def built(name, side, fields):
     """(model, variables from cheap draws, two images)."""
     model = registry.create(name, **fields)
