@@ -133,7 +133,7 @@ def test_mistakes_are_told_in_a_sentence(folder):
 
 def test_a_network_trained_here_is_explained_on_its_own_images(folder):
     python(folder, '-m', 'experiments.train', '--recipe=digits', '--workdir=run', '--set=duration=2 steps', '--set=log_every=1 steps',
-           '--set=evaluate_every=2 steps')
+           '--set=evaluate_every=2 steps', '--set=warmup=0 steps')
     out = python(folder, '-m', 'experiments.explain', '--run=run', '--methods=filters,saliency', '--limit=6', '--out=digits')
     assert 'in 2 sections' in out
     plain = re.sub(r'base64,[^"]*', '', (folder / 'digits/index.html').read_text())

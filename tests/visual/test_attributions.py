@@ -67,8 +67,8 @@ def test_the_gradient_is_that_of_finite_differences(small):
 
 def test_integrated_gradients_sum_to_the_change_and_say_what_is_missing(small):
     model, variables, images = small
-    coarse, fine = (integrated_gradients.integrated_gradients(model, variables, images, 1, steps=s) for s in (2, 200))
-    want = np.asarray(target.logits(model, variables, images) - target.logits(model, variables, 0 * images))[:, 1]
+    coarse, fine = (integrated_gradients.integrated_gradients(model, variables, images, 1, steps=s, baseline=0.5) for s in (2, 200))
+    want = np.asarray(target.logits(model, variables, images) - target.logits(model, variables, 0 * images + 0.5))[:, 1]
     np.testing.assert_allclose(fine.change, want, rtol=1e-5)
     np.testing.assert_allclose(fine.attribution.sum((1, 2, 3)) + fine.missing, want, rtol=1e-4, atol=1e-6)
     assert np.abs(fine.missing).max() < 0.01 * np.abs(want).max()

@@ -85,7 +85,7 @@ const go = element => {
 figures.forEach((element, i) => element.addEventListener('focus', () => { figure = i; }));
 headings.forEach(element => { element.tabIndex = -1; });
 document.addEventListener('keydown', event => {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.closest('button, .scroll')) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.target.closest?.('button, .scroll')) return;
   const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
   const move = {n: 1, p: -1}[event.key];
   if (step && figures.length) {
