@@ -25,7 +25,7 @@ from cnnlab.data import normalise
 from cnnlab.report import plots
 from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.page import Picture, Row, Section, write_page
-from cnnlab.visual import batches, layers, target
+from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
 from experiments import common, pictures, runs
@@ -166,7 +166,7 @@ def main(_):
     sections = [Section('Network and pictures', [f'{subject.said} Keys: the arrow keys go from picture to picture, n and p to the next and '
                                                  'the previous section.', facts])]
     count, groups = 0, {}
-    for name in batches.watched(asked, 'methods'):
+    for name in asked:
         method = METHODS[name]
         groups[name] = list(method.groups(case))
         rows = [Row(group, [picture(out, item) for item in shown]) for group, shown in groups[name]]

@@ -15,6 +15,7 @@ from cnnlab.analysis import capture
 from cnnlab.report import plots
 from cnnlab.visual import (
     activations,
+    batches,
     deconvnet,
     deep_dream,
     embed,
@@ -101,7 +102,7 @@ class Case:
 
     def batches(self) -> Iterator[np.ndarray]:
         """The collection."""
-        for start in range(0, len(self.collection_names), _BATCH):
+        for start in batches.watched(range(0, len(self.collection_names), _BATCH), 'pictures of the set'):
             yield np.stack([self.collection(i) for i in range(start, min(start + _BATCH, len(self.collection_names)))])
 
     def what(self, i: int) -> str:

@@ -1,5 +1,6 @@
 """Long work in batches of one size, with a bar where there is a terminal."""
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -8,6 +9,7 @@ import rich.console
 import rich.progress
 
 Item = TypeVar('Item')
+_WATCHING = contextvars.ContextVar('watching', default=False)
 
 
 def each(function: Callable[[np.ndarray], Any], count: int, batch: int, label: str) -> Iterator[tuple[np.ndarray, Any]]:
@@ -29,7 +31,14 @@ def gathered(function: Callable[[np.ndarray], Any], count: int, batch: int, labe
     return jax.tree.map(lambda *a: np.concatenate(a), *parts)
 
 
-def watched(items: Sequence[Item], label: str) -> Iterable[Item]:
-    """The items, with a bar on a terminal's standard error that goes when all are done."""
+def watched(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """The items, with a bar on a terminal's standard error that goes when all are done; none inside the work of another bar."""
     console = rich.console.Console(stderr=True)
-    return rich.progress.track(items, label, console=console, transient=True, disable=not console.is_terminal)
+    if _WATCHING.get() or not console.is_terminal:
+        yield from items
+        return
+    token = _WATCHING.set(True)
+    try:
+        yield from rich.progress.track(items, label, console=console, transient=True)
+    finally:
+        _WATCHING.reset(token)
