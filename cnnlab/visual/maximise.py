@@ -10,7 +10,7 @@ import optax
 from flax import linen as nn
 
 from cnnlab.analysis import capture
-from cnnlab.visual import batches, layers
+from cnnlab.visual import backward, batches, layers
 from cnnlab.visual.parametrise import Parametrisation
 from cnnlab.visual.pixels import UNIT, Pixels
 
@@ -33,6 +33,8 @@ def maximise(model: nn.Module, variables: Mapping[str, Any], shape: tuple[int, i
              rate: float = 0.05, decay: float = 0.0, blur: float = 0.0, jitter: int = 0, zoom: float = 0.0, fourier: bool = True,
              decorrelated: bool = True, seed: int = 0) -> Maximised:
     """One picture for each class (its logit), or for each feature map or unit of a layer (its mean over positions), by Adam.
+
+    A unit that is asleep everywhere in the first, nearly grey picture is woken through its ReLU, see `backward.redirected`.
 
     Args:
       model, variables: the network.
@@ -87,7 +89,7 @@ def maximise(model: nn.Module, variables: Mapping[str, Any], shape: tuple[int, i
 def _step(model, variables, parameters, state, key, numbers, rate, decay, blur, form, pixels, path, jitter, zoom):
     def loss(parameters):
         x = pixels.to_network(moved(form.pictures(parameters), key, jitter, zoom))
-        logits, kept = capture.apply(model, variables, x, keep=[] if path is None else [path])
+        logits, kept = capture.apply(backward.Ruled(model, backward.redirected), variables, x, keep=[] if path is None else [path])
         values = logits if path is None else kept[path].reshape(len(x), -1, kept[path].shape[-1]).mean(1)
         score = jnp.take_along_axis(values, numbers[:, None], 1)[:, 0]
         return (decay * jnp.square(x).mean((1, 2, 3)) - score).sum(), score

@@ -79,6 +79,14 @@ def test_guided_signals_are_positive_and_pass_active_units_only():
     assert jax.vjp(backward.guided(nn.relu6), jnp.array([7.0]))[1](jnp.ones(1))[0].tolist() == [0]
 
 
+def test_only_images_whose_units_all_sleep_have_their_signals_redirected():
+    x = jnp.array([[-1.0, -1.0, -1.0], [-1.0, 2.0, -1.0]])
+    g = jnp.array([[-3.0, 3.0, 0.0], [-3.0, -3.0, 3.0]])
+    value, back = jax.vjp(backward.redirected(nn.relu), x)
+    assert jnp.array_equal(value, nn.relu(x))
+    assert back(g)[0].tolist() == [[-3, 0, 0], [0, -3, 0]]
+
+
 def test_values_do_not_change_under_a_rule(small):
     model, variables, images = small
     want = model.apply(variables, images)

@@ -85,6 +85,14 @@ def test_units_are_maximised_by_their_mean_and_decay_keeps_pictures_near_the_mea
     assert np.abs(held.pictures - 0.5).mean() < 0.5 * np.abs(found.pictures - 0.5).mean()
 
 
+def test_a_sleeping_unit_is_woken(small):
+    model, variables, _ = small
+    kernel, bias = (variables['params']['conv2'][k] for k in ('kernel', 'bias'))
+    asleep = {'params': {**variables['params'], 'conv2': {'kernel': kernel, 'bias': bias.at[4].add(-1)}}}
+    found = maximise.maximise(model, asleep, SHAPE, path='conv2', channels=[4], steps=60)
+    assert found.scores[0, 0] == 0 and found.scores[-1, 0] > 0
+
+
 def test_inversion_comes_close_to_the_features_and_the_picture(small):
     model, variables, _ = small
     images = jnp.asarray(pictures(1))
