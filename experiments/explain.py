@@ -5,7 +5,7 @@
     python -m experiments.explain --weights=torchvision/squeezenet1_0 --file=deep_compression.safetensors --preprocess=resize=256 \
         --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1 --preprocess=mean=123,117,104 --preprocess=std=1,1,1 \
         --images=ILSVRC2012_img_val.tar --methods=all --out=explain
-    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=samples --count=2 --methods=all --sheets=docs/gallery
+    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=samples --sheets=sheets          # see docs/gallery
     python -m experiments.explain --run=runs/lenet --data_dir=... --out=explain        # a network trained here, on its test images
 
 The first --count pictures are explained; all of them, up to --limit, are the set in which patches and neighbours are looked for. Pictures
@@ -29,7 +29,7 @@ from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
 from experiments import common, pictures, runs
-from experiments.explanations import METHODS, Case, Group, Shown, layers_to_show, middle, most_likely
+from experiments.explanations import METHODS, SPATIAL, Case, Group, Shown, layers_to_show, middle, most_likely
 from experiments.labels import labels_of
 from experiments.preprocess import preprocess
 
@@ -58,7 +58,7 @@ _SEED = flags.DEFINE_integer('seed', 0, 'Of everything random.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', 'explain', 'The folder to write.')
 _SHEETS = flags.DEFINE_string('sheets', None, 'Also writes each row as one small PNG, and a README.md with all of them, into this folder.')
 
-_SHEET = 640  # pixels
+_SHEET = 480  # pixels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,16 +126,22 @@ def of_run() -> Subject:
                    lambda classes: list(source.class_names))
 
 
-def case_of(subject: Subject, out: pathlib.Path) -> Case:
-    """The subject with the flags' layers and numbers; layers and classes that do not exist are refused before any work."""
+def case_of(subject: Subject, asked: list[str], out: pathlib.Path) -> Case:
+    """The subject with the flags' layers and numbers; layers and classes that do not exist are refused before any work.
+
+    Raises:
+      ValueError: besides those, a method among `asked` that draws maps, for a network that has none.
+    """
     count = min(_COUNT.value, len(subject.names))
     images = np.stack([subject.image(i) for i in range(count)])
     paths = _LAYERS.value or layers_to_show(subject.model, subject.variables, images)
     for path in paths:
         layers.spatial(subject.model, subject.variables, images, path)
-    cam = layers.spatial(subject.model, subject.variables, images, _CAM.value)
-    dream = _DREAM.value or middle(paths)
-    layers.known(subject.model, subject.variables, images, dream)
+    cam = dream = None
+    if paths or _CAM.value or set(asked) & SPATIAL:
+        cam = layers.spatial(subject.model, subject.variables, images, _CAM.value)
+        dream = _DREAM.value or middle(paths)
+        layers.known(subject.model, subject.variables, images, dream)
     logits = target.logits(subject.model, subject.variables, images)
     if _CLASS.value is None:
         classes, probabilities = most_likely(logits)
@@ -160,8 +166,9 @@ def main(_):
         names.among('method', name, METHODS)
     out = pathlib.Path(_OUT.value)
     subject = of_weights() if _WEIGHTS.value else of_run()
-    case = case_of(subject, out)
-    facts = {'network': subject.title, 'layers': ', '.join(case.paths), 'layer of Grad-CAM and occlusion': case.settings['cam_path'],
+    case = case_of(subject, asked, out)
+    facts = {'network': subject.title, 'layers': ', '.join(case.paths) or 'none with rows and columns',
+             'layer of Grad-CAM and occlusion': case.settings['cam_path'] or 'none',
              'pictures explained': ', '.join(case.names), 'pictures in the set': len(case.collection_names), 'seed': _SEED.value}
     sections = [Section('Network and pictures', [f'{subject.said} Keys: the arrow keys go from picture to picture, n and p to the next and '
                                                  'the previous section.', facts])]
@@ -182,7 +189,7 @@ def picture(out: pathlib.Path, shown: Shown) -> Picture:
     """Writes the PNG and gives it to the page."""
     path = out / f'{shown.name}.png'
     if isinstance(shown.image, np.ndarray):
-        write_bytes(path, png(shown.image))
+        write_bytes(path, png(Image.fromarray(shown.image)))
     else:
         plots.save(shown.image, path)
     return Picture(path, shown.caption, shown.caption, by_pixel=isinstance(shown.image, np.ndarray))
@@ -200,15 +207,15 @@ def sheets(folder: pathlib.Path, title: str, groups: dict[str, list[Group]]) -> 
             side = min(max(max(d.shape[:2]) for d in drawn), _SHEET // min(len(drawn), 4))
             strip = drawing.sheet([drawing.enlarged(d, side) for d in drawn], 4)
             file = f'{name}_{number}.png'
-            write_bytes(folder / file, png(strip))
+            write_bytes(folder / file, png(Image.fromarray(strip).quantize(256)))
             lines += [f'![{group}]({file})', '', '; '.join(item.caption for item in shown), '']
     write_text(folder / 'README.md', '\n'.join(lines))
 
 
-def png(image: np.ndarray) -> bytes:
-    """A uint8 RGB picture as PNG."""
+def png(image: Image.Image) -> bytes:
+    """As PNG."""
     file = io.BytesIO()
-    Image.fromarray(image).save(file, 'PNG', optimize=True)
+    image.save(file, 'PNG', optimize=True)
     return file.getvalue()
 
 

@@ -408,6 +408,9 @@ METHODS: dict[str, Method] = {
     'features': Method('Feature space', 'The pictures as points: PCA, t-SNE, nearest neighbours, classes, linear probes.', _features),
 }
 
+SPATIAL = {'activations', 'deconvnet', 'patches', 'grad_cam', 'grad_cam_plus_plus', 'guided_grad_cam', 'occlusion', 'sanity', 'invert',
+           'deep_dream', 'style', 'features'}  # methods that need a layer with rows and columns
+
 
 def _file(text):
     return text.replace('/', '-').replace(' ', '_')

@@ -68,7 +68,7 @@ def test_sheets_are_small_pictures_with_a_list(folder):
     assert {name.rsplit('_', 1)[0] for name in listed} == set(METHODS)
     for name in listed:
         with Image.open(folder / 'sheets' / name) as image:
-            assert image.width <= 660
+            assert image.width <= 500
 
 
 @pytest.mark.skipif(_BROWSER is None, reason='no chromium on this machine')
@@ -132,9 +132,12 @@ def test_mistakes_are_told_in_a_sentence(folder):
 
 
 def test_a_network_trained_here_is_explained_on_its_own_images(folder):
-    python(folder, '-m', 'experiments.train', '--recipe=digits', '--workdir=run', '--set=duration=2 steps', '--set=log_every=1 steps',
-           '--set=evaluate_every=2 steps', '--set=warmup=0 steps')
+    python(folder, '-m', 'experiments.train', '--recipe=digits', '--workdir=run', '--set=model=mlp2', '--set=duration=2 steps',
+           '--set=log_every=1 steps', '--set=evaluate_every=2 steps', '--set=warmup=0 steps')
     out = python(folder, '-m', 'experiments.explain', '--run=run', '--methods=filters,saliency', '--limit=6', '--out=digits')
     assert 'in 2 sections' in out
     plain = re.sub(r'base64,[^"]*', '', (folder / 'digits/index.html').read_text())
-    assert 'test image 0: ' in plain and 'at step 2' in plain
+    assert 'test image 0: ' in plain and 'at step 2' in plain and 'of 8 x 8' in plain
+    done = subprocess.run([sys.executable, '-m', 'experiments.explain', '--run=run', '--methods=grad_cam'], cwd=folder, text=True,
+                          capture_output=True, env={'PATH': '/usr/bin:/bin', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}, timeout=600)
+    assert done.returncode == 2 and 'no layer of Perceptron has rows and columns' in done.stderr
