@@ -97,8 +97,13 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
             f'{speed.steps} steps of {speed.batch} images of {speed.size} pixels on {job.mesh.size} {job.mesh.devices.flat[0].platform} '
             f'devices: {show(speed.seconds, "seconds")} a step, {speed.images_per_second:,.1f} images/s; '
             f'the input makes {speed.input_per_second:,.0f} images/s in one thread')
-        facts['time'] = f'about {show(made.seconds, "seconds")} of training on this machine, evaluation and compiling not counted'
+        facts['time'] = f'about {_duration(made.seconds)} of training on this machine, evaluation and compiling not counted'
     return facts
+
+
+def _duration(seconds):
+    days = seconds / 86_400
+    return show(seconds, 'seconds') if days < 3 else f'{days:,.0f} days'
 
 
 def _bytes(count):

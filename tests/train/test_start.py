@@ -12,7 +12,7 @@ from cnnlab.train import loop, start, whitening
 from cnnlab.train.step import normalised
 from tests.train.nets import tiny
 
-DONOR = tiny(model='mlp2', fields={'hidden': 8}, duration='2 steps', evaluate_every='2 steps', checkpoint_every='2 steps', ema=0.9)
+DONOR = tiny(model='mlp2', fields={'hidden': (8,)}, duration='2 steps', evaluate_every='2 steps', checkpoint_every='2 steps', ema=0.9)
 
 
 @pytest.fixture(scope='module')
@@ -50,6 +50,13 @@ def test_patterns_choose_the_layers(donor):
 def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(FileNotFoundError, match='start_from=.* is no run directory with checkpoints: train that network first'):
         start.weights_of(str(tmp_path / 'absent'))
+
+
+@pytest.mark.parametrize(('fields', 'sentence'), [
+    ({'start_from': 'absent'}, 'start_from=absent is no run directory'), ({'repeats': 0}, 'repeats is a whole number above 0, not 0')])
+def test_the_loop_heeds_what_begins_and_orders_a_run(fields, sentence, tmp_path):
+    with pytest.raises((FileNotFoundError, ValueError), match=sentence):
+        loop.run(tiny(**fields), str(tmp_path))
 
 
 def test_whitening_makes_patches_uncorrelated_with_unit_variance():
