@@ -1,4 +1,4 @@
-"""ResNet-50 trained since: in an hour (Goyal et al. 2017), torchvision's two recipes, "ResNet strikes back", FFCV, BiT; and ConvNeXt."""
+"""ResNet-50 trained since: in an hour (Goyal et al. 2017), torchvision's recipes, RSB, flax, MLPerf, FFCV; BiT; ConvNeXt."""
 from cnnlab.data import ilsvrc
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, centre
 from cnnlab.recipes.stated import TABLE_2, stated
@@ -98,6 +98,20 @@ RECIPES = {
     'mobilenet_v2_torchvision_v1': _first('mobilenet_v2', '71.878%', {TABLE_2: {
         'duration': '300 epochs', 'rate': 0.045, 'decay': 4e-5, 'schedule': 'exponential', 'factor': 0.98, 'every': '1 epochs',
         'staircase': True, 'boundaries': ()}}),
+    'resnet50_flax': stated('resnet50_v1_5', DATASET, 'github.com/google/flax, examples/imagenet', {
+        TABLE_2: {
+            'optimiser': 'nesterov', 'momentum': 0.9, 'decay': 1e-4, 'decayed': KERNELS, 'rate': 0.1 / 256 * 1024, 'warmup': '5 epochs',
+            'schedule': 'cosine', 'duration': '100 epochs', 'augment': ilsvrc.augment('torchvision', 224)},
+        'facts.md, table 3a': {'batch': 1024},
+        'assumed': {'evaluation': centre(224), 'normalise': 'imagenet'},
+        'recorded': LOG}, published=_published('76.37% top-1 accuracy')),
+    'resnet50_mlperf': stated('resnet50_v1_5', DATASET, 'mlcommons, training_results_v4.0, eight H200', {
+        TABLE_2: {
+            'optimiser': 'lars', 'momentum': 0.9, 'decay': 5e-5, 'batch': 3200, 'rate': 11.0, 'warmup': '2 epochs',
+            'schedule': 'polynomial', 'power': 2.0, 'duration': '35 epochs'},
+        'assumed': {'decayed': KERNELS, 'norm_span': 400, 'smoothing': 0.1, 'augment': ilsvrc.augment('torchvision', 224),
+                    'evaluation': centre(224), 'normalise': 'imagenet'},
+        'recorded': LOG}, published=_published('76.07% top-1 accuracy')),
     'resnet50_torchvision_v2': TORCHVISION_V2,
     'mobilenet_v2_torchvision_v2': TORCHVISION_V2.varied(
         {}, model='mobilenet_v2', published=f'72.154% top-1 and 90.822% top-5 accuracy, ILSVRC-2012 validation ({_V2})'),
