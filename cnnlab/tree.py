@@ -1,6 +1,6 @@
 """Trees of arrays by path: named leaves, counts, and masks by regular expression."""
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -16,6 +16,18 @@ def path_name(path: tuple) -> str:
 def named_leaves(tree: Tree) -> dict[str, Any]:
     """{path: leaf} in the order of `jax.tree.leaves`."""
     return {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def nested(named: Mapping[str, Any]) -> dict[str, Any]:
+    """{'a/b': leaf} as nested dicts: the inverse of `named_leaves` for trees of dicts."""
+    out: dict[str, Any] = {}
+    for path, leaf in named.items():
+        *parents, last = path.split('/')
+        place = out
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = leaf
+    return out
 
 
 def count(tree: Tree) -> int:

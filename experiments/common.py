@@ -1,13 +1,18 @@
-"""What every experiment shares: four flags, one way to start, one way to fail."""
+"""What every experiment shares: its flags, one way to start, one way to fail."""
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import jax
 from absl import app, flags, logging
 
 from cnnlab.recipes.override import override as _override
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.train import deterministic, hosts
+from cnnlab.train.mesh import SPREADS
+from cnnlab.train.options import Options
+from cnnlab.train.status import AGAIN, MISTAKE, StartAgain
 
 WORKDIR = flags.DEFINE_string(
     'workdir', None, 'Directory of the run: recipe, log, checkpoints, plots. A run that is there goes on.')
@@ -19,6 +24,21 @@ WORKERS = flags.DEFINE_integer(
     lower_bound=0)
 SET = flags.DEFINE_multi_string(
     'set', [], 'Replaces a field of the recipe: --set rate=0.05 --set "duration=5 epochs" --set fields.shortcut=B. May be repeated.')
+SPREAD = flags.DEFINE_enum(
+    'spread', 'nothing', SPREADS, 'What of the state is spread over the devices instead of kept whole on each, for networks that are large '
+    'for them: what the optimiser remembers, or parameters too (docs/scaling.md).')
+_DISTRIBUTED = flags.DEFINE_bool(
+    'distributed', False, 'This process is one of several of the run, and the cluster says which (Slurm, Cloud TPU, Open MPI). Not needed '
+    f'where {hosts.COORDINATOR}, {hosts.PROCESSES} and {hosts.PROCESS} say so; see launch/.')
+_DETERMINISTIC = flags.DEFINE_bool(
+    'deterministic', False, 'On a GPU: only operations that give the same bits each time (docs/resume.md). CPU and TPU do so always.')
+_PROFILE = flags.DEFINE_string(
+    'profile_steps', '', 'FIRST:LAST: traces these steps into the profile folder of the run, for TensorBoard and Perfetto.')
+_STALL = flags.DEFINE_float(
+    'stall_minutes', 30, f'Ends the run with status {AGAIN} when nothing moved for so long; 0 is never. Compiling must take less.',
+    lower_bound=0)
+_CHECKPOINT_DIR = flags.DEFINE_string(
+    'checkpoint_dir', '', 'Where checkpoints are, in place of the checkpoints folder of --workdir; gs://bucket/path too.')
 
 _USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
@@ -35,26 +55,47 @@ def workdir() -> str:
     return WORKDIR.value
 
 
+def options() -> Options:
+    """What the flags say about how a run is carried out."""
+    return Options(workers=WORKERS.value, profile_steps=_PROFILE.value, stall_minutes=_STALL.value, checkpoint_dir=_CHECKPOINT_DIR.value)
+
+
 def arguments() -> dict[str, Any]:
-    """What the flags say to `loop.run`: where to write, where the data is, how many processes prepare it."""
-    return {'directory': workdir(), 'data_dir': DATA_DIR.value, 'workers': WORKERS.value}
+    """What the flags say to `loop.run`: where to write, where the data is, how to carry it out."""
+    return {'directory': workdir(), 'data_dir': DATA_DIR.value, 'spread': SPREAD.value, 'options': options()}
 
 
 def start(main: Callable[[list[str]], None]) -> None:
     """Parses the flags and calls `main(arguments)`; a user's mistake becomes one sentence and exit status 2.
 
-    --verbosity=1 shows the traceback besides.
+    A run that ended through no fault of its own, and goes on when started again, becomes one sentence and status 75. --verbosity=1
+    shows the traceback besides.
     """
     def guarded(arguments: list[str]) -> None:
         if logging.get_verbosity() <= 0:
             logging.set_verbosity(logging.ERROR)  # jax and orbax tell much that is no concern of a user
         try:
+            if _DETERMINISTIC.value:
+                deterministic.require()
+            hosts.join(_DISTRIBUTED.value)
             main(arguments)
+        except StartAgain as error:
+            print(f'stopped: {error}', file=sys.stderr)
+            sys.exit(AGAIN)
         except _USER_ERRORS as error:
             if logging.get_verbosity() > 0:
                 raise
+            if jax.distributed.is_initialized():
+                hosts.leave(MISTAKE, sentence(error))  # the others would wait for this one
             print(f'error: {sentence(error)}', file=sys.stderr)
-            sys.exit(2)
+            sys.exit(MISTAKE)
+        except BaseException as error:
+            if jax.distributed.is_initialized() and not isinstance(error, SystemExit):
+                if gone := hosts.lost(error):
+                    hosts.leave(AGAIN, gone)
+                sys.excepthook(type(error), error, error.__traceback__)
+                hosts.leave(1)
+            raise
     app.run(guarded)
 
 

@@ -47,8 +47,8 @@ def objective(trial, recipe, space, root):
     def validated(step, figures):
         search.validate(trial, -(-step // every), figures['top1'])
     try:
-        result = loop.run_job(job, recipe.seed, search.directory(root, trial), quiet=True, workers=common.WORKERS.value,
-                              validated=validated)
+        quiet = dataclasses.replace(common.options(), quiet=True)
+        result = loop.run_job(job, recipe.seed, search.directory(root, trial), quiet, validated)
     except loop.NotFinite as error:
         trial.set_user_attr('diverged', str(error))
         raise optuna.TrialPruned(str(error)) from error

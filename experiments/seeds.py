@@ -37,7 +37,7 @@ def train(recipe: Recipe, seeds: int, root: pathlib.Path, data_dir: str | None, 
       ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
     """
     same = like is not None and all(getattr(recipe, f) == getattr(like.recipe, f) for f in _DATA)
-    job = jobs.build(recipe, data_dir, data=like.data if same else None)
+    job = jobs.build(recipe, data_dir, data=like.data if same else None, spread=common.SPREAD.value)
     results, logs, diverged = [], [], []
     for seed in range(seeds):
         directory = root / f'seed{seed}'
@@ -45,7 +45,7 @@ def train(recipe: Recipe, seeds: int, root: pathlib.Path, data_dir: str | None, 
             workdir.claim(directory, dataclasses.replace(recipe, seed=seed), {s: d.fingerprint() for s, d in job.data.items()})
         else:
             try:
-                loop.run_job(job, seed, directory, workers=common.WORKERS.value)
+                loop.run_job(job, seed, directory, common.options())
             except loop.NotFinite as error:
                 if not tolerant:
                     raise

@@ -2,8 +2,9 @@
 
 Example p of training is number p mod n of the permutation of epoch p // n, seen through a view that draws from a stream of
 random numbers which belongs to (seed, p). Where its image cannot be read, the next one of the source that can takes its place, so that
-this does not depend on what happened before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes
-every H-th from the k-th on. So a run resumes at any step, on any number of hosts, from the step alone.
+this does not depend on what happened before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes the
+k-th of H equal runs of them, so that the rows of the global array stand in one order whatever the hosts (what is drawn for a row
+on the device, dropout for one, is then the same too). So a run resumes at any step, on any number of hosts, from the step alone.
 
 With repeated augmentation, r examples in a row are one image in r views: example p is number (p mod n) // r of its permutation, and an
 epoch of n examples shows n / r of the images, as torchvision's RASampler has it (references/classification/sampler.py).
@@ -104,7 +105,8 @@ class TrainBatch:
 
     def __call__(self, step: int) -> Batch:
         n = len(self.source)
-        positions = range(step * self.batch + self.host, (step + 1) * self.batch, self.hosts)
+        first, size = step * self.batch, self.batch // self.hosts
+        positions = range(first + self.host * size, first + (self.host + 1) * size)
         rows = [int(permutation(n, self.seed, p // n)[p % n // self.repeats]) for p in positions]
         view = self.view.at(step) if isinstance(self.view, Stages) else self.view
         found = _stack(self.source, view, rows, self.seed, positions, self.skips)

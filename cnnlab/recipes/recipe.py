@@ -88,6 +88,9 @@ class Recipe:
     evaluate_every: str = '1 epochs'
     checkpoint_every: str = '1 epochs'
     keep: int = 2  # newest checkpoints kept, besides the best
+    keep_every: str = ''  # a duration: checkpoints at its multiples are kept for good
+    on_nan: str = 'stop'  # where loss or gradient are not finite: stop, skip the batch, or rollback (train.guard)
+    nan_limit: int = 3  # how often to skip or roll back before the run stops
     log_every: str = '50 steps'
     seed: int = 0
 

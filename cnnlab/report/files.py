@@ -14,6 +14,8 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
     try:
         part.write_bytes(content)
         part.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the reason with the file, which a full disk does not tell
     finally:
         part.unlink(missing_ok=True)
     return path

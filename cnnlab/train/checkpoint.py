@@ -1,38 +1,60 @@
-"""Checkpoints by orbax: written in the background, whole or not at all; the newest few are kept and the best.
+"""Checkpoints by orbax: written in the background, whole or not at all; the newest few are kept, the best, and every n-th.
 
-What is stored are host arrays without a sharding, so that a run can go on with another number of devices.
+What is stored are host arrays without a sharding, so that a run can go on with another number of devices, and a hash of each, so that
+damage is noticed: then the one before is taken. Only process 0 of a run makes an object of this.
 """
-import pathlib
-from typing import Any
+import json
+import warnings
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
 
+from cnnlab import tree
+from cnnlab.train import formats, integrity
+from cnnlab.train.integrity import Damaged
 from cnnlab.train.state import TrainState
+
+_COMPLETE = '_CHECKPOINT_METADATA'  # orbax's file that a finished checkpoint has
+_ASIDE = 'damaged_checkpoints'  # beside the directory of checkpoints: what could not be read
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds."""
+    state: TrainState  # of numpy arrays
+    note: dict[str, Any]  # what `save` was given, {} where nothing
 
 
 class Checkpoints:
     """The checkpoints of one run, in `directory`/<step>.
 
     Args:
-      directory: made where it is missing.
+      directory: made where it is missing; also gs://bucket/path and whatever else etils.epath can reach.
       keep: how many of the newest to keep; the one with the highest validation top-1 is kept besides.
+      keep_every: those at multiples of so many steps are kept for good; 0 is none.
       read_only: nothing is written, moved or deleted.
     """
 
-    def __init__(self, directory: pathlib.Path, keep: int = 2, read_only: bool = False):
+    def __init__(self, directory: epath.PathLike, keep: int = 2, keep_every: int = 0, read_only: bool = False):
+        self.directory = located(directory)
+        if not read_only:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            _put_aside_unreadable(self.directory)
         best = policies.BestN(get_metric_fn=lambda m: m['top1'], n=1, keep_checkpoints_without_metrics=False)
-        self.directory = pathlib.Path(directory).absolute()
+        kept = [policies.LatestN(max(keep, 1)), best, *([policies.EveryNSteps(keep_every)] if keep_every else [])]
+        alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0}) if jax.process_count() > 1 else (
+            ocp.options.MultiprocessingOptions())
         self._manager = ocp.CheckpointManager(self.directory, options=ocp.CheckpointManagerOptions(
-            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(max(keep, 1)), best]),
-            enable_async_checkpointing=not read_only, cleanup_tmp_directories=not read_only, read_only=read_only))
+            create=False, preservation_policy=policies.AnyPreservationPolicy(kept), enable_async_checkpointing=not read_only,
+            cleanup_tmp_directories=not read_only, read_only=read_only, lightweight_initialize=read_only, multiprocessing_options=alone))
 
     @staticmethod
-    def steps_in(directory: pathlib.Path) -> list[int]:
+    def steps_in(directory: epath.PathLike) -> list[int]:
         """The steps that have a complete checkpoint in a directory, rising, without opening it for writing."""
-        return sorted(int(p.name) for p in pathlib.Path(directory).iterdir() if p.name.isdigit() and (p / '_CHECKPOINT_METADATA').exists())
+        return sorted(int(p.name) for p in located(directory).iterdir() if p.name.isdigit() and (p / _COMPLETE).exists())
 
     def steps(self) -> list[int]:
         """The steps that have a complete checkpoint, rising."""
@@ -42,58 +64,170 @@ class Checkpoints:
         """The newest step, or None."""
         return max(self.steps(), default=None)
 
-    def save(self, state: TrainState, validation: dict[str, float] | None = None) -> None:
-        """Stores the state under its step and returns at once; `validation` ({'top1', ...}) makes it a candidate for the best."""
-        self._manager.save(int(state.step), args=ocp.args.StandardSave(jax.device_get(state)), metrics=validation)
+    def save(self, state: TrainState, validation: dict[str, float] | None = None, note: dict[str, Any] | None = None) -> None:
+        """Stores the state under its step and returns at once; a checkpoint that is there of this step is replaced.
+
+        Args:
+          state: of arrays that this process has whole.
+          validation: {'top1', ...} makes it a candidate for the best.
+          note: of JSON values, given back by `resume`.
+
+        Raises:
+          OSError: this or the one before cannot be written; the last good one stands in the sentence.
+        """
+        state, step = jax.device_get(state), int(state.step)
+        seal = integrity.sealed({'format': formats.FORMAT, 'digests': integrity.digests(tree.named_leaves(state)), 'note': note or {}})
+        try:
+            if step in self.steps():
+                self._manager.wait_until_finished()
+                self._manager.delete(step)
+            self._manager.save(step, args=ocp.args.StandardSave(state), metrics=validation, custom_metadata=seal)
+        except Exception as error:  # orbax, tensorstore and the file system each raise their own
+            raise self._unwritten(error) from error
 
     def wait(self) -> None:
-        """Until all that was saved is on disk."""
-        self._manager.wait_until_finished()
+        """Until all that was saved is on disk. Raises OSError as `save` does."""
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: Exception) -> OSError:
+        try:
+            good = self.steps_in(self.directory)
+        except OSError:
+            left = 'those before cannot be listed'
+        else:
+            left = f'the last good one is of step {good[-1]}' if good else 'there is none before'
+        return OSError(f'a checkpoint cannot be written to {self.directory} ({_reason(error)}); {left}, from which the run goes on when '
+                       'started again')
 
     def restore(self, like: TrainState, step: int | None = None) -> TrainState:
         """The state of `step` (default: the newest) as numpy arrays in the structure of `like` (arrays or shapes).
 
         Raises:
-          FileNotFoundError: there is no such checkpoint. ValueError: it is corrupt, or of another network or optimiser.
+          FileNotFoundError: there is no such checkpoint. ValueError: it is damaged, or of another network or optimiser.
         """
         steps = self.steps()
         if step is None:
             step = self.latest()
         if step not in steps:
             raise FileNotFoundError(f'no checkpoint of step {step} in {self.directory}; there are {", ".join(map(str, steps)) or "none"}')
-        shapes = jax.tree.map(lambda a: np.empty(a.shape, a.dtype), like)
+        return self._read(like, step).state
+
+    def resume(self, like: TrainState) -> Saved | None:
+        """The newest checkpoint that is whole; None where there is none at all. Damaged ones are put aside.
+
+        Warns:
+          RuntimeWarning: for each that is put aside.
+
+        Raises:
+          ValueError: all are damaged, or the newest whole one is of another network or optimiser.
+        """
+        found = self.steps()
+        for step in reversed(found):
+            try:
+                return self._read(like, step)
+            except Damaged as error:
+                warnings.warn(f'{error}; the one before is taken', RuntimeWarning, stacklevel=2)
+                _put_aside(self.directory / str(step))
+                self._manager.reload()
+        aside = self.directory.parent / _ASIDE
+        if found or list(aside.glob('*')):
+            raise ValueError(f'no checkpoint in {self.directory} can be read; those that were there are in {aside}, and with both folders '
+                             'removed the run starts from step 0')
+        return None
+
+    def arrays(self, step: int | None = None) -> formats.Arrays:
+        """{path: array} of a step (default: the newest) in the present format; for tools that do not know the network.
+
+        Raises:
+          Damaged: it is not what was written.
+        """
+        return self._stored(self.latest() if step is None else step)[0]
+
+    def _read(self, like: TrainState, step: int) -> Saved:
+        found, note = self._stored(step)
         try:
-            found = self._manager.restore(step, args=ocp.args.StandardRestore(shapes))
+            return Saved(_fitted(found, like), note)
+        except ValueError as error:
+            raise ValueError(f'the checkpoint {self.directory / str(step)} cannot be used: {error}') from error
+
+    def _stored(self, step: int) -> tuple[formats.Arrays, dict[str, Any]]:
+        """The verified arrays of a step in the present format, and the note that `save` was given."""
+        where = self.directory / str(step)
+        try:
+            seal = json.loads((where / _COMPLETE).read_text()).get('custom_metadata')
+            note = integrity.opened(seal) if seal else {'format': 1}
+            stored = self._manager.restore(step, args=ocp.args.StandardRestore())
+            found = {name: np.asarray(a) for name, a in tree.named_leaves(stored).items()}
+            if 'digests' in note:
+                integrity.verify(found, note['digests'])
         except Exception as error:  # orbax, tensorstore and json each raise their own
-            where = self.directory / str(step)
-            raise ValueError(f'the checkpoint {where} is corrupt or of another network: {_first_line(error)}') from error
-        return jax.tree.map(_checked(step), shapes, found)
+            raise Damaged(f'the checkpoint {where} is damaged: {_reason(error)}') from error
+        try:
+            return formats.migrated(found, note['format']), note.get('note', {})
+        except ValueError as error:
+            raise ValueError(f'the checkpoint {where} cannot be used: {error}') from error
 
     def variables(self, step: int) -> dict[str, Any]:
         """{'params', 'batch_stats', ...} of a checkpoint of any network as nested dicts of numpy arrays, without a structure to compare to.
 
         Raises:
-          ValueError: it is corrupt.
+          ValueError: it is damaged.
         """
-        try:
-            found = self._manager.restore(step, args=ocp.args.StandardRestore())
-        except Exception as error:  # orbax, tensorstore and json each raise their own
-            raise ValueError(f'the checkpoint {self.directory / str(step)} is corrupt: {_first_line(error)}') from error
-        return jax.tree.map(np.asarray, {k: found[k] for k in ('params', 'batch_stats') if found.get(k)})
+        return tree.nested({n: a for n, a in self.arrays(step).items() if n.split('/')[0] in ('params', 'batch_stats')})
 
     def close(self) -> None:
-        """Waits, and lets go of the directory."""
-        self._manager.close()
+        """Waits, and lets go of the directory; what could not be written has been told by `save` or `wait`."""
+        try:
+            self._manager.close()
+        except Exception as error:
+            warnings.warn(str(self._unwritten(error)), RuntimeWarning, stacklevel=2)
 
 
-def _checked(step):
-    def check(wanted: np.ndarray, found: Any) -> np.ndarray:
-        if wanted.shape != found.shape:
-            raise ValueError(f'the checkpoint of step {step} is of another network: an array of shape {found.shape} '
-                             f'where {wanted.shape} is needed')
-        return np.asarray(found)
-    return check
+def located(directory: epath.PathLike) -> epath.Path:
+    """An absolute path; an address with a scheme, as gs://bucket/run, stays as it is."""
+    path = epath.Path(directory)
+    return path if '://' in str(directory) else epath.Path(path.expanduser().absolute())
 
 
-def _first_line(error: Exception) -> str:
+def _fitted(found: formats.Arrays, like: TrainState) -> TrainState:
+    """The arrays in the structure of `like`; ValueError names what is missing, left over or of another shape."""
+    wanted = tree.named_leaves(like)
+    wrong = [f'{n} is missing' for n in wanted if n not in found] + [f'{n} is not asked for' for n in found if n not in wanted]
+    wrong += [f'{n} is {found[n].dtype} {found[n].shape}, not {a.dtype} {a.shape}' for n, a in wanted.items()
+              if n in found and (found[n].shape, found[n].dtype) != (a.shape, a.dtype)]
+    if wrong:
+        raise ValueError(f'it is of another network or optimiser: {"; ".join(wrong[:3])}{f"; {len(wrong) - 3} more" * (len(wrong) > 3)}')
+    return tree.map_with_name(lambda name, _: found[name], like)
+
+
+def _put_aside_unreadable(directory: epath.Path) -> None:
+    """Moves away the checkpoints whose descriptions orbax would stumble over when it opens the directory."""
+    if not directory.exists():
+        return
+    for path in directory.iterdir():
+        described = [path / _COMPLETE, path / 'metrics' / 'metrics'] if path.name.isdigit() else []
+        try:
+            for file in described:
+                if file.exists() or file.name == _COMPLETE:
+                    json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            warnings.warn(f'the checkpoint {path} is damaged: {_reason(error)}; it is put aside', RuntimeWarning, stacklevel=4)
+            _put_aside(path)
+
+
+def _put_aside(path: epath.Path) -> None:
+    target = path.parent.parent / _ASIDE / path.name
+    if target.exists():
+        target.rmtree()
+    target.parent.mkdir(exist_ok=True)
+    path.rename(target)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error, or of the one that caused it where it has the reason of the system."""
+    while error.__cause__ is not None and not isinstance(error, OSError | Damaged):
+        error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -21,7 +21,7 @@ from cnnlab.nn import init as initialisers
 from cnnlab.nn.norms import BatchNormSettings, check_frozen
 from cnnlab.recipes import progressive, training
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import exact_norm, tta
+from cnnlab.train import exact_norm, guard, tta
 from cnnlab.train import mesh as meshes
 from cnnlab.train import state as states
 from cnnlab.train import step as steps
@@ -41,6 +41,8 @@ class Job:
     schedule: optax.Schedule
     tx: optax.GradientTransformation
     mesh: Mesh
+    spread: str  # how the state is spread over the devices, see `mesh.state_sharding`
+    placement: Any  # of each array of the state: a tree of NamedSharding
     image: jax.ShapeDtypeStruct  # what the model gets, one image in the batch
     total: int  # steps of the run
     init: Callable[[jax.Array], states.TrainState]  # seed -> state
@@ -88,7 +90,8 @@ def _kept(source: Source) -> Source:
     return sources.in_memory(source)
 
 
-def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = None, data: dict[str, Source] | None = None) -> Job:
+def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = None, data: dict[str, Source] | None = None,
+          spread: str = 'nothing') -> Job:
     """Opens the data, declares the network and jits the steps; nothing compiles yet.
 
     Args:
@@ -96,6 +99,7 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
       data_dir: where prepared sets are.
       devices: use the first so many devices (default: all).
       data: what `open_data` would open, where it is open already.
+      spread: see `mesh.state_sharding`.
 
     Raises:
       KeyError, ValueError, FileNotFoundError: an unknown name, data that is not there, a batch that does not fit; one sentence each.
@@ -115,7 +119,7 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
     if total < 1:
         raise ValueError(f'{recipe.duration} is less than one step of {recipe.batch} images')
     schedule = training.schedule(recipe, len(train))
-    tx = training.optimiser(recipe, schedule, len(train))
+    tx = guard.guarded(recipe.on_nan, training.optimiser(recipe, schedule, len(train)))
     average, norm = training.average(recipe, len(train)), training.batch_norm(recipe)
     weights = balance.class_weights(train.labels(), train.num_classes, recipe.balance) if recipe.balance else None
     loss = training.loss(recipe, weights)
@@ -133,14 +137,18 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
     shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))  # a network that does not fit its images says so now
     _check(recipe, data, mesh, norm, shapes)
     tta.views(recipe.tta)
+    placement = meshes.state_sharding(shapes, mesh, spread)
+    train_step = functools.partial(
+        steps.train_step, **shared, tx=tx, loss=loss, average=average, flip=recipe.device_flip, mixup=recipe.mixup, cutmix=recipe.cutmix,
+        accumulate=recipe.accumulate, penalty=training.penalty(recipe), frozen=recipe.frozen, aux_weight=recipe.aux_weight)
+    if recipe.on_nan == 'skip':
+        train_step = guard.skipping(train_step)
+    eval_step = functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss), augmentation=recipe.tta)
     return Job(
-        recipe, data, _train_view(recipe, train, model, image, shapes), view, model, schedule, tx, mesh, image, total, init,
-        meshes.parallel_train(functools.partial(
-            steps.train_step, **shared, tx=tx, loss=loss, average=average, flip=recipe.device_flip, mixup=recipe.mixup,
-            cutmix=recipe.cutmix, hosts=jax.process_count(), accumulate=recipe.accumulate, penalty=training.penalty(recipe),
-            frozen=recipe.frozen, aux_weight=recipe.aux_weight), mesh),
-        meshes.parallel_eval(functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss), augmentation=recipe.tta), mesh),
-        jax.jit(functools.partial(exact_norm.moments, **shared)), functools.partial(steps.normalised, mean=mean, std=std, dtype=dtype))
+        recipe, data, _train_view(recipe, train, model, image, shapes), view, model, schedule, tx, mesh, spread, placement, image, total,
+        init, meshes.parallel_train(train_step, mesh, placement), meshes.parallel_eval(eval_step, mesh, placement),
+        meshes.parallel_moments(functools.partial(exact_norm.moments, **shared), mesh, placement),
+        functools.partial(steps.normalised, mean=mean, std=std, dtype=dtype))
 
 
 def _check(recipe: Recipe, data: dict[str, Source], mesh: Mesh, norm: BatchNormSettings, shapes: states.TrainState) -> None:

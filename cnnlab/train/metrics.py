@@ -1,13 +1,21 @@
 """The log of a run: JSON lines, mirrored to TensorBoard, each (split, step) once however often the run was stopped."""
+import contextlib
 import json
 import pathlib
 import shutil
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
 
+from cnnlab.report.files import write_text
+from cnnlab.train import hosts
+
+TIMES = ('seconds', 'images_per_second', 'data_ms', 'device_ms', 'host_ms')  # fields that two runs of one recipe differ in
 Record = dict[str, Any]  # {'step': int, 'split': 'train' | 'validation' | 'test', 'loss': float, ...}
 
 
@@ -27,6 +35,8 @@ def read(path: pathlib.Path) -> list[Record]:
 class Log:
     """Appends records to `directory`/metrics.jsonl and `directory`/tensorboard.
 
+    On several hosts every process has the records, and process 0 alone the files.
+
     Args:
       directory: of the run.
       step: where the run goes on; later records, written before it was killed, are cut off.
@@ -34,37 +44,60 @@ class Log:
 
     def __init__(self, directory: pathlib.Path, step: int):
         self.path = directory / 'metrics.jsonl'
-        self.records = [r for r in read(self.path) if r['step'] <= step]
-        cut = self.path.with_suffix('.cut')
-        cut.write_text(''.join(map(_line, self.records)))
-        cut.replace(self.path)
+        self._file = self._events = None
+        self.records: list[Record] = hosts.told(lambda: read(self.path))
+        self.cut(step)
+
+    def cut(self, step: int) -> None:
+        """Forgets the records after a step."""
+        self.close()
+        self.records = [r for r in self.records if r['step'] <= step]
+        if not hosts.first():
+            return
+        write_text(self.path, ''.join(map(_line, self.records)))
         self._file = self.path.open('a')
-        events = directory / 'tensorboard'
+        events = self.path.parent / 'tensorboard'
         shutil.rmtree(events, ignore_errors=True)  # an event file cannot be cut, but it can be told again
-        self._events = SummaryWriter(str(events))
+        events.mkdir()
+        self._events = EventsWriter(str(events / 'events'))  # SummaryWriter's thread would hang where the disk is full
         for record in self.records:
             self._mirror(record)
 
     def append(self, record: Record) -> None:
-        """Writes one record; it is with the operating system when this returns, so a killed process does not lose it."""
+        """Writes one record; it is with the operating system when this returns, so a killed process does not lose it.
+
+        Raises:
+          OSError: it cannot be written.
+        """
         self.records.append(record)
-        self._file.write(_line(record))
-        self._file.flush()
-        self._mirror(record)
+        if self._file is None:
+            return
+        try:
+            self._file.write(_line(record))
+            self._file.flush()
+            self._mirror(record)
+            self._events.flush()
+        except OSError as error:
+            raise OSError(error.errno, f'the log cannot be written ({error.strerror}); the run goes on from its last checkpoint when '
+                          'started again', str(self.path)) from error
 
     def _mirror(self, record):
         for key, value in record.items():
             if isinstance(value, int | float) and key != 'step':
-                self._events.add_scalar(f'{record["split"]}/{key}', value, record['step'])
+                value = summary.scalar(f'{record["split"]}/{key}', value)
+                self._events.write_event(Event(wall_time=time.time(), step=record['step'], summary=value))
 
     def last(self, key: str, default: float) -> float:
         """The newest value of a field."""
         return next((r[key] for r in reversed(self.records) if key in r), default)
 
     def close(self) -> None:
-        """Flushes both files."""
-        self._file.close()
-        self._events.close()
+        """Flushes both files; one that cannot be written has been told by `append`."""
+        for file in (self._file, self._events):
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.close()
+        self._file = self._events = None
 
 
 def _line(record: Record) -> str:

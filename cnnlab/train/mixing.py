@@ -1,12 +1,11 @@
 """What is done to whole batches on the device, within the jitted train step: mirror images, mixup and cutmix.
 
-All of it is a function of (key, batch), and of the global batch in the order of its positions: the same for any number of hosts.
+All of it is a function of (key, batch), the batch being the global one in the order of its positions: the same for any number of hosts.
 """
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 
 class Mixed(NamedTuple):
@@ -25,27 +24,14 @@ def soft_labels(label: jax.Array, other: jax.Array, weight: jax.Array, classes: 
     return weight * jax.nn.one_hot(label, classes) + (1 - weight) * jax.nn.one_hot(other, classes)
 
 
-def positions(batch: int, hosts: int) -> np.ndarray:
-    """int (batch,): which example of the global batch each row of the global array is, host k's rows being k, k + hosts, ... in turn."""
-    return np.arange(batch).reshape(batch // hosts, hosts).T.ravel()
-
-
-def _partners(batch, hosts):
-    """int (batch,): the row that holds the next example, the first after the last. Batches are drawn at random, so any pairing is."""
-    place = positions(batch, hosts)
-    row_of = np.argsort(place)
-    return row_of[(place + 1) % batch]
-
-
-def mirrored(key: jax.Array, image: jax.Array, hosts: int = 1) -> jax.Array:
+def mirrored(key: jax.Array, image: jax.Array) -> jax.Array:
     """(n, h, w, c), every other image on average with left and right exchanged."""
     n = image.shape[0]
-    chosen = jax.random.bernoulli(key, 0.5, (n,))[positions(n, hosts)]
-    return jnp.where(chosen.reshape(n, 1, 1, 1), image[:, :, ::-1], image)
+    return jnp.where(jax.random.bernoulli(key, 0.5, (n,)).reshape(n, 1, 1, 1), image[:, :, ::-1], image)
 
 
-def mix(key: jax.Array, image: jax.Array, label: jax.Array, *, mixup: float = 0.0, cutmix: float = 0.0, hosts: int = 1) -> Mixed:
-    """Every image mixed with the next one of the batch, by one weight for the whole batch.
+def mix(key: jax.Array, image: jax.Array, label: jax.Array, *, mixup: float = 0.0, cutmix: float = 0.0) -> Mixed:
+    """Every image mixed with the next one of the batch, the last with the first, by one weight for the whole batch.
 
     mixup: weight * image + (1 - weight) * next, the weight from Beta(mixup, mixup). Zhang et al. 2017, arXiv:1710.09412, and train.py in
       github.com/facebookresearch/mixup-cifar10.
@@ -58,11 +44,9 @@ def mix(key: jax.Array, image: jax.Array, label: jax.Array, *, mixup: float = 0.
       image: float (n, h, w, c), normalised or not.
       label: int (n,).
       mixup, cutmix: parameters of the Beta distribution; 0 is none.
-      hosts: see `positions`.
     """
     which, draw, place = jax.random.split(key, 3)
-    partner = _partners(image.shape[0], hosts)
-    second, other = image[partner], label[partner]
+    second, other = jnp.roll(image, -1, 0), jnp.roll(label, -1, 0)  # batches are drawn at random, so any pairing is
     cut = jax.random.bernoulli(which, 0.5) if mixup and cutmix else jnp.asarray(bool(cutmix))
     parameter = jnp.where(cut, cutmix, mixup).astype(jnp.float32)
     weight = jax.random.beta(draw, parameter, parameter, dtype=jnp.float32)

@@ -15,8 +15,8 @@ class TrainState:
     """A pytree of arrays.
 
     `ema` is None or {'params', 'batch_stats'}: their moving average, which evaluation then uses. `control` holds what decides about the
-    run: 'best' (validation top-1 so far, -1 before the first) and 'best_step'; where a run may stop early also 'stale', the evaluations in
-    a row since the best.
+    run: 'best' (validation top-1 so far, -1 before the first) and 'best_step'; how often the guard acted, 'skipped' and 'rollbacks';
+    where a run may stop early also 'stale', the evaluations in a row since the best.
     """
     step: jax.Array  # int32: optimiser updates made
     params: Any
@@ -44,7 +44,7 @@ def init_state(model: nn.Module, tx: optax.GradientTransformation, seed: jax.Arr
                ema: bool = False, initializer: init.Initializer | None = None, stops: bool = False) -> TrainState:
     """The state at step 0, with an average to begin where `ema`, and with what early stopping counts where `stops`."""
     variables = init_variables(model, seed, image, initializer)
-    control = {'best': jnp.full((), -1.0, jnp.float32), 'best_step': jnp.zeros((), jnp.int32)}
+    control = {'best': jnp.full((), -1.0, jnp.float32), **{k: jnp.zeros((), jnp.int32) for k in ('best_step', 'skipped', 'rollbacks')}}
     if stops:
         control['stale'] = jnp.zeros((), jnp.int32)
     return TrainState(step=jnp.zeros((), jnp.int32), **variables, opt_state=tx.init(variables['params']), ema=variables if ema else None,

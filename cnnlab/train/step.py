@@ -34,8 +34,8 @@ def normalised(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
 
 def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation,
                loss: Loss, mean: Any, std: Any, dtype: Any = jnp.float32, norm: BatchNormSettings = BatchNormSettings(),  # noqa: B008
-               average: Average | None = None, flip: bool = False, mixup: float = 0.0, cutmix: float = 0.0, hosts: int = 1,
-               accumulate: int = 1, penalty: Callable[[Any], jax.Array] | None = None, frozen: Sequence[str] = (),
+               average: Average | None = None, flip: bool = False, mixup: float = 0.0, cutmix: float = 0.0, accumulate: int = 1,
+               penalty: Callable[[Any], jax.Array] | None = None, frozen: Sequence[str] = (),
                aux_weight: float = 0.3) -> tuple[TrainState, Metrics]:
     """One optimiser update.
 
@@ -48,7 +48,6 @@ def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, 
       average: how `state.ema` moves, where there is one.
       flip, mixup, cutmix: see `mixing`; images are mirrored before the mean is taken off, and mixed after. With them, 'loss' is that of
         the mixed labels and 'top1' counts the label with the larger share.
-      hosts: over how many processes the batch is spread, see `mixing.positions`.
       accumulate: the batch goes through the network in so many parts, one after another, and the gradient is their mean. Every part is
         normalised by its own batch statistics; the running ones move once, by the mean over the parts: as with a span of a part's size.
       penalty: what is added to the loss for these parameters.
@@ -59,11 +58,11 @@ def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, 
       The state after, and means over the batch before the update: {'loss': of all that is minimised, 'top1', 'grad_norm'}.
     """
     key = jax.random.fold_in(jax.random.key(seed), state.step)
-    image = mixing.mirrored(jax.random.fold_in(key, _FLIP), batch['image'], hosts) if flip else batch['image']
+    image = mixing.mirrored(jax.random.fold_in(key, _FLIP), batch['image']) if flip else batch['image']
     rows = {'image': normalised(image, mean, std, dtype), 'label': batch['label']}
     share = jnp.ones(())
     if mixup or cutmix:
-        mixed = mixing.mix(jax.random.fold_in(key, _MIX), **rows, mixup=mixup, cutmix=cutmix, hosts=hosts)
+        mixed = mixing.mix(jax.random.fold_in(key, _MIX), **rows, mixup=mixup, cutmix=cutmix)
         rows, share = {'image': mixed.image, 'label': mixed.label, 'other': mixed.other}, mixed.weight
 
     def objective(params, rows, key):

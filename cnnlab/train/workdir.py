@@ -18,6 +18,8 @@ from cnnlab.report.files import write_text
 
 _PACKAGES = ('cnnlab', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy', 'tensorflow-datasets',
              'opencv-python-headless')
+_FLAGS = ('XLA_FLAGS', 'LIBTPU_INIT_ARGS', 'JAX_PLATFORMS', 'JAX_NUM_CPU_DEVICES', 'CUDA_VISIBLE_DEVICES', 'NCCL_ALGO', 'NCCL_PROTO')
+_CONFIG = ('jax_enable_x64', 'jax_default_matmul_precision', 'jax_threefry_partitionable', 'jax_default_prng_impl')
 
 
 def writable(directory: str | os.PathLike) -> pathlib.Path:
@@ -38,11 +40,12 @@ def writable(directory: str | os.PathLike) -> pathlib.Path:
     return path
 
 
-def claim(directory: pathlib.Path, recipe: Recipe, data: dict[str, str]) -> None:
+def claim(directory: pathlib.Path, recipe: Recipe, data: dict[str, str], how: dict[str, Any] | None = None) -> None:
     """Makes the directory this recipe's, or checks that it is already.
 
     Args:
       data: {split: fingerprint} of the images; these too must be the same when a run goes on.
+      how: what else `experiments.rerun` needs to repeat it.
 
     Raises:
       ValueError: it holds a run of another recipe or of other data; the differences are named.
@@ -57,17 +60,20 @@ def claim(directory: pathlib.Path, recipe: Recipe, data: dict[str, str]) -> None
     else:
         write_text(path, recipe.to_json() + '\n')
     if not manifest.exists():
-        write_text(manifest, json.dumps({**describe(), 'data': data}, indent=1) + '\n')
+        write_text(manifest, json.dumps({**describe(), 'how': how or {}, 'data': data}, indent=1) + '\n')
 
 
 def describe() -> dict[str, Any]:
-    """What a run ran with: command, versions, devices, git state, time."""
+    """What a run ran with: command, versions, devices, flags, git state, time."""
     return {
         'command': [pathlib.Path(sys.executable).name, *sys.orig_argv[1:]],
         'started': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
         'python': platform.python_version(),
         'versions': {p: _version(p) for p in _PACKAGES},
         'devices': [str(d) for d in jax.devices()],
+        'processes': jax.process_count(),
+        'flags': {name: os.environ[name] for name in sorted(os.environ) if name in _FLAGS},
+        'jax_config': {name: getattr(jax.config, name) for name in _CONFIG},
         'platform': f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores',
         'git': _git()}
 

@@ -13,13 +13,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from cnnlab.train import job as jobs
 from cnnlab.train import loop, metrics
 from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.options import Options
 from tests.train.nets import tiny
-
-TIMES = ('seconds', 'images_per_second')
 
 
 def run(recipe, directory, **kwargs):
-    return loop.run_job(jobs.build(recipe, devices=1), recipe.seed, directory, quiet=True, **kwargs)
+    return loop.run_job(jobs.build(recipe, devices=1), recipe.seed, directory, Options(quiet=True), **kwargs)
 
 
 def state_of(directory, recipe, step=None):
@@ -32,7 +31,7 @@ def state_of(directory, recipe, step=None):
 
 
 def untimed(records):
-    return [{k: v for k, v in r.items() if k not in TIMES} for r in records]
+    return [{k: v for k, v in r.items() if k not in metrics.TIMES} for r in records]
 
 
 @pytest.fixture(scope='module')
@@ -47,6 +46,7 @@ def test_a_run_leaves_recipe_manifest_log_plots_checkpoints_and_result(finished)
     assert {p.name for p in directory.iterdir()} == {
         'recipe.json',
         'manifest.json',
+        'heartbeat.json',
         'metrics.jsonl',
         'tensorboard',
         'checkpoints',
@@ -201,5 +201,5 @@ def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
 
 def test_every_device_of_the_machine_takes_part(tmp_path):
     recipe = tiny(duration='2 steps', evaluate_every='2 steps')
-    loop.run(recipe, tmp_path / 'run', quiet=True)
+    loop.run(recipe, tmp_path / 'run', options=Options(quiet=True))
     assert len(json.loads((tmp_path / 'run/manifest.json').read_text())['devices']) == jax.device_count() == 8

@@ -77,28 +77,6 @@ def test_mirrored_images_are_every_other_one_each_on_its_own():
     assert (np.abs(np.corrcoef(flipped.T) - np.eye(4)) < 5 / np.sqrt(DRAWS)).all()
 
 
-@functools.partial(jax.jit, static_argnames='hosts')
-def everything(key, image, label, hosts):
-    return mixing.mix(key, image, label, mixup=0.3, cutmix=1.0, hosts=hosts)[:3], mixing.mirrored(key, image, hosts)
-
-
-@pytest.mark.parametrize(('hosts', 'order'), [(1, [0, 1, 2, 3, 4, 5, 6, 7]), (2, [0, 2, 4, 6, 1, 3, 5, 7]), (4, [0, 4, 1, 5, 2, 6, 3, 7])])
-def test_rows_of_the_global_array_are_one_hosts_after_anothers(hosts, order):
-    """Host k of H holds examples k, k + H, ... of the batch."""
-    assert mixing.positions(8, hosts).tolist() == order
-
-
-def test_examples_meet_the_same_partner_and_fate_on_any_number_of_hosts():
-    image = jnp.asarray(np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3)), jnp.float32)
-    order, whole = mixing.positions(8, 2), set()
-    for key in keys(6):  # mixup or cutmix, as it comes
-        alone, spread = everything(key, image, jnp.arange(8), 1), everything(key, image[order], jnp.arange(8)[order], 2)
-        for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(spread), strict=True):
-            np.testing.assert_array_equal(np.asarray(a)[order], b)
-        whole.add(bool((alone[0][0] == jnp.round(alone[0][0])).all()))
-    assert whole == {True, False}
-
-
 @pytest.mark.parametrize('loss', [losses.softmax, functools.partial(losses.softmax, smoothing=0.1)])
 def test_the_weighed_loss_is_that_of_the_soft_target(loss):
     rng = np.random.default_rng(0)

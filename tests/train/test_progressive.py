@@ -6,6 +6,7 @@ import pytest
 from cnnlab.train import job as jobs
 from cnnlab.train import loop
 from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.options import Options
 from tests.train.nets import tiny
 
 
@@ -20,7 +21,7 @@ SIZES = ('16 from 0 steps', '24 from 2 steps')
 @pytest.mark.slow
 def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path):
     job = jobs.build(growing(*SIZES, model='cifar_resnet20', fields={'blocks': 1, 'width': 4}, duration='3 steps'), devices=1)
-    loop.run_job(job, 0, tmp_path / 'whole', quiet=True)
+    loop.run_job(job, 0, tmp_path / 'whole', Options(quiet=True))
     assert job.train_step._cache_size() == 2
     whole = Checkpoints(tmp_path / 'whole' / 'checkpoints')
     like = jax.eval_shape(job.init, np.uint32(0))
@@ -31,7 +32,7 @@ def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path)
     part.save(states[1])
     part.wait()
     part.close()
-    loop.run_job(job, 0, tmp_path / 'stopped', quiet=True)
+    loop.run_job(job, 0, tmp_path / 'stopped', Options(quiet=True))
     again = Checkpoints(tmp_path / 'stopped' / 'checkpoints')
     found = again.restore(like, 3)
     again.close()

@@ -9,6 +9,7 @@ from cnnlab import tree
 from cnnlab.data import normalise, parse, sources
 from cnnlab.train import job as jobs
 from cnnlab.train import loop, start, whitening
+from cnnlab.train.options import Options
 from cnnlab.train.step import normalised
 from tests.train.nets import tiny
 
@@ -18,7 +19,7 @@ DONOR = tiny(model='mlp2', fields={'hidden': (8,)}, duration='2 steps', evaluate
 @pytest.fixture(scope='module')
 def donor(tmp_path_factory):
     path = tmp_path_factory.mktemp('donor')
-    loop.run_job(jobs.build(DONOR, devices=1), 0, path, quiet=True)
+    loop.run_job(jobs.build(DONOR, devices=1), 0, path, Options(quiet=True))
     return path
 
 

@@ -1,0 +1,66 @@
+"""The checkpoints of a run as each of its processes sees them: process 0 has the files, the others get what it reads."""
+from typing import Any
+
+import jax
+import numpy as np
+
+from cnnlab.train import hosts, metrics
+from cnnlab.train import mesh as meshes
+from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.guard import NotFinite
+from cnnlab.train.state import TrainState
+
+
+class SharedCheckpoints:
+    """Every process must call each method alike.
+
+    Args:
+      checkpoints: on process 0; None elsewhere.
+      like: the shapes of the state.
+      placement: how it lies on the devices, see `mesh.state_sharding`.
+    """
+
+    def __init__(self, checkpoints: Checkpoints | None, like: TrainState, placement: Any):
+        self._checkpoints, self._like, self._placement = checkpoints, like, placement
+        self.last: int | None = None  # the step that was saved last
+
+    def newest(self) -> tuple[TrainState | None, dict[str, Any]]:
+        """(state, note) of the newest whole checkpoint, as numpy arrays; (None, {}) where there is none."""
+        saved = self._checkpoints.resume(self._like) if self._checkpoints else None
+        note = hosts.told(lambda: saved and saved.note)
+        return (None, {}) if note is None else (hosts.told_arrays(saved and saved.state, self._like), note)
+
+    def best(self, records: list[metrics.Record]) -> tuple[int, TrainState]:
+        """(step, state on the devices) of the highest validation top-1 of those kept."""
+        self.wait()
+        scored = dict(zip(*metrics.series(records, 'validation', 'top1'), strict=True))
+        step = hosts.told(lambda: max((s for s in self._checkpoints.steps() if s in scored), key=scored.get))
+        state = hosts.told_arrays(self._checkpoints and self._checkpoints.restore(self._like, step), self._like)
+        return step, meshes.placed(state, self._placement)
+
+    def save(self, state: TrainState, validation: dict[str, float] | None = None, note: dict[str, Any] | None = None) -> None:
+        """Stores the state, see `Checkpoints.save`.
+
+        Raises:
+          NotFinite: it has parameters that are not finite. They can overflow in the very update whose loss was finite; such a state must
+            not replace a good checkpoint. OSError: it cannot be written.
+        """
+        whole = meshes.fetched(state)
+        if not all(bool(np.isfinite(a).all()) for a in jax.tree.leaves(whole.params)):
+            raise NotFinite(f'the parameters became NaN or infinite in step {int(whole.step)}; {self.last_good()}')
+        if self._checkpoints:
+            self._checkpoints.save(whole, validation, note)
+        self.last = int(whole.step)
+
+    def wait(self) -> None:
+        """Until all that was saved is on disk."""
+        if self._checkpoints:
+            self._checkpoints.wait()
+
+    def last_good(self) -> str:
+        """Half a sentence on the newest checkpoint."""
+        if not self._checkpoints:
+            return 'process 0 has the checkpoints'
+        self._checkpoints.wait()
+        good = self._checkpoints.latest()
+        return 'no checkpoint was written before' if good is None else f'the last good checkpoint is of step {good}'

@@ -1,0 +1,128 @@
+"""How state and batches lie on devices, and that another layout computes the same."""
+
+import functools
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import PartitionSpec
+
+from cnnlab import losses
+from cnnlab.optim.average import Average
+from cnnlab.train import compare_runs, loop, metrics
+from cnnlab.train import job as jobs
+from cnnlab.train import mesh as meshes
+from cnnlab.train import step as steps
+from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.options import Options
+from cnnlab.train.state import init_state
+from tests.train.nets import DropNet, tiny
+from tests.train.test_step import batch
+
+QUIET = Options(quiet=True)
+WIDE = DropNet(width=64)  # its second convolution has 36,864 numbers
+
+
+@functools.cache
+def jitted(devices, spread, dtype=jnp.float32):
+    mesh, tx = meshes.data_mesh(devices), optax.sgd(0.05, 0.9)
+    init = functools.partial(init_state, WIDE, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), dtype), ema=True)
+    placement = meshes.state_sharding(jax.eval_shape(init, np.uint32(0)), mesh, spread)
+    fixed = {'model': WIDE, 'tx': tx, 'loss': losses.softmax, 'mean': np.float32(127), 'std': np.float32(64), 'dtype': dtype}
+    fixed |= {'mixup': 0.2, 'flip': True, 'average': Average(0.9)}
+    return mesh, init, placement, meshes.parallel_train(functools.partial(steps.train_step, **fixed), mesh, placement)
+
+
+def run(devices, spread, state, count, first=0, dtype=jnp.float32):
+    """(state, losses) after `count` steps."""
+    mesh, _, placement, train = jitted(devices, spread, dtype)
+    state, found = meshes.placed(state, placement), []
+    for t in range(first, first + count):
+        state, said = train(state, meshes.split(batch(t), mesh), np.uint32(7))
+        found.append(float(said['loss']))
+    return state, found
+
+
+def start(dtype=jnp.float32):
+    return jax.device_get(jitted(1, 'nothing', dtype)[1](np.uint32(0)))
+
+
+def on_one_device(tree):
+    """Bytes of the tree on device 0."""
+    return sum(s.data.nbytes for a in jax.tree.leaves(tree) for s in a.addressable_shards if s.device == jax.devices()[0])
+
+
+@pytest.mark.slow
+def test_a_spread_state_takes_its_share_of_memory_and_computes_the_same():
+    """8 devices, one float32 step at a time from the same state: 1e-5; what is spread is an eighth on each, but for small arrays."""
+    state, kept = start(), {}
+    for spread in meshes.SPREADS:
+        after, found = run(8, spread, state, 1)
+        kept[spread] = after, found
+        again, _ = run(8, spread, meshes.fetched(after), 1, 1)  # what was fetched can be laid out again
+        assert int(again.step) == 2
+    whole, said = kept['nothing']
+    for spread, spread_kinds in (('optimiser', ('opt_state', 'ema')), ('everything', ('opt_state', 'ema', 'params'))):
+        other, found = kept[spread]
+        assert abs(found[0] - said[0]) < 1e-5
+        for a, b in zip(jax.tree.leaves(jax.device_get(whole)), jax.tree.leaves(meshes.fetched(other)), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+        for kind in ('params', 'opt_state', 'ema'):
+            share = on_one_device(getattr(other, kind)) / on_one_device(getattr(whole, kind))
+            assert (share < 0.2) == (kind in spread_kinds), (kind, share)
+
+
+@pytest.mark.slow
+def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_spread():
+    """Dropout, mirroring, mixup, batch norm and a moving average are on."""
+    with jax.enable_x64(True):
+        state = start(jnp.float64)
+        found = [run(n, s, state, 50, dtype=jnp.float64)[1] for n, s in ((1, 'nothing'), (2, 'nothing'), (8, 'nothing'), (8, 'everything'))]
+    assert len(set(found[0])) == 50
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=0, atol=1e-8)
+
+
+def test_an_array_is_spread_along_its_longest_axis_that_divides():
+    mesh = meshes.data_mesh(8)
+    state = init_state(WIDE, optax.sgd(0.1, 0.9), np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32))
+    odd = {'long': jax.ShapeDtypeStruct((24, 4096), jnp.float32), 'odd': jax.ShapeDtypeStruct((4097, 3), jnp.float32)}
+    specs = meshes.state_sharding(state.replace(params=odd), mesh, 'everything')
+    assert specs.params['long'].spec == PartitionSpec(None, 'data') and specs.params['odd'].spec == PartitionSpec()
+    assert specs.step.spec == specs.control['best'].spec == PartitionSpec()
+    none = meshes.state_sharding(state, mesh)
+    assert {s.spec for s in jax.tree.leaves(none)} == {PartitionSpec()}
+    with pytest.raises(ValueError, match="no way to spread the state named 'optimizer'; did you mean optimiser"):
+        meshes.state_sharding(state, mesh, 'optimizer')
+
+
+def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_state(tmp_path):
+    """The data has the same order, and in float64 the log is the same to 1e-8."""
+    with jax.enable_x64(True):
+        recipe = tiny(precision='float64', model='mlp2')
+        whole = tmp_path / 'whole'
+        loop.run_job(jobs.build(recipe, devices=8), 0, whole, QUIET)
+        for devices, spread in ((8, 'nothing'), (4, 'nothing'), (1, 'nothing'), (2, 'everything')):
+            part = tmp_path / f'part{devices}{spread}'
+            shutil.copytree(whole, part)
+            shutil.rmtree(part / 'checkpoints/8')
+            loop.run_job(jobs.build(recipe, devices=devices, spread=spread), 0, part, QUIET)
+            if devices == 8:
+                assert compare_runs.differences(whole, part) == []  # the same layout: the same bits
+            for split, key in (('train', 'loss'), ('train', 'grad_norm'), ('validation', 'loss')):
+                steps_there, there = metrics.series(metrics.read(whole / 'metrics.jsonl'), split, key)
+                steps_here, here = metrics.series(metrics.read(part / 'metrics.jsonl'), split, key)
+                assert steps_there == steps_here
+                np.testing.assert_allclose(here, there, rtol=0, atol=1e-8)
+            assert Checkpoints.steps_in(part / 'checkpoints') == [4, 8]
+
+
+def test_the_old_state_is_given_to_the_new_one():
+    """Donated: its buffers are gone after the step, so that a state is in memory once."""
+    mesh, _, placement, train = jitted(1, 'nothing')
+    state = meshes.placed(start(), placement)
+    train(state, meshes.split(batch(0), mesh), np.uint32(0))
+    assert all(a.is_deleted() for a in jax.tree.leaves(state.params))
