@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from cnnlab import tree
 from cnnlab.losses import Loss
+from cnnlab.nn.inputs import normalised as normalised
 from cnnlab.nn.norms import BatchNormSettings, batch_norm_settings
 from cnnlab.optim.average import Average
 from cnnlab.train import mixing, tta
@@ -16,20 +17,6 @@ from cnnlab.train.state import TrainState
 
 Metrics = dict[str, jax.Array]
 _FLIP, _MIX, _PARTS = 1, 2, 3  # what random numbers are for, besides dropout
-
-
-def normalised(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
-    """uint8 (n, h, w, c) -> (image - mean) / std in `dtype`; mean and std are in pixel units and broadcast over the batch.
-
-    A `std` of shape (d, d), d = h w c, is a whitening matrix (`normalise.statistics`) instead: (image - mean) @ std, in the image's shape.
-    """
-    wide = jnp.promote_types(dtype, jnp.float32)
-    if jnp.ndim(std) == 2:
-        centred = (image.astype(wide) - jnp.asarray(mean, wide)[None]).reshape(len(image), -1)
-        return jnp.matmul(centred, jnp.asarray(std, wide), precision='highest').reshape(image.shape).astype(dtype)
-    rank = image.ndim
-    mean, std = (jnp.asarray(a, wide).reshape((1,) * (rank - jnp.ndim(a)) + jnp.shape(a)) for a in (mean, std))
-    return ((image.astype(wide) - mean) / std).astype(dtype)
 
 
 def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation,

@@ -1,0 +1,85 @@
+"""The first adversarial examples: the least change to a given class within the box of images, by L-BFGS with bounds."""
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import optimize
+
+from cnnlab import losses
+from cnnlab.attacks.batches import Advance, silent
+from cnnlab.attacks.target import Target, checked, logits
+
+_FIRST, _DOUBLINGS = 1e-3, 24  # where the search for the weight of the loss begins, and how often it may double
+
+
+@functools.partial(jax.jit)
+def _objective(target, at, image, goal, weight):
+    """(squared length + weight * loss, its gradient, the class) of one image (1, h, w, c)."""
+    def value(x):
+        scores = target(x)
+        return jnp.square(x - image).sum() + weight * losses.softmax(scores, goal).sum(), scores.argmax(-1)[0]
+    (found, predicted), slope = jax.value_and_grad(value, has_aux=True)(at)
+    return found, slope, predicted
+
+
+def lbfgs(target: Target, images: Any, goals: Any, *, steps: int = 50, halvings: int = 6, advance: Advance = silent) -> np.ndarray:
+    """Box-constrained L-BFGS. Szegedy et al. 2013, Intriguing properties of neural networks, arXiv:1312.6199.
+
+    Minimises c |r| + loss(x + r, goal) with x + r in [0, 1], where the weight is found by line search so that the change is small and x + r
+    is taken for the goal. As implementations do, |r| is squared and the weight stands at the loss: it doubles until the goal is reached and
+    is then halved in by bisection (`assumed`). One image after another: SciPy's L-BFGS-B around a compiled gradient.
+
+    Args:
+      images: float (n, h, w, c) in [0, 1].
+      goals: int (n,), the classes that they shall be taken for.
+      steps: iterations of L-BFGS for each weight.
+      halvings: steps of the bisection.
+
+    Returns: float32 (n, h, w, c). An image for which no weight reached its goal is as it was.
+
+    Raises:
+      ValueError: as in `gradient.fgsm`, or less than one step.
+    """
+    images, goals = checked(target, images, goals)
+    if steps < 1 or halvings < 0:
+        raise ValueError(f'L-BFGS takes at least one step and no negative number of halvings, not {steps} and {halvings}')
+    out = np.array(images)
+    for i in range(len(images)):
+        out[i] = _one(target, images[i:i + 1], goals[i:i + 1], steps, halvings)[0]
+        advance(i + 1)
+    return out
+
+
+def _one(target, image, goal, steps, halvings):
+    if int(logits(target, image).argmax(-1)[0]) == int(goal[0]):
+        return image
+    start, box = np.asarray(image, np.float64).ravel(), optimize.Bounds(0, 1)
+    best = image
+
+    def reached(weight):
+        nonlocal best
+
+        def function(flat):
+            value, slope, _ = _objective(target, np.float32(flat).reshape(image.shape), image, goal, np.float32(weight))
+            return float(value), np.asarray(slope, np.float64).ravel()
+        found = optimize.minimize(function, start, jac=True, method='L-BFGS-B', bounds=box, options={'maxiter': steps})
+        at = np.clip(np.float32(found.x), 0, 1).reshape(image.shape)
+        done = int(logits(target, at).argmax(-1)[0]) == int(goal[0])
+        if done:
+            best = at
+        return done
+
+    high = _FIRST
+    for _ in range(_DOUBLINGS):
+        if reached(high):
+            break
+        high *= 2
+    else:
+        return image
+    low = high / 2
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return best

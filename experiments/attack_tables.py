@@ -1,0 +1,133 @@
+"""What the tables and curves of `experiments.attack` say."""
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.special import softmax
+
+from cnnlab.attacks import catalog
+from cnnlab.attacks.catalog import Outcome
+from cnnlab.report import temperature
+from cnnlab.report.proportions import calibration, wilson
+from cnnlab.report.table import Column, Table
+
+_LABELS = {'linf': 'epsilon, linf (units of 1/255)', 'l2': 'epsilon, l2 (units of [0, 1])'}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Entry:
+    """One attack on one network; epsilon is None where there is no budget."""
+    network: str
+    attack: str
+    epsilon: float | None
+    outcome: Outcome
+
+
+def probabilities(scores: np.ndarray) -> np.ndarray:
+    """softmax over classes, float64."""
+    return softmax(np.asarray(scores, np.float64), axis=-1)
+
+
+def sure(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    """(confidence, right) of each image."""
+    return probabilities(outcome.scores).max(-1), outcome.right
+
+
+def shown_budget(epsilon: float) -> str:
+    """'8/255' where it is a whole number of grey levels, else a short decimal number."""
+    levels = epsilon * 255
+    return f'{round(levels)}/255' if epsilon and abs(levels - round(levels)) < 1e-6 and levels < 255 else f'{epsilon:.3g}'
+
+
+def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table]:
+    """Accuracy at each budget, and the least changes; none where there are no such attacks."""
+    out = []
+    if any(e.epsilon is not None for e in entries):
+        columns = (Column('network'), Column('attack'), Column('epsilon'), Column('accuracy', 'percent'), Column('95%'),
+                   Column('of right ones fooled', 'percent'), Column('confidence', 'percent'), Column('ECE', 'percent'))
+        rows = []
+        for network, outcome in clean.items():
+            rows.append([network, 'none', None, *_figures(outcome, outcome)])
+            rows += [[network, catalog.get(e.attack).title, shown_budget(e.epsilon), *_figures(e.outcome, outcome)]
+                     for e in entries if e.network == network and e.epsilon is not None]
+        n = len(next(iter(clean.values())).right)
+        out.append(Table(columns, rows, 'Accuracy under attack', (
+            f'{n} images. 95%: Wilson\'s interval. ECE: expected calibration error, 15 bins of equal width. Confidence: the mean '
+            'probability of the class that is predicted.',)))
+    if any(e.epsilon is None for e in entries):
+        columns = (Column('network'), Column('attack'), Column('attacked', 'integer'), Column('fooled', 'percent'), Column('95%'),
+                   Column('median l2', 'number', 3), Column('median linf x 255', 'number', 2), Column('median pixels', 'integer'))
+        rows = []
+        for e in entries:
+            if e.epsilon is None:
+                tried = clean[e.network].right
+                fooled = tried & ~e.outcome.right
+                low, high = wilson(int(fooled.sum()), int(tried.sum())) if tried.any() else (0, 1)
+                medians = [float(np.median(e.outcome.size[k][fooled])) if fooled.any() else None for k in ('l2', 'linf', 'l0')]
+                rows.append([e.network, catalog.get(e.attack).title, int(tried.sum()), fooled.sum() / tried.sum() if tried.any() else None,
+                             f'{low:.1%} to {high:.1%}', medians[0], medians[1] and 255 * medians[1],
+                             None if medians[2] is None else int(medians[2])])
+        out.append(Table(columns, rows, 'Least changes', ('Of the images that were right. Medians are of those whose class changed.',)))
+    return out
+
+
+def _figures(outcome, clean):
+    n, right = len(outcome.right), int(outcome.right.sum())
+    low, high = wilson(right, n)
+    confidence = sure(outcome)[0]
+    fooled = (clean.right & ~outcome.right).sum() / clean.right.sum() if clean.right.any() and outcome is not clean else None
+    return right / n, f'{low:.1%} to {high:.1%}', fooled, float(confidence.mean()), calibration(confidence, outcome.right)[0]
+
+
+def panels(clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequence[float]]) -> dict[str, dict[str, list]]:
+    """{what the budget is: {attack: [(epsilon, images right)]}}; attacks without a budget are counted within each."""
+    out: dict[str, dict[str, list]] = {}
+    for e in entries:
+        attack = catalog.get(e.attack)
+        if attack.norm not in _LABELS:
+            continue
+        scale = 255 if attack.norm == 'linf' else 1
+        line = out.setdefault(_LABELS[attack.norm], {}).setdefault(attack.title, [(0.0, int(clean.right.sum()))])
+        if e.epsilon is not None:
+            line.append((scale * e.epsilon, int(e.outcome.right.sum())))
+        else:
+            line += [(scale * x, int(catalog.at(e.outcome, clean, attack.norm, x).right.sum())) for x in epsilons[attack.norm]]
+    return out
+
+
+def merged(curves: Mapping[str, dict[str, dict[str, list]]]) -> dict[str, dict[str, list]]:
+    """The panels of all networks in one; with several, lines are named by network and attack."""
+    out: dict[str, dict[str, list]] = {}
+    for network, panels_ in curves.items():
+        for label, lines in panels_.items():
+            for attack, points in lines.items():
+                out.setdefault(label, {})[f'{network}: {attack}' if len(curves) > 1 else attack] = points
+    return out
+
+
+def worst(entries: Sequence[Entry], network: str) -> list[Entry]:
+    """The entry of each budgeted attack at its largest budget."""
+    largest: dict[str, Entry] = {}
+    for e in entries:
+        if e.network == network and e.epsilon is not None and (e.attack not in largest or e.epsilon > largest[e.attack].epsilon):
+            largest[e.attack] = e
+    return list(largest.values())
+
+
+def calibration_table(clean: Outcome, entries: Sequence[Entry], labels: np.ndarray) -> Table:
+    """ECE before and after temperature scaling, without an attack and under each; the temperature is fitted to every other image without an
+    attack, and all figures are of the rest."""
+    fitted, tested = np.arange(len(labels)) % 2 == 1, np.arange(len(labels)) % 2 == 0
+    if not fitted.any():
+        fitted = tested
+    heat = temperature.fit(clean.scores[fitted], labels[fitted])
+    rows = []
+    for title, outcome in [('none', clean), *((catalog.get(e.attack).title, e.outcome) for e in entries)]:
+        right = outcome.right[tested]
+        before, after = (probabilities(outcome.scores[tested] / t).max(1) for t in (1, heat))
+        rows.append([title, float(right.mean()), float(before.mean()), calibration(before, right)[0], float(after.mean()),
+                     calibration(after, right)[0]])
+    columns = (Column('attack'), Column('accuracy', 'percent'), Column('confidence', 'percent'), Column('ECE', 'percent'),
+               Column('confidence, scaled', 'percent'), Column('ECE, scaled', 'percent'))
+    return Table(columns, rows, 'Calibration', (f'The temperature is {heat:.3g}, fitted to {int(fitted.sum())} images without an attack; '
+                                                f'the figures are of {int(tested.sum())} others.',))
