@@ -10,7 +10,6 @@ the norm l2 are --epsilons_l2. Into --out go index.html, attack.csv and attack.m
 then what the network sees in them counts as right. Two networks or more of the same classes are also attacked with what was made for each
 other.
 """
-import contextlib
 import functools
 import pathlib
 
@@ -26,8 +25,8 @@ from cnnlab.report import plots, robustness, sheets
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.train import workdir
-from cnnlab.train.progress import Progress
 from experiments import attack_tables, common, victims
+from experiments.bars import bar
 
 IMAGES = ('patch', 'fooling', 'evolution')  # attacks that make images of their own, besides those of the catalogue
 
@@ -73,30 +72,15 @@ def goal_of(text: str, labels: tuple[str, ...]) -> int:
     return labels.index(names.among('class', text.strip(), labels))
 
 
-@contextlib.contextmanager
-def bar(label: str, total: int):
-    """`advance(done)` of a progress bar."""
-    progress = Progress(label, total, 1)
-    try:
-        yield progress.advance
-    finally:
-        progress.close()
-
-
 class Case:
     """One network with the images that it sees, and what was done to them."""
 
     def __init__(self, victim: victims.Victim, pictures: victims.Pictures, count: int, batch: int):
         self.victim, self.name = victim, victim.name
-        views = [victim.view(pictures.image(i)) for i in range(min(count, len(pictures)))]
-        if len({v.shape for v in views}) > 1:
-            raise ValueError(f'the images of {pictures.name} have different sizes, {views[0].shape} and others, which '
-                             f'{victim.name} takes as they are; give images of one size')
-        self.images = np.stack(views).astype(np.float32) / np.float32(255)
-        known = [pictures.label(i) for i in range(len(views))]
+        self.images, known = victims.seen(victim, pictures, count)
         scores = over(lambda rows: logits(victim.target, rows), self.images, batch=batch)
-        self.labelled = None not in known
-        self.truth = np.array(known) if self.labelled else scores.argmax(1)
+        self.labelled = known is not None
+        self.truth = known if self.labelled else scores.argmax(1)
         self.clean = catalog.Outcome(self.images, scores, scores.argmax(1) == self.truth, budget.sizes(self.images, self.images))
 
     def called(self, scores: np.ndarray) -> str:
@@ -204,11 +188,7 @@ def main(_):
     epsilons = {'linf': [number(e) for e in _EPSILONS.value], 'l2': [number(e) for e in _L2.value]}
     if not _WEIGHTS.value and not _RUN.value:
         raise ValueError('give a network: --weights=torchvision/squeezenet1_0 or --run=runs/...')
-    if _FILE.value and len(_FILE.value) != len(_WEIGHTS.value):
-        raise ValueError(f'there are {len(_WEIGHTS.value)} --weights but {len(_FILE.value)} --file; give one for each, or none')
-    found = [victims.trained(path, _STEP.value, common.DATA_DIR.value) for path in _RUN.value]
-    files = _FILE.value or [None] * len(_WEIGHTS.value)
-    found += [victims.pretrained(id, file, _PREPROCESS.value) for id, file in zip(_WEIGHTS.value, files, strict=True)]
+    found = victims.named(_WEIGHTS.value, _FILE.value, _PREPROCESS.value, _RUN.value, _STEP.value, common.DATA_DIR.value)
     settings = catalog.Settings(_STEPS.value, _BATCH.value, _SEED.value, _GENERATIONS.value)
     goals = {v.name: [goal_of(g, v.labels) for g in _GOAL.value or map(str, range(min(4, len(v.labels))))] for v in found}
     out = workdir.writable(_OUT.value)

@@ -64,6 +64,23 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
                   order, tuple(names_of), job.data)
 
 
+def named(ids: Sequence[str], files: Sequence[str], changes: Sequence[str], paths: Sequence[str], step: str,
+          data_dir: str | None) -> list[Victim]:
+    """The runs at `paths` and the weights `ids`, as the flags --run, --step, --weights, --file and --preprocess name them.
+
+    Raises:
+      ValueError: files are given, but not one for each of the weights; two networks have one name. Others: see `trained` and `pretrained`.
+    """
+    if files and len(files) != len(ids):
+        raise ValueError(f'there are {len(ids)} --weights but {len(files)} --file; give one for each, or none')
+    found = [trained(path, step, data_dir) for path in paths]
+    found += [pretrained(id, file, changes) for id, file in zip(ids, files or [None] * len(ids), strict=True)]
+    twice = [v.name for i, v in enumerate(found) if v.name in [other.name for other in found[:i]]]
+    if twice:
+        raise ValueError(f'two networks are called {twice[0]}; rename a run directory, or give each of the weights once')
+    return found
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pictures:
     """What is attacked.
@@ -122,3 +139,20 @@ def pictures(victim: Victim, images: str | None, labels: str | None, dataset: st
     elif victim.classes is None or source.name.partition(':')[0] != victim.classes.partition(':')[0]:
         raise ValueError(f'{victim.name} has the classes of {victim.classes or "an unknown set"}, the images are those of {source.name}')
     return Pictures(source, (), f'{source.name}, {source.split}')
+
+
+def seen(victim: Victim, given: Pictures, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first `count` images as the network is given them, float32 (n, h, w, c) in [0, 1], and their labels, or None without.
+
+    Raises:
+      ValueError: they have different sizes, or the network takes others.
+    """
+    views = [victim.view(given.image(i)) for i in range(min(count, len(given)))]
+    shapes = list(dict.fromkeys(v.shape for v in views))
+    if len(shapes) > 1:
+        raise ValueError(f'the images of {given.name} have different sizes ({shapes[0][0]} x {shapes[0][1]}, {shapes[1][0]} x '
+                         f'{shapes[1][1]}), and {victim.name} takes them as they are; give images of one size')
+    images = np.stack(views).astype(np.float32) / np.float32(255)
+    targets.num_classes(victim.target, images)
+    known = [given.label(i) for i in range(len(views))]
+    return images, None if None in known else np.array(known)

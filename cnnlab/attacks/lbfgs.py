@@ -1,5 +1,4 @@
 """The first adversarial examples: the least change to a given class within the box of images, by L-BFGS with bounds."""
-import functools
 from typing import Any
 
 import jax
@@ -11,10 +10,10 @@ from cnnlab import losses
 from cnnlab.attacks.batches import Advance, silent
 from cnnlab.attacks.target import Target, checked, logits
 
-_FIRST, _DOUBLINGS = 1e-3, 24  # where the search for the weight of the loss begins, and how often it may double
+_FIRST, _FACTOR, _LONGEST = 1e-2, 10, 8  # where the search for the weight of the loss begins, and its steps, and how many
 
 
-@functools.partial(jax.jit)
+@jax.jit
 def _objective(target, at, image, goal, weight):
     """(squared length + weight * loss, its gradient, the class) of one image (1, h, w, c)."""
     def value(x):
@@ -28,8 +27,8 @@ def lbfgs(target: Target, images: Any, goals: Any, *, steps: int = 50, halvings:
     """Box-constrained L-BFGS. Szegedy et al. 2013, Intriguing properties of neural networks, arXiv:1312.6199.
 
     Minimises c |r| + loss(x + r, goal) with x + r in [0, 1], where the weight is found by line search so that the change is small and x + r
-    is taken for the goal. As implementations do, |r| is squared and the weight stands at the loss: it doubles until the goal is reached and
-    is then halved in by bisection (`assumed`). One image after another: SciPy's L-BFGS-B around a compiled gradient.
+    is taken for the goal. As implementations do, |r| is squared and the weight stands at the loss; it grows tenfold until the goal is met,
+    and the power of ten is then found by bisection (`assumed`). One image after another: SciPy's L-BFGS-B around a compiled gradient.
 
     Args:
       images: float (n, h, w, c) in [0, 1].
@@ -72,14 +71,14 @@ def _one(target, image, goal, steps, halvings):
         return done
 
     high = _FIRST
-    for _ in range(_DOUBLINGS):
+    for _ in range(_LONGEST):
         if reached(high):
             break
-        high *= 2
+        high *= _FACTOR
     else:
         return image
-    low = high / 2
+    low = high / _FACTOR
     for _ in range(halvings):
-        middle = (low + high) / 2
+        middle = float(np.sqrt(low * high))
         low, high = (low, middle) if reached(middle) else (middle, high)
     return best

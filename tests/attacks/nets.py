@@ -1,0 +1,50 @@
+"""Small networks whose attacks can be worked out, or that peers have too."""
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from cnnlab.attacks import target as targets
+from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool, flatten
+
+
+class Linear(nn.Module):
+    """Logits x @ kernel + bias over all pixels."""
+    num_classes: int = 3
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        return Dense(self.num_classes, name='head')(flatten(x)).astype(jnp.float32)
+
+
+class Small(nn.Module):
+    """Two convolutions, a pooling and a linear layer: the net of torch_reference.py."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = MaxPool(2, 2, name='pool')(Conv(8, 3, act=nn.relu, name='conv1')(x))
+        x = Conv(12, 3, act=nn.relu, name='conv2')(x)
+        return Dense(5, name='head')(GlobalMean(name='mean')(x)).astype(jnp.float32)
+
+
+def linear(kernel, bias):
+    """A target on images (1, d, 1): logits are image @ kernel + bias; kernel (d, k)."""
+    kernel, bias = np.asarray(kernel, np.float32), np.asarray(bias, np.float32)
+    return targets.of(Linear(kernel.shape[1]), {'params': {'head': {'kernel': kernel, 'bias': bias}}})
+
+
+def row(*values):
+    """An image (1, 1, d, 1)."""
+    return np.asarray(values, np.float32).reshape(1, 1, -1, 1)
+
+
+@functools.cache
+def small(size=12, channels=3, seed=0):
+    """An untrained `Small` whose predictions differ between images, with a normalisation inside; and 16 images with what it sees."""
+    x = np.random.default_rng(seed).random((16, size, size, channels), np.float32)
+    variables = jax.jit(Small().init)(jax.random.key(seed), jnp.asarray(x[:1]))
+    variables = jax.tree.map(lambda a: np.asarray(3 * a), variables)
+    found = targets.of(Small(), variables, (120.0,) * channels, (60.0,) * channels)
+    return found, x, np.asarray(targets.logits(found, x).argmax(1))

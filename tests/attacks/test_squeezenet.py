@@ -1,0 +1,55 @@
+"""A trained ImageNet network under attack: as many images stay right as with torchattacks on the same weights, of 100."""
+import functools
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from cnnlab import weights
+from cnnlab.attacks import gradient
+from cnnlab.attacks import target as targets
+from cnnlab.attacks.batches import over
+from cnnlab.data import imagenet_images
+from cnnlab.data.encoded import pixels
+
+HERE = pathlib.Path(__file__).parent
+SQUASH = weights.Preprocess(256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1)
+
+
+@functools.cache
+def attacked(shared):
+    """(SqueezeNet 1.0 of Deep Compression, the 100 validation images of the mini set (100, 227, 227, 3), labels)."""
+    model, variables = weights.from_file('torchvision/squeezenet1_0', shared / 'data/weights/squeezenet1_0_deep_compression.safetensors')
+    source = imagenet_images.find(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar')
+    views = [SQUASH.pixels(pixels(e['image'])) for e in source.encoded(range(len(source)))]
+    net = targets.of(model, variables, SQUASH.mean, SQUASH.std, scale=SQUASH.scale)
+    return net, np.stack(views).astype(np.float32) / np.float32(255), source.labels()
+
+
+def right(net, images, labels):
+    return int((over(lambda x: targets.logits(net, x).argmax(-1), images, batch=25) == labels).sum())
+
+
+def compared(shared, names):
+    stored = json.loads((HERE / 'torch_squeezenet.json').read_text())
+    net, images, labels = attacked(shared)
+    assert right(net, images, labels) == stored['none'] == 56
+    for name in names:
+        kind, _, strength = name.partition(' ')
+        levels = float(strength.removesuffix('/255'))
+        attack = {'fgsm': lambda x, y, e=levels / 255: gradient.fgsm(net, x, y, e),
+                  'pgd': lambda x, y, e=levels / 255: gradient.pgd(net, x, y, e, step=e / 4, steps=10),
+                  'pgd_l2': lambda x, y, e=levels: gradient.pgd(net, x, y, e, step=e / 4, steps=10, norm='l2')}[kind]
+        found = right(net, over(attack, images, labels, batch=25), labels)
+        assert abs(found - stored[name]) <= 2, (name, found, stored[name])
+
+
+@pytest.mark.slow
+def test_fgsm_leaves_as_many_images_right_as_torchattacks(shared):
+    compared(shared, ['fgsm 0.5/255', 'fgsm 2/255'])
+
+
+@pytest.mark.full
+def test_every_attack_leaves_as_many_images_right_as_torchattacks(shared):
+    compared(shared, [name for name in json.loads((HERE / 'torch_squeezenet.json').read_text()) if name.startswith(('fgsm', 'pgd'))])
