@@ -1,0 +1,85 @@
+"""Adversarial training as a part of the step: what it attacks, within which budget, and that hosts and devices change nothing."""
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnlab import losses
+from cnnlab.attacks import gradient
+from cnnlab.attacks import target as targets
+from cnnlab.data import stream
+from cnnlab.train import adversarial
+from cnnlab.train import job as jobs
+from cnnlab.train import step as steps
+from cnnlab.train.adversarial import Adversary
+from tests.train.nets import tiny
+from tests.train.test_step import FIXED, batch, run, start
+
+SOME = Adversary(4 / 255, 3, 2 / 255)
+
+
+@functools.cache
+def made(hosts=1):
+    state, rows = start(), batch(0)
+    find = jax.jit(functools.partial(adversarial.examples, SOME, model=FIXED['model'], mean=FIXED['mean'], std=FIXED['std'],
+                                     dtype=jnp.float32, hosts=hosts))
+    return np.asarray(find(jax.random.key(3), state.params, state.batch_stats, rows['image'], rows['label'])), state, rows
+
+
+def test_examples_stay_within_the_budget_and_raise_the_loss():
+    found, state, rows = made()
+    change = found.astype(np.float64) - rows['image']
+    assert 3.9 < np.abs(change).max() <= 4 + 2e-5 and found.min() >= 0 and found.max() <= 255  # pixels, after one more rounding
+    net = targets.of(FIXED['model'], {'params': state.params, 'batch_stats': state.batch_stats}, FIXED['mean'], FIXED['std'])
+    before, after = (losses.softmax(targets.logits(net, np.float32(x) / 255), rows['label']).mean() for x in (rows['image'], found))
+    plain = gradient.pgd(net, rows['image'] / np.float32(255), rows['label'], 4 / 255, step=2 / 255, steps=3)
+    assert after > before + 0.8 * (losses.softmax(targets.logits(net, plain), rows['label']).mean() - before) > before
+
+
+def test_starts_belong_to_positions_of_the_global_batch():
+    _, state, rows = made()
+    order = np.arange(16).reshape(8, 2).T.ravel()  # as two hosts hold it
+    find = jax.jit(functools.partial(adversarial.examples, SOME, model=FIXED['model'], mean=FIXED['mean'], std=FIXED['std'],
+                                     dtype=jnp.float32, hosts=2))
+    found = find(jax.random.key(3), state.params, state.batch_stats, rows['image'][order], rows['label'][order])
+    np.testing.assert_allclose(np.asarray(found), made()[0][order], atol=1e-3)
+
+
+def test_a_step_trains_on_the_examples():
+    """One step with an adversary is one step on what the adversary makes, with its random numbers."""
+    state, rows = jax.device_get(start()), batch(0)
+    (after, [value]), (_, [clean]) = run(1, state, 1, adversary=SOME), run(1, state, 1)
+    assert value > clean
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(np.uint32(7)), 0), steps._ATTACK)
+    changed = adversarial.examples(SOME, key, state.params, state.batch_stats, jnp.asarray(rows['image']), jnp.asarray(rows['label']),
+                                   model=FIXED['model'], mean=FIXED['mean'], std=FIXED['std'], dtype=jnp.float32)
+    same, metrics = jax.jit(functools.partial(steps.train_step, **FIXED))(state, {**rows, 'image': changed}, np.uint32(7))
+    assert float(metrics['loss']) == pytest.approx(value, rel=1e-4)
+    for a, b in zip(jax.tree.leaves(after.params), jax.tree.leaves(same.params), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_one_device_equals_eight():
+    state = jax.device_get(start())
+    (one, a), (eight, b) = (run(devices, state, 1, adversary=SOME) for devices in (1, 8))
+    assert abs(a[0] - b[0]) < 1e-4
+    for x, y in zip(jax.tree.leaves(one.params), jax.tree.leaves(eight.params), strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-4)
+
+
+def test_a_recipe_names_the_adversary():
+    job = jobs.build(tiny(adversarial=0.1, adversarial_steps=2, adversarial_step=0.05))
+    rows = next(iter(stream.train_batches(job.data['train'], job.train_view, batch=16, seed=0)))
+    state, metrics = job.train_step(job.init(np.uint32(0)), rows, np.uint32(0))
+    assert int(state.step) == 1 and np.isfinite(float(metrics['loss']))
+
+
+@pytest.mark.parametrize(('fields', 'said'), [
+    ({'adversarial': -0.1}, 'a budget is a number of at least 0'), ({'adversarial': 0.1, 'adversarial_steps': 0}, 'at least one step'),
+    ({'adversarial': 0.1, 'mixup': 0.2}, 'adversarial examples have one label; they do not go with mixup or cutmix')])
+def test_mistakes_are_told_in_a_sentence(fields, said):
+    with pytest.raises(ValueError, match=said):
+        jobs.build(tiny(**fields))
