@@ -65,7 +65,7 @@ def num_classes(target: Target, images: Any) -> int:
     """How many logits the network gives; nothing is computed.
 
     Raises:
-      ValueError: images of this shape do not fit the network.
+      ValueError: images of this shape do not fit the network; where a layer of it says so, in its words.
     """
     shape = tuple(np.shape(images))
     if len(shape) != 4:
@@ -85,10 +85,11 @@ def checked(target: Target, images: Any, labels: Any = None) -> tuple[jax.Array,
       ValueError: no batch of images, values outside of [0, 1], images of another size than the network's, or a label that is no class.
     """
     classes = num_classes(target, images)
-    images = jnp.asarray(images, jnp.float32)
+    images = np.asarray(images, np.float32)
     low, high = float(images.min(initial=1)), float(images.max(initial=0))
     if not (low >= 0 and high <= 1):
         raise ValueError(f'attacks take images in [0, 1]; given: values from {low:g} to {high:g}. Divide pixels by 255')
+    images = jnp.asarray(images)
     if labels is None:
         return images, None
     labels = np.asarray(labels)

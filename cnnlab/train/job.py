@@ -21,7 +21,7 @@ from cnnlab.nn import init as initialisers
 from cnnlab.nn.norms import BatchNormSettings, check_frozen
 from cnnlab.recipes import progressive, training
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import exact_norm, guard, tta
+from cnnlab.train import adversarial, exact_norm, guard, tta
 from cnnlab.train import mesh as meshes
 from cnnlab.train import state as states
 from cnnlab.train import step as steps
@@ -125,6 +125,11 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
     loss = training.loss(recipe, weights)
     if min(recipe.mixup, recipe.cutmix) < 0:
         raise ValueError(f'mixup and cutmix are 0 (none) or parameters above 0, not {recipe.mixup} and {recipe.cutmix}')
+    adversary = None
+    if recipe.adversarial:
+        adversary = adversarial.Adversary(recipe.adversarial, recipe.adversarial_steps, recipe.adversarial_step)
+        if recipe.mixup or recipe.cutmix:
+            raise ValueError('adversarial examples have one label; they do not go with mixup or cutmix')
     shared: dict[str, Any] = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype, 'norm': norm}
     image = jax.ShapeDtypeStruct((1, *_viewed_shape(train, view)), dtype)
     if np.ndim(mean) == 3 and (np.shape(mean) != image.shape[1:] or recipe.sizes):
@@ -140,7 +145,8 @@ def build(recipe: Recipe, data_dir: str | None = None, devices: int | None = Non
     placement = meshes.state_sharding(shapes, mesh, spread)
     train_step = functools.partial(
         steps.train_step, **shared, tx=tx, loss=loss, average=average, flip=recipe.device_flip, mixup=recipe.mixup, cutmix=recipe.cutmix,
-        accumulate=recipe.accumulate, penalty=training.penalty(recipe), frozen=recipe.frozen, aux_weight=recipe.aux_weight)
+        accumulate=recipe.accumulate, penalty=training.penalty(recipe), frozen=recipe.frozen, aux_weight=recipe.aux_weight,
+        adversary=adversary)
     if recipe.on_nan == 'skip':
         train_step = guard.skipping(train_step)
     eval_step = functools.partial(steps.eval_step, **shared, loss=losses.by_name(recipe.loss), augmentation=recipe.tta)

@@ -12,18 +12,18 @@ from cnnlab.losses import Loss
 from cnnlab.nn.inputs import normalised as normalised
 from cnnlab.nn.norms import BatchNormSettings, batch_norm_settings
 from cnnlab.optim.average import Average
-from cnnlab.train import mixing, tta
+from cnnlab.train import adversarial, mixing, tta
 from cnnlab.train.state import TrainState
 
 Metrics = dict[str, jax.Array]
-_FLIP, _MIX, _PARTS = 1, 2, 3  # what random numbers are for, besides dropout
+_FLIP, _MIX, _PARTS, _ATTACK = 1, 2, 3, 4  # what random numbers are for, besides dropout
 
 
 def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, *, model: nn.Module, tx: optax.GradientTransformation,
                loss: Loss, mean: Any, std: Any, dtype: Any = jnp.float32, norm: BatchNormSettings = BatchNormSettings(),  # noqa: B008
                average: Average | None = None, flip: bool = False, mixup: float = 0.0, cutmix: float = 0.0, accumulate: int = 1,
                penalty: Callable[[Any], jax.Array] | None = None, frozen: Sequence[str] = (),
-               aux_weight: float = 0.3) -> tuple[TrainState, Metrics]:
+               aux_weight: float = 0.3, adversary: adversarial.Adversary | None = None) -> tuple[TrainState, Metrics]:
     """One optimiser update.
 
     Args:
@@ -40,12 +40,18 @@ def train_step(state: TrainState, batch: dict[str, jax.Array], seed: jax.Array, 
       penalty: what is added to the loss for these parameters.
       frozen: patterns of the parameters that get no gradient; `tx` must leave them alone (`optim.transforms.freezing`).
       aux_weight: of the loss of each auxiliary head, for networks that return (logits, aux, ...) in training.
+      adversary: what changes the mirrored images before the mean is taken off; 'loss' and 'top1' are then those of the changed images.
 
     Returns:
       The state after, and means over the batch before the update: {'loss': of all that is minimised, 'top1', 'grad_norm'}.
     """
     key = jax.random.fold_in(jax.random.key(seed), state.step)
     image = mixing.mirrored(jax.random.fold_in(key, _FLIP), batch['image']) if flip else batch['image']
+    if adversary is not None:
+        with batch_norm_settings(norm):
+            image = adversarial.examples(
+                adversary, jax.random.fold_in(key, _ATTACK), state.params, state.batch_stats, image, batch['label'], model=model, mean=mean,
+                std=std, dtype=dtype)
     rows = {'image': normalised(image, mean, std, dtype), 'label': batch['label']}
     share = jnp.ones(())
     if mixup or cutmix:

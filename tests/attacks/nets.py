@@ -43,8 +43,10 @@ def row(*values):
 @functools.cache
 def small(size=12, channels=3, seed=0):
     """An untrained `Small` whose predictions differ between images, with a normalisation inside; and 16 images with what it sees."""
-    x = np.random.default_rng(seed).random((16, size, size, channels), np.float32)
+    rng = np.random.default_rng(seed)
+    patches = rng.random((16, 3, 3, channels)).repeat(size // 3 + 1, 1).repeat(size // 3 + 1, 2)[:, :size, :size]
+    x = np.clip(patches + rng.normal(0, 0.05, patches.shape), 0, 1).astype(np.float32)
     variables = jax.jit(Small().init)(jax.random.key(seed), jnp.asarray(x[:1]))
-    variables = jax.tree.map(lambda a: np.asarray(3 * a), variables)
+    variables = jax.tree.map(lambda a: np.asarray(1.5 * a), variables)
     found = targets.of(Small(), variables, (120.0,) * channels, (60.0,) * channels)
     return found, x, np.asarray(targets.logits(found, x).argmax(1))

@@ -1,6 +1,6 @@
 """Writes torch_reference.npz and torch_squeezenet.json: what torchattacks and Foolbox do to the same weights. Only this script needs torch.
 
-    python tests/attacks/torch_reference.py shared       # made with torch 2.13.0, torchattacks 3.5.1, Foolbox 3.3.4
+    python tests/attacks/torch_reference.py shared       # about three minutes on two cores; made with torch 2.13.0, torchattacks 3.5.1, Foolbox 3.3.4
 
 `shared` is the folder beside the project with data/weights and data/ilsvrc2012_mini; without it, only the small net's file is written.
 """
@@ -9,7 +9,6 @@ import json
 import pathlib
 import sys
 import tarfile
-import time
 
 import numpy as np
 import torch
@@ -121,15 +120,11 @@ def squeezenet(shared):
             return sum(int((model(attack(images[i:i + batch], labels[i:i + batch])).argmax(1) == labels[i:i + batch]).sum())
                        for i in range(0, len(images), batch))
     out = {'images': len(images), 'none': right(lambda x, y: x)}
-    for levels in (0.25, 0.5, 1, 2):
+    for levels in (0.5, 2):
         out[f'fgsm {levels}/255'] = right(torch.enable_grad()(torchattacks.FGSM(model, eps=levels / 255)))
-    for levels in (0.25, 0.5):
-        out[f'pgd {levels}/255'] = right(torch.enable_grad()(torchattacks.PGD(
-            model, eps=levels / 255, alpha=levels / 4 / 255, steps=10, random_start=False)))
-    out['pgd_l2 0.25'] = right(torch.enable_grad()(torchattacks.PGDL2(model, eps=0.25, alpha=0.0625, steps=10, random_start=False)))
-    start = time.perf_counter()
-    right(torch.enable_grad()(torchattacks.PGD(model, eps=2 / 255, alpha=0.25 / 255, steps=20, random_start=False)))
-    print(f'PGD-20 on {len(images)} images: {time.perf_counter() - start:.1f} s')
+    pgd = torchattacks.PGD(model, eps=0.25 / 255, alpha=0.0625 / 255, steps=10, random_start=False)
+    out['pgd 0.25/255'] = right(torch.enable_grad()(pgd))
+    out['pgd_l2 0.25'] = right(torch.enable_grad()(torchattacks.PGDL2(model, eps=0.25, alpha=0.0625, steps=5, random_start=False)))
     some = [i for i in range(len(images)) if int(model(images[i:i + 1]).argmax(1)) == int(labels[i])][:8]
     attack = foolbox.attacks.L2DeepFoolAttack(candidates=10)
     _, found, done = attack(foolbox.PyTorchModel(model, bounds=(0, 1), device='cpu'), images[some], labels[some], epsilons=None)
