@@ -35,8 +35,8 @@ def examples(adversary: Adversary, key: jax.Array, params: Any, batch_stats: Any
              mean: Any, std: Any, dtype: Any, hosts: int = 1) -> jax.Array:
     """The images as pixels 0..255, changed so that the softmax loss grows; float32, of the shape of `image`.
 
-    The network is attacked as it is in evaluation: by running batch statistics, without dropout, as trades.py in
-    github.com/yaodongyu/TRADES does; the papers' tables do not say. No gradient goes through the attack.
+    The network is attacked as it is in evaluation, by running batch statistics and without dropout (`assumed`). No gradient goes through
+    the attack.
 
     Args:
       key: of the random starts, which belong to positions of the global batch (`mixing.positions`).

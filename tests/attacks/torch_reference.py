@@ -1,6 +1,8 @@
 """Writes torch_reference.npz and torch_squeezenet.json: what torchattacks and Foolbox do to the same weights. Only this script needs torch.
 
-    python tests/attacks/torch_reference.py shared       # about three minutes on two cores; made with torch 2.13.0, torchattacks 3.5.1, Foolbox 3.3.4
+    python tests/attacks/torch_reference.py shared       # made with torch 2.13.0, torchattacks 3.5.1, Foolbox 3.3.4
+
+It takes some three minutes on two cores.
 
 `shared` is the folder beside the project with data/weights and data/ilsvrc2012_mini; without it, only the small net's file is written.
 """
