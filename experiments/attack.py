@@ -10,6 +10,7 @@ the norm l2 are --epsilons_l2. Into --out go index.html, attack.csv and attack.m
 then what the network sees in them counts as right. Two networks or more of the same classes are also attacked with what was made for each
 other.
 """
+import dataclasses
 import functools
 import pathlib
 
@@ -104,6 +105,8 @@ def attacked(case: Case, chosen: list[str], epsilons: dict[str, list[float]], se
         with bar(f'{case.name} {attack.title}', n * len(budgets)) as advance:
             for i, epsilon in enumerate(budgets):
                 made = run(epsilon, settings, lambda done, i=i, n=n, advance=advance: advance(i * n + done))
+                if epsilon < max(budgets):
+                    made = dataclasses.replace(made, images=made.images[:0])  # only those of the largest budget are shown
                 found.append(attack_tables.Entry(case.name, name, epsilon, made))
     return found
 

@@ -51,9 +51,9 @@ def of(model: nn.Module, variables: Any, mean: Any = 0.0, std: Any = 255.0, *, s
       ValueError: an order of channels that is not known, or a deviation or scale that is not above 0.
     """
     names.among('order of channels', channels, CHANNELS)
-    mean, std = (np.asarray(a, np.float32) / np.float32(scale) for a in (mean, std)) if scale > 0 else (mean, np.float32(0))
-    if np.ndim(std) < 2 and not np.all(np.asarray(std) > 0):
+    if not scale > 0 or (np.ndim(std) < 2 and not np.all(np.asarray(std) > 0)):
         raise ValueError(f'pixels are divided by a deviation above 0 and multiplied by a scale above 0, not by {std} and {scale}')
+    mean, std = (np.asarray(a, np.float32) / np.float32(scale) for a in (mean, std))
     return Target(variables, mean, std, model, channels, dtype)
 
 

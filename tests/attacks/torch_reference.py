@@ -78,10 +78,8 @@ def small_net():
     np.savez(HERE / 'torch_reference.npz', **out)
 
 
-def squeezenet(shared):
-    """How many of 100 ImageNet images are right, before attacks and under them; the net and protocol are Deep Compression's."""
-    import foolbox
-    import torchattacks
+def trained(shared):
+    """(SqueezeNet with Deep Compression's weights and protocol inside, 100 ImageNet images (100, 3, 227, 227), labels)."""
     from PIL import Image
     from safetensors.torch import load_file
     layers = [nn.Conv2d(3, 96, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)]
@@ -115,7 +113,14 @@ def squeezenet(shared):
             image = Image.open(io.BytesIO(tar.extractfile(member).read())).convert('RGB').resize((256, 256), Image.Resampling.BILINEAR)
             images.append(np.asarray(image.crop((14, 14, 241, 241))))
             labels.append(labels_of[member.name])
-    images, labels = nchw(np.stack(images).astype(np.float32) / np.float32(255)), torch.tensor(labels)
+    return model, nchw(np.stack(images).astype(np.float32) / np.float32(255)), torch.tensor(labels)
+
+
+def squeezenet(shared):
+    """How many of the images are right, before attacks and under them, and what DeepFool changes."""
+    import foolbox
+    import torchattacks
+    model, images, labels = trained(shared)
 
     def right(attack, batch=25):
         with torch.no_grad():
