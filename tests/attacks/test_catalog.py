@@ -18,13 +18,14 @@ QUICK = catalog.Settings(steps=3, batch=6, generations=2, population=10)
 @pytest.mark.parametrize('name', catalog.ATTACKS)
 def test_every_attack_changes_images_within_its_budget(name):
     net, images, labels = small()
-    images, labels = images[:7], labels[:7]
+    n = 2 if name == 'lbfgs' else 7
+    images, labels = images[:n], labels[:n]
     attack, told = catalog.get(name), []
     epsilon = {'linf': 6 / 255, 'l2': 0.4, 'l0': 0.0}[attack.norm]
     found = catalog.attack(net, name, images, labels, epsilon, QUICK, told.append)
     assert found.images.shape == images.shape and found.images.dtype == np.float32
     assert found.images.min() >= 0 and found.images.max() <= 1
-    assert told == sorted(told) and told[-1] == 7
+    assert told == sorted(told) and told[-1] == n
     again = np.asarray(targets.logits(net, found.images))
     np.testing.assert_allclose(found.scores, again, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(found.right, again.argmax(1) == labels)

@@ -54,7 +54,7 @@ def test_deepfool_changes_as_little_as_foolbox(norm):
 def test_lbfgs_finds_nearly_the_least_change_to_a_class():
     net = linear(KERNEL, BIAS)
     done = []
-    found = lbfgs.lbfgs(net, np.concatenate([IMAGE, IMAGE, IMAGE]), [1, 2, 0], halvings=10, advance=done.append)
+    found = lbfgs.lbfgs(net, np.concatenate([IMAGE, IMAGE, IMAGE]), [1, 2, 0], halvings=6, advance=done.append)
     assert np.asarray(targets.logits(net, found)).argmax(1).tolist() == [1, 2, 0]
     sizes = budget.sizes(np.concatenate([IMAGE] * 3), found)['l2']
     assert (sizes[:2] >= boundaries('l2')).all() and (sizes[:2] <= 1.1 * np.array(boundaries('l2'))).all()  # the loss also minds class 3
