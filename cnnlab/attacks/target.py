@@ -70,10 +70,12 @@ def num_classes(target: Target, images: Any) -> int:
     shape = tuple(np.shape(images))
     if len(shape) != 4:
         raise ValueError(f'an attack takes a batch of images (n, height, width, channels), not an array of shape {shape}')
+    size = ' x '.join(map(str, shape[1:]))
+    if np.ndim(target.std) < 2 and any(np.ndim(a) and np.shape(a)[-1] not in (1, shape[-1]) for a in (target.mean, target.std)):
+        raise ValueError(f'images of {size} do not fit the preprocessing, which is for {np.shape(target.mean)[-1]} channels')
     try:
         return logits.eval_shape(target, jax.ShapeDtypeStruct(shape, jnp.float32)).shape[-1]
     except (flax.errors.ScopeParamShapeError, TypeError) as error:
-        size = ' x '.join(map(str, shape[1:]))
         raise ValueError(f'images of {size} do not fit this {type(target.model).__name__}: its variables or its preprocessing are for '
                          'another size or number of channels') from error
 

@@ -31,7 +31,7 @@ def test_no_change_is_larger_than_epsilon_not_even_by_rounding(norm):
             sizes = budget.sizes(images, found)[norm]
             assert (sizes <= epsilon).all(), (epsilon, sizes.max() - epsilon)
             if 1e-3 < epsilon < 0.5:
-                assert (sizes[2:] > 0.999 * epsilon).all()  # and the budget is used; black and white pixels can go one way only
+                assert (sizes[2:] > 0.99 * epsilon).all()  # and the budget is used, but for pixels at 0 and 1
 
 
 def test_a_float32_bound_alone_would_break_the_budget():

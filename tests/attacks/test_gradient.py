@@ -108,7 +108,7 @@ def test_images_of_another_size_are_refused():
     net = linear([[1, 0], [-2, 0], [0, 0]], [0, 0])
     with pytest.raises(ValueError, match='weights for 3 inputs and got 4; were the variables made for images of another'):
         gradient.fgsm(net, row(0.1, 0.2, 0.3, 0.4), [0], 0.1)
-    with pytest.raises(ValueError, match='do not fit this Small'):
+    with pytest.raises(ValueError, match='images of 12 x 12 x 1 do not fit the preprocessing, which is for 3 channels'):
         gradient.fgsm(small()[0], np.zeros((2, 12, 12, 1)), [0, 0], 0.1)
     with pytest.raises(ValueError, match='deviation above 0'):
         targets.of(net.model, net.variables, 0.0, 0.0)

@@ -33,13 +33,14 @@ def test_places_keep_the_disk_within_the_image():
 @pytest.mark.slow
 def test_training_pulls_images_to_the_class():
     net, images, labels = small(16)
-    goal = int(np.bincount(labels, minlength=5).argmin())
+    goal = int(np.bincount(labels, minlength=5).argmax())
+    others = labels != goal
     told = []
     made = patch.train(net, images, goal, side=8, steps=40, low=0.6, high=0.8, batch=8, rate=0.1, advance=lambda *a: told.append(a))
     assert made.shape == (8, 8, 3) and made.min() >= 0 and made.max() <= 1 and told[-1][0] == 40
-    p = [np.asarray(jax.nn.softmax(targets.logits(net, x)))[:, goal].mean()
+    p = [np.asarray(jax.nn.log_softmax(targets.logits(net, x)))[others, goal].mean()
          for x in (images, patch.stuck(images, np.full_like(made, 0.5), share=0.7), patch.stuck(images, made, share=0.7))]
-    assert p[2] > max(p[:2]) + 0.05
+    assert p[2] > max(p[:2]) + 0.3
     assert np.mean([loss for _, loss in told[-5:]]) < told[0][1]
 
 

@@ -127,9 +127,9 @@ def squeezenet(shared):
             return sum(int((model(attack(images[i:i + batch], labels[i:i + batch])).argmax(1) == labels[i:i + batch]).sum())
                        for i in range(0, len(images), batch))
     out = {'images': len(images), 'none': right(lambda x, y: x)}
-    for levels in (0.5, 2):
+    for levels in (0.05, 0.1, 0.5):
         out[f'fgsm {levels}/255'] = right(torch.enable_grad()(torchattacks.FGSM(model, eps=levels / 255)))
-    pgd = torchattacks.PGD(model, eps=0.25 / 255, alpha=0.0625 / 255, steps=10, random_start=False)
+    pgd = torchattacks.PGD(model, eps=0.25 / 255, alpha=0.0625 / 255, steps=5, random_start=False)
     out['pgd 0.25/255'] = right(torch.enable_grad()(pgd))
     out['pgd_l2 0.25'] = right(torch.enable_grad()(torchattacks.PGDL2(model, eps=0.25, alpha=0.0625, steps=5, random_start=False)))
     some = [i for i in range(len(images)) if int(model(images[i:i + 1]).argmax(1)) == int(labels[i])][:8]
