@@ -71,8 +71,9 @@ def num_classes(target: Target, images: Any) -> int:
     if len(shape) != 4:
         raise ValueError(f'an attack takes a batch of images (n, height, width, channels), not an array of shape {shape}')
     size = ' x '.join(map(str, shape[1:]))
-    if np.ndim(target.std) < 2 and any(np.ndim(a) and np.shape(a)[-1] not in (1, shape[-1]) for a in (target.mean, target.std)):
-        raise ValueError(f'images of {size} do not fit the preprocessing, which is for {np.shape(target.mean)[-1]} channels')
+    made_for = [np.shape(a)[-1] for a in (target.mean, target.std) if np.ndim(a) and np.ndim(target.std) != 2]
+    if others := [k for k in made_for if k not in (1, shape[-1])]:
+        raise ValueError(f'images of {size} do not fit the preprocessing, which is for {others[0]} channels')
     try:
         return logits.eval_shape(target, jax.ShapeDtypeStruct(shape, jnp.float32)).shape[-1]
     except (flax.errors.ScopeParamShapeError, TypeError) as error:
