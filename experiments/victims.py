@@ -14,6 +14,7 @@ from cnnlab.data.encoded import pixels
 from cnnlab.data.files import SUFFIXES
 from cnnlab.data.source import Source
 from cnnlab.data.synsets import synsets
+from cnnlab.recipes import training
 from experiments import runs
 from experiments.preprocess import preprocess
 
@@ -60,7 +61,8 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     names_of = job.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else job.recipe.dataset
     view = '; '.join(job.recipe.view) or 'as they are'
-    return Victim(run.name, targets.of(job.model, variables, mean, std), lambda image: job.view(image, np.random.default_rng(0)), view,
+    found = targets.of(job.model, variables, mean, std).replace(norm=training.batch_norm(job.recipe))
+    return Victim(run.name, found, lambda image: job.view(image, np.random.default_rng(0)), view,
                   order, tuple(names_of), job.data)
 
 
