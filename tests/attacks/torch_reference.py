@@ -117,8 +117,7 @@ def trained(shared):
 
 
 def squeezenet(shared):
-    """How many of the images are right, before attacks and under them, and what DeepFool changes."""
-    import foolbox
+    """How many of the images are right, before attacks and under them."""
     import torchattacks
     model, images, labels = trained(shared)
 
@@ -132,11 +131,6 @@ def squeezenet(shared):
     pgd = torchattacks.PGD(model, eps=0.25 / 255, alpha=0.0625 / 255, steps=5, random_start=False)
     out['pgd 0.25/255'] = right(torch.enable_grad()(pgd))
     out['pgd_l2 0.25'] = right(torch.enable_grad()(torchattacks.PGDL2(model, eps=0.25, alpha=0.0625, steps=5, random_start=False)))
-    some = [i for i in range(len(images)) if int(model(images[i:i + 1]).argmax(1)) == int(labels[i])][:8]
-    attack = foolbox.attacks.L2DeepFoolAttack(candidates=10)
-    _, found, done = attack(foolbox.PyTorchModel(model, bounds=(0, 1), device='cpu'), images[some], labels[some], epsilons=None)
-    out['deepfool images'], out['deepfool fooled'] = some, int(done.sum())
-    out['deepfool l2'] = (found - images[some]).flatten(1).norm(dim=1).tolist()
     (HERE / 'torch_squeezenet.json').write_text(json.dumps(out, indent=1) + '\n')
 
 
