@@ -10,6 +10,8 @@ from cnnlab import names
 from cnnlab.attacks import budget
 from cnnlab.attacks.target import Target, checked, logits, num_classes, positive
 
+_MARGIN = 1e-4  # of the largest score, by which another class must lead: the last steps are small, and rounding would undo them
+
 
 @functools.partial(jax.jit, static_argnames=('norm',))
 def _iteration(target, images, total, origin, others, overshoot, *, norm):
@@ -20,15 +22,16 @@ def _iteration(target, images, total, origin, others, overshoot, *, norm):
     """
     at = jnp.clip(images + (1 + overshoot) * total, 0, 1)
     scores, pull = jax.vjp(target, at)
-    inside = scores.argmax(-1, keepdims=True) == origin
+    own = jnp.take_along_axis(scores, origin, 1)
+    least = _MARGIN * jnp.abs(scores).max(-1, keepdims=True)
+    hot = jax.nn.one_hot(origin[:, 0], scores.shape[-1], dtype=bool)
+    inside = own + least > jnp.where(hot, -jnp.inf, scores).max(-1, keepdims=True)
 
     def difference(other):  # gradient of a class's score minus that of the origin; other is (n,)
-        hot = jax.nn.one_hot(other, scores.shape[-1], dtype=scores.dtype) - jax.nn.one_hot(origin[:, 0], scores.shape[-1],
-                                                                                            dtype=scores.dtype)
-        return pull(hot)[0]
+        return pull(jax.nn.one_hot(other, scores.shape[-1], dtype=scores.dtype) - hot.astype(scores.dtype))[0]
 
     slopes = jax.vmap(difference, 1, 1)(others)  # (n, k, h, w, c)
-    gaps = jnp.abs(jnp.take_along_axis(scores, others, 1) - jnp.take_along_axis(scores, origin, 1))
+    gaps = jnp.abs(jnp.take_along_axis(scores, others, 1) - own) + least
     flat = slopes.reshape(*gaps.shape, -1)
     dual = jnp.sqrt(jnp.square(flat).sum(-1)) if norm == 'l2' else jnp.abs(flat).sum(-1)
     distance = gaps / jnp.maximum(dual, jnp.finfo(dual.dtype).tiny)

@@ -25,7 +25,7 @@ def test_deepfool_finds_the_nearest_boundary_of_a_linear_net(norm):
     net = linear(KERNEL, BIAS)
     found, taken = deepfool(net, IMAGE, norm=norm, count=True)
     assert int(targets.logits(net, found).argmax()) != 0
-    assert budget.sizes(IMAGE, found)[norm][0] == pytest.approx(1.02 * min(boundaries(norm)), rel=1e-4)
+    assert budget.sizes(IMAGE, found)[norm][0] == pytest.approx(1.02 * min(boundaries(norm)), rel=2e-3)  # the margin is 1e-4 of a score
     assert taken.tolist() == [1]
 
 
