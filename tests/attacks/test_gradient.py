@@ -112,5 +112,5 @@ def test_images_of_another_size_are_refused():
         gradient.fgsm(small()[0], np.zeros((2, 12, 12, 1)), [0, 0], 0.1)
     with pytest.raises(ValueError, match='deviation above 0'):
         targets.of(net.model, net.variables, 0.0, 0.0)
-    with pytest.raises(ValueError, match='did you mean bgr, rgb'):
+    with pytest.raises(ValueError, match='did you mean rgb, bgr'):
         targets.of(net.model, net.variables, channels='brg')
