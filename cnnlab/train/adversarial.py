@@ -9,7 +9,6 @@ from flax import linen as nn
 
 from cnnlab.attacks import budget, gradient
 from cnnlab.attacks.target import Target
-from cnnlab.train import mixing
 
 _UNROLLED = 10  # steps; XLA's convolutions are slower inside a loop on CPU, and a graph of many steps compiles slowly
 
@@ -32,23 +31,21 @@ class Adversary:
 
 
 def examples(adversary: Adversary, key: jax.Array, params: Any, batch_stats: Any, image: jax.Array, label: jax.Array, *, model: nn.Module,
-             mean: Any, std: Any, dtype: Any, hosts: int = 1) -> jax.Array:
+             mean: Any, std: Any, dtype: Any) -> jax.Array:
     """The images as pixels 0..255, changed so that the softmax loss grows; float32, of the shape of `image`.
 
     The network is attacked as it is in evaluation, by running batch statistics and without dropout (`assumed`). No gradient goes through
     the attack.
 
     Args:
-      key: of the random starts, which belong to positions of the global batch (`mixing.positions`).
+      key: of the random starts, which belong to positions of the global batch.
       image: uint8 (n, h, w, c), after the views; label: int32 (n,).
       mean, std, dtype: as in `step.train_step`.
-      hosts: see `mixing.positions`.
     """
     params, batch_stats = jax.lax.stop_gradient((params, batch_stats))
     target = Target({'params': params, 'batch_stats': batch_stats}, mean, std, model, dtype=dtype)
     images, radius = image.astype(jnp.float32) / 255, budget.limit(adversary.epsilon)
-    draws = jax.random.uniform(key, images.shape, images.dtype, -1, 1)[mixing.positions(len(images), hosts)]
-    start = budget.within(images, images + radius * draws, radius, 'linf')
+    start = budget.random_start(key, images, radius, 'linf')
     climb = functools.partial(gradient.ascend, target, images, labels=label, epsilon=radius, step=adversary.step)
     found = jax.lax.fori_loop(0, adversary.steps, lambda _, now: climb(now=now), start, unroll=adversary.steps <= _UNROLLED)
     return 255 * found

@@ -21,10 +21,10 @@ SOME = Adversary(4 / 255, 3, 2 / 255)
 
 
 @functools.cache
-def made(hosts=1):
+def made():
     state, rows = start(), batch(0)
     find = jax.jit(functools.partial(adversarial.examples, SOME, model=FIXED['model'], mean=FIXED['mean'], std=FIXED['std'],
-                                     dtype=jnp.float32, hosts=hosts))
+                                     dtype=jnp.float32))
     return np.asarray(find(jax.random.key(3), state.params, state.batch_stats, rows['image'], rows['label'])), state, rows
 
 
@@ -36,15 +36,6 @@ def test_examples_stay_within_the_budget_and_raise_the_loss():
     before, after = (losses.softmax(targets.logits(net, np.float32(x) / 255), rows['label']).mean() for x in (rows['image'], found))
     plain = gradient.pgd(net, rows['image'] / np.float32(255), rows['label'], 4 / 255, step=2 / 255, steps=3)
     assert after > before + 0.8 * (losses.softmax(targets.logits(net, plain), rows['label']).mean() - before) > before
-
-
-def test_starts_belong_to_positions_of_the_global_batch():
-    _, state, rows = made()
-    order = np.arange(16).reshape(8, 2).T.ravel()  # as two hosts hold it
-    find = jax.jit(functools.partial(adversarial.examples, SOME, model=FIXED['model'], mean=FIXED['mean'], std=FIXED['std'],
-                                     dtype=jnp.float32, hosts=2))
-    found = find(jax.random.key(3), state.params, state.batch_stats, rows['image'][order], rows['label'][order])
-    np.testing.assert_allclose(np.asarray(found), made()[0][order], atol=1e-3)
 
 
 def test_a_step_trains_on_the_examples():
