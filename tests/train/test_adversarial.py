@@ -1,4 +1,4 @@
-"""Adversarial training as a part of the step: what it attacks, within which budget, and that hosts and devices change nothing."""
+"""Adversarial training as a part of the step: what it attacks, within which budget, and that devices change nothing."""
 import functools
 
 import jax
