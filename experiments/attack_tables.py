@@ -34,9 +34,9 @@ def sure(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shown_budget(epsilon: float) -> str:
-    """'8/255' where it is a whole number of grey levels, else a short decimal number."""
+    """'8/255' where it is a small whole number of grey levels, else a short decimal number."""
     levels = epsilon * 255
-    return f'{round(levels)}/255' if epsilon and abs(levels - round(levels)) < 1e-6 and levels < 255 else f'{epsilon:.3g}'
+    return f'{round(levels)}/255' if epsilon and abs(levels - round(levels)) < 1e-6 and levels < 33 else f'{epsilon:.3g}'
 
 
 def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table]:

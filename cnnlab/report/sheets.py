@@ -75,7 +75,7 @@ def changes(rows: Sequence[Change]) -> Figure:
         change = np.asarray(row.after, float) - np.asarray(row.before, float)
         largest = np.abs(change).max()
         factor = 0.5 / largest if largest > 0 else 1.0
-        size = f'{255 * largest:.2g} of 255 at most, l2 {np.sqrt(np.square(change).sum()):.2g}'
+        size = f'{255 * largest:.3g} of 255 at most, l2 {np.sqrt(np.square(change).sum()):.3g}'
         drawn.append([Tile(row.before, row.caption), Tile(0.5 + factor * change, f'magnified {factor:,.3g} times; {size}'),
                       Tile(row.after, row.changed)])
     return sheet(drawn, ('image', 'change', 'changed image'))

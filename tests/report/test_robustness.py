@@ -47,7 +47,7 @@ def test_a_change_is_magnified_to_the_whole_scale():
     image, change, changed = figure.axes
     shown = np.asarray(change.images[0].get_array())
     assert shown[0, 0, 0] == pytest.approx(1) and shown[1, 1, 0] == pytest.approx(0.25) and shown[2, 2, 0] == 0.5
-    assert change.get_xlabel().startswith('magnified 50 times; 2.6 of 255')
+    assert change.get_xlabel().startswith('magnified 50 times; 2.55 of 255')
     assert (image.get_xlabel(), changed.get_xlabel()) == ('a cat 90%', 'a dog 80%')
     assert len(sheets.changes([sheets.Change(before, before, '', '')]).axes) == 3  # nothing changed
 
