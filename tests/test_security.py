@@ -32,8 +32,10 @@ ATTRIBUTES = {
     'tempfile': {'mktemp'},
 }
 METHODS = {'extractall', 'extract'}  # of archives: they write where a member's name says
-# The reader of torch's files, whose unpickler rebuilds tensors and refuses every other name (tests/weights/test_read.py).
-ALLOWED = {('cnnlab/weights/tensors.py', 'pickle'), ('cnnlab/weights/torch_file.py', 'pickle'), ('cnnlab/weights/read.py', 'pickle')}
+# The reader of torch's files, whose unpickler rebuilds tensors and refuses every other name (tests/weights/test_read.py); and
+# `visual.features.extract`, which is of no archive.
+ALLOWED = {('cnnlab/weights/tensors.py', 'pickle'), ('cnnlab/weights/torch_file.py', 'pickle'), ('cnnlab/weights/read.py', 'pickle'),
+           ('experiments/explanations.py', 'features.extract')}
 
 
 def findings(source):
