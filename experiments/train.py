@@ -3,6 +3,7 @@
     python -m experiments.train --recipe=resnet20_cifar10 --data_dir=... --workdir=runs/r20
     python -m experiments.train --recipe=resnet50_goyal --dry_run             # the whole plan; the data need not be there
     python -m experiments.train --recipe=digits --workdir=runs/digits --set "duration=5 epochs" --set seed=1
+    python -m experiments.train --recipe=digits --restarts=5 --workdir=runs/best_of_5     # the seed that validates best
 
 docs/recipes.md lists the recipes. Started again with the same --workdir, a run goes on from the newest checkpoint. The last line says what
 the last state scores.
@@ -18,7 +19,7 @@ from cnnlab.recipes.stated import UNSTATED, Stated
 from cnnlab.report import plots, schedule
 from cnnlab.report.numbers import show
 from cnnlab.report.table import Column, Table
-from cnnlab.train import loop, plan
+from cnnlab.train import loop, plan, restarts
 from cnnlab.train.plan import Plan
 from experiments import common
 
@@ -27,6 +28,8 @@ _DRY_RUN = flags.DEFINE_bool('dry_run', False, 'Print the plan instead: the reci
                              'time. Data that is not there is made.')
 _MEASURE = flags.DEFINE_integer('measure', 10, 'Train steps that --dry_run times, on a batch that this machine does in seconds; 0: none.',
                                 lower_bound=0)
+_RESTARTS = flags.DEFINE_integer('restarts', 1, 'Train so many seeds, each in --workdir/seed<n>, and report the one that validates best.',
+                                 lower_bound=1)
 _WIDTH = 60  # characters of the schedule's line
 
 
@@ -37,7 +40,10 @@ def main(_):
     if _DRY_RUN.value:
         _print_plan(stated, recipe)
         return
-    result = loop.run(recipe, **common.arguments())
+    if _RESTARTS.value > 1:
+        result = restarts.best_of(recipe, _RESTARTS.value, **common.arguments())
+    else:
+        result = loop.run(recipe, **common.arguments())
     for split, found in result.final.items():
         print(f'{split}: top-1 {found["top1"]:.2%}, top-5 {found["top5"]:.2%}, loss {found["loss"]:.4f} on {found["n"]:,} images')
     print(f'{result.steps:,} steps, {result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s; see {result.directory}')

@@ -26,4 +26,4 @@ class Average:
         moved = (1 - self.decay) if self.decay is not None else 1 / jnp.maximum(number, 1).astype(float)
         share = jnp.where(step % self.every == 0, moved, 0.0)
         share = jnp.where(step <= self.start, 1.0, share)
-        return jax.tree.map(lambda a, b: a + share.astype(a.dtype) * (b - a), average, now)
+        return jax.tree.map(lambda a, b: share.astype(a.dtype) * b + (1 - share).astype(a.dtype) * a, average, now)

@@ -1,8 +1,8 @@
 """Batch statistics of a trained network over many training images, in place of the running averages of training.
 
 He et al. released their ResNets with such statistics (facts.md, table 1d), and a mean of networks (SWA) has none of its own. Each batch
-is normalised by itself as in training; a channel's variance over all images is the mean of its variances within batches plus the variance of
-its means, which is exact.
+is normalised by itself as in training; the variance of a channel over all images is the mean of its variances within batches plus the
+variance of its means, which is exact.
 """
 import dataclasses
 from collections.abc import Callable, Iterable

@@ -165,6 +165,9 @@ def _check(recipe: Recipe, data: dict[str, Source], mesh: Mesh, norm: BatchNormS
         near = ' or '.join(str(b) for b in (below, below + parts) if b > 0)
         raise ValueError(f'a batch of {recipe.batch} images does not divide into {recipe.accumulate} parts over {mesh.size} devices'
                          + (f'; the nearest that do are {near}' if recipe.accumulate >= 1 else ''))
+    part = recipe.batch // recipe.accumulate
+    if recipe.norm_span is not None and (recipe.norm_span < 1 or part % recipe.norm_span):
+        raise ValueError(f'norm_span {recipe.norm_span} does not divide the {part} images that go through the network at once')
     if 'validation' not in data:
         for field, used in (('schedule=plateau', recipe.schedule == 'plateau'), ('stop_patience', recipe.stop_patience)):
             if used:

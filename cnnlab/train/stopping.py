@@ -5,7 +5,7 @@ import numpy as np
 
 def remember(control: dict[str, jax.Array], top1: float, step: int) -> dict[str, np.ndarray]:
     """What decides about the run, after an evaluation on the validation images at `step`: a score counts as better if it is higher."""
-    better = top1 > float(control['best'])
+    better = np.float32(top1) > np.float32(control['best'])  # as it is kept, so that an equal score is not a better one
     new = {'best': np.float32(top1), 'best_step': np.int32(step)} if better else {k: np.asarray(control[k]) for k in ('best', 'best_step')}
     if 'stale' in control:
         new['stale'] = np.int32(0 if better else int(control['stale']) + 1)

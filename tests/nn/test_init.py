@@ -81,3 +81,28 @@ def test_equal_weights_never_break_the_symmetry_between_units():
         w = w - 0.1 * jax.grad(loss)(w)
     assert float(jnp.abs(w - w[:, :1]).max()) == 0
     assert float(jnp.abs(w - 0.1).max()) > 0.01
+
+
+@pytest.mark.parametrize(('text', 'same'), [
+    ('he', init.he()), ('gaussian(0.3)', init.gaussian(0.3)), ("he('fan_out', 'uniform')", init.he('fan_out', 'uniform')),
+    ('lecun1998', init.lecun1998), (' orthogonal( 2 ) ', init.orthogonal(2.0)), ('constant(0.1)', init.constant(0.1))])
+def test_initialisers_by_name(text, same):
+    np.testing.assert_array_equal(draw(init.by_name(text), DENSE), draw(same, DENSE))
+
+
+@pytest.mark.parametrize(('text', 'sentence'), [
+    ('xaver', "no initialiser named 'xaver'; did you mean xavier"), ('gaussian(1, 2)', 'gaussian takes no such arguments'),
+    ('constant', 'constant takes no such arguments'), ('gaussian(0.01', 'is no initialiser; write a name'),
+    ('gaussian(open("x"))', 'gaussian takes no such arguments')])
+def test_an_initialiser_that_cannot_be_read_is_one_sentence(text, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        init.by_name(text)
+
+
+def test_kernels_are_drawn_anew_each_by_a_key_of_its_own():
+    params = {'a': {'kernel': jnp.ones((4, 4)), 'bias': jnp.ones(4)}, 'b': {'kernel': jnp.ones((4, 4))}}
+    found = init.redrawn(params, init.gaussian(1.0), jax.random.key(0))
+    np.testing.assert_array_equal(found['a']['bias'], 1)
+    assert not np.array_equal(found['a']['kernel'], found['b']['kernel'])
+    again = init.redrawn({'b': params['b']}, init.gaussian(1.0), jax.random.key(0))
+    np.testing.assert_array_equal(found['b']['kernel'], again['b']['kernel'])  # whatever other layers there are

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cnnlab.nn.layers import LRN, BatchNorm, BatchNormSettings, GroupNorm, LayerNorm, batch_norm_settings
+from cnnlab.nn.norms import check_frozen
 
 
 def variables(case, statistics=False):
@@ -131,3 +132,32 @@ def test_norms_keep_bfloat16_with_float32_parameters(layer):
     v = jax.eval_shape(lambda x: layer.init(jax.random.key(0), x), x)
     assert all(a.dtype == jnp.float32 for a in jax.tree.leaves(v))
     assert jax.eval_shape(layer.apply, v, x).dtype == jnp.bfloat16
+
+
+def test_settings_replace_momentum_and_epsilon_of_every_layer():
+    x, v = spans()
+    with batch_norm_settings(BatchNormSettings(momentum=0.5, eps=0.1)):
+        found = train(BatchNorm(), v, x)
+        evaluated = BatchNorm().apply(v, x, False)
+    wanted = train(BatchNorm(momentum=0.5, eps=0.1), v, x)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(evaluated, BatchNorm(eps=0.1).apply(v, x, False))
+    assert np.abs(found[0] - train(BatchNorm(), v, x)[0]).max() > 1e-3
+
+
+def test_a_frozen_layer_in_training_is_one_in_evaluation():
+    x, _ = spans()
+    v = {'params': {'scale': jnp.full(4, 2.0), 'bias': jnp.ones(4)}, 'batch_stats': {'mean': jnp.full(4, 0.5), 'var': jnp.full(4, 3.0)}}
+    with batch_norm_settings(BatchNormSettings(frozen=('.*',))):
+        y, moved = train(BatchNorm(), v, x)
+    np.testing.assert_allclose(y, BatchNorm().apply(v, x, False), rtol=1e-6)
+    np.testing.assert_array_equal(moved['mean'], v['batch_stats']['mean'])
+
+
+def test_patterns_of_frozen_layers_that_match_none_are_named():
+    stats = {'stem': {'norm': {'mean': 0, 'var': 0}}, 'head': {'norm': {'mean': 0, 'var': 0}}}
+    check_frozen(BatchNormSettings(frozen=('^stem', 'norm$')), stats)
+    sentence = r"\['\^stam', 'mean'\] of frozen batch norm match no layer; .* are head/norm, stem/norm \(2 in all\)"
+    with pytest.raises(ValueError, match=sentence):
+        check_frozen(BatchNormSettings(frozen=('^stam', 'mean', 'stem')), stats)

@@ -1,0 +1,106 @@
+"""What initialisation does to the activations of a deep net: the lectures' table of ten layers of 500 units (curriculum.md).
+
+    python -m experiments.init_statistics --workdir=out       # writes out/init_statistics.png, prints the table; seconds
+
+Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh layers have the standard deviations 1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29,
+0.27, 0.25, 0.24, 0.23 of the lectures; under N(0, 0.01^2) they vanish; under N(0, 1) nearly every tanh is saturated at -1 or 1. ReLU halves
+the variance of a layer, so Xavier lets it vanish slowly, and He's variance 2 / fan-in does not. Batch norm makes all of them alike.
+"""
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+from flax import linen as nn
+
+from cnnlab.nn import init
+from cnnlab.nn.layers import Act, BatchNorm, Dense
+from cnnlab.report import plots, style
+from cnnlab.report.table import Column, Table
+from cnnlab.train import workdir
+from experiments import common
+
+_LAYERS = flags.DEFINE_integer('layers', 10, 'Hidden layers.', lower_bound=1)
+_UNITS = flags.DEFINE_integer('units', 500, 'Units of each layer, and numbers of each input.', lower_bound=2)
+_INPUTS = flags.DEFINE_integer('inputs', 1000, 'Inputs, drawn from N(0, 1).', lower_bound=2)
+_SEED = flags.DEFINE_integer('seed', 0, 'Of the weights and the inputs.', lower_bound=0)
+
+ACTIVATIONS = {'tanh': jnp.tanh, 'ReLU': nn.relu}
+INITIALISERS = {'small: N(0, 0.01²)': init.gaussian(0.01), 'large: N(0, 1)': init.gaussian(1.0), 'Xavier': init.xavier_fan_in(),
+                'He': init.he()}
+
+
+class DeepNet(nn.Module):
+    """`layers` times a dense layer, batch norm where `norm`, and the activation. Returns the activations of every layer, input first."""
+    layers: int
+    act: str
+    initialiser: str
+    norm: bool
+
+    @nn.compact
+    def __call__(self, x):  # (n, units) -> layers + 1 arrays (n, units)
+        out, units = [x], x.shape[-1]
+        for i in range(1, self.layers + 1):
+            x = Dense(units, bias=False, kernel_init=INITIALISERS[self.initialiser], name=f'dense{i}')(x)
+            if self.norm:
+                x = BatchNorm(name=f'norm{i}')(x, True)
+            x = Act(ACTIVATIONS[self.act], name=f'act{i}')(x)
+            out.append(x)
+        return out
+
+
+def activations(net: DeepNet, units: int, inputs: int, seed: int) -> list[np.ndarray]:
+    """The activations of every layer of one draw of the weights, float32 (inputs, units), on unit Gaussian input; input first."""
+    @jax.jit
+    def run(key):
+        data, weights = jax.random.split(key)
+        x = jax.random.normal(data, (inputs, units))
+        return net.apply(net.init(weights, x), x, mutable=['batch_stats'])[0]
+    return [np.asarray(a) for a in run(jax.random.key(seed))]
+
+
+def table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
+    """Standard deviations by layer, a row for each net, and the share of units of the last layer that are saturated or dead."""
+    layers = len(next(iter(found.values())))
+    columns = [Column('activation'), Column('initialisation'), Column('batch norm'),
+               *(Column('input' if i == 0 else f'layer {i}', 'number', decimals=2) for i in range(layers)),
+               Column('last layer |x| > 0.99', 'percent'), Column('dead units', 'percent')]
+    rows = [(net.act, net.initialiser, 'yes' if net.norm else 'no', *(float(a.std()) for a in values),
+             float((np.abs(values[-1]) > 0.99).mean()) if net.act == 'tanh' else None,
+             float((values[-1] <= 0).all(0).mean()) if net.act == 'ReLU' else None) for net, values in found.items()]
+    return Table(columns, rows, 'Standard deviation of the activations, layer by layer',
+                 'A dead unit gives 0 for every input; a saturated tanh lies beyond 0.99 either way.')
+
+
+def histograms(found: dict[DeepNet, list[np.ndarray]]) -> plots.Figure:
+    """A row of small histograms for each net, the input at the left; each counts over its own range, whose ends are written below it."""
+    layers = len(next(iter(found.values())))
+    made = style.figure(1.05 * layers + 2, 0.95 * len(found) + 0.4)
+    grid = made.subplots(len(found), layers, squeeze=False)
+    for row, (net, values) in zip(grid, found.items(), strict=True):
+        for i, (axes, a) in enumerate(zip(row, values, strict=True)):
+            bound = 1.0 if net.act == 'tanh' and i else float(np.abs(a).max()) or 1.0
+            axes.hist(a.ravel(), bins=30, range=(-bound if net.act == 'tanh' or i == 0 else 0, bound), color=style.colour(i > 0))
+            axes.set_yticks([])
+            axes.set_xticks(axes.get_xlim(), [f'{x:.2g}' for x in (-bound if net.act == 'tanh' or i == 0 else 0, bound)], fontsize=5)
+            axes.spines[['top', 'right', 'left']].set_visible(False)
+            if row is grid[0]:
+                axes.set_title('input' if i == 0 else f'layer {i}', fontsize=8, color=style.INK)
+        row[0].set_ylabel(f'{net.act}, {net.initialiser.partition(":")[0]}' + ('\nbatch norm' if net.norm else ''), fontsize=7, rotation=0,
+                          ha='right', va='center', color=style.INK)
+    return made
+
+
+def main(_):
+    """Prints the table and writes the histograms."""
+    nets = [DeepNet(_LAYERS.value, act, kind, norm) for act in ACTIVATIONS for kind in INITIALISERS for norm in (False, True)]
+    found = {net: activations(net, _UNITS.value, _INPUTS.value, _SEED.value) for net in nets}
+    print(table(found).to_text(), end='')
+    path = workdir.writable(common.workdir()) / 'init_statistics.png'
+    plots.save(histograms(found), pathlib.Path(path))
+    print(f'wrote {path}')
+
+
+if __name__ == '__main__':
+    common.start(main)

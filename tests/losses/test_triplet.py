@@ -1,0 +1,40 @@
+"""The triplet loss with the hardest triplets of a batch, against a loop over all of them."""
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnlab.losses import triplet
+
+
+def by_loop(embeddings, labels, margin):
+    """float (n,), every anchor's largest distance to a like and smallest to an unlike."""
+    out = np.zeros(len(labels))
+    for a in range(len(labels)):
+        apart = np.linalg.norm(embeddings - embeddings[a], axis=1)
+        likes = [apart[i] for i in range(len(labels)) if i != a and labels[i] == labels[a]]
+        unlikes = [apart[i] for i in range(len(labels)) if labels[i] != labels[a]]
+        if likes and unlikes:
+            out[a] = max(0, max(likes) - min(unlikes) + margin)
+    return out
+
+
+def test_it_takes_the_hardest_of_all_triplets():
+    rng = np.random.default_rng(0)
+    embeddings, labels = rng.normal(size=(12, 5)).astype(np.float32), rng.integers(0, 4, 12)
+    labels[0] = 9  # alone in its class
+    found = triplet.batch_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)
+    np.testing.assert_allclose(found, by_loop(embeddings, labels, 0.5), atol=1e-5)
+    assert found[0] == 0 and (np.asarray(found[1:]) > 0).any()
+
+
+def test_separated_classes_lose_nothing_and_one_class_has_no_triplets():
+    points, labels = jnp.asarray([[0.0, 0], [0, 0.1], [5, 5], [5, 5.1]]), jnp.asarray([0, 0, 1, 1])
+    np.testing.assert_array_equal(triplet.batch_hard(points, labels), 0)
+    np.testing.assert_array_equal(triplet.batch_hard(points, jnp.zeros(4, int)), 0)
+
+
+@pytest.mark.parametrize('labels', [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 2, 3]])
+def test_its_gradient_is_finite_where_points_coincide_or_triplets_lack(labels):
+    gradient = jax.grad(lambda x: triplet.batch_hard(x, jnp.asarray(labels)).sum())(jnp.zeros((4, 3)))
+    assert np.isfinite(gradient).all()
