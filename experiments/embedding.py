@@ -3,9 +3,10 @@
     python -m experiments.embedding --workdir=out                                                 # digits; under a minute on two cores
     python -m experiments.embedding --dataset=mnist --data_dir=... --steps=1500 --workdir=out
 
-Any network of the zoo gives the embedding: its outputs, scaled to length one. Batches hold several images of every class and the loss takes
-the hardest triplets of each (Hermans, Beyer & Leibe 2017, arXiv:1703.07737). Printed is recall@1 on the test images: of the pixels, of the
-network before training and of the trained one. out/embedding.png shows the test images' first two principal components before and after.
+Any network of the zoo gives the embedding: its outputs, scaled to length one; images are distorted as in a comparison. Batches hold
+several images of every class and the loss takes the hardest triplets of each (Hermans, Beyer & Leibe 2017, arXiv:1703.07737). Printed is
+recall@1 on the test images: of the pixels, of the network before training and of the trained one. out/embedding.png shows the test images'
+first two principal components before and after.
 """
 import functools
 
@@ -17,9 +18,10 @@ from flax import linen as nn
 from sklearn.decomposition import PCA
 
 from cnnlab import losses
-from cnnlab.data import normalise, sources
+from cnnlab.data import normalise, parse, sources, stream
 from cnnlab.models import registry
 from cnnlab.optim import rules, schedules
+from cnnlab.recipes import baseline
 from cnnlab.report import plots, style
 from cnnlab.train import embedding, workdir
 from cnnlab.train import step as steps
@@ -55,6 +57,11 @@ def arrays(split: str) -> tuple[sources.Source, np.ndarray, np.ndarray]:
     return source, np.stack([e['image'] for e in source.__getitems__(range(len(source)))]), source.labels()
 
 
+def distorted(view, images: np.ndarray, draws: stream.Draws, first: int) -> np.ndarray:
+    """A training view of each image, by the random numbers that belong to positions `first`, `first` + 1, ..."""
+    return np.stack([view(image, draws.at(first + i)) for i, image in enumerate(images)])
+
+
 def embedder(model: nn.Module, mean: np.ndarray, std: np.ndarray):
     """(state, images uint8 (n, h, w, c)) -> embeddings float32 (n, d), in parts of 1,000 images."""
     @jax.jit
@@ -84,17 +91,22 @@ def main(_):
     path = workdir.writable(common.workdir())
     (source, images, labels), (test, test_images, test_labels) = arrays('train'), arrays('test')
     embedding.batch_of_classes(labels, 0, 0, _CLASSES.value, _IMAGES.value)  # what cannot be says so now
+    size = source.image_shape[:2]
+    recipe = baseline.recipe(_MODEL.value, _DATASET.value, size, size)
+    view, train_view, draws = parse.parse(*recipe.view), parse.parse(*recipe.augment, *recipe.view), stream.Draws(_SEED.value)
+    test_images = distorted(view, test_images, draws, 0)
     mean, std = normalise.statistics(source, 'channel')
     model = registry.create(_MODEL.value, num_classes=_DIMENSIONS.value)
     tx = rules.build('adam', schedules.build('cosine', _RATE.value, _STEPS.value))
-    state = jax.jit(functools.partial(init_state, model, tx, image=jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)))(
+    state = jax.jit(functools.partial(init_state, model, tx, image=jax.ShapeDtypeStruct((1, *test_images.shape[1:]), jnp.float32)))(
         np.uint32(_SEED.value))
     embed = embedder(model, mean, std)
     before = embed(state, test_images)
     step = jax.jit(functools.partial(steps.train_step, model=model, tx=tx, loss=triplets, mean=mean, std=std), donate_argnums=0)
     for t in range(_STEPS.value):
         chosen = embedding.batch_of_classes(labels, _SEED.value, t, _CLASSES.value, _IMAGES.value)
-        state, found = step(state, {'image': images[chosen], 'label': labels[chosen]}, np.uint32(_SEED.value))
+        batch = {'image': distorted(train_view, images[chosen], draws, t * len(chosen)), 'label': labels[chosen]}
+        state, found = step(state, batch, np.uint32(_SEED.value))
         if t % max(_STEPS.value // 5, 1) == 0 or t == _STEPS.value - 1:
             print(f'step {t + 1:,} of {_STEPS.value:,}: loss {float(found["loss"]):.4f}')
     after = embed(state, test_images)

@@ -1,6 +1,6 @@
 """What initialisation does to the activations of a deep net: the lectures' table of ten layers of 500 units (curriculum.md).
 
-    python -m experiments.init_statistics --workdir=out       # writes out/init_statistics.png, prints the table; seconds
+    python -m experiments.init_statistics --workdir=out       # writes out/init_statistics.png, prints the table; about 15 s
 
 Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh layers have the standard deviations 1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29,
 0.27, 0.25, 0.24, 0.23 of the lectures; under N(0, 0.01^2) they vanish; under N(0, 1) nearly every tanh is saturated at -1 or 1. ReLU halves
@@ -52,21 +52,23 @@ class DeepNet(nn.Module):
 
 def activations(net: DeepNet, units: int, inputs: int, seed: int) -> list[np.ndarray]:
     """The activations of every layer of one draw of the weights, float32 (inputs, units), on unit Gaussian input; input first."""
-    @jax.jit
-    def run(key):
-        data, weights = jax.random.split(key)
-        x = jax.random.normal(data, (inputs, units))
-        return net.apply(net.init(weights, x), x, mutable=['batch_stats'])[0]
-    return [np.asarray(a) for a in run(jax.random.key(seed))]
+    data, weights = jax.random.split(jax.random.key(seed))
+    x = jax.random.normal(data, (inputs, units))
+    return [np.asarray(a) for a in net.apply(net.init(weights, x), x, mutable=['batch_stats'])[0]]
+
+
+def shown(x: float) -> str:
+    """Two decimals as in the lectures, a power of ten for what vanishes or explodes."""
+    return f'{x:.2f}' if 0.005 <= x < 1000 else f'{x:.0e}'
 
 
 def table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
     """Standard deviations by layer, a row for each net, and the share of units of the last layer that are saturated or dead."""
     layers = len(next(iter(found.values())))
     columns = [Column('activation'), Column('initialisation'), Column('batch norm'),
-               *(Column('input' if i == 0 else f'layer {i}', 'number', decimals=2) for i in range(layers)),
+               *(Column('input' if i == 0 else f'layer {i}', align='right') for i in range(layers)),
                Column('last layer |x| > 0.99', 'percent'), Column('dead units', 'percent')]
-    rows = [(net.act, net.initialiser, 'yes' if net.norm else 'no', *(float(a.std()) for a in values),
+    rows = [(net.act, net.initialiser, 'yes' if net.norm else 'no', *(shown(a.std()) for a in values),
              float((np.abs(values[-1]) > 0.99).mean()) if net.act == 'tanh' else None,
              float((values[-1] <= 0).all(0).mean()) if net.act == 'ReLU' else None) for net, values in found.items()]
     return Table(columns, rows, 'Standard deviation of the activations, layer by layer',
@@ -78,15 +80,16 @@ def histograms(found: dict[DeepNet, list[np.ndarray]]) -> plots.Figure:
     layers = len(next(iter(found.values())))
     made = style.figure(1.05 * layers + 2, 0.95 * len(found) + 0.4)
     grid = made.subplots(len(found), layers, squeeze=False)
+    for i, axes in enumerate(grid[0]):
+        axes.set_title('input' if i == 0 else f'layer {i}', fontsize=8, color=style.INK)
     for row, (net, values) in zip(grid, found.items(), strict=True):
         for i, (axes, a) in enumerate(zip(row, values, strict=True)):
-            bound = 1.0 if net.act == 'tanh' and i else float(np.abs(a).max()) or 1.0
-            axes.hist(a.ravel(), bins=30, range=(-bound if net.act == 'tanh' or i == 0 else 0, bound), color=style.colour(i > 0))
+            high = 1.0 if net.act == 'tanh' and i else float(np.abs(a).max()) or 1.0
+            low = -high if net.act == 'tanh' or i == 0 else 0.0
+            axes.stairs(*np.histogram(a, 30, (low, high)), fill=True, color=style.colour(i > 0))
             axes.set_yticks([])
-            axes.set_xticks(axes.get_xlim(), [f'{x:.2g}' for x in (-bound if net.act == 'tanh' or i == 0 else 0, bound)], fontsize=5)
+            axes.set_xticks((low, high), (f'{low:.2g}', f'{high:.2g}'), fontsize=5)
             axes.spines[['top', 'right', 'left']].set_visible(False)
-            if row is grid[0]:
-                axes.set_title('input' if i == 0 else f'layer {i}', fontsize=8, color=style.INK)
         row[0].set_ylabel(f'{net.act}, {net.initialiser.partition(":")[0]}' + ('\nbatch norm' if net.norm else ''), fontsize=7, rotation=0,
                           ha='right', va='center', color=style.INK)
     return made

@@ -112,8 +112,11 @@ def freezing(patterns: Sequence[str], inner: optax.GradientTransformation) -> op
     """`inner`, except that leaves whose path matches one of `patterns` never change and have no state.
 
     Raises:
-      ValueError (when the state is made): a pattern matches no leaf.
+      ValueError (when the state is made): a pattern matches no leaf, or they match all.
     """
     def labels(params):
-        return jax.tree.map(lambda frozen: 'frozen' if frozen else 'trained', tree.mask(params, patterns))
+        found = jax.tree.map(lambda frozen: 'frozen' if frozen else 'trained', tree.mask(params, patterns))
+        if 'trained' not in jax.tree.leaves(found):
+            raise ValueError(f'the patterns {list(patterns)} of frozen parameters match all of them; nothing is left to train')
+        return found
     return optax.partition({'trained': inner, 'frozen': optax.set_to_zero()}, labels)

@@ -11,7 +11,7 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from cnnlab import losses, names, tree
+from cnnlab import losses, names
 from cnnlab.data import balance, normalise, parse, select, sources
 from cnnlab.data.source import Source
 from cnnlab.data.stream import Stages
@@ -180,8 +180,6 @@ def _check(recipe: Recipe, data: dict[str, Source], mesh: Mesh, norm: BatchNormS
     if recipe.average == 'swa' and shapes.batch_stats and not exact:
         raise ValueError("average=swa needs the batch statistics of the mean network, as in norm_exact='1 epochs'")
     check_frozen(norm, shapes.batch_stats)
-    if recipe.frozen and all(jax.tree.leaves(tree.mask(shapes.params, recipe.frozen))):
-        raise ValueError(f'the patterns {recipe.frozen} of frozen parameters match all of them; nothing is left to train')
 
 
 def _train_view(recipe: Recipe, train: Source, model: nn.Module, image: jax.ShapeDtypeStruct, shapes: states.TrainState) -> View | Stages:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-FILE = pathlib.Path(importlib.util.find_spec('timm').origin).parent / 'loss/binary_cross_entropy.py'  # alone: timm itself imports all its nets
+# This file alone: timm itself imports all its networks.
+FILE = pathlib.Path(importlib.util.find_spec('timm').origin).parent / 'loss/binary_cross_entropy.py'
 SPEC = importlib.util.spec_from_file_location('binary_cross_entropy', FILE)
 timm = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(timm)

@@ -95,6 +95,7 @@ def test_everything_at_once_goes_on_bit_for_bit(tmp_path, drop_net):
     assert all(np.array_equal(a, b) for a, b in zip(*frozen, strict=True))
 
 
+@pytest.mark.slow
 def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path):
     recipe = tiny(duration='2 steps', seed=3, evaluate_every='2 steps', batch=16)
     best = restarts.best_of(recipe, 2, tmp_path / 'runs', quiet=True)
