@@ -68,7 +68,7 @@ def focal(logits: jax.Array, labels: jax.Array, alpha: float = 0.25, gamma: floa
 
     Terms of the true class weigh alpha, others 1 - alpha: Lin et al. 2017, arXiv:1708.02002, whose values are the defaults.
     """
-    return optax.sigmoid_focal_loss(logits, shares(logits, labels), alpha, gamma).sum(-1)
+    return optax.sigmoid_focal_loss(logits, shares(logits, labels), alpha=alpha, gamma=gamma).sum(-1)
 
 
 def sum_of_squares(logits: jax.Array, labels: jax.Array) -> jax.Array:

@@ -56,6 +56,7 @@ def close(a, b, atol=1e-6):
         np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
 
+@pytest.mark.slow
 def test_accumulation_is_a_span_of_a_parts_size():
     """Four parts, each normalised by itself, and one move of the running statistics by their mean: a norm_span of 4 images."""
     order = np.arange(N).reshape(4, 4).T.ravel()
@@ -73,6 +74,7 @@ def test_a_step_with_accumulation_is_one_update():
     assert int(state.step) == 1 and counts == [1]
 
 
+@pytest.mark.slow
 def test_accumulation_on_eight_devices_equals_one():
     batch = {k: np.concatenate([v, v]) for k, v in BATCH.items()}
     (one, a), (eight, b) = (run(batch, accumulate=4, devices=d) for d in (1, 8))
@@ -128,6 +130,7 @@ def test_auxiliary_heads_add_their_share_of_the_loss():
     assert float(found['top1']) == pytest.approx(float((heads[0].argmax(1) == BATCH['label']).mean()))
 
 
+@pytest.mark.slow
 def test_mixed_labels_reach_the_loss_as_shares():
     """Binary cross-entropy with a threshold under both shares counts both classes in full, which no mean of two losses does."""
     loss = functools.partial(losses.binary_cross_entropy, threshold=0.0)
