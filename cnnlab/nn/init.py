@@ -66,7 +66,7 @@ def orthogonal(scale: float = 1.0) -> Initializer:
 
 NAMED: dict[str, Callable[..., Initializer]] = {
     'constant': constant, 'gaussian': gaussian, 'xavier': xavier, 'xavier_fan_in': xavier_fan_in, 'he': he, 'lecun1998': lambda: lecun1998,
-    'orthogonal': orthogonal}
+    'orthogonal': orthogonal, 'uniform_fan_in': lambda: uniform_fan_in}
 
 
 def by_name(text: str) -> Initializer:

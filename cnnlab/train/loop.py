@@ -309,7 +309,7 @@ class _Run:
         job = self.job
         n = self.recipe.steps(self.recipe.norm_exact, len(job.data['train']))
         if n:
-            batches = self._batches(0)
+            batches = self._batches(max(job.total - n, 0))  # the last ones, whose images have their final size
             state = exact_norm.recomputed(job.moments_step, self.state, (meshes.split(next(batches), job.mesh) for _ in range(n)))
             getattr(batches, 'close', lambda: None)()
             self.state = meshes.placed(state, job.placement)

@@ -62,7 +62,7 @@ PARAMS = {'conv': {'kernel': np.full((3, 3, 1, 2), 0.5, np.float32), 'bias': np.
 
 def update(**fields):
     """What one update by a gradient of ones adds to each parameter."""
-    tx = training.optimiser(stated(**{'optimiser': 'sgd', 'schedule': 'constant', **fields}), optax.constant_schedule(0.1))
+    tx = training.optimiser(stated(**{'optimiser': 'sgd', 'schedule': 'constant', **fields}), optax.constant_schedule(0.1), EXAMPLES)
     return tx.update(jax.tree.map(np.ones_like, PARAMS), tx.init(PARAMS), PARAMS)[0]
 
 
