@@ -14,7 +14,7 @@ from cnnlab.losses.classification import (
     weighted,
 )
 from cnnlab.losses.penalties import l1, l2
-from cnnlab.losses.triplet import batch_hard
+from cnnlab.losses.triplet import batch_hard, semi_hard
 
 __all__ = ['LOSSES', 'SMOOTHED', 'Loss', 'batch_hard', 'binary_cross_entropy', 'by_name', 'focal', 'hinge', 'l1', 'l2', 'rbf_map',
-           'softmax', 'squared_hinge', 'sum_of_squares', 'weighted']
+           'semi_hard', 'softmax', 'squared_hinge', 'sum_of_squares', 'weighted']

@@ -28,13 +28,39 @@ def test_it_takes_the_hardest_of_all_triplets():
     assert found[0] == 0 and (np.asarray(found[1:]) > 0).any()
 
 
+def semi_hard_by_loop(embeddings, labels, margin):
+    """float (n,), for every anchor and like the nearest unlike beyond it, the farthest of all where none is."""
+    out = np.zeros(len(labels))
+    for a in range(len(labels)):
+        apart = np.linalg.norm(embeddings - embeddings[a], axis=1)
+        unlikes = apart[labels != labels[a]]
+        values = []
+        for i in np.flatnonzero((labels == labels[a]) & (np.arange(len(labels)) != a)):
+            beyond = unlikes[unlikes > apart[i]]
+            values.append(max(0, apart[i] - (beyond.min() if len(beyond) else unlikes.max()) + margin))
+        out[a] = np.mean(values) if values else 0
+    return out
+
+
+def test_semi_hard_takes_the_nearest_unlike_beyond_each_like():
+    rng = np.random.default_rng(1)
+    embeddings, labels = rng.normal(size=(14, 4)).astype(np.float32), rng.integers(0, 3, 14)
+    labels[0] = 9  # alone in its class
+    embeddings[1] *= 5  # farther from its likes than any unlike is
+    found = triplet.semi_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)
+    np.testing.assert_allclose(found, semi_hard_by_loop(embeddings, labels, 0.5), atol=1e-5)
+    assert found[0] == 0 and np.abs(found - triplet.batch_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)).max() > 0.1
+
+
 def test_separated_classes_lose_nothing_and_one_class_has_no_triplets():
     points, labels = jnp.asarray([[0.0, 0], [0, 0.1], [5, 5], [5, 5.1]]), jnp.asarray([0, 0, 1, 1])
-    np.testing.assert_array_equal(triplet.batch_hard(points, labels), 0)
-    np.testing.assert_array_equal(triplet.batch_hard(points, jnp.zeros(4, int)), 0)
+    for loss in (triplet.batch_hard, triplet.semi_hard):
+        np.testing.assert_array_equal(loss(points, labels), 0)
+        np.testing.assert_array_equal(loss(points, jnp.zeros(4, int)), 0)
 
 
 @pytest.mark.parametrize('labels', [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 2, 3]])
-def test_its_gradient_is_finite_where_points_coincide_or_triplets_lack(labels):
-    gradient = jax.grad(lambda x: triplet.batch_hard(x, jnp.asarray(labels)).sum())(jnp.zeros((4, 3)))
-    assert np.isfinite(gradient).all()
+def test_gradients_are_finite_where_points_coincide_or_triplets_lack(labels):
+    for loss in (triplet.batch_hard, triplet.semi_hard):
+        gradient = jax.grad(lambda x, loss=loss: loss(x, jnp.asarray(labels)).sum())(jnp.zeros((4, 3)))
+        assert np.isfinite(gradient).all()
