@@ -1,29 +1,41 @@
 """Random restarts: the same recipe from several seeds, of which the best on validation is kept."""
+import dataclasses
 import json
+import pathlib
 
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.files import write_text
+from cnnlab.train import hosts, loop, workdir
 from cnnlab.train import job as jobs
-from cnnlab.train import loop, workdir
 from cnnlab.train.loop import Result
+from cnnlab.train.options import Options
 
 
-def best_of(recipe: Recipe, restarts: int, directory: str, data_dir: str | None = None, quiet: bool = False, workers: int = 0) -> Result:
+def best_of(recipe: Recipe, restarts: int, directory: str, data_dir: str | None = None, options: Options = Options(),  # noqa: B008 (frozen)
+            spread: str = 'nothing') -> Result:
     """Trains seeds seed, seed + 1, ... in directory/seed<n> and returns the result with the highest validation top-1, the first of equals.
 
     `directory`/restarts.json says what each scored and which is the best. Started again, finished runs are read and others go on.
 
     Raises:
-      ValueError: fewer than one restart; no validation images, or see `loop.run_job`.
+      ValueError: fewer than one restart; no validation images, or see `loop.run`.
     """
     if restarts < 1:
         raise ValueError(f'restarts must be at least 1, got {restarts}')
-    path = workdir.writable(directory)
-    job = jobs.build(recipe, data_dir)
+    path = pathlib.Path(hosts.told(lambda: str(workdir.writable(directory))))
+    job = jobs.build(recipe, data_dir, spread=spread)
     if 'validation' not in job.data:
         raise ValueError('restarts are compared on validation images and there are none; set some aside with holdout or fold')
-    results = [loop.run_job(job, seed, path / f'seed{seed}', quiet, workers) for seed in range(recipe.seed, recipe.seed + restarts)]
+    results = [loop.run_job(job, seed, path / f'seed{seed}', _apart(options, seed)) for seed in range(recipe.seed, recipe.seed + restarts)]
     best = max(results, key=lambda r: r.final['validation']['top1'])
-    scores = {r.directory.name: r.final['validation']['top1'] for r in results}
-    write_text(path / 'restarts.json', json.dumps({'validation top1': scores, 'best': best.directory.name}, indent=1) + '\n')
+    if hosts.first():
+        scores = {r.directory.name: r.final['validation']['top1'] for r in results}
+        write_text(path / 'restarts.json', json.dumps({'validation top1': scores, 'best': best.directory.name}, indent=1) + '\n')
     return best
+
+
+def _apart(options: Options, seed: int) -> Options:
+    """The options with a folder of checkpoints for each seed, where they are kept elsewhere."""
+    if not options.checkpoint_dir:
+        return options
+    return dataclasses.replace(options, checkpoint_dir=f'{options.checkpoint_dir.rstrip("/")}/seed{seed}')

@@ -9,8 +9,11 @@ import pytest
 from cnnlab.train import job as jobs
 from cnnlab.train import loop, metrics, restarts, stopping
 from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.options import Options
 from tests.train.nets import DropNet, tiny
 from tests.train.test_loop import run, state_of, untimed
+
+QUIET = Options(quiet=True)
 
 
 def test_early_stopping_counts_evaluations_since_the_best():
@@ -98,13 +101,13 @@ def test_everything_at_once_goes_on_bit_for_bit(tmp_path, drop_net):
 @pytest.mark.slow
 def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path):
     recipe = tiny(duration='2 steps', seed=3, evaluate_every='2 steps', batch=16)
-    best = restarts.best_of(recipe, 2, tmp_path / 'runs', quiet=True)
+    best = restarts.best_of(recipe, 2, tmp_path / 'runs', options=QUIET)
     said = json.loads((tmp_path / 'runs/restarts.json').read_text())
     scores = said['validation top1']
     assert list(scores) == ['seed3', 'seed4'] and said['best'] == best.directory.name == max(scores, key=scores.get)
     assert best.final['validation']['top1'] == max(scores.values())
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'runs').glob('seed*/checkpoints/*')}
-    assert restarts.best_of(recipe, 2, tmp_path / 'runs', quiet=True).final == best.final
+    assert restarts.best_of(recipe, 2, tmp_path / 'runs', options=QUIET).final == best.final
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / 'runs').glob('seed*/checkpoints/*')} == before
 
 
