@@ -86,6 +86,7 @@ def state_of(directory, job):
         checkpoints.close()
 
 
+@pytest.mark.slow
 def test_a_run_is_rolled_back_with_a_lower_rate_and_says_so(tmp_path):
     job = poisoned(tiny(on_nan='rollback', duration='12 steps'), lambda step, time: step == 6 and time < 2)
     with pytest.warns(RuntimeWarning, match=r'became nan .* at step 6, .*; rolled back to step 4 \(time [12] of at most 3\)') as said:

@@ -50,6 +50,7 @@ def test_damage_and_preemption_change_no_bit(whole, tmp_path):
     assert soak.losses(whole[0], directory) == []
 
 
+@pytest.mark.slow
 def test_a_loss_would_be_found(tmp_path):
     """The comparison itself: another log, another array, a record twice."""
     import json

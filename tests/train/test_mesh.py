@@ -86,6 +86,7 @@ def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_spr
         np.testing.assert_allclose(other, found[0], rtol=0, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_an_array_is_spread_along_its_longest_axis_that_divides():
     mesh = meshes.data_mesh(8)
     state = init_state(WIDE, optax.sgd(0.1, 0.9), np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32))
@@ -99,6 +100,7 @@ def test_an_array_is_spread_along_its_longest_axis_that_divides():
         meshes.state_sharding(state, mesh, 'optimizer')
 
 
+@pytest.mark.slow
 def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_state(tmp_path):
     """The data has the same order, and in float64 the log is the same to 1e-8."""
     with jax.enable_x64(True):
@@ -120,6 +122,7 @@ def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_stat
             assert Checkpoints.steps_in(part / 'checkpoints') == [4, 8]
 
 
+@pytest.mark.slow
 def test_the_old_state_is_given_to_the_new_one():
     """Donated: its buffers are gone after the step, so that a state is in memory once."""
     mesh, _, placement, train = jitted(1, 'nothing')

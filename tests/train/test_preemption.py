@@ -40,6 +40,7 @@ def told_at(job, number):
     return dataclasses.replace(job, train_step=step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [1, 2, 3, 5, 7])
 def test_stopped_within_a_window_of_the_log_nothing_differs(job, whole, tmp_path, number):
     """Steps 1, 2, 5 and 7 are in the middle of a window, whose metrics travel in the checkpoint's note; 3 ends one."""

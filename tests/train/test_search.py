@@ -46,6 +46,7 @@ def test_fields_and_values_are_checked_before_anything_runs():
             search.check([search.dimension(text)], tiny())
 
 
+@pytest.mark.slow
 def test_draws_lie_in_the_space_and_depend_on_seed_and_number_alone(tmp_path):
     made = []
     for name, seed in (('a', 0), ('b', 0), ('c', 1)):
@@ -57,6 +58,7 @@ def test_draws_lie_in_the_space_and_depend_on_seed_and_number_alone(tmp_path):
     assert all(1e-4 <= p['rate'] <= 1 and 8 <= p['batch'] <= 64 and p['momentum'] in ('0.8', '0.9', '0.99') for p in made[0])
 
 
+@pytest.mark.slow
 def test_later_rounds_draw_from_where_the_best_trials_lie(tmp_path):
     found = study(tmp_path, trials=36, rounds=3)
     found.optimize(value, n_trials=36)
@@ -72,6 +74,7 @@ def test_a_space_is_narrowed_to_the_best_with_a_margin():
     assert search.narrow(CategoricalDistribution(('a', 'b', 'c')), ['c', 'a', 'a']).choices == ('a', 'c')
 
 
+@pytest.mark.slow
 def test_of_the_runs_that_come_as_far_the_best_go_on(tmp_path):
     found, lengths = study(tmp_path, trials=18, halving=3), []
 

@@ -36,6 +36,7 @@ ALL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', ALL)
 def test_every_image_is_explained_by_itself_in_float32_and_nearly_so_in_bfloat16(small, method):
     model, variables, images = small

@@ -95,6 +95,7 @@ def test_values_do_not_change_under_a_rule(small):
         assert jnp.array_equal(ruled.apply(variables, images), want)
 
 
+@pytest.mark.slow
 def test_rules_hold_inside_remat():
     class Net(nn.Module):
         conv: type = Conv

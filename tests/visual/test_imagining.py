@@ -36,6 +36,7 @@ def test_pixels_take_a_mean_image():
     np.testing.assert_allclose(pixels.to_pictures(x), pictures(), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size', [(8, 8), (7, 9)])
 @pytest.mark.parametrize('fourier', [False, True])
 def test_a_parametrisation_gives_pictures_near_grey_at_first_and_blurs(fourier, size):
@@ -61,6 +62,7 @@ def test_every_picture_can_be_written_as_fourier_coefficients():
     np.testing.assert_allclose(form.pictures(parameters), wanted, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('options', [{}, {'fourier': False, 'decorrelated': False, 'blur': 0.5, 'decay': 0.01},
                                      {'jitter': 2, 'zoom': 0.2}], ids=['fourier', 'pixels', 'moved'])
 def test_the_score_of_a_class_goes_up(small, options):
@@ -75,6 +77,7 @@ def test_the_score_of_a_class_goes_up(small, options):
         assert np.array_equal(found.pictures, again.pictures)
 
 
+@pytest.mark.slow
 def test_units_are_maximised_by_their_mean_and_decay_keeps_pictures_near_the_mean_colour(small):
     model, variables, _ = small
     found = maximise.maximise(model, variables, SHAPE, path='conv2', channels=[2], steps=30, pixels=Pixels(0.5, 0.25))
@@ -103,6 +106,7 @@ def test_inversion_comes_close_to_the_features_and_the_picture(small):
         invert.invert(model, variables, images, 'conv3')
 
 
+@pytest.mark.slow
 def test_a_dream_excites_its_layer_and_stays_a_picture(small):
     model, variables, _ = small
     out = deep_dream.deep_dream(model, variables, pictures(), 'conv2', octaves=2, steps=5, rate=0.02, jitter=1)
@@ -110,6 +114,7 @@ def test_a_dream_excites_its_layer_and_stays_a_picture(small):
     assert (after > 1.1 * before).all() and out.min() >= 0 and out.max() <= 1
 
 
+@pytest.mark.slow
 def test_a_style_comes_nearer_and_gram_matrices_forget_places(small):
     model, variables, _ = small
     content, other = pictures()
