@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
+# those that need neither data nor another framework; the others tell in their first lines how they are run
+BENCHMARKS ?= train_step stream conv_forms pool_forms inference
 PYTEST = $(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --junitxml=build/junit.xml
 
 .PHONY: demo test test-fast test-full lint bench setup clean
@@ -22,7 +24,7 @@ lint: setup
 	if command -v shellcheck >/dev/null; then shellcheck .ci/run $(wildcard launch/*.sh); else echo 'no shellcheck here: shell scripts not checked'; fi
 
 bench: setup
-	for b in benchmarks/*.py; do $(RUN) -m benchmarks.$$(basename $$b .py) || exit 1; done
+	for b in $(BENCHMARKS); do echo "== $$b"; $(RUN) -m benchmarks.$$b || exit 1; done
 
 setup: $(VENV)/.installed
 
