@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from absl import flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmarks import processes
 from cnnlab.train import compare_runs, metrics
 from cnnlab.train.checkpoint import Checkpoints
 from cnnlab.train.status import AGAIN
@@ -154,6 +153,12 @@ def losses(whole: pathlib.Path, broken: pathlib.Path) -> list[str]:
     return found
 
 
+def own_mib(pid: int) -> float:
+    """MiB of memory that a process has written to: files and libraries, which it shares with others, are not counted."""
+    status = pathlib.Path(f'/proc/{pid}/status').read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith('RssAnon:'))) / 1024
+
+
 def memory_growth(workdir: pathlib.Path, steps: int, cache: pathlib.Path) -> tuple[float, float]:
     """(MiB a process has after a tenth of the steps, MiB it gained from there to the end)."""
     process = started(workdir, max(steps // EVERY, 1), cache, LONG)
@@ -161,8 +166,8 @@ def memory_growth(workdir: pathlib.Path, steps: int, cache: pathlib.Path) -> tup
     while process.poll() is None:
         step = _last(workdir)['step']
         try:
-            now = processes.resident_mib(process.pid)
-        except OSError:
+            now = own_mib(process.pid)
+        except (OSError, StopIteration):  # it has ended
             break
         if step < steps // 10:
             early = now

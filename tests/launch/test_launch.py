@@ -175,7 +175,7 @@ def test_four_hosts_compute_what_one_does_and_the_same_bits_twice(alone, tmp_pat
     assert four == again
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_run_of_two_hosts_is_written_once_goes_on_with_one_and_the_other_way_round(tmp_path):
     two = tmp_path / 'two'
     finished(layouts(2, 2, 'train', two))
@@ -227,7 +227,7 @@ def test_sigterm_to_one_process_of_two_stops_both_at_one_step_with_a_checkpoint(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('victim', [0, 1])
+@pytest.mark.parametrize('victim', [pytest.param(0, marks=pytest.mark.full), 1])
 def test_a_dead_process_ends_the_others_within_the_stated_time(tmp_path, victim):
     process = running(tmp_path / 'run')
     dead = children(process)[victim]

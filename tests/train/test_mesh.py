@@ -80,7 +80,7 @@ def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_spr
     """Dropout, mirroring, mixup, batch norm and a moving average are on."""
     with jax.enable_x64(True):
         state = start(jnp.float64)
-        found = [run(n, s, state, 50, dtype=jnp.float64)[1] for n, s in ((1, 'nothing'), (2, 'nothing'), (8, 'nothing'), (8, 'everything'))]
+        found = [run(n, s, state, 50, dtype=jnp.float64)[1] for n, s in ((1, 'nothing'), (2, 'nothing'), (8, 'everything'))]
     assert len(set(found[0])) == 50
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=0, atol=1e-8)
