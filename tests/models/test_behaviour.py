@@ -24,7 +24,8 @@ SIZES = (64, 96, 128, 160, 192, 224, 256, 299, 331)
 BATCH, CLASSES = 4, 10
 OLD_GENERATOR = {'xla_cpu_use_fusion_emitters': False}
 SHALLOW = {'nasnet_a_mobile': {'repeats': 1}, 'pnasnet5_large': {'repeats': 1}}  # the smallest of their families take minutes otherwise
-CONSTANTS = ('normalize/mean', 'normalize/var')  # of nn.rescale.Normalize: loaded with the weights, never trained
+# Of nn.rescale.Normalize, loaded with the weights, and of airbench's first layer, computed from images: never trained.
+CONSTANTS = ('normalize/mean', 'normalize/var', 'whiten/kernel')
 
 
 @functools.cache
@@ -75,6 +76,8 @@ def shapes_of(model, shape):
 
 def of_the_batch(after_zero, after_one):
     """The batch's own statistics, from what training makes of 0 and of 1: momentum * old + (1 - momentum) * new."""
+    if not isinstance(after_zero, dict):  # a constant that is no statistic
+        return after_one
     if 'var' not in after_zero:
         return {name: of_the_batch(after_zero[name], after_one[name]) for name in after_zero}
     rates = {name: 1 - (after_one[name] - after_zero[name]) for name in ('mean', 'var')}
@@ -88,6 +91,8 @@ def conditioned(statistics):
 
     Over four images some channels hardly vary; dividing by that raises bfloat16's rounding to the size of the logits themselves.
     """
+    if not isinstance(statistics, dict):
+        return statistics
     if 'var' not in statistics:
         return {name: conditioned(inner) for name, inner in statistics.items()}
     mean, var = statistics['mean'], statistics['var']
