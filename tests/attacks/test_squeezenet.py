@@ -45,7 +45,7 @@ def compared(shared, names):
         assert abs(found - stored[name]) <= 2, (name, found, stored[name])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_fgsm_leaves_as_many_images_right_as_torchattacks(shared):
     compared(shared, ['fgsm 0.1/255'])
 

@@ -113,6 +113,7 @@ def test_train_runs_a_recipe_on_an_image_folder(image_folder, tmp_path):
     assert 'test: top-1' in done.stdout and 'on 8 images' in done.stdout
 
 
+@pytest.mark.full
 def test_the_papers_experiments_run_on_the_real_sets(shared, tmp_path):
     data = f'--data_dir={shared}/data/tfds'
     assert 'on 10,000 images after 2 steps' in run('lenet_mnist', data, f'--workdir={tmp_path}/a', *TINY, '--set=batch=500').stdout
@@ -157,6 +158,7 @@ def test_help_tells_what_the_experiment_does(experiment):
     assert f'python -m experiments.{experiment}' in done.stdout and '--' in done.stdout
 
 
+@pytest.mark.full
 def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
     """Killed with SIGKILL three times, then left alone: the final parameters are those of a run never killed, bit for bit."""
     recipe = [

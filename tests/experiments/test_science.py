@@ -44,6 +44,7 @@ def test_the_range_test_draws_and_suggests(tmp_path):
     assert {'report.html', 'lr_range.png', 'lr_range.csv'} <= {p.name for p in tmp_path.iterdir()}
 
 
+@pytest.mark.full
 def test_two_processes_share_a_search_and_a_third_finds_it_done(tmp_path):
     short = ['--set=model=softmax_linear', '--set=duration=18 steps', '--set=warmup=0 steps']
     search = command('search', '--recipe=digits', *short, '--trials=8', '--rounds=2',
