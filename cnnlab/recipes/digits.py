@@ -20,7 +20,7 @@ def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> Stated:
             'holdout': 287, 'view': () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',),
             'normalise': 'channel', 'duration': '24 epochs', 'batch': 64, 'optimiser': 'nesterov', 'decayed': ('kernel$',),
             'schedule': 'cosine', 'warmup': '2 epochs', 'clip': 1.0},
-        'recorded': {'evaluate_every': '4 epochs', 'checkpoint_every': '12 epochs', 'log_every': '1 epochs', 'keep': 1}})
+        'recorded': {'evaluate_every': '6 epochs', 'checkpoint_every': '12 epochs', 'log_every': '2 epochs', 'keep': 1}})
 
 
 def recipe(model: str, size: tuple[int, int] = (8, 8)) -> Recipe:
