@@ -2,31 +2,18 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.experiments.commands import ROOT, command, run
+
 TINY = ['--set=duration=2 steps', '--set=evaluate_every=1 steps', '--set=log_every=1 steps', '--set=batch=16', '--set=warmup=0 steps']
 
 pytestmark = pytest.mark.slow
-
-
-def command(experiment, *arguments):
-    return [sys.executable, '-m', f'experiments.{experiment}', *map(str, arguments)]
-
-
-def run(experiment, *arguments, status=0):
-    """The finished process; its exit status is checked."""
-    environment = {k: v for k, v in os.environ.items() if k != 'TFDS_DATA_DIR'}
-    done = subprocess.run(command(experiment, *arguments), cwd=ROOT, capture_output=True, text=True, env=environment, timeout=600)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
 
 
 def refused(experiment, *arguments):

@@ -1,28 +1,14 @@
 """The experiments of training as a user starts them: checks before a run, range test, search, and the claims, all on tiny sizes."""
-import os
-import pathlib
 import re
 import subprocess
-import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.experiments.commands import ROOT, command, run
+
 DIGITS = ['--set=dataset=digits', '--set=holdout=287']
 
 pytestmark = pytest.mark.slow
-
-
-def command(experiment, *arguments):
-    return [sys.executable, '-m', f'experiments.{experiment}', *map(str, arguments)]
-
-
-def run(experiment, *arguments, status=0):
-    """The finished process; its exit status is checked."""
-    environment = {k: v for k, v in os.environ.items() if k != 'TFDS_DATA_DIR'}
-    done = subprocess.run(command(experiment, *arguments), cwd=ROOT, capture_output=True, text=True, env=environment, timeout=600)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
 
 
 def test_sanity_passes_a_sound_recipe_and_shows_what_the_network_sees(tmp_path):
