@@ -30,13 +30,13 @@ _BLOCK35 = (
 _BLOCK17 = (
     Branch('branch0', (Step(192),)),
     Branch('branch1', (Step(128), Step(160, (1, 7)), Step(192, (7, 1)))))
-BLOCK8 = (
+_BLOCK8 = (
     Branch('branch0', (Step(192),)),
     Branch('branch1', (Step(192), Step(224, (1, 3)), Step(256, (3, 1)))))
-STAGES = (  # the module that opens a stage, its residual table, how many blocks, and the factor on their branches
-    ('mixed5b', _MIXED5B, 'block35', _BLOCK35, 10, 0.17),
-    ('mixed6a', _MIXED6A, 'block17', _BLOCK17, 20, 0.1),
-    ('mixed7a', _MIXED7A, 'block8', BLOCK8, 9, 0.2))
+STAGES = (  # the module that opens a stage, its residual table, and the factor on the branches of its blocks
+    ('mixed5b', _MIXED5B, 'block35', _BLOCK35, 0.17),
+    ('mixed6a', _MIXED6A, 'block17', _BLOCK17, 0.1),
+    ('mixed7a', _MIXED7A, 'block8', _BLOCK8, 0.2))
 
 
 class InceptionResidual(nn.Module):
@@ -55,6 +55,7 @@ class InceptionResidual(nn.Module):
 
 class InceptionResNetV2(nn.Module):
     """Inception-v3's stem, 10 residual blocks at 35 x 35, 20 at 17 x 17, 10 at 8 x 8, a 1x1 convolution, global mean, one dense layer."""
+    blocks: tuple[int, int, int] = (10, 20, 10)  # residual blocks of a stage; the last of all has factor 1 and no ReLU
     norm_scale: bool = True  # batch norms have a scale (timm's port); TensorFlow's and Keras's have none
     momentum: float = 0.9  # of the running statistics: timm's; research/slim has 0.9997
     dropout: float = 0.2  # before the dense layer: dropout_keep_prob of research/slim/nets/inception_resnet_v2.py is 0.8
@@ -64,11 +65,12 @@ class InceptionResNetV2(nn.Module):
     def __call__(self, x, train=False):  # (n, 299, 299, 3) -> float32 logits (n, num_classes)
         conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale)
         x = InceptionStem(conv, name='stem')(x, train)
-        for name, mixed, block, branches, repeats, scale in STAGES:
+        left = sum(self.blocks)
+        for (name, mixed, block, branches, scale), repeats in zip(STAGES, self.blocks, strict=True):
             x = Branches(mixed, conv=conv, name=name)(x, train)
             for i in range(1, repeats + 1):
-                x = InceptionResidual(branches, scale, conv=conv, name=f'{block}_{i}')(x, train)
-        x = InceptionResidual(BLOCK8, 1.0, last=True, conv=conv, name='block8_10')(x, train)
+                left -= 1
+                x = InceptionResidual(branches, scale if left else 1.0, last=not left, conv=conv, name=f'{block}_{i}')(x, train)
         x = conv(1536, 1, name='conv7b')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
         x = Dense(self.num_classes, name='head')(x)

@@ -1,5 +1,6 @@
 """Inception-v4: Szegedy et al. 2016, arXiv:1602.07261; tables of research/slim/nets/inception_v4.py in github.com/tensorflow/models."""
 import functools
+import string
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -42,6 +43,7 @@ _C = (
 
 class InceptionV4(nn.Module):
     """Stem, 4 modules A at 35 x 35, 7 B at 17 x 17, 3 C at 8 x 8 with reductions between, global mean, one dense layer."""
+    blocks: tuple[int, int, int] = (4, 7, 3)  # modules A, B and C
     dropout: float = 0.2  # before the dense layer: research/slim's dropout_keep_prob is 0.8
     momentum: float = 0.9  # of the running statistics: timm's; research/slim has 0.9997
     num_classes: int = 1000
@@ -52,8 +54,9 @@ class InceptionV4(nn.Module):
         x = conv(32, 3, 2, padding=0, name='conv1a')(x, train)
         x = conv(32, 3, padding=0, name='conv2a')(x, train)
         x = conv(64, 3, name='conv2b')(x, train)
-        modules = (*_STEM, *((f'mixed5{c}', _A) for c in 'bcde'), ('mixed6a', _REDUCTION_A), *((f'mixed6{c}', _B) for c in 'bcdefgh'),
-                   ('mixed7a', _REDUCTION_B), *((f'mixed7{c}', _C) for c in 'bcd'))
+        a, b, c = ([(f'mixed{i}{letter}', module) for letter in string.ascii_lowercase[1:1 + count]]
+                   for i, module, count in zip((5, 6, 7), (_A, _B, _C), self.blocks, strict=True))
+        modules = (*_STEM, *a, ('mixed6a', _REDUCTION_A), *b, ('mixed7a', _REDUCTION_B), *c)
         for name, branches in modules:
             x = Branches(branches, conv=conv, name=name)(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))

@@ -1,5 +1,5 @@
 """Inception-ResNet-v2 of timm, and of Keras (layers partly numbered, in the order in which the network calls them)."""
-from cnnlab.models.inception_resnet_v2 import BLOCK8, STAGES
+from cnnlab.models.inception_resnet_v2 import STAGES, InceptionResNetV2
 from cnnlab.nn.inception import conv_paths
 from cnnlab.weights import keras_rules, torch_rules
 from cnnlab.weights.catalog import register_source
@@ -30,10 +30,9 @@ _TIMM = (
 
 def _keras():
     paths = [f'stem/{name}' for name in STEM]
-    for name, mixed, block, branches, repeats, _ in STAGES:
+    for (name, mixed, block, branches, _), repeats in zip(STAGES, InceptionResNetV2.blocks, strict=True):
         paths += [f'{name}/{path}' for path in conv_paths(mixed)]
         paths += [f'{block}_{i}/branches/{path}' for i in range(1, repeats + 1) for path in conv_paths(branches)]
-    paths += [f'block8_10/branches/{path}' for path in conv_paths(BLOCK8)]
     return (keras_rules.numbered_conv_norms(paths), keras_rules.conv('block{k}_{i}_conv', 'block{k}_{i}/up'),
             keras_rules.conv_norm('conv_7b', 'conv_7b_bn', 'conv7b'), keras_rules.dense('predictions', 'head'))
 

@@ -1,9 +1,8 @@
 """What holds for every network when it really computes: `slow` the smallest of each family, `full` all.
 
-A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Of two families
-only a form with fewer equal cells is `slow`, and all as registered are `full`. Each network is
-built at the smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training step on four images and an
-evaluation.
+A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Where that one repeats
+equal blocks many times, a form with fewer of them is `slow`; all as registered are `full`. Each network is built at the smallest of `SIZES`
+that it takes, for ten classes, and two programs answer everything: a training step on four images and an evaluation.
 """
 import contextlib
 import dataclasses
@@ -23,7 +22,13 @@ from tests.models.shapes import filled
 SIZES = (64, 96, 128, 160, 192, 224, 256, 299, 331)
 BATCH, CLASSES = 4, 10
 OLD_GENERATOR = {'xla_cpu_use_fusion_emitters': False}
-SHALLOW = {'nasnet_a_mobile': {'repeats': 1}, 'pnasnet5_large': {'repeats': 1}}  # the smallest of their families take minutes otherwise
+SHALLOW = {  # each kind of block once or twice
+    'bit_resnet50x1': {'blocks': (2, 1, 1, 1)}, 'cifar_densenet40_12': {'blocks': (2, 2, 2)},
+    'cifar_resnext29_8x64d': {'blocks': 1}, 'cifar_shake_shake26_2x32d': {'blocks': 2},
+    'convnext_tiny': {'blocks': (1, 1, 2, 1)}, 'efficientnet_b0': {'depth': 0.25}, 'inception_resnet_v2_keras': {'blocks': (1, 1, 2)},
+    'inception_v4': {'blocks': (1, 1, 1)}, 'mobilenet_v2_035': {'blocks': (1, 2, 1, 1, 1, 1, 1)}, 'nasnet_a_mobile': {'repeats': 1},
+    'pnasnet5_large': {'repeats': 1}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},
+    'shufflenet_v2_x0_5': {'blocks': (2, 1, 1)}}
 # Of nn.rescale.Normalize, loaded with the weights, and of airbench's first layer, computed from images: never trained.
 CONSTANTS = ('normalize/mean', 'normalize/var', 'whiten/kernel')
 
@@ -101,7 +106,7 @@ def conditioned(statistics):
 
 def rounded(tree):
     """The nearest bfloat16 values, as float32."""
-    return jax.tree.map(lambda a: jnp.asarray(a, jnp.bfloat16).astype(jnp.float32), tree)
+    return jax.tree.map(lambda a: np.asarray(a).astype(jnp.bfloat16).astype(np.float32), tree)
 
 
 @dataclasses.dataclass
@@ -152,8 +157,8 @@ def ask(model, shape, shapes):
         logits, new = model.apply({'params': params, 'batch_stats': stats}, images, mutable=['batch_stats'])
         return logits, new.get('batch_stats', {})
 
-    def trained(value):
-        return train(params, jax.tree.map(lambda a: np.full(a.shape, value, a.dtype), stats), images)
+    def trained(value):  # numpy's arrays: each operation on jax's is compiled for each shape
+        return jax.device_get(train(params, jax.tree.map(lambda a: np.full(a.shape, value, a.dtype), stats), images))
 
     _, after_zero, _ = trained(0)
     training_logits, after_one, checks = trained(1)
@@ -163,7 +168,7 @@ def ask(model, shape, shapes):
     low, _ = evaluate(params, used, images.astype(jnp.bfloat16))
     params = rounded(params)
     return Answers(
-        np.asarray(training_logits), *({path: bool(holds) for path, holds in tree.named_leaves(check).items()} for check in checks),
+        training_logits, *({path: bool(holds) for path, holds in tree.named_leaves(check).items()} for check in checks),
         {path: bool((zeros[path] != 0).any() and (ones[path] != 1).any()) for path in zeros}, np.asarray(logits),
         low, np.asarray(evaluate(params, used, rounded(images))[0]), tree.named_leaves(used), tree.named_leaves(after))
 
