@@ -1,9 +1,10 @@
 """Keras's files: legacy .h5 (whole models and weights alone), .weights.h5 and .keras, read with h5py (the extra 'keras')."""
 import contextlib
-import io
 import json
 import pathlib
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -14,12 +15,12 @@ from cnnlab.weights.lazy import LazyArrays
 
 # The order in which a layer's variables lie in a file, by the layer's class: keras.src.layers of Keras 3.15.1.
 _NORM = ('gamma', 'beta', 'moving_mean', 'moving_variance')
-_ORDER = {
+ORDER = {
     'conv2d': ('kernel', 'bias'), 'depthwise_conv2d': ('kernel', 'bias'), 'dense': ('kernel', 'bias'),
     'separable_conv2d': ('depthwise_kernel', 'pointwise_kernel', 'bias'), 'batch_normalization': _NORM,
     'layer_normalization': ('gamma', 'beta'), 'normalization': ('mean', 'variance', 'count'), 'layer_scale': ('gamma',),
 }
-_LEAVES = {leaf for leaves in _ORDER.values() for leaf in leaves}
+_LEAVES = {leaf for leaves in ORDER.values() for leaf in leaves}
 
 
 def _h5py():
@@ -43,7 +44,7 @@ def _attribute(group, name: str) -> list[str]:
 
 # What the variables of one layer are by their ranks, where a file names them otherwise than Keras 2 and 3 do.
 _BY_RANKS = {(4,): ('kernel',), (4, 1): ('kernel', 'bias'), (2, 1): ('kernel', 'bias'), (1, 1, 1, 1): _NORM,
-             (4, 4): ('depthwise_kernel', 'pointwise_kernel'), (4, 4, 1): _ORDER['separable_conv2d']}
+             (4, 4): ('depthwise_kernel', 'pointwise_kernel'), (4, 4, 1): ORDER['separable_conv2d']}
 
 
 def _legacy(root) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _saved(root) -> dict[str, Any]:
         kind = re.sub(r'_\d+$', '', group)
         if 'name' not in item.attrs:
             raise ValueError('it does not name its layers: an older Keras 3 wrote it; save it again as .h5, or with a newer Keras')
-        leaves = _ORDER.get(kind)
+        leaves = ORDER.get(kind)
         if leaves is None or len(item) > len(leaves):
             raise ValueError(f'it has a layer {_text(item.attrs["name"])!r} of the kind {kind!r}, which is not known')
         if kind == 'batch_normalization' and len(item) == 3:
@@ -121,8 +122,10 @@ def load_h5(path: pathlib.Path) -> LazyArrays:
 
 
 def load_keras(path: pathlib.Path) -> LazyArrays:
-    """{variable path: array} of a .keras file: a zip of the configuration and a .weights.h5, which is held in memory while in use."""
+    """{variable path: array} of a .keras file: a zip of the configuration and a .weights.h5, unpacked to a nameless file while in use."""
+    unpacked = tempfile.TemporaryFile()
     with zipfile.ZipFile(path) as archive:
         json.loads(archive.read('config.json'))
-        packed = archive.read('model.weights.h5')
-    return _lazy(lambda: io.BytesIO(packed))
+        with archive.open('model.weights.h5') as packed:
+            shutil.copyfileobj(packed, unpacked)
+    return _lazy(lambda: unpacked)

@@ -27,6 +27,7 @@ def without_torchvision_kernels():
 
 
 def torchvision_rows():
+    """(network, tag, facts, version) of every weights enum of torchvision's classification models, the default tag first."""
     without_torchvision_kernels()
     import torchvision
     from torchvision import models
@@ -47,6 +48,7 @@ def torchvision_rows():
 
 
 def timm_rows():
+    """(network, tag, facts, version) of every pretrained configuration of timm's networks that match TIMM."""
     without_torchvision_kernels()
     import timm
     for name in timm.list_models():
@@ -70,6 +72,7 @@ class Asked(Exception):
 
 
 def keras_rows():
+    """(network, 'imagenet', facts, version) of keras.applications: each is built until it asks for its weights, which are not fetched."""
     os.environ['KERAS_BACKEND'] = 'jax'
     import keras
     import numpy as np
@@ -113,6 +116,7 @@ def keras_rows():
 
 
 def main():
+    """Writes the table of each source named on the command line."""
     for source in sys.argv[1:]:
         table, versions = {}, set()
         for name, tag, facts, version in {'torchvision': torchvision_rows, 'timm': timm_rows, 'keras': keras_rows}[source]():
