@@ -1,11 +1,12 @@
 """Logits of our networks against those of torchvision, timm, Keras and akamaster, from weights made by one rule out of names alone.
 
 The fixtures and the rule lie beside the project in shared/fixtures; their README tells how they were made and which tolerances were
-measured.
+measured. More of them, made by peer_fixtures.py into a folder that CNNLAB_FIXTURES names, are tested likewise.
 """
 import functools
 import importlib.util
 import json
+import os
 import pathlib
 
 import jax
@@ -17,7 +18,9 @@ from cnnlab import tree, weights
 from cnnlab.weights import divergence
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[2].parent / 'shared' / 'fixtures'
-OPEN = sorted(p.stem for p in (FIXTURES / 'open').glob('*.json'))
+FOLDERS = [FIXTURES / 'open', *map(pathlib.Path, filter(None, [os.environ.get('CNNLAB_FIXTURES')]))]
+FILES = {p.stem: p for folder in FOLDERS for p in sorted(folder.glob('*.json'))}
+OPEN = list(FILES)
 TOLERANCE = 1e-4  # of the logits' standard deviation; a faithful float32 implementation is near 1e-6 to 1e-5
 QUICK = ('akamaster__resnet20', 'torchvision__squeezenet1_1')  # a second or two each
 AUX = {'torchvision__googlenet': ('aux_logits1', 'aux_logits2'), 'torchvision__inception_v3': ('aux_logits',)}
@@ -43,8 +46,8 @@ class Fixture:
 
     def __init__(self, name):
         self.id = name.replace('__', '/')
-        self.manifest = json.loads((FIXTURES / 'open' / f'{name}.json').read_text())
-        self.logits = np.load(FIXTURES / 'open' / f'{name}.npz')
+        self.manifest = json.loads(FILES[name].read_text())
+        self.logits = np.load(FILES[name].with_suffix('.npz'))
         self.arrays = rule().make_state_dict(self.manifest)
         digest = rule().digest(self.arrays.values())
         assert digest == self.manifest['weights_sha256'], 'numpy makes other numbers from the rule than it did for the fixtures'
