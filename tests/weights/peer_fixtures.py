@@ -33,8 +33,8 @@ def kind_of_torch(module, leaf):
 def of_torch(source, name, rule):
     """(manifest, logits) of a network of torchvision or timm."""
     import torch
+    sys.modules['torchvision._meta_registrations'] = types.ModuleType('torchvision._meta_registrations')  # its kernels are not used
     if source == 'torchvision':
-        sys.modules['torchvision._meta_registrations'] = types.ModuleType('torchvision._meta_registrations')  # its kernels are not used
         import torchvision
         options = {'init_weights': False} if name in ('googlenet', 'inception_v3') else {}
         model = torchvision.models.get_model(name, weights=None, **options)
@@ -55,7 +55,9 @@ def of_torch(source, name, rule):
 
     for gain in GAINS:
         manifest = {'keys': keys, 'gain': gain}
-        model.load_state_dict({key: torch.from_numpy(np.asarray(a)) for key, a in rule.make_state_dict(manifest).items()})
+        values = model.state_dict()  # views: some networks refuse to load what no version of theirs saved
+        for key, array in rule.make_state_dict(manifest).items():
+            values[key].copy_(torch.from_numpy(np.asarray(array)))
         found = {'logits_f64': logits(size)}
         if found['logits_f64'].std() <= 20:
             break
@@ -79,7 +81,8 @@ def of_keras(name, rule):
     os.environ.setdefault('KERAS_BACKEND', 'torch')
     import keras
     keras.config.set_floatx('float64')
-    model = getattr(keras.applications, name)(weights=None, classifier_activation=None)
+    shape = {'input_shape': (224, 224, 3)} if name.startswith('MobileNetV3') else {}  # has no size of its own
+    model = getattr(keras.applications, name)(weights=None, classifier_activation=None, **shape)
     normalises = any(type(layer).__name__ in ('Normalization', 'Rescaling') for layer in model.layers)
     size, scale, shift = model.input_shape[1], *((60.0, 120.0) if normalises else (1.0, 0.0))
     variables = [(layer, v) for layer in flat(model) for v in layer.weights]
