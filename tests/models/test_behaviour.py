@@ -1,8 +1,8 @@
 """What holds for every network when it really computes: `slow` the smallest of each family, `full` all.
 
 A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Where that one repeats
-equal blocks many times, a form with fewer of them is `slow`; all as registered are `full`. Each network is built at the smallest of `SIZES`
-that it takes, for ten classes, and two programs answer everything: a training step on four images and an evaluation.
+equal blocks many times, a form with fewer of them is `slow`; all as registered are `full`, the widest narrowed. Each network is built at the
+smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training step on four images and an evaluation.
 """
 import contextlib
 import dataclasses
@@ -29,6 +29,9 @@ SHALLOW = {  # each kind of block once or twice
     'inception_v4': {'blocks': (1, 1, 1)}, 'mobilenet_v2_035': {'blocks': (1, 2, 1, 1, 1, 1, 1)}, 'nasnet_a_mobile': {'repeats': 1},
     'pnasnet5_large': {'repeats': 1}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},
     'shufflenet_v2_x0_5': {'blocks': (2, 1, 1)}}
+NARROW = {  # of more than 200 M parameters: as deep, with a tenth of the memory or less
+    **{f'bit_resnet{size}': {'width': 1} for size in ('50x3', '101x3', '152x2', '152x4')},
+    **{f'convnext_xlarge{source}': {'widths': (96, 192, 384, 768)} for source in ('', '_keras')}, 'resnext101_32x32d': {'width': 128}}
 # Of nn.rescale.Normalize, loaded with the weights, and of airbench's first layer, computed from images: never trained.
 CONSTANTS = ('normalize/mean', 'normalize/var', 'whiten/kernel')
 
@@ -53,7 +56,7 @@ def families() -> list:
         by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
     smallest = {min(members, key=lambda n: (golden.leaves(n), registry.entry(n).params)) for members in by_family.values()}
     quick = smallest - set(SHALLOW)
-    whole = [pytest.param((n, {}), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in registry.names()]
+    whole = [pytest.param((n, NARROW.get(n, {})), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in registry.names()]
     return whole + [pytest.param(item, id=f'{item[0]}-shallow', marks=pytest.mark.slow) for item in SHALLOW.items()]
 
 
