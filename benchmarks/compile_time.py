@@ -18,10 +18,9 @@ import jax.numpy as jnp
 from absl import flags
 
 from cnnlab.models import registry
-from cnnlab.report.files import write_text
 from cnnlab.report.table import Column, Table
 from cnnlab.tree import named_leaves
-from experiments import common
+from experiments import common, listing
 
 _RESULTS = flags.DEFINE_string('results', None, 'CSV file to which each network is added as it is measured; those in it are not repeated.')
 _SECONDS = flags.DEFINE_float('seconds', None, 'Begin no further network after so long.', lower_bound=0)
@@ -72,10 +71,7 @@ def main(_):
     shown = Table(_COLUMNS, sorted(rows), f'{len(rows)} networks', (
         f'jax {jax.__version__} on {jax.default_backend()} ({jax.local_device_count()} device), {platform.machine()}. '
         'Layers are those with a kernel. Made by `python -m benchmarks.compile_time`.',))
-    if _OUT.value:
-        write_text(_OUT.value, shown.to_markdown())
-    else:
-        print(shown.to_text(), end='')
+    listing.emit(listing.formatted(shown, 'markdown' if _OUT.value else 'text'), _OUT.value)
 
 
 if __name__ == '__main__':

@@ -14,9 +14,8 @@ from absl import flags
 from cnnlab.analysis import cost, memory, table
 from cnnlab.models import registry
 from cnnlab.report import page
-from cnnlab.report.files import write_text
 from cnnlab.report.numbers import show
-from experiments import common
+from experiments import common, listing
 
 _MODEL = flags.DEFINE_string('model', None, 'The network, by name; `python -m experiments.zoo` lists them.')
 _AGAINST = flags.DEFINE_string('against', None, 'A second network, to be shown beside the first with the differences.')
@@ -84,13 +83,10 @@ def _write(title, shown, facts):
     if _FORMAT.value == 'html':
         page.write_page(_OUT.value, title, [page.Section('Layers', [shown]), page.Section('Memory in float32', [facts])])
         return
-    text = {'text': shown.to_text, 'markdown': shown.to_markdown, 'csv': shown.to_csv}[_FORMAT.value]()
+    text = listing.formatted(shown, _FORMAT.value)
     if _FORMAT.value != 'csv':
         text += '\n' + '\n'.join(f'{what}: {value}' + ('  ' if _FORMAT.value == 'markdown' else '') for what, value in facts.items()) + '\n'
-    if _OUT.value:
-        write_text(_OUT.value, text)
-    else:
-        print(text, end='')
+    listing.emit(text, _OUT.value)
 
 
 if __name__ == '__main__':

@@ -3,16 +3,13 @@
     python -m experiments.recipes --match=resnet50
     python -m experiments.recipes --format=markdown --out=docs/recipes.md
 """
-import re
-
 from absl import flags
 
 from cnnlab.data import known
 from cnnlab.recipes import book
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.report.files import write_text
 from cnnlab.report.table import Column, Table
-from experiments import common
+from experiments import common, listing
 
 _MATCH = flags.DEFINE_string('match', '', 'Only recipes in whose name this regular expression is found.')
 _FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'What to write.')
@@ -68,19 +65,8 @@ def _views(recipe: Recipe) -> str | None:
 
 def main(_):
     """Prints or writes the table."""
-    try:
-        pattern = re.compile(_MATCH.value)
-    except re.error as error:
-        raise ValueError(f'--match={_MATCH.value} is no regular expression: {error}') from None
-    names = [name for name in book.BOOK if pattern.search(name)]
-    if not names:
-        raise ValueError(f'no recipe has a name that matches {_MATCH.value!r}; without --match all {len(book.BOOK)} are listed')
-    found = table(names)
-    text = {'text': found.to_text, 'markdown': found.to_markdown, 'csv': found.to_csv}[_FORMAT.value]()
-    if _OUT.value:
-        write_text(_OUT.value, text)
-    else:
-        print(text, end='')
+    found = table(listing.matching('recipe', _MATCH.value, book.BOOK))
+    listing.emit(listing.formatted(found, _FORMAT.value), _OUT.value)
 
 
 if __name__ == '__main__':

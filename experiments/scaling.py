@@ -8,7 +8,7 @@ from absl import flags
 from cnnlab import names
 from cnnlab.analysis import scaling
 from cnnlab.report.table import Column, Table
-from experiments import common
+from experiments import common, listing
 
 _NETWORKS = flags.DEFINE_list('networks', ['resnet50_v1_5', 'vgg16'], 'Networks whose speed on one device is known: these two.')
 _MACHINES = flags.DEFINE_list('machines', list(scaling.MACHINES), 'Of these.')
@@ -49,7 +49,7 @@ def main(_):
     except ValueError:
         raise ValueError(f'--devices takes whole numbers separated by commas, not {",".join(_DEVICES.value)}') from None
     made = table(_NETWORKS.value, _MACHINES.value, devices, _BATCH.value, _GLOBAL.value, _DECODED.value)
-    print({'text': made.to_text, 'markdown': made.to_markdown, 'csv': made.to_csv}[_FORMAT.value](), end='')
+    print(listing.formatted(made, _FORMAT.value), end='')
 
 
 if __name__ == '__main__':

@@ -123,7 +123,7 @@ def load_h5(path: pathlib.Path) -> LazyArrays:
 
 def load_keras(path: pathlib.Path) -> LazyArrays:
     """{variable path: array} of a .keras file: a zip of the configuration and a .weights.h5, unpacked to a nameless file while in use."""
-    unpacked = tempfile.TemporaryFile()
+    unpacked = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed when the arrays are no longer in use
     with zipfile.ZipFile(path) as archive:
         json.loads(archive.read('config.json'))
         with archive.open('model.weights.h5') as packed:

@@ -1,8 +1,9 @@
 """What holds for every network when it really computes: `slow` the smallest of each family, `full` all.
 
-A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Where that one repeats
-equal blocks many times, a form with fewer of them is `slow`; all as registered are `full`, the widest narrowed. Each network is built at the
-smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training step on four images and an evaluation.
+A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Where that one
+repeats equal blocks many times, a form with fewer of them is `slow`; all as registered are `full`, the widest narrowed. Each network is
+built at the smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training step on four images and an
+evaluation.
 """
 import contextlib
 import dataclasses
@@ -56,7 +57,8 @@ def families() -> list:
         by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
     smallest = {min(members, key=lambda n: (golden.leaves(n), registry.entry(n).params)) for members in by_family.values()}
     quick = smallest - set(SHALLOW)
-    whole = [pytest.param((n, NARROW.get(n, {})), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in registry.names()]
+    whole = [pytest.param((n, NARROW.get(n, {})), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full)
+             for n in registry.names()]
     return whole + [pytest.param(item, id=f'{item[0]}-shallow', marks=pytest.mark.slow) for item in SHALLOW.items()]
 
 

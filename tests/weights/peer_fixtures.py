@@ -45,8 +45,10 @@ def of_torch(source, name, rule):
         size = model.pretrained_cfg['input_size'][1]
     torch.set_grad_enabled(False)
     modules = dict(model.named_modules())
-    keys = [(key, list(value.shape), str(value.dtype).removeprefix('torch.'), kind_of_torch(modules[key.rpartition('.')[0]], key.rpartition('.')[2]))
-            for key, value in model.state_dict().items()]
+    keys = []
+    for key, value in model.state_dict().items():
+        owner, _, leaf = key.rpartition('.')
+        keys.append((key, list(value.shape), str(value.dtype).removeprefix('torch.'), kind_of_torch(modules[owner], leaf)))
     model = model.double().eval()
 
     def logits(size):
@@ -127,7 +129,8 @@ def main():
         if path.exists():
             continue
         manifest, logits = of_keras(name, rule) if source == 'keras' else of_torch(source, name, rule)
-        manifest |= {'source': source, 'name': name, 'activations': [], 'weights_sha256': rule.digest(rule.make_state_dict(manifest).values())}
+        digest = rule.digest(rule.make_state_dict(manifest).values())
+        manifest |= {'source': source, 'name': name, 'activations': [], 'weights_sha256': digest}
         np.savez(path.with_suffix('.npz'), **logits)
         path.write_text(json.dumps(manifest))
         print(id, 'gain', manifest['gain'], 'std', logits['logits_f64'].std(), flush=True)
