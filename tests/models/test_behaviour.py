@@ -1,9 +1,9 @@
 """What holds for every network when it really computes: `slow` the smallest of each family, `full` all.
 
 A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Where that one
-repeats equal blocks many times, a form with fewer of them is `slow`; all as registered are `full`, the widest narrowed. Each network is
-built at the smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training step on four images and an
-evaluation.
+repeats equal blocks many times, a form with fewer of them is `slow`; all are `full`, the widest narrowed and the deepest with two blocks of
+each stage, since the third is made as the second is and to compile all takes minutes. Each network is built at the smallest of `SIZES` that
+it takes, for ten classes, and two programs answer everything: a training step on four images and an evaluation.
 """
 import contextlib
 import dataclasses
@@ -16,6 +16,7 @@ import pytest
 
 from cnnlab import tree
 from cnnlab.models import registry
+from cnnlab.models.efficientnet import EfficientNet
 from cnnlab.nn.layers import canonical
 from tests import golden
 from tests.models.shapes import filled
@@ -30,9 +31,11 @@ SHALLOW = {  # each kind of block once or twice
     'inception_v4': {'blocks': (1, 1, 1)}, 'mobilenet_v2_035': {'blocks': (1, 2, 1, 1, 1, 1, 1)}, 'nasnet_a_mobile': {'repeats': 1},
     'pnasnet5_large': {'repeats': 1}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},
     'shufflenet_v2_x0_5': {'blocks': (2, 1, 1)}}
-NARROW = {  # of more than 200 M parameters: as deep, with a tenth of the memory or less
-    **{f'bit_resnet{size}': {'width': 1} for size in ('50x3', '101x3', '152x2', '152x4')},
-    **{f'convnext_xlarge{source}': {'widths': (96, 192, 384, 768)} for source in ('', '_keras')}, 'resnext101_32x32d': {'width': 128}}
+_TWO = (2, 2, 2, 2)
+NARROW = {  # of more than 200 M parameters
+    **{f'bit_resnet{size}': {'width': 1, 'blocks': _TWO} for size in ('50x3', '101x3', '152x2', '152x4')},
+    **{f'convnext_xlarge{source}': {'widths': (96, 192, 384, 768), 'blocks': _TWO} for source in ('', '_keras')},
+    'resnext101_32x32d': {'width': 128, 'blocks': _TWO}}
 # Of nn.rescale.Normalize, loaded with the weights, and of airbench's first layer, computed from images: never trained.
 CONSTANTS = ('normalize/mean', 'normalize/var', 'whiten/kernel')
 
@@ -50,6 +53,19 @@ def quick() -> dict:
     return OLD_GENERATOR
 
 
+def reduced(name: str) -> dict:
+    """The fields that a network is given in the full tier: none, unless it is very wide or deep."""
+    if name in NARROW or not golden.is_deep(name):
+        return NARROW.get(name, {})
+    model = registry.create(name)
+    if isinstance(model, EfficientNet):
+        return {'depth': 0.5}
+    if hasattr(model, 'repeats'):
+        return {'repeats': 1}
+    blocks = getattr(model, 'blocks', None)
+    return {} if blocks is None else {'blocks': min(2, blocks) if isinstance(blocks, int) else tuple(min(2, b) for b in blocks)}
+
+
 def families() -> list:
     """(name, fields) as pytest parameters: `slow` the smallest of each family or its shallow form, `full` the others, whole."""
     by_family = {}
@@ -57,7 +73,7 @@ def families() -> list:
         by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
     smallest = {min(members, key=lambda n: (golden.leaves(n), registry.entry(n).params)) for members in by_family.values()}
     quick = smallest - set(SHALLOW)
-    whole = [pytest.param((n, NARROW.get(n, {})), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full)
+    whole = [pytest.param((n, reduced(n)), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full)
              for n in registry.names()]
     return whole + [pytest.param(item, id=f'{item[0]}-shallow', marks=pytest.mark.slow) for item in SHALLOW.items()]
 
