@@ -72,16 +72,18 @@ def test_every_open_fixture_is_supported():
 
 
 @pytest.mark.parametrize('name', cases())
-def test_logits_are_the_peers_at_both_sizes(name):
+def test_logits_are_the_peers_at_both_sizes(name, record_property):
     fixture = Fixture(name)
     model, variables = weights.from_arrays(fixture.id, fixture.arrays)
     if fixture.manifest['source'] != 'torchvision' or name not in AUX:
         assert tree.count(variables['params']) == fixture.manifest['n_params']
     error = apart(run(model, variables, fixture.images()), fixture.logits['logits_f64'])
+    record_property('error', error)
     assert error < TOLERANCE, divergence.locate(model, variables, fixture.images(), fixture.manifest['activations'],
                                                 channels_first=fixture.manifest['source'] != 'keras')
     if 'logits_alt' in fixture.logits:
         other = apart(run(model, variables, fixture.images('input_alt')), fixture.logits['logits_alt'])
+        record_property('other', other)
         assert other < TOLERANCE, f'the native size agrees, {fixture.manifest["input_alt"]["size"]} pixels do not'
 
 
