@@ -10,6 +10,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from cnnlab.nn import rows
 from cnnlab.nn.geometry import Pads
 
 PIXELS = 8192  # of a group of images, about; half and double of it are as fast, all images at once two to three times slower
@@ -25,10 +26,17 @@ def worthwhile(shape: tuple[int, int, int, int], kernel: tuple[int, int], pads: 
 
 def kernel_gradient(x: jax.Array, cotangent: jax.Array, kernel: tuple[int, int], pads: Pads) -> jax.Array:
     """(n, h, w, c) and the cotangent (n, h', w', features) of a stride-1 convolution -> (kh, kw, c, features), in the dtype of x."""
-    (kh, kw), (n, height, _, channels), (_, rows, width, features) = kernel, x.shape, cotangent.shape
+    total = rows.summed(functools.partial(_products, kernel=kernel, pads=pads), x, cotangent)
+    (kh, kw), channels, features = kernel, x.shape[-1], cotangent.shape[-1]
+    return total.reshape(kw, channels, kh, features).transpose(2, 0, 1, 3).astype(x.dtype)
+
+
+def _products(x, cotangent, kernel, pads):
+    """(kw * c, kh * features), summed over images and pixels."""
+    (kh, kw), (n, height, _, channels), (_, high, width, features) = kernel, x.shape, cotangent.shape
     (top, _), sides = pads
     # entry i pairs the image's row r with the cotangent's row r + top - i
-    above, below = max(kh - 1 - top, 0), max(height + top - rows, 0)
+    above, below = max(kh - 1 - top, 0), max(height + top - high, 0)
 
     def product(x, cotangent):
         x = jnp.pad(x, ((0, 0), (0, 0), sides, (0, 0)))
@@ -38,9 +46,8 @@ def kernel_gradient(x: jax.Array, cotangent: jax.Array, kernel: tuple[int, int],
         return jnp.matmul(aside.T, moved, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
 
     group = max(d for d in range(1, n + 1) if n % d == 0 and d <= max(2, PIXELS // (height * width)))
-    # the groups are the minor part of the batch, so that a batch over several devices stays where it is
+    # the groups are the minor part of the batch, so that a batch over several devices stays where it is also without a mesh
     x, cotangent = (a.reshape(group, n // group, *a.shape[1:]) for a in (x, cotangent))
     take = functools.partial(jax.lax.dynamic_index_in_dim, axis=1, keepdims=False)
     zeros = jnp.zeros((kw * channels, kh * features), jnp.promote_types(x.dtype, jnp.float32))
-    total = jax.lax.fori_loop(0, n // group, lambda g, total: total + product(take(x, g), take(cotangent, g)), zeros)
-    return total.reshape(kw, channels, kh, features).transpose(2, 0, 1, 3).astype(x.dtype)
+    return jax.lax.fori_loop(0, n // group, lambda g, total: total + product(take(x, g), take(cotangent, g)), zeros)

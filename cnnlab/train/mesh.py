@@ -1,4 +1,5 @@
 """One axis of devices, 'data': a batch is split along its first axis; the state is whole on each of them, or spread over them."""
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -109,16 +110,25 @@ def parallel_train(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
     """
     whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec('data'))
     state = whole if state is None else state
-    return jax.jit(step, in_shardings=(state, rows, whole), out_shardings=(state, whole), donate_argnums=0)
+    return jax.jit(_traced_for(mesh, step), in_shardings=(state, rows, whole), out_shardings=(state, whole), donate_argnums=0)
 
 
 def parallel_eval(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
     """Jits `step(state, batch) -> sums`, the sums whole on each device; `state` as in `parallel_train`."""
     whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec('data'))
-    return jax.jit(step, in_shardings=(whole if state is None else state, rows), out_shardings=whole)
+    return jax.jit(_traced_for(mesh, step), in_shardings=(whole if state is None else state, rows), out_shardings=whole)
 
 
 def parallel_moments(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
     """Jits `step(state, batch, key) -> arrays`, these whole on each device; `state` as in `parallel_train`."""
     whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec('data'))
-    return jax.jit(step, in_shardings=(whole if state is None else state, rows, whole), out_shardings=whole)
+    return jax.jit(_traced_for(mesh, step), in_shardings=(whole if state is None else state, rows, whole), out_shardings=whole)
+
+
+def _traced_for(mesh: Mesh, step: Callable) -> Callable:
+    """The step with the mesh as jax's ambient one, which `nn.rows` asks for."""
+    @functools.wraps(step)
+    def traced(*arguments):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return step(*arguments)
+    return traced

@@ -1,9 +1,10 @@
 """One process of a run on several hosts, started by launch/local.sh: tiny nets with all that could differ between layouts of devices.
 
     launch/local.sh --devices=4 2 python -m tests.launch.layouts steps OUT          # losses of 50 float64 steps and of float32 ones
+    launch/local.sh --devices=4 2 python -m tests.launch.layouts deep OUT           # losses of eight steps of CIFAR ResNet-20
     launch/local.sh --devices=4 2 python -m tests.launch.layouts train OUT          # a run of the loop in OUT
 
-Process 0 writes OUT.json (steps); what it computes does not depend on the number of processes, which is what the test asks.
+Process 0 writes OUT (steps, deep); what it computes does not depend on the number of processes, which is what the test asks.
 """
 import functools
 import json
@@ -19,6 +20,7 @@ from cnnlab import losses
 from cnnlab.data import stream
 from cnnlab.data.parse import parse
 from cnnlab.data.sources import load
+from cnnlab.models import registry
 from cnnlab.train import hosts, loop
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
@@ -28,20 +30,20 @@ from cnnlab.train.state import init_state
 from experiments import common
 from tests.train.nets import DropNet, tiny
 
-SOURCE, VIEW, BATCH = 'fake:8x8x3:10:64', ('shift(1)', 'flip()'), 16
+VIEW = ('shift(1)', 'flip()')
 
 
-def trained(dtype, count, spread='nothing', same_state=False):
+def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), size=8, batch=16):  # noqa: B008 (frozen)
     """Losses of `count` steps with dropout, augmentation, mixup, mirroring and batch norm; of each from the first state, if so."""
-    mesh, tx, model = meshes.data_mesh(), optax.sgd(0.05, 0.9), DropNet()
-    init = jax.jit(functools.partial(init_state, model, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), dtype)))
+    mesh, tx = meshes.data_mesh(), optax.sgd(0.05, 0.9)
+    init = jax.jit(functools.partial(init_state, model, tx, image=jax.ShapeDtypeStruct((1, size, size, 3), dtype)))
     first = jax.device_get(init(np.uint32(0)))
     placement = meshes.state_sharding(first, mesh, spread)
     train = meshes.parallel_train(functools.partial(
         steps.train_step, model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64), dtype=dtype, mixup=0.3,
         cutmix=1.0, flip=True), mesh, placement)
-    batches = stream.train_batches(load(SOURCE, 'train'), parse(*VIEW), seed=3, batch=BATCH, host=jax.process_index(),
-                                   hosts=jax.process_count())
+    source = load(f'fake:{size}x{size}x3:10:64', 'train')
+    batches = stream.train_batches(source, parse(*VIEW), seed=3, batch=batch, host=jax.process_index(), hosts=jax.process_count())
     state, found = meshes.placed(first, placement), []
     for t in range(count):
         if same_state:
@@ -55,6 +57,11 @@ def main(argv):
     what, out = argv[1], pathlib.Path(argv[2])
     if what == 'train':
         loop.run_job(jobs.build(tiny(ema=0.9, mixup=0.2), spread='optimiser'), 0, str(out), Options(quiet=True))
+        return
+    if what == 'deep':
+        found = trained(jnp.float32, 8, model=registry.create('cifar_resnet20', num_classes=10), size=32, batch=64)
+        if hosts.first():
+            out.write_text(json.dumps(found))
         return
     found = {'float32': trained(jnp.float32, 6, same_state=True), 'spread': trained(jnp.float32, 6, 'everything', same_state=True)}
     with jax.enable_x64(True):

@@ -176,6 +176,19 @@ def test_four_hosts_compute_what_one_does_and_the_same_bits_twice(alone, tmp_pat
 
 
 @pytest.mark.full
+def test_a_deep_network_trains_on_two_and_on_four_hosts(tmp_path):
+    """CIFAR ResNet-20, batch norm over the global batch: some 80 all-reduces a step, which gloo must meet in one order."""
+    found = {}
+    for count, devices in ((1, 4), (2, 1), (4, 1)):
+        finished(layouts(devices, count, 'deep', tmp_path / f'{count}.json'))
+        found[count] = json.loads((tmp_path / f'{count}.json').read_text())
+    assert found[1][-1] < found[1][0]
+    for count in (2, 4):
+        np.testing.assert_allclose(found[count][0], found[1][0], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found[count], found[1], rtol=0.02)  # of so many float32 steps rounding grows
+
+
+@pytest.mark.full
 def test_a_run_of_two_hosts_is_written_once_goes_on_with_one_and_the_other_way_round(tmp_path):
     two = tmp_path / 'two'
     finished(layouts(2, 2, 'train', two))

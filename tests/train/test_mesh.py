@@ -11,6 +11,8 @@ import pytest
 from jax.sharding import PartitionSpec
 
 from cnnlab import losses
+from cnnlab.analysis.collectives import collectives
+from cnnlab.nn import convolve
 from cnnlab.optim.average import Average
 from cnnlab.train import compare_runs, loop, metrics
 from cnnlab.train import job as jobs
@@ -129,3 +131,25 @@ def test_the_old_state_is_given_to_the_new_one():
     state = meshes.placed(start(), placement)
     train(state, meshes.split(batch(0), mesh), np.uint32(0))
     assert all(a.is_deleted() for a in jax.tree.leaves(state.params))
+
+
+def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop():
+    """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.rows`); first and second derivatives stay the same."""
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((16, 32, 32, 3), (3, 3, 3, 4)))
+
+    def loss(w, x):
+        return (convolve.convolve(x, w, 1, ((1, 1), (1, 1))) ** 3).mean()
+
+    def twice(w, batch):
+        def slope(w, x):
+            gradient = jax.grad(loss)(w, x)
+            return (gradient ** 2).sum(), gradient
+        return jax.grad(slope, argnums=(0, 1), has_aux=True)(w, batch['x'])
+
+    once = meshes.parallel_eval(lambda w, batch: jax.grad(loss)(w, batch['x']), meshes.data_mesh())
+    loops, entry = once.lower(w, {'x': x}).compile().as_text().split('\nENTRY ')
+    assert ' while(' in entry and collectives(loops) == {} and collectives(entry)['all-reduce'].bytes == 4 * w.size
+    eight, one = (meshes.parallel_eval(twice, meshes.data_mesh(n))(w, {'x': x}) for n in (8, 1))
+    for a, b in zip(jax.tree.leaves(eight), jax.tree.leaves(one), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())
