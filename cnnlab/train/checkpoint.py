@@ -36,10 +36,14 @@ class Checkpoints:
       keep: how many of the newest to keep; the one with the highest validation top-1 is kept besides.
       keep_every: those at multiples of so many steps are kept for good; 0 is none.
       read_only: nothing is written, moved or deleted.
+
+    Raises:
+      ValueError: the directory is an address that etils.epath does not know, or lacks a package for.
     """
 
     def __init__(self, directory: epath.PathLike, keep: int = 2, keep_every: int = 0, read_only: bool = False):
         self.directory = located(directory)
+        _check_reachable(self.directory)
         if not read_only:
             self.directory.mkdir(parents=True, exist_ok=True)
             _put_aside_unreadable(self.directory)
@@ -190,6 +194,15 @@ def located(directory: epath.PathLike) -> epath.Path:
     """An absolute path; an address with a scheme, as gs://bucket/run, stays as it is."""
     path = epath.Path(directory)
     return path if '://' in str(directory) else epath.Path(path.expanduser().absolute())
+
+
+def _check_reachable(directory: epath.Path) -> None:
+    try:
+        directory.exists()
+    except (KeyError, ImportError) as error:  # epath's, for a scheme that it does not know and for one without its package
+        reason = 'no such scheme' if isinstance(error, KeyError) else str(error)
+        raise ValueError(f'checkpoints cannot be kept in {directory} ({reason}); a directory of this machine always can, '
+                         'and gs://bucket/path and s3://bucket/path where gcsfs and s3fs are installed') from error
 
 
 def _fitted(found: formats.Arrays, like: TrainState) -> TrainState:

@@ -26,8 +26,11 @@ def writable(directory: str | os.PathLike) -> pathlib.Path:
     """The directory, made where it is missing.
 
     Raises:
-      PermissionError, NotADirectoryError: it cannot be made or written to; one sentence.
+      PermissionError, NotADirectoryError: it cannot be made or written to; one sentence. ValueError: it is an address such as gs://bucket/run.
     """
+    if '://' in str(directory):  # pathlib would make it a folder named 'gs:' here
+        raise ValueError(f'{directory} is an address, and results are written to a directory of this machine, which may be mounted; '
+                         '--checkpoint_dir alone takes addresses')
     path = pathlib.Path(directory).expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import json
 import pathlib
 import resource
 import shutil
+import sys
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from cnnlab import tree
-from cnnlab.train import formats
+from cnnlab.train import formats, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train.checkpoint import Checkpoints, located
 from tests.train.nets import tiny
@@ -209,3 +210,16 @@ def test_an_address_stays_an_address_and_a_path_becomes_absolute(tmp_path, monke
     assert str(located('gs://bucket/run/checkpoints')) == 'gs://bucket/run/checkpoints'
     monkeypatch.chdir(tmp_path)
     assert str(located('run')) == str(tmp_path / 'run')
+
+
+@pytest.mark.parametrize(('address', 'sentence'), [
+    ('memory://run', r'checkpoints cannot be kept in memory://run \(no such scheme\); a directory of this machine always can'),
+    ('gs://bucket/run', 'gs://bucket/run.*gcsfs')])
+def test_an_address_out_of_reach_is_one_sentence_and_no_folder_of_that_name(address, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, 'gcsfs', None)  # as where it is not installed
+    with pytest.raises(ValueError, match=sentence):
+        Checkpoints(address)
+    with pytest.raises(ValueError, match=f'{address} is an address, and results are written to a directory of this machine'):
+        workdir.writable(address)
+    assert not list(tmp_path.iterdir())
