@@ -1,7 +1,7 @@
 """From a recipe to everything that a run needs, compiled once and shared by runs that differ in the seed only."""
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from cnnlab import losses, names
-from cnnlab.data import balance, normalise, parse, select, sources
+from cnnlab.data import balance, normalise, parse, select, sources, stream
 from cnnlab.data.source import Source
 from cnnlab.data.stream import Stages
 from cnnlab.data.views import View
@@ -60,6 +60,11 @@ class Job:
     def classes(self) -> int:
         """How many classes the data has."""
         return self.data['train'].num_classes
+
+    def batches(self, seed: int, step: int, workers: int = 0) -> Iterator[stream.Batch]:
+        """This host's rows of the training batches from that step on, with `close()`; `workers` as in `Options`."""
+        return stream.train_batches(self.data['train'], self.train_view, seed=seed, batch=self.recipe.batch, step=step,
+                                    host=jax.process_index(), hosts=jax.process_count(), workers=workers, **self.order)
 
     def steps(self, text: str) -> int:
         """A duration of the recipe in steps, at least 1."""

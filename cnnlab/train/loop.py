@@ -3,7 +3,6 @@
 On several hosts every process runs this; process 0 alone reads and writes the directory (`hosts`).
 """
 import dataclasses
-import json
 import pathlib
 import time
 import warnings
@@ -14,11 +13,8 @@ import jax
 import numpy as np
 
 from cnnlab.data import stream
-from cnnlab.optim import plateau
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.report import plots
-from cnnlab.report.files import write_text
-from cnnlab.train import babysit, exact_norm, guard, hosts, metrics, start, stopping, workdir
+from cnnlab.train import babysit, control, exact_norm, guard, hosts, metrics, outcome, start, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
 from cnnlab.train.checkpoint import Checkpoints
@@ -27,25 +23,15 @@ from cnnlab.train.feed import Feed
 from cnnlab.train.guard import NotFinite
 from cnnlab.train.job import Job
 from cnnlab.train.options import Options
+from cnnlab.train.outcome import Result
 from cnnlab.train.preemption import Preempted, Preemption
 from cnnlab.train.profile import Profile
 from cnnlab.train.progress import Progress
 from cnnlab.train.pulse import Pulse
+from cnnlab.train.recorder import Recorder
 from cnnlab.train.shared_checkpoints import SharedCheckpoints
+from cnnlab.train.state import TrainState
 from cnnlab.train.status import AGAIN
-from cnnlab.train.watch import Watch
-from cnnlab.train.window import Window
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a finished run leaves: also in its `result.json`."""
-    steps: int
-    seconds: float  # of training, evaluation and compilation not counted
-    images_per_second: float
-    final: dict[str, dict[str, float]]  # split -> {'n', 'top1', 'top5', 'loss'} of the last state; of the best where it may stop early
-    best_step: int  # of the highest validation top-1; 0 where there was no validation
-    directory: pathlib.Path
 
 
 def run(recipe: Recipe, directory: str, data_dir: str | None = None, options: Options = Options(),  # noqa: B008 (frozen)
@@ -106,28 +92,21 @@ class _Run:
         self.state = meshes.placed(start.first(job, self.seed) if state is None else state, job.placement)
         self.step = int(self.state.step)
         self.log = metrics.Log(path, self.step)
-        self.seconds = self.log.last('seconds', 0.0)
-        self.window = Window(note.get('window', []))
-        self.norms: jax.Array | None = None  # of the last update of the window, where it was watched
+        self.recorder = Recorder(job, recipe, self.log, note.get('window', []))
         self.validation_due = note.get('validation_due', False)
-        self.compiled = False
-        self.watch = Watch()
         self.feed = self._feed()
         self.profile = Profile(path / 'profile', options.profile_steps if hosts.first() else '')
         self.progress = Progress('/'.join(path.parts[-2:]), job.total, recipe.batch, self.step, options.quiet or not hosts.first())
         self.evaluate_every = job.steps(recipe.evaluate_every)
         self.checkpoint_every = job.steps(recipe.checkpoint_every)
-        self.log_every = job.steps(recipe.log_every)
-        self.stopped = stopping.over(self.state.control, recipe.stop_patience)
+        self.stopped = control.stopped(self.state, recipe)
 
     def _feed(self) -> Feed:
         """The batches from this step on."""
-        return Feed(self._batches, lambda rows: meshes.split(rows, self.job.mesh), self.step, self.watch)
+        return Feed(self._batches, lambda rows: meshes.split(rows, self.job.mesh), self.step, self.recorder.watch)
 
     def _batches(self, step: int) -> Iterator[stream.Batch]:
-        """This host's rows of the batches from that step on."""
-        return stream.train_batches(self.job.data['train'], self.job.train_view, seed=int(self.seed), batch=self.recipe.batch, step=step,
-                                    host=jax.process_index(), hosts=jax.process_count(), workers=self.options.workers, **self.job.order)
+        return self.job.batches(int(self.seed), step, self.options.workers)
 
     def finish(self) -> Result:
         """Trains to the end and writes the result."""
@@ -138,26 +117,24 @@ class _Run:
             if self.recipe.stop_patience:
                 chosen, self.state = self.checkpoints.best(self.log.records)
             final = {s: self._final(s, chosen) for s in ('validation', 'test') if s in self.job.data}
-            result = self._result(final)
+            result = Result(self.step, self.recorder.seconds, outcome.speed(self.log.records), final,
+                            int(self.state.control['best_step']), self.path)
             if hosts.first():
-                for key in ('loss', 'top1'):
-                    curve = {self.path.name: metrics.curve([self.log.records], key)}
-                    plots.save(plots.learning_curves(curve, key), self.path / f'{key}.png')
+                outcome.draw(self.path, self.log.records)
         finally:
             self.profile.close()
             self.feed.close()
             self.progress.close()
             self.log.close()
         if hosts.first():
-            written = {**dataclasses.asdict(result), 'directory': self.path.name}
-            write_text(self.path / 'result.json', json.dumps(written, indent=1) + '\n')
+            outcome.write(result)
         return result
 
     def _train(self) -> None:
         if self.validation_due:  # SIGTERM came while this step was validated
             self._validate_and_save(evaluation=True)
-        self.watch.restart()
-        while self.step < self.job.total and not self.stopped:
+        self.recorder.watch.restart()
+        while self._going():
             try:
                 self._advance()
                 if due := self._due():
@@ -167,29 +144,23 @@ class _Run:
                     raise
                 self._roll_back(error)
                 continue
-            if self.preemption.at(self.step) and self.step < self.job.total and not self.stopped:
+            if self.preemption.at(self.step) and self._going():
                 self._stop()
 
+    def _going(self) -> bool:
+        return self.step < self.job.total and not self.stopped
+
     def _advance(self) -> None:
-        """One step. At most two are under way at a time, so that no more batches than that wait on the devices."""
+        """One step."""
         batch = self.feed.take()
         self.profile.before(self.step + 1)
-        watched = (self.step + 1) % self.log_every == 0  # one update in so many: the others cost nothing
-        before = babysit.copied(self.state.params) if watched else None
+        self.recorder.before(self.step + 1, self.state.params)
         self.state, found = self.job.train_step(self.state, batch, self.seed)
-        self.norms = babysit.update_norms(before, self.state.params) if watched else None
         self.step += 1
-        self.window.add(self.step, found)
+        self.recorder.after(self.step, self.state.params, found)
         if self.step < self.job.total:
             self.feed.prepare()  # while the device works
-        if self.compiled:
-            with self.watch.waiting('device'):
-                jax.block_until_ready(self.window.behind())
-        else:
-            jax.block_until_ready(found)  # the first step of a process compiles, so it is not timed
-            self.compiled = True
-            self.window.untimed += 1
-            self.watch.restart()
+        self.recorder.settle()
         self.profile.after(self.step, found)
         self.pulse.beat(self.step, 'training')
         self.progress.advance(self.step)
@@ -199,18 +170,21 @@ class _Run:
         last = self.step == self.job.total
         evaluation = 'validation' in self.job.data and (last or self.step % self.evaluate_every == 0)
         save = last or evaluation or self.step % self.checkpoint_every == 0
-        if save or self.step % self.log_every == 0:
+        if save or self.step % self.recorder.every == 0:
             return {'evaluation': evaluation, 'save': save}
         return {}
 
     def _pause(self, evaluation: bool, save: bool) -> None:
         """Logs, validates and saves. A checkpoint always ends a window of the log, but for the one that SIGTERM asks for."""
-        self._record()
+        self.recorder.record(self.step, self.state, self.checkpoints.last_good)
+        record = self.recorder.newest()
+        if 'loss' in record:
+            self.progress.show(self.step, record['loss'], record['top1'], record.get('images_per_second', 0.0))
         if self.step == self.job.total:
             self._exact_statistics()
         if save:
             self._validate_and_save(evaluation)
-        self.watch.restart()
+        self.recorder.watch.restart()
 
     def _validate_and_save(self, evaluation: bool) -> None:
         validation = None
@@ -223,86 +197,42 @@ class _Run:
                 raise
             self.log.append({'step': self.step, 'split': 'validation', **validation})
             before = float(self.state.control['best'])
-            self._remember(validation)
+            self._set(control.validated(self.state, self.recipe, validation, self.step))
             self.validated(self.step, validation)
-        self._report(validation)
-        if validation and 'loss' in self._last_window():
-            self.progress.say(babysit.reading(self._last_window(), validation, before, self.recipe.rate))
+        record = self.recorder.newest()
+        self._report(record, validation)
+        if validation and 'loss' in record:
+            self.progress.say(babysit.reading(record, validation, before, self.recipe.rate))
         self.checkpoints.save(self.state, validation and {'top1': validation['top1']})
+
+    def _set(self, state: TrainState) -> None:
+        """Another state, with what it says about the end of the run."""
+        self.state, self.step = meshes.placed(state, self.job.placement), int(state.step)
+        self.stopped = control.stopped(state, self.recipe)
 
     def _stop(self) -> None:
         """Ends the run after this step with a checkpoint, whose note keeps what the log has not yet."""
         begun = time.perf_counter()
         if self.checkpoints.last != self.step:
-            self.checkpoints.save(self.state, note={'window': self.window.note()})
+            self.checkpoints.save(self.state, note={'window': self.recorder.note()})
         self.checkpoints.wait()
         raise Preempted(f'SIGTERM: stopped after step {self.step} of {self.job.total} with a checkpoint, written in '
                         f'{time.perf_counter() - begun:.1f} s; started again with the same command the run goes on there')
 
-    def _record(self) -> None:
-        """Means over the window go to the log; raises NotFinite where one of its losses or gradients is not, and may not be."""
-        window = self.window
-        with self.watch.waiting('device'):
-            window.fetch()
-        counts = self._counts()
-        self._judge(window, counts)
-        elapsed, timed, self.window = self.watch.seconds(), len(window.steps) - window.untimed, Window()
-        self.seconds += elapsed
-        epoch, rate = self.step * self.recipe.batch / len(self.job.data['train']), self._rate()
-        record = {'step': self.step, 'split': 'train', 'epoch': epoch, **window.mean(), 'rate': rate, 'seconds': self.seconds}
-        if self.norms is not None:
-            record |= babysit.ratios(meshes.fetched(self.norms), self.state.params)
-        if self.recipe.on_nan != 'stop':
-            record |= counts
-        if timed:
-            record |= {'images_per_second': timed * self.recipe.batch / elapsed, **self.watch.per_step(timed)}
-        self.log.append(record)
-        if 'loss' in record:
-            self.progress.show(self.step, record['loss'], record['top1'], record.get('images_per_second', 0.0))
-
-    def _judge(self, window: Window, counts: dict[str, int]) -> None:
-        bad, policy, limit = len(window.steps) > len(window.good()), self.recipe.on_nan, self.recipe.nan_limit
-        if bad and (policy != 'skip' or counts['skipped'] > limit):
-            skipped = f'{counts["skipped"]} steps were skipped, more than nan_limit={limit}; ' * (policy == 'skip')
-            raise NotFinite(f'{guard.told(window.steps)}, within steps {window.steps[0][0]} to {window.steps[-1][0]}; {skipped}'
-                            f'{self.checkpoints.last_good()}; lower the rate, warm up, or clip the gradient (--set clip=1)')
-
-    def _counts(self) -> dict[str, int]:
-        """How often the guard acted so far."""
-        return {k: int(self.state.control[k]) for k in ('skipped', 'rollbacks')}
-
     def _roll_back(self, error: NotFinite) -> None:
         """Goes back to the last good checkpoint, or to the start, with a lower rate; raises NotFinite where the limit is reached."""
-        rollbacks = self._counts()['rollbacks'] + 1
-        if rollbacks > self.recipe.nan_limit:
-            raise NotFinite(f'{error}; the run was rolled back {rollbacks - 1} times already (nan_limit)') from error
-        self.checkpoints.wait()
-        state, _ = self.checkpoints.newest()
-        state = guard.lower(jax.device_get(start.first(self.job, self.seed)) if state is None else state, rollbacks)
-        self.state, self.step = meshes.placed(state, self.job.placement), int(state.step)
+        def last_good():
+            self.checkpoints.wait()
+            state, _ = self.checkpoints.newest()
+            return jax.device_get(start.first(self.job, self.seed)) if state is None else state
+        self._set(control.rolled_back(self.state, self.recipe, error, last_good))
+        rollbacks = control.counts(self.state)['rollbacks']
         warnings.warn(f'{error}; rolled back to step {self.step} (time {rollbacks} of at most {self.recipe.nan_limit}), the rate times '
                       f'{guard.LOWERED ** rollbacks:g} from here', RuntimeWarning, stacklevel=2)
-        self.stopped = stopping.over(self.state.control, self.recipe.stop_patience)
-        self.log.cut(self.step)
-        self.window = Window()
+        self.recorder.forget(self.step)
         self.feed.close()
         self.feed = self._feed()
-        self.watch.restart()
-
-    def _rate(self) -> float:
-        """The learning rate of the last step."""
-        return float(self.job.schedule(self.step - 1)) * plateau.scale(self.state.opt_state) * guard.rate_share(self.state.opt_state)
-
-    def _remember(self, validation: dict[str, float]) -> None:
-        """What validation decides is part of the state, so that it survives a restart: the best so far, early stopping, a plateau."""
-        recipe = self.recipe
-        control = {**self.state.control, **stopping.remember(self.state.control, validation['top1'], self.step)}
-        self.stopped = stopping.over(control, recipe.stop_patience)
-        state = self.state.replace(control=control)
-        if recipe.schedule == 'plateau':
-            opt_state = plateau.observe(state.opt_state, validation['loss'], factor=recipe.factor, patience=recipe.patience)
-            state = state.replace(opt_state=opt_state)
-        self.state = meshes.placed(state, self.job.placement)
+        self.recorder.watch.restart()
 
     def _exact_statistics(self) -> None:
         """Batch statistics computed anew at the end, where the recipe asks for it."""
@@ -314,22 +244,18 @@ class _Run:
             getattr(batches, 'close', lambda: None)()
             self.state = meshes.placed(state, job.placement)
 
-    def _last_window(self) -> metrics.Record:
-        """The newest record of training; without 'loss' and 'top1' where no step of it was finite."""
-        return next(r for r in reversed(self.log.records) if r['split'] == 'train')
-
-    def _report(self, validation: dict[str, float] | None) -> None:
-        train = {'loss': np.nan, 'top1': np.nan, **self._last_window()}
+    def _report(self, record: metrics.Record, validation: dict[str, float] | None) -> None:
+        train = {'loss': np.nan, 'top1': np.nan, **record}
         speed = self.log.last('images_per_second', 0)
         shown = {'loss': f'{train["loss"]:.4f}', 'top-1': f'{train["top1"]:.2%}', 'images/s': f'{speed:,.0f}'}
         if validation:
             shown['validation top-1'] = f'{validation["top1"]:.2%}'
-        self.progress.line(self.step, self.seconds / self.step * (self.job.total - self.step), **shown)
+        self.progress.line(self.step, self.recorder.seconds / self.step * (self.job.total - self.step), **shown)
 
     def _final(self, split: str, step: int) -> dict[str, Any]:
         """The figures of a split for the present state, that of `step`; its validation stands in the log already."""
         record = next((r for r in reversed(self.log.records) if (r['step'], r['split']) == (step, split)), None)
-        return {k: record[k] for k in ('n', 'top1', 'top5', 'loss')} if record else self._evaluate(split)
+        return outcome.figures(record) if record else self._evaluate(split)
 
     def _evaluate(self, split: str) -> dict[str, Any]:
         """The figures of a split; raises Preempted in between where SIGTERM comes (several hosts stop after the next step instead)."""
@@ -340,10 +266,5 @@ class _Run:
             if self.preemption.told:
                 raise Preempted(f'SIGTERM: stopped at step {self.step} of {job.total}, with a checkpoint, while evaluating {split}; '
                                 'started again with the same command the run goes on there')
-        found = evaluate(job.eval_step, self.state, job.data[split], job.view, batch=job.recipe.batch, mesh=job.mesh, advance=advance)
-        return {k: found[k] for k in ('n', 'top1', 'top5', 'loss')}
-
-    def _result(self, final: dict[str, dict[str, float]]) -> Result:
-        speeds = metrics.series(self.log.records, 'train', 'images_per_second')[1]
-        speed = float(np.median(speeds)) if speeds else 0.0
-        return Result(self.step, self.seconds, speed, final, int(self.state.control['best_step']), self.path)
+        return outcome.figures(evaluate(job.eval_step, self.state, job.data[split], job.view, batch=job.recipe.batch, mesh=job.mesh,
+                                        advance=advance))

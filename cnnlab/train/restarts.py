@@ -7,8 +7,8 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.files import write_text
 from cnnlab.train import hosts, loop, workdir
 from cnnlab.train import job as jobs
-from cnnlab.train.loop import Result
 from cnnlab.train.options import Options
+from cnnlab.train.outcome import Result
 
 
 def best_of(recipe: Recipe, restarts: int, directory: str, data_dir: str | None = None, options: Options = Options(),  # noqa: B008 (frozen)

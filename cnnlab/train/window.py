@@ -24,6 +24,10 @@ class Window:
         """One more step."""
         self.steps.append((step, found))
 
+    def last(self) -> dict[str, Any]:
+        """The metrics of the last step."""
+        return self.steps[-1][1]
+
     def behind(self) -> dict[str, Any]:
         """The metrics of the step before the last, or of the last where it is alone."""
         return self.steps[-2:][0][1]

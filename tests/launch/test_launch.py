@@ -190,21 +190,22 @@ def test_a_deep_network_trains_on_two_and_on_four_hosts(tmp_path):
 
 @pytest.mark.full
 def test_a_run_of_two_hosts_is_written_once_goes_on_with_one_and_the_other_way_round(tmp_path):
-    two = tmp_path / 'two'
-    finished(layouts(2, 2, 'train', two))
-    log = metrics.read(two / 'metrics.jsonl')
-    assert len({(r['step'], r['split']) for r in log}) == len(log) and log[-1]['step'] == 8
-    assert json.loads((two / 'manifest.json').read_text())['processes'] == 2
-    assert (two / 'result.json').exists() and Checkpoints.steps_in(two / 'checkpoints') == [4, 8]
-    for name, devices, count in (('one', 4, 1), ('same', 2, 2)):
-        part = tmp_path / name
-        shutil.copytree(two, part)
+    whole = {count: tmp_path / f'{count}' for count in (1, 2)}
+    for count, directory in whole.items():
+        finished(layouts(4 // count, count, 'train', directory))
+        log = metrics.read(directory / 'metrics.jsonl')
+        assert len({(r['step'], r['split']) for r in log}) == len(log) and log[-1]['step'] == 8
+        assert json.loads((directory / 'manifest.json').read_text())['processes'] == count
+        assert (directory / 'result.json').exists() and Checkpoints.steps_in(directory / 'checkpoints') == [4, 8]
+    for before, after in ((2, 1), (2, 2), (1, 2)):
+        part = tmp_path / f'{before}to{after}'
+        shutil.copytree(whole[before], part)
         shutil.rmtree(part / 'checkpoints/8')
-        finished(layouts(devices, count, 'train', part))
-        if name == 'same':
-            assert compare_runs.differences(two, part) == []  # the same layout: the same bits
+        finished(layouts(4 // after, after, 'train', part))
+        if before == after:
+            assert compare_runs.differences(whole[before], part) == []  # the same layout: the same bits
         for key in ('loss', 'grad_norm'):
-            there, here = (metrics.series(metrics.read(d / 'metrics.jsonl'), 'train', key) for d in (two, part))
+            there, here = (metrics.series(metrics.read(d / 'metrics.jsonl'), 'train', key) for d in (whole[before], part))
             assert there[0] == here[0]
             np.testing.assert_allclose(here[1], there[1], rtol=1e-4)
 

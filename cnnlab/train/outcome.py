@@ -1,0 +1,47 @@
+"""What a finished run leaves: its figures in result.json, and the curves of its log."""
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from cnnlab.report import plots
+from cnnlab.report.files import write_text
+from cnnlab.train import metrics
+
+FIGURES = ('n', 'top1', 'top5', 'loss')  # of a split
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a finished run leaves: also in its `result.json`."""
+    steps: int
+    seconds: float  # of training, evaluation and compilation not counted
+    images_per_second: float
+    final: dict[str, dict[str, float]]  # split -> FIGURES of the last state; of the best where it may stop early
+    best_step: int  # of the highest validation top-1; 0 where there was no validation
+    directory: pathlib.Path
+
+
+def figures(found: dict[str, Any]) -> dict[str, Any]:
+    """FIGURES of a record of the log, or of what `evaluate` gives."""
+    return {k: found[k] for k in FIGURES}
+
+
+def speed(records: list[metrics.Record]) -> float:
+    """Images a second, the median over the log; 0 where none was timed."""
+    speeds = metrics.series(records, 'train', 'images_per_second')[1]
+    return float(np.median(speeds)) if speeds else 0.0
+
+
+def draw(path: pathlib.Path, records: list[metrics.Record]) -> None:
+    """loss.png and top1.png of a run."""
+    for key in ('loss', 'top1'):
+        plots.save(plots.learning_curves({path.name: metrics.curve([records], key)}, key), path / f'{key}.png')
+
+
+def write(result: Result) -> None:
+    """result.json."""
+    written = {**dataclasses.asdict(result), 'directory': result.directory.name}
+    write_text(result.directory / 'result.json', json.dumps(written, indent=1) + '\n')
