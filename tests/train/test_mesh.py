@@ -12,7 +12,7 @@ from jax.sharding import PartitionSpec
 
 from cnnlab import losses
 from cnnlab.analysis.collectives import collectives
-from cnnlab.nn import convolve
+from cnnlab.nn import convolve, kernel_gradient
 from cnnlab.optim.average import Average
 from cnnlab.train import compare_runs, loop, metrics
 from cnnlab.train import job as jobs
@@ -133,10 +133,12 @@ def test_the_old_state_is_given_to_the_new_one():
     assert all(a.is_deleted() for a in jax.tree.leaves(state.params))
 
 
-def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop():
+@pytest.mark.slow
+def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop(monkeypatch):
     """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.rows`); first and second derivatives stay the same."""
+    monkeypatch.setattr(kernel_gradient, 'PIXELS', 128)  # of two images: a device's eight are four turns of the loop
     rng = np.random.default_rng(0)
-    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((16, 32, 32, 3), (3, 3, 3, 4)))
+    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((64, 8, 8, 3), (3, 3, 3, 4)))
 
     def loss(w, x):
         return (convolve.convolve(x, w, 1, ((1, 1), (1, 1))) ** 3).mean()
