@@ -42,8 +42,7 @@ class Checkpoints:
     """
 
     def __init__(self, directory: epath.PathLike, keep: int = 2, keep_every: int = 0, read_only: bool = False):
-        self.directory = located(directory)
-        _check_reachable(self.directory)
+        self.directory = _reachable(directory)
         if not read_only:
             self.directory.mkdir(parents=True, exist_ok=True)
             _put_aside_unreadable(self.directory)
@@ -196,13 +195,16 @@ def located(directory: epath.PathLike) -> epath.Path:
     return path if '://' in str(directory) else epath.Path(path.expanduser().absolute())
 
 
-def _check_reachable(directory: epath.Path) -> None:
+def _reachable(directory: epath.PathLike) -> epath.Path:
+    """`located`; ValueError where it is an address that epath does not know or has no package for."""
     try:
-        directory.exists()
-    except (KeyError, ImportError) as error:  # epath's, for a scheme that it does not know and for one without its package
+        path = located(directory)
+        path.exists()
+    except (KeyError, ImportError) as error:
         reason = 'no such scheme' if isinstance(error, KeyError) else str(error)
         raise ValueError(f'checkpoints cannot be kept in {directory} ({reason}); a directory of this machine always can, '
                          'and gs://bucket/path and s3://bucket/path where gcsfs and s3fs are installed') from error
+    return path
 
 
 def _fitted(found: formats.Arrays, like: TrainState) -> TrainState:
