@@ -26,28 +26,20 @@ from cnnlab.report import plots, robustness, sheets
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.train import workdir
-from experiments import attack_tables, common, victims
+from experiments import attack_tables, common, victim_flags, victims
 from experiments.bars import bar
+from experiments.pictures import Pictures
+from experiments.victim_flags import BATCH
 
 IMAGES = ('patch', 'fooling', 'evolution')  # attacks that make images of their own, besides those of the catalogue
 
-_WEIGHTS = flags.DEFINE_multi_string('weights', [], 'Which weights: an id like torchvision/resnet50. May be repeated.')
-_FILE = flags.DEFINE_multi_string('file', [], 'The file of each --weights, in the same order; without it they are downloaded or cached.')
-_PREPROCESS = flags.DEFINE_multi_string('preprocess', [], "Replaces a field of the weights' preprocessing: resize=256. May be repeated.")
-_RUN = flags.DEFINE_multi_string('run', [], 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP). May be repeated.')
-_STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of runs: 'last', 'best' (highest validation top-1) or a step.")
-_IMAGES = flags.DEFINE_string('images', None, "ImageNet images: a tar or a folder; or files apart by commas. Default: a run's split.")
-_LABELS = flags.DEFINE_string('labels', None, 'Labels of --images, where folders do not say them.')
-_DATASET = flags.DEFINE_string('dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.')
-_SPLIT = flags.DEFINE_string('split', 'test', 'Of --dataset, or of the set of a run: train, validation or test.')
-_COUNT = flags.DEFINE_integer('count', 100, 'How many images, from the first on.', lower_bound=1)
+flags.adopt_module_key_flags(victim_flags)  # so that --help lists them
 _ATTACKS = flags.DEFINE_list('attacks', ['fgsm', 'pgd'], f'Which: {", ".join([*catalog.ATTACKS, *IMAGES])}.')
 _EPSILONS = flags.DEFINE_list('epsilons', ['1/255', '2/255', '4/255', '8/255'], 'Budgets of attacks in the norm linf.')
 _L2 = flags.DEFINE_list('epsilons_l2', ['0.25', '0.5', '1', '2'], 'Budgets of attacks in the norm l2.')
 _STEPS = flags.DEFINE_integer('steps', 20, 'Of PGD, of 2.5 epsilon / steps each.', lower_bound=1)
 _GOAL = flags.DEFINE_list('goal', None, 'Classes, by name or number, that patches and fooling images shall be taken for.')
 _GENERATIONS = flags.DEFINE_integer('generations', 30, 'Of one-pixel attacks, and of evolved images.', lower_bound=1)
-_BATCH = flags.DEFINE_integer('batch', 50, 'Images at a time.', lower_bound=1)
 _PICTURES = flags.DEFINE_integer('pictures', 3, 'Images shown for each attack.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of random starts, places and populations.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', None, 'The folder to write.', required=True)
@@ -76,9 +68,9 @@ def goal_of(text: str, labels: tuple[str, ...]) -> int:
 class Case:
     """One network with the images that it sees, and what was done to them."""
 
-    def __init__(self, victim: victims.Victim, pictures: victims.Pictures, count: int, batch: int):
+    def __init__(self, victim: victims.Victim, pictures: Pictures, batch: int):
         self.victim, self.name = victim, victim.name
-        self.images, known = victims.seen(victim, pictures, count)
+        self.images, known = victims.seen(victim, pictures)
         scores = over(lambda rows: logits(victim.target, rows), self.images, batch=batch)
         self.labelled = known is not None
         self.truth = known if self.labelled else scores.argmax(1)
@@ -146,7 +138,7 @@ def patched(case: Case, goals: list[int], seed: int):
         with bar(f'{case.name} patch for {case.victim.labels[goal]}', 200) as advance:
             made = patch.train(case.victim.target, case.images, goal, seed=seed, advance=lambda step, loss, advance=advance: advance(step))
         laid = patch.stuck(case.images, made, share=0.4, seed=seed + 1)
-        scores = over(lambda rows: logits(case.victim.target, rows), laid, batch=_BATCH.value)
+        scores = over(lambda rows: logits(case.victim.target, rows), laid, batch=BATCH.value)
         others = case.truth != goal
         hit = (scores.argmax(1) == goal)[others]
         reached = np.flatnonzero((scores.argmax(1) == goal) & others)
@@ -170,7 +162,7 @@ def fooled(case: Case, goals: list[int], kind: str, generations: int, seed: int)
         some, sentence = list(range(len(goals))), '300 steps from the mean image.'
     else:
         with bar(f'{case.name} evolution', generations) as advance:
-            images, p, _ = fooling.evolve(case.victim.target, shape, generations=generations, seed=seed, batch=_BATCH.value,
+            images, p, _ = fooling.evolve(case.victim.target, shape, generations=generations, seed=seed, batch=BATCH.value,
                                           advance=lambda done, median: advance(done))
         sentence = (f'{generations} generations of 400 images; the champions of all {len(p)} classes have a median probability of '
                     f'{np.median(p):.1%}. Shown are the goals and the surest.')
@@ -189,16 +181,14 @@ def main(_):
     for name in _ATTACKS.value:
         names.among('attack', name, [*catalog.ATTACKS, *IMAGES])
     epsilons = {'linf': [number(e) for e in _EPSILONS.value], 'l2': [number(e) for e in _L2.value]}
-    if not _WEIGHTS.value and not _RUN.value:
-        raise ValueError('give a network: --weights=torchvision/squeezenet1_0 or --run=runs/...')
-    found = victims.named(_WEIGHTS.value, _FILE.value, _PREPROCESS.value, _RUN.value, _STEP.value, common.DATA_DIR.value)
-    settings = catalog.Settings(_STEPS.value, _BATCH.value, _SEED.value, _GENERATIONS.value)
+    found = victim_flags.networks()
+    settings = catalog.Settings(_STEPS.value, BATCH.value, _SEED.value, _GENERATIONS.value)
     goals = {v.name: [goal_of(g, v.labels) for g in _GOAL.value or map(str, range(min(4, len(v.labels))))] for v in found}
     out = workdir.writable(_OUT.value)
     cases = []
     for victim in found:
-        given = victims.pictures(victim, _IMAGES.value, _LABELS.value, _DATASET.value, _SPLIT.value, common.DATA_DIR.value)
-        cases.append(Case(victim, given, _COUNT.value, _BATCH.value))
+        given = victim_flags.images_for(victim)
+        cases.append(Case(victim, given, BATCH.value))
     chosen = [name for name in _ATTACKS.value if name in catalog.ATTACKS]
     entries = [entry for case in cases for entry in attacked(case, chosen, epsilons, settings)]
     clean = {case.name: case.clean for case in cases}

@@ -23,28 +23,19 @@ from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.proportions import wilson
 from cnnlab.report.table import Column, Table
 from cnnlab.train import workdir
-from experiments import common, victims
+from experiments import common, victim_flags, victims
 from experiments.bars import bar
+from experiments.victim_flags import BATCH
 
-_WEIGHTS = flags.DEFINE_multi_string('weights', [], 'Which weights: an id like torchvision/resnet50. May be repeated.')
-_FILE = flags.DEFINE_multi_string('file', [], 'The file of each --weights, in the same order; without it they are downloaded or cached.')
-_PREPROCESS = flags.DEFINE_multi_string('preprocess', [], "Replaces a field of the weights' preprocessing: resize=256. May be repeated.")
-_RUN = flags.DEFINE_multi_string('run', [], 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP). May be repeated.')
-_STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of runs: 'last', 'best' (highest validation top-1) or a step.")
-_IMAGES = flags.DEFINE_string('images', None, "ImageNet images: a tar or a folder. Default: a run's split.")
-_LABELS = flags.DEFINE_string('labels', None, 'Labels of --images, where folders do not say them.')
-_DATASET = flags.DEFINE_string('dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.')
-_SPLIT = flags.DEFINE_string('split', 'test', 'Of --dataset, or of the set of a run: train, validation or test.')
-_COUNT = flags.DEFINE_integer('count', 100, 'How many images, from the first on.', lower_bound=1)
+flags.adopt_module_key_flags(victim_flags)  # so that --help lists them
 _CORRUPTIONS = flags.DEFINE_list('corruptions', list(CORRUPTIONS), 'Which corruptions.')
-_BATCH = flags.DEFINE_integer('batch', 50, 'Images at a time.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the corruptions.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', None, 'The folder to write.', required=True)
 
 
 def wrong(victim: victims.Victim, images: np.ndarray, labels: np.ndarray) -> int:
     """How many images the network takes for another class; NaN is wrong."""
-    scores = over(lambda rows: logits(victim.target, rows), images, batch=_BATCH.value)
+    scores = over(lambda rows: logits(victim.target, rows), images, batch=BATCH.value)
     return int(((scores.argmax(1) != labels) | np.isnan(scores).any(1)).sum())
 
 
@@ -86,16 +77,14 @@ def table(victim: victims.Victim, n: int, clean: int, found: dict[str, list[int]
 def main(_):
     """Corrupts, prints and writes."""
     chosen = [names.among('corruption', name, CORRUPTIONS) for name in _CORRUPTIONS.value]
-    if not _WEIGHTS.value and not _RUN.value:
-        raise ValueError('give a network: --weights=torchvision/squeezenet1_0 or --run=runs/...')
-    found = victims.named(_WEIGHTS.value, _FILE.value, _PREPROCESS.value, _RUN.value, _STEP.value, common.DATA_DIR.value)
+    found = victim_flags.networks()
     out = workdir.writable(_OUT.value)
     tables, sections, curves = [], [], {}
     for victim in found:
-        given = victims.pictures(victim, _IMAGES.value, _LABELS.value, _DATASET.value, _SPLIT.value, common.DATA_DIR.value)
-        if given.source is None:
+        given = victim_flags.images_for(victim)
+        if given.labels is None:
             raise ValueError('corruption errors need labels: give --images as a tar or a folder of classes, or --dataset')
-        images, labels = victims.seen(victim, given, _COUNT.value)
+        images, labels = victims.seen(victim, given)
         clean, counts = measured(victim, images, labels, chosen)
         tables.append(table(victim, len(images), clean, counts))
         tables[-1].print()

@@ -29,7 +29,8 @@ from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
 from experiments import common, pictures, runs
-from experiments.explanations import METHODS, SPATIAL, Case, Group, Shown, layers_to_show, middle, most_likely
+from experiments.explanations.case import Case, Group, Shown, layers_to_show
+from experiments.explanations.methods import METHODS
 from experiments.labels import labels_of
 from experiments.preprocess import preprocess
 
@@ -68,7 +69,7 @@ class Subject:
     Attributes:
       title: of the page.
       said: how pictures became images.
-      model, variables, pixels: see `explanations.Case`.
+      model, variables, pixels: see `case.Case`.
       image: index -> what the network takes.
       names, truth: of the pictures; truth is None where labels are not known.
       labels: a name for each class, by the number of classes.
@@ -90,7 +91,7 @@ def of_weights() -> Subject:
         raise ValueError('give the pictures to be explained: --images=cat.jpg,dog.jpg, a folder or a tar')
     entry = weights.entry(_WEIGHTS.value)
     seen = preprocess(entry, _PREPROCESS.value)
-    found = pictures.find(_IMAGES.value).first(_LIMIT.value)
+    found = pictures.find(_IMAGES.value, _LIMIT.value)
     if _FILE.value:
         model, variables = weights.from_file(entry.id.partition('.')[0], _FILE.value, fields=entry.fields)
     else:
@@ -115,15 +116,14 @@ def of_run() -> Subject:
     pixels = Pixels(mean, std, 255.0)
     average = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
     variables = {kind: leaves for kind, leaves in average.items() if leaves}
-    count = min(len(source), _LIMIT.value)
+    found = pictures.of_source(source, _LIMIT.value)
 
     def image(i):
         rng = np.random.default_rng(0)  # views of evaluation draw nothing
-        return np.asarray(pixels.to_network(np.float32(job.view(source[i]['image'], rng))[None] / 255)[0])
+        return np.asarray(pixels.to_network(np.float32(job.view(found[i], rng))[None] / 255)[0])
 
-    return Subject(f'{job.recipe.model} of {run.name} at step {step:,}', f'Images are those of {source.name}, {split}.', job.model,
-                   variables, pixels, image, tuple(f'{split} image {i}' for i in range(count)), tuple(source.labels()[:count].tolist()),
-                   lambda classes: list(source.class_names))
+    return Subject(f'{job.recipe.model} of {run.name} at step {step:,}', f'Images are those of {found.name}.', job.model,
+                   variables, pixels, image, found.names, found.labels, lambda classes: list(source.class_names))
 
 
 def case_of(subject: Subject, asked: list[str], out: pathlib.Path) -> Case:
@@ -138,23 +138,20 @@ def case_of(subject: Subject, asked: list[str], out: pathlib.Path) -> Case:
     for path in paths:
         layers.spatial(subject.model, subject.variables, images, path)
     cam = dream = None
-    if paths or _CAM.value or set(asked) & SPATIAL:
+    if paths or _CAM.value or any(METHODS[name].spatial for name in asked):
         cam = layers.spatial(subject.model, subject.variables, images, _CAM.value)
-        dream = _DREAM.value or middle(paths)
+        dream = _DREAM.value or paths[len(paths) // 2]
         layers.known(subject.model, subject.variables, images, dream)
-    logits = target.logits(subject.model, subject.variables, images)
-    if _CLASS.value is None:
-        classes, probabilities = most_likely(logits)
-    else:
-        classes = target.classes(subject.model, subject.variables, images, _CLASS.value)
-        probabilities = np.asarray(target.probability(subject.model, subject.variables, images, classes))
+    classes = target.classes(subject.model, subject.variables, images, _CLASS.value)
+    probabilities = np.asarray(target.probability(subject.model, subject.variables, images, classes))
+    known = target.logits(subject.model, subject.variables, images).shape[-1]
     size = min(images.shape[1:3])
     settings = {
         'cam_path': cam, 'dream_path': dream, 'masks': _MASKS.value, 'samples': _SAMPLES.value, 'steps': _STEPS.value,
         'ascent': _ASCENT.value, 'octaves': 4 if size >= 128 else 1,
         'window': _WINDOW.value or max(2, size // 7), 'stride': _STRIDE.value or max(1, size // 28)}
     return Case(subject.model, subject.variables, subject.pixels, images, subject.names[:count], classes, probabilities,
-                subject.labels(logits.shape[-1]), subject.image, subject.names, subject.truth, paths, settings, _SEED.value, out)
+                subject.labels(known), subject.image, subject.names, subject.truth, paths, settings, _SEED.value, out)
 
 
 def main(_):
@@ -208,7 +205,8 @@ def sheets(folder: pathlib.Path, title: str, groups: dict[str, list[Group]]) -> 
             strip = drawing.sheet([drawing.enlarged(d, side) for d in drawn], 4)
             file = f'{name}_{number}.png'
             write_bytes(folder / file, png(Image.fromarray(strip).quantize(256)))
-            lines += [f'![{group}]({file})', '', '; '.join(item.caption for item in shown), '']
+            said = dict.fromkeys(part for item in shown for part in item.caption.split('; '))  # what several pictures say, once
+            lines += [f'![{group}]({file})', '', '; '.join(said), '']
     write_text(folder / 'README.md', '\n'.join(lines))
 
 

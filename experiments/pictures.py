@@ -1,7 +1,7 @@
-"""The pictures that --images means: files, a folder or a tar, with their labels where those are known."""
+"""Named pictures that are decoded when asked for, with their classes where those are known: files, a folder, a tar, or a data set."""
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -9,16 +9,24 @@ from sklearn.datasets import load_sample_images
 
 from cnnlab.data import imagenet_images
 from cnnlab.data.files import SUFFIXES
+from cnnlab.data.source import Source
 
 SAMPLES = 'samples'  # the two photographs that come with scikit-learn
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Pictures:
-    """Named pictures that are decoded when asked for."""
+    """`len(pictures)`, `pictures[i]` -> uint8 (h, w, c), and all of them one after another.
+
+    Attributes:
+      name: of them all.
+      names: of each.
+      labels: the class of each, or None where it is not known.
+    """
+    name: str
     names: tuple[str, ...]
-    labels: tuple[int, ...] | None  # positions among ImageNet's classes; None where they are not known
-    _read: Callable[[int], np.ndarray]  # index -> uint8 (h, w, 3)
+    labels: tuple[int, ...] | None
+    _read: Callable[[int], np.ndarray]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -26,32 +34,56 @@ class Pictures:
     def __getitem__(self, index: int) -> np.ndarray:
         return self._read(index)
 
-    def first(self, count: int) -> 'Pictures':
-        """The first so many."""
-        return Pictures(self.names[:count], None if self.labels is None else self.labels[:count], self._read)
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return map(self._read, range(len(self)))
 
 
-def find(text: str) -> Pictures:
-    """'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar as `imagenet_images.find` takes it, or SAMPLES.
+def find(text: str, count: int) -> Pictures:
+    """The first `count` of 'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar as `imagenet_images.find` takes it, or
+    SAMPLES.
 
     Raises:
       FileNotFoundError: a file or folder that is not there, or that holds no pictures.
     """
     if text == SAMPLES:
         samples = load_sample_images()
-        return Pictures(tuple(pathlib.PurePath(n).name for n in samples.filenames), None, lambda i: samples.images[i])
+        return Pictures(SAMPLES, tuple(pathlib.PurePath(n).name for n in samples.filenames[:count]), None, lambda i: samples.images[i])
     paths = [pathlib.Path(part).expanduser() for part in text.split(',')]
     if absent := [p for p in paths if not p.exists()]:
         raise FileNotFoundError(f'there is no picture, folder or tar {absent[0]}')
     if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix == '.tar'):
         try:
             source = imagenet_images.find(paths[0])
-            return Pictures(source.file_names, tuple(source.labels().tolist()), lambda i: source[i]['image'])
         except ValueError:  # pictures without known labels are pictures still
             if paths[0].is_file():
                 raise
             paths = sorted(p for p in paths[0].rglob('*') if p.suffix.lower() in SUFFIXES and not p.name.startswith('.'))
-    return Pictures(tuple(p.name for p in paths), None, lambda i: _decoded(paths[i]))
+        else:
+            return of_source(source, count)
+    return of_files(paths[:count])
+
+
+def of_source(source: Source, count: int) -> Pictures:
+    """The first `count` of a data set; only what the labels ask for is read now."""
+    first = range(min(count, len(source)))
+    if isinstance(source, imagenet_images.ImageNetImages):
+        names = source.file_names[:len(first)]
+    else:
+        names = tuple(f'{source.split} image {i}' for i in first)
+    labels = tuple(int(example['label']) for i in first for example in source.encoded([i]))
+    return Pictures(f'{source.name}, {source.split}', names, labels, lambda i: source[i]['image'])
+
+
+def of_files(paths: Sequence[str | pathlib.Path]) -> Pictures:
+    """Files apart, without labels.
+
+    Raises:
+      FileNotFoundError: one is not there; OSError, when it is asked for: one is no picture.
+    """
+    paths = [pathlib.Path(path).expanduser() for path in paths]
+    if absent := [p for p in paths if not p.is_file()]:
+        raise FileNotFoundError(f'there is no picture {absent[0]}')
+    return Pictures(f'{len(paths)} pictures', tuple(p.name for p in paths), None, lambda i: _decoded(paths[i]))
 
 
 def _decoded(path):

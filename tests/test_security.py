@@ -35,7 +35,7 @@ METHODS = {'extractall', 'extract'}  # of archives: they write where a member's 
 # The reader of torch's files, whose unpickler rebuilds tensors and refuses every other name (tests/weights/test_read.py); and
 # `visual.features.extract`, which is of no archive.
 ALLOWED = {('cnnlab/weights/tensors.py', 'pickle'), ('cnnlab/weights/torch_file.py', 'pickle'), ('cnnlab/weights/read.py', 'pickle'),
-           ('experiments/explanations.py', 'features.extract')}
+           ('experiments/explanations/feature_space.py', 'features.extract')}
 
 
 def findings(source):
