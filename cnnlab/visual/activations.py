@@ -29,7 +29,12 @@ def maps(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path
       ValueError: see `layers.spatial`.
     """
     path = layers.spatial(model, variables, target.checked(images), path)
-    return _at(model, variables, images, path).astype(target.result_dtype(images))
+    return full(_at(model, variables, images, path))
+
+
+def full(values: jax.Array) -> jax.Array:
+    """Float32 where they are of a lower precision: what sums and losses are made of."""
+    return values.astype(target.result_dtype(values))
 
 
 def strongest_channels(maps: jax.Array, count: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.analysis import capture
-from cnnlab.visual import batches, layers
+from cnnlab.visual import activations, batches, layers
 from cnnlab.visual.pixels import UNIT, Pixels
 
 
@@ -57,7 +57,7 @@ def _step(model, variables, base, added, key, rate, pixels, path, jitter):
 
     def excitement(pictures):
         x = pixels.to_network(jnp.roll(pictures, roll, (1, 2)))
-        return jnp.square(capture.apply(model, variables, x, keep=[path]).activations[path]).sum() / 2
+        return jnp.square(activations.full(capture.apply(model, variables, x, keep=[path]).activations[path])).sum() / 2
 
     found = jax.grad(excitement)(base + added)
     found = found / (jnp.abs(found).mean((1, 2, 3), keepdims=True) + 1e-12)

@@ -41,7 +41,7 @@ def invert(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, pa
     """
     if steps < 1 or rate <= 0 or variation < 0:
         raise ValueError(f'steps are at least 1, rate above 0, variation not below 0; got {steps}, {rate}, {variation}')
-    wanted = activations.of_layer(model, variables, target.checked(images), path)
+    wanted = activations.full(activations.of_layer(model, variables, target.checked(images), path))
     form = Parametrisation(images.shape, fourier, decorrelated)
     parameters = form.initial(seed)
     state, distances = optax.adam(rate).init(parameters), []
@@ -55,7 +55,7 @@ def invert(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, pa
 def _step(model, variables, parameters, state, wanted, rate, variation, form, pixels, path):
     def loss(parameters):
         pictures = form.pictures(parameters)
-        features = capture.apply(model, variables, pixels.to_network(pictures), keep=[path]).activations[path]
+        features = activations.full(capture.apply(model, variables, pixels.to_network(pictures), keep=[path]).activations[path])
         axes = tuple(range(1, features.ndim))
         distance = jnp.square(features - wanted).sum(axes) / jnp.square(wanted).sum(axes)
         return (distance + variation * total_variation(pictures)).sum(), distance

@@ -10,7 +10,7 @@ import optax
 from flax import linen as nn
 
 from cnnlab.analysis import capture
-from cnnlab.visual import backward, batches, layers
+from cnnlab.visual import activations, backward, batches, layers
 from cnnlab.visual.parametrise import Parametrisation
 from cnnlab.visual.pixels import UNIT, Pixels
 
@@ -90,9 +90,9 @@ def _step(model, variables, parameters, state, key, numbers, rate, decay, blur, 
     def loss(parameters):
         x = pixels.to_network(moved(form.pictures(parameters), key, jitter, zoom))
         logits, kept = capture.apply(backward.Ruled(model, backward.redirected), variables, x, keep=[] if path is None else [path])
-        values = logits if path is None else kept[path].reshape(len(x), -1, kept[path].shape[-1]).mean(1)
+        values = logits if path is None else activations.full(kept[path]).reshape(len(x), -1, kept[path].shape[-1]).mean(1)
         score = jnp.take_along_axis(values, numbers[:, None], 1)[:, 0]
-        return (decay * jnp.square(x).mean((1, 2, 3)) - score).sum(), score
+        return (decay * jnp.square(activations.full(x)).mean((1, 2, 3)) - score).sum(), score
 
     (_, score), found = jax.value_and_grad(loss, has_aux=True)(parameters)
     updates, state = optax.adam(rate).update(found, state)

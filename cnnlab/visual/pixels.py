@@ -17,11 +17,13 @@ class Pixels:
       mean, std: numbers, one for each channel (c,) in the network's order, or an image (h, w, c) each.
       scale: of a picture whose white is 1: 255 where the mean is in pixel values.
       reverse: the network takes BGR.
+      dtype: of the network's values, hence what it computes in: bfloat16, or None for the dtype of the pictures, which stay as they are.
     """
     mean: Any = 0.0
     std: Any = 1.0
     scale: float = 1.0
     reverse: bool = flax.struct.field(pytree_node=False, default=False)
+    dtype: Any = flax.struct.field(pytree_node=False, default=None)
 
     @classmethod
     def of(cls, preprocess: Preprocess) -> 'Pixels':
@@ -29,10 +31,10 @@ class Pixels:
         return cls(np.float32(preprocess.mean), np.float32(preprocess.std), 255 * preprocess.scale, preprocess.channels == 'bgr')
 
     def to_network(self, pictures: jax.Array) -> jax.Array:
-        """The network's values of pictures in [0, 1]; of the same dtype."""
+        """The network's values of pictures in [0, 1]."""
         x = pictures[..., ::-1] if self.reverse else pictures
         mean, std = (_placed(v, x.dtype) for v in (self.mean, self.std))
-        return (x * self.scale - mean) / std
+        return ((x * self.scale - mean) / std).astype(self.dtype or x.dtype)
 
     def to_pictures(self, images: jax.Array) -> np.ndarray:
         """Pictures, float32 in [0, 1], of a network's images (n, h, w, c)."""

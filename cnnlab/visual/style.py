@@ -10,7 +10,7 @@ import optax
 from flax import linen as nn
 
 from cnnlab.analysis import capture
-from cnnlab.visual import batches, layers
+from cnnlab.visual import activations, batches, layers
 from cnnlab.visual.invert import total_variation
 from cnnlab.visual.pixels import UNIT, Pixels
 
@@ -48,8 +48,8 @@ def style_transfer(model: nn.Module, variables: Mapping[str, Any], content: jax.
     paths = tuple(style_paths)
     for path in (content_path, *paths):
         layers.spatial(model, variables, content, path)
-    wanted = _features(model, variables, content, pixels, (content_path,))[content_path]
-    grams = {p: gram(f) for p, f in _features(model, variables, style, pixels, paths).items()}
+    wanted = _of(model, variables, content, pixels, (content_path,))[content_path]
+    grams = {p: gram(f) for p, f in _of(model, variables, style, pixels, paths).items()}
     picture, state, losses = content, optax.adam(rate).init(content), []
     for _ in batches.watched(range(steps), 'style transfer'):
         picture, state, parts = _step(model, variables, picture, state, wanted, grams, style_weight, variation, rate, pixels, content_path)
@@ -63,15 +63,18 @@ def gram(features: jax.Array) -> jax.Array:
     return jnp.einsum('nhwc,nhwd->ncd', features, features) / (features.shape[1] * features.shape[2])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 4))
 def _features(model, variables, pictures, pixels, paths):
-    return capture.apply(model, variables, pixels.to_network(pictures), keep=paths).activations
+    found = capture.apply(model, variables, pixels.to_network(pictures), keep=paths).activations
+    return {path: activations.full(f) for path, f in found.items()}
+
+
+_of = functools.partial(jax.jit, static_argnums=(0, 4))(_features)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 10))
 def _step(model, variables, picture, state, wanted, grams, style_weight, variation, rate, pixels, content_path):
     def loss(picture):
-        found = capture.apply(model, variables, pixels.to_network(picture), keep={content_path, *grams}).activations
+        found = _features(model, variables, picture, pixels, {content_path, *grams})
         content = _relative(found[content_path], wanted)
         style = sum(_relative(gram(found[path]), g) for path, g in grams.items()) / len(grams)
         return content + style_weight * style + variation * total_variation(picture).sum(), jnp.stack([content, style])

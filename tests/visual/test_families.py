@@ -1,11 +1,31 @@
-"""Every method on ten families, at the smallest size that they take: values in float32, and traced for sixteen images in bfloat16."""
+"""Every method on ten families at the smallest size that they take: sixteen images in float32, and one in bfloat16.
+
+Compiling is what takes the time: only the methods that are one program are asked of every family in the tier `slow`.
+"""
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from cnnlab.models import registry
-from cnnlab.visual import activations, deconvnet, grad_cam, gradients, layers, lrp, occlusion, patches, rise, smooth_grad
+from cnnlab.visual import (
+    activations,
+    deconvnet,
+    deep_dream,
+    grad_cam,
+    gradients,
+    integrated_gradients,
+    invert,
+    layers,
+    lrp,
+    maximise,
+    occlusion,
+    patches,
+    rise,
+    smooth_grad,
+    style,
+)
+from cnnlab.visual.pixels import Pixels
 
 # (name, side, fields): ten families, the deep ones in a shallow form
 NETS = [
@@ -16,11 +36,22 @@ NETS = [
 ]
 
 
-def built(name, side, fields):
-    """(model, variables from cheap draws, two images)."""
+SIZES = [(16, jnp.float32), (1, jnp.bfloat16)]
+
+
+def on_families(slow=()):
+    """(net, count, dtype): `SIZES` on every family; sixteen images of the families in `slow` are of that tier, all else is full."""
+    tier = {True: pytest.mark.slow, False: pytest.mark.full}
+    return pytest.mark.parametrize(('net', 'count', 'dtype'), [
+        pytest.param(net, count, dtype, id=f'{net[0]}-{count}', marks=tier[count > 1 and net[0] in slow])
+        for net in NETS for count, dtype in SIZES])
+
+
+def built(name, side, fields, count, dtype):
+    """(model, variables from cheap draws, `count` images)."""
     model = registry.create(name, **fields)
     rng = np.random.default_rng(0)
-    images = rng.standard_normal((2, side, side, registry.entry(name).input_shape[-1])).astype(np.float32)
+    images = jnp.asarray(rng.standard_normal((count, side, side, registry.entry(name).input_shape[-1])), dtype)
     shapes = jax.eval_shape(model.init, jax.random.key(0), images)
 
     def draw(path, leaf):
@@ -37,40 +68,62 @@ def by_gradient(model, path, variables, images):
     """All methods that are one program, so that they compile as one."""
     classes = np.arange(len(images), dtype=np.int32) % 5
     out = {'gradient': gradients.gradient(model, variables, images, classes),
+           'saliency': gradients.saliency(model, variables, images, classes),
            'lrp': lrp.lrp_epsilon(model, variables, images, classes, eps=0.1),
            'grad_cam': grad_cam.grad_cam(model, variables, images, path, classes),
            'grad_cam_plus_plus': grad_cam.grad_cam_plus_plus(model, variables, images, path, classes)}
     if not isinstance(model, type(registry.create('lenet5_dense'))):  # its tanh is refused
         out |= {'guided_backprop': gradients.guided_backprop(model, variables, images, classes),
+                'guided_grad_cam': grad_cam.guided_grad_cam(model, variables, images, path, classes),
+                'deconvnet_of_class': deconvnet.of_class(model, variables, images, classes),
                 'deconvnet': deconvnet.of_channel(model, variables, images, path, 1).pixels}
     return out
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(('name', 'side', 'fields'), NETS, ids=[name for name, *_ in NETS])
-def test_every_gradient_method_works_on_a_family(name, side, fields):
-    model, variables, images = built(name, side, fields)
+@on_families(slow=[name for name, *_ in NETS])
+def test_every_gradient_method_works_on_a_family(net, count, dtype):
+    model, variables, images = built(*net, count, dtype)
     path = layers.spatial(model, variables, images)
     found = jax.jit(lambda v, x: by_gradient(model, path, v, x))(variables, images)
     for method, value in found.items():
         assert np.isfinite(value).all(), method
-        assert len(value) == 2 and value.dtype == jnp.float32
+        assert len(value) == count and value.dtype == jnp.float32
     assert all(found[m].shape == images.shape for m in ('gradient', 'lrp'))
     assert np.abs(found['gradient']).max() > 0 and found['grad_cam'].min() >= 0
-    assert ('deconvnet' in found) == (name != 'lenet5_dense')
-    half = jax.ShapeDtypeStruct((16, *images.shape[1:]), jnp.bfloat16)
-    traced = jax.eval_shape(lambda v, x: by_gradient(model, path, v, x), variables, half)
-    assert {m: (a.shape[1:], a.dtype) for m, a in traced.items()} == {m: (a.shape[1:], a.dtype) for m, a in found.items()}
+    assert ('deconvnet' in found) == (net[0] != 'lenet5_dense')
     box = patches.box(model, images.shape[1:], path, 0, 0)
     assert box.height >= 1 and box.top <= 0 <= box.top + box.height
-    assert activations.of_layer(model, variables, images, path).shape[0] == 2
+    assert activations.maps(model, variables, images, path).shape[0] == count
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('name', ['convnetjs_cifar10', 'lenet5_dense'])
-def test_methods_that_ask_many_images_work_on_a_family(name):
-    model, variables, images = built(*next(net for net in NETS if net[0] == name))
+@on_families(slow=['lenet5_dense'])
+def test_methods_that_ask_many_images_work_on_a_family(net, count, dtype):
+    model, variables, images = built(*net, count, dtype)
     side = images.shape[1]
-    assert np.isfinite(occlusion.occlusion(model, variables, images, 1, window=side // 2, stride=side // 2, batch=4).score).all()
-    assert np.isfinite(rise.rise(model, variables, images, 1, masks=4, cells=3, batch=4)).all()
-    assert np.isfinite(smooth_grad.smooth_grad(model, variables, images, 1, samples=2, batch=4)).all()
+    found = {
+        'occlusion': occlusion.occlusion(model, variables, images, 1, window=side // 2, stride=side // 2, batch=16).score,
+        'rise': rise.rise(model, variables, images, 1, masks=4, cells=3, batch=16),
+        'smooth_grad': smooth_grad.smooth_grad(model, variables, images, 1, samples=4, batch=16),
+        'integrated_gradients': integrated_gradients.integrated_gradients(model, variables, images, 1, steps=4).attribution}
+    for method, value in found.items():
+        assert np.isfinite(value).all() and len(value) == count and value.dtype == np.float32, method
+    assert all(np.abs(found[m]).max() > 0 for m in ('smooth_grad', 'integrated_gradients'))
+
+
+@on_families()
+def test_pictures_are_made_with_a_family(net, count, dtype):
+    model, variables, images = built(*net, count, dtype)
+    path, pixels = layers.spatial(model, variables, images), Pixels(0.5, 0.25, dtype=dtype)
+    shape, coloured = images.shape[1:], images.shape[-1] == 3
+    pictures = pixels.to_pictures(images)
+    made = [
+        maximise.maximise(model, variables, shape, classes=[1] * count, pixels=pixels, steps=2, decorrelated=coloured).pictures,
+        maximise.maximise(model, variables, shape, path=path, channels=[0] * count, pixels=pixels, steps=2, decorrelated=coloured).pictures,
+        invert.invert(model, variables, images, path, pixels=pixels, steps=2, decorrelated=coloured).pictures,
+        deep_dream.deep_dream(model, variables, pictures, path, pixels=pixels, octaves=1, steps=2, jitter=1),
+        style.style_transfer(model, variables, pictures[0], pictures[-1], content_path=path, style_paths=[path], pixels=pixels,
+                             steps=2).picture[None]]
+    for found in made:
+        assert found.shape[1:] == shape and found.dtype == np.float32 and np.isfinite(found).all()
+        assert found.min() >= 0 and found.max() <= 1 and found.std() > 0
+    assert [len(found) for found in made] == [count] * 4 + [1]

@@ -128,6 +128,24 @@ def test_a_style_comes_nearer_and_gram_matrices_forget_places(small):
         style.style_transfer(model, variables, content, other, content_path='mean', style_paths=['conv1'])
 
 
+@pytest.mark.slow
+def test_a_network_that_computes_in_bfloat16_makes_float32_pictures_too(small):
+    model, variables, _ = small
+    half, images = Pixels(0.5, 0.25, dtype=jnp.bfloat16), pictures()
+    assert half.to_network(images).dtype == jnp.bfloat16
+    for wanted in ({'classes': [3, 0]}, {'path': 'conv2', 'channels': [2, 4]}):
+        found = maximise.maximise(model, variables, SHAPE, pixels=half, steps=30, **wanted)
+        assert found.scores.dtype == found.pictures.dtype == np.float32 and (found.scores[-1] > found.scores[0] + 0.02).all()
+    found = invert.invert(model, variables, half.to_network(images), 'conv1', pixels=half, steps=60, rate=0.2, variation=0)
+    assert (found.distances[-1] < 0.3 * found.distances[0]).all()
+    out = deep_dream.deep_dream(model, variables, images, 'conv2', pixels=half, octaves=1, steps=5, rate=0.02, jitter=1)
+    before, after = (np.square(activations.maps(model, variables, half.to_network(x), 'conv2')).sum((1, 2, 3)) for x in (images, out))
+    assert (after > 1.1 * before).all() and out.dtype == np.float32
+    styled = style.style_transfer(model, variables, images[0], 0.3 * images[1], content_path='conv2', style_paths=['conv1'], pixels=half,
+                                  steps=60)
+    assert styled.style[-1] < 0.5 * styled.style[0] and styled.picture.dtype == np.float32
+
+
 @pytest.mark.parametrize(('options', 'said'), [
     ({}, 'say what to maximise: classes, or path and channels'),
     ({'classes': [0], 'path': 'conv1', 'channels': [0]}, 'say what to maximise'),
