@@ -17,7 +17,7 @@ def test_a_set_gives_its_first_images_and_no_more():
     images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
     found = pictures.of_source(Arrays('mine', 'test', images, np.array([1, 0, 1, 0, 0]), ('a', 'b')), 3)
     assert found.name == 'mine, test' and found.names == ('test image 0', 'test image 1', 'test image 2') and found.labels == (1, 0, 1)
-    assert [int(image) for image in found] == [0, 1, 2] and len(found) == 3 and found[2].shape == (1, 1, 1)
+    assert [image.item() for image in found] == [0, 1, 2] and len(found) == 3 and found[2].shape == (1, 1, 1)
     assert len(pictures.of_source(Arrays('mine', 'test', images, np.zeros(5, int), ('a', 'b')), 9)) == 5
 
 
