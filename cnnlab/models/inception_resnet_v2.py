@@ -65,12 +65,11 @@ class InceptionResNetV2(nn.Module):
     def __call__(self, x, train=False):  # (n, 299, 299, 3) -> float32 logits (n, num_classes)
         conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale)
         x = InceptionStem(conv, name='stem')(x, train)
-        left = sum(self.blocks)
         for (name, mixed, block, branches, scale), repeats in zip(STAGES, self.blocks, strict=True):
             x = Branches(mixed, conv=conv, name=name)(x, train)
             for i in range(1, repeats + 1):
-                left -= 1
-                x = InceptionResidual(branches, scale if left else 1.0, last=not left, conv=conv, name=f'{block}_{i}')(x, train)
+                last = branches is _BLOCK8 and i == repeats
+                x = InceptionResidual(branches, 1.0 if last else scale, last, conv, name=f'{block}_{i}')(x, train)
         x = conv(1536, 1, name='conv7b')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
         x = Dense(self.num_classes, name='head')(x)
