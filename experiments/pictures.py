@@ -67,10 +67,10 @@ def of_source(source: Source, count: int) -> Pictures:
     """The first `count` of a data set; only what the labels ask for is read now."""
     first = range(min(count, len(source)))
     if isinstance(source, imagenet_images.ImageNetImages):
-        names = source.file_names[:len(first)]
+        names, labels = source.file_names[:len(first)], tuple(source.labels()[:len(first)].tolist())  # both known without a picture
     else:
         names = tuple(f'{source.split} image {i}' for i in first)
-    labels = tuple(int(example['label']) for i in first for example in source.encoded([i]))
+        labels = tuple(int(example['label']) for i in first for example in source.encoded([i]))
     return Pictures(f'{source.name}, {source.split}', names, labels, lambda i: source[i]['image'])
 
 
