@@ -103,17 +103,16 @@ def main(_):
         raise ValueError('give the images: --images=... or --dataset=..., one of the two')
     source = imagenet_images.find(_IMAGES.value, _LABELS.value) if _IMAGES.value else sources.load(
         _DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
-    asked = {view: view for view in _VIEW.value} | {f'{name}:': '; '.join(ilsvrc.augment(name)) for name in _RECIPE.value}
+    asked = [*(('', view) for view in _VIEW.value), *((f'{name}:; ', '; '.join(ilsvrc.augment(name))) for name in _RECIPE.value)]
     cropped = not asked and source.image_shape is None
     draws, rows = stream.Draws(_SEED.value), []
-    for label, text in (asked or {view: view for view in (*(CROPS if cropped else ()), *VIEWS)}).items():
+    for title, text in asked or [('', view) for view in (*(CROPS if cropped else ()), *VIEWS)]:
         [example] = source.encoded([(7 * len(rows) + 3) % len(source)])  # another image for every row
         view, image = views_of(text), example['image']
         if cropped and text not in CROPS:
             image = cut(pixels(image))
         whole = pixels(image)
-        drawn = [view(image, draws.at(p)).copy() for p in range(_SAMPLES.value)]
-        rows.append((label if label == text else f'{label}; {text}', [whole, *drawn]))
+        rows.append((title + text, [whole, *(view(image, draws.at(p)).copy() for p in range(_SAMPLES.value))]))
     if not asked:
         images = [cut(source[i % len(source)]['image']) for i in range(3, 3 + 4)]
         for kind in ('device_flip', 'mixup', 'cutmix'):
