@@ -2,7 +2,7 @@
 
 A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Where that one
 repeats equal blocks many times, a form with fewer of them is `slow`; all are `full`, the widest narrowed and the deepest with two blocks of
-each stage, since the third is made as the second is and to compile all takes minutes. Each network is built at the smallest of `SIZES` that
+each stage, since to compile all takes minutes: of those the whole is asked for its gradient, operation by operation. Each network is built at the smallest of `SIZES` that
 it takes, for ten classes, and two programs answer everything: a training step on four images and an evaluation.
 """
 import contextlib
@@ -32,8 +32,9 @@ SHALLOW = {  # each kind of block once or twice
     'pnasnet5_large': {'repeats': 1}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},
     'shufflenet_v2_x0_5': {'blocks': (2, 1, 1)}}
 _TWO = (2, 2, 2, 2)
+ALIVE = {'cifar_se_preresnet110': {'reduction': 4}}  # its gates of one and two units are dead now and then
 EASIER = {
-    'cifar_se_preresnet110': {'blocks': 2, 'reduction': 4},  # its gates of one and two units are dead now and then
+    'cifar_se_preresnet110': ALIVE['cifar_se_preresnet110'] | {'blocks': 2},
     # of more than 200 M parameters
     **{f'bit_resnet{size}': {'width': 1, 'blocks': _TWO} for size in ('50x3', '101x3', '152x2', '152x4')},
     **{f'convnext_xlarge{source}': {'widths': (96, 192, 384, 768), 'blocks': _TWO} for source in ('', '_keras')},
@@ -207,6 +208,26 @@ def test_logits_are_finite_and_depend_on_the_image(answers):
 def test_every_parameter_gets_a_gradient(answers):
     assert [path for path, finite in answers.finite.items() if not finite] == []
     assert [path for path, some in answers.some.items() if not some] == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize('name', [name for name in registry.names() if reduced(name)])
+def test_every_parameter_of_a_deep_network_gets_a_gradient_at_its_whole_depth(name):
+    """Not one program: equal blocks share what was compiled for each operation, in networks after this one too."""
+    with canonical():
+        model, shape, shapes = build(name, ALIVE.get(name, {}))
+        stats = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), shapes.get('batch_stats', {}))
+        images = np.random.default_rng(1).standard_normal(shape, np.float32)
+
+        def loss(params):
+            logits, _ = model.apply({'params': params, 'batch_stats': stats}, images, train=True, mutable=['batch_stats'],
+                                    rngs={'dropout': jax.random.key(2, impl='rbg')})
+            return (logits * np.random.default_rng(2).standard_normal((BATCH, CLASSES), np.float32)).sum()
+        value, gradients = jax.value_and_grad(loss)(jax.device_put(filled(shapes['params'])))
+    gradients = {path: np.asarray(g) for path, g in tree.named_leaves(gradients).items()}
+    assert np.isfinite(value) and len(gradients) > golden.DEEP / 3
+    assert [path for path, g in gradients.items() if not np.isfinite(g).all()] == []
+    assert [path for path, g in gradients.items() if not g.any()] == []
 
 
 def test_batch_statistics_move_in_training_only(answers):
