@@ -9,13 +9,14 @@ jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-QUICK = ('models', 'nn', 'visual')  # the folders whose tests compile much and run little
+QUICK = ('attacks', 'models', 'nn', 'train', 'visual')  # the folders whose tests compile much and run little,
+LONG = ('test_mesh',)  # but for these files
 
 
 @pytest.fixture(scope='module', autouse=True)
 def compiling_quickly(request):
     """Most of XLA's optimisations are off where compiling is what takes the time: a half to a third of it."""
-    if request.path.parent.name not in QUICK:
+    if request.path.parent.name not in QUICK or request.path.stem in LONG:
         yield
         return
     jax.config.update('jax_disable_most_optimizations', True)

@@ -2,7 +2,6 @@
 import hashlib
 import io
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -22,6 +21,7 @@ from cnnlab.data.encoded import Encoded
 from cnnlab.data.parse import parse
 from cnnlab.data.prepare import inputs, labels, manifest, pool, run, tars
 from cnnlab.data.prepare.form import Form
+from tests.experiments.commands import run as run_experiment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MINI = 'data/ilsvrc2012_mini'
@@ -525,11 +525,8 @@ def test_sides_that_a_jpeg_cannot_have_are_refused():
 
 
 def test_the_command_refuses_in_one_line_and_tells_what_it_did(source, tmp_path):
-    def call(*more):
-        return subprocess.run([sys.executable, '-m', 'experiments.prepare_imagenet', f'--source={source}', f'--data_dir={tmp_path}',
-                               '--name=small', *more], cwd=ROOT, capture_output=True, text=True, env={**os.environ, 'JAX_PLATFORMS': 'cpu'})
-
-    bad = call()
-    assert bad.returncode == 2 and bad.stderr.startswith('error: ') and bad.stderr.count('\n') == 1 and 'not the 1,000' in bad.stderr
-    good = call('--expect=any', '--short_side=8', '--processes=1')
-    assert good.returncode == 0 and 'small train: 6 images of 3 classes' in good.stdout, good.stderr
+    places = [f'--source={source}', f'--data_dir={tmp_path}', '--name=small']
+    bad = run_experiment('prepare_imagenet', *places, status=2)
+    assert bad.stderr.startswith('error: ') and bad.stderr.count('\n') == 1 and 'not the 1,000' in bad.stderr
+    good = run_experiment('prepare_imagenet', *places, '--expect=any', '--short_side=8', '--processes=1')
+    assert 'small train: 6 images of 3 classes' in good.stdout, good.stderr

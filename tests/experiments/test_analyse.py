@@ -1,25 +1,13 @@
 """`experiments.analyse` and `experiments.zoo` as a user starts them."""
 import csv
 import io
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from cnnlab.models import registry
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.experiments.commands import run
 
 pytestmark = pytest.mark.slow
-
-
-def run(experiment, *arguments, status=0):
-    """The finished process; its exit status is checked."""
-    command = [sys.executable, '-m', f'experiments.{experiment}', *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
 
 
 def rows(text):

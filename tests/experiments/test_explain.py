@@ -1,5 +1,4 @@
 """experiments.explain as a user starts it, and its page in a browser."""
-import pathlib
 import re
 import shutil
 import subprocess
@@ -13,21 +12,14 @@ from safetensors.numpy import save_file
 from cnnlab import tree, weights
 from cnnlab.models import registry
 from cnnlab.weights import api, convert
+from tests.experiments.commands import ROOT, run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 ID = 'torchvision/squeezenet1_1'
 SMALL = [f'--weights={ID}', '--file=net.safetensors', '--preprocess=resize=64', '--preprocess=crop=64']
 METHODS = ['filters', 'activations', 'deconvnet', 'saliency', 'grad_cam', 'occlusion', 'features']
 _BROWSER = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 
 pytestmark = pytest.mark.slow
-
-
-def python(folder, *arguments, status=0):
-    environment = {'PATH': '/usr/bin:/bin', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT), 'HOME': str(folder)}
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope='module')
@@ -43,8 +35,8 @@ def folder(tmp_path_factory):
     for i in range(5):
         size = (90 + 20 * i, 70)  # none has the network's size
         Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).resize(size, Image.Resampling.BICUBIC).save(path / f'pictures/{i}.png')
-    out = python(path, '-m', 'experiments.explain', *SMALL, '--images=pictures', '--count=2', '--window=32', '--stride=32',
-                 f'--methods={",".join(METHODS)}', '--layers=conv1,fire3,fire9', '--out=out', '--sheets=sheets')
+    out = run('explain', *SMALL, '--images=pictures', '--count=2', '--window=32', '--stride=32', f'--methods={",".join(METHODS)}',
+              '--layers=conv1,fire3,fire9', '--out=out', '--sheets=sheets', folder=path).stdout
     assert re.search(rf'wrote out/index.html with \d+ pictures in {len(METHODS)} sections', out)
     return path
 
@@ -132,12 +124,11 @@ def test_mistakes_are_told_in_a_sentence(folder):
 
 
 def test_a_network_trained_here_is_explained_on_its_own_images(folder):
-    python(folder, '-m', 'experiments.train', '--recipe=digits', '--workdir=run', '--set=model=mlp2', '--set=duration=2 steps',
-           '--set=log_every=1 steps', '--set=evaluate_every=2 steps', '--set=warmup=0 steps')
-    out = python(folder, '-m', 'experiments.explain', '--run=run', '--methods=filters,saliency', '--limit=6', '--out=digits')
+    run('train', '--recipe=digits', '--workdir=run', '--set=model=mlp2', '--set=duration=2 steps',
+        '--set=log_every=1 steps', '--set=evaluate_every=2 steps', '--set=warmup=0 steps', folder=folder)
+    out = run('explain', '--run=run', '--methods=filters,saliency', '--limit=6', '--out=digits', folder=folder).stdout
     assert 'in 2 sections' in out
     plain = re.sub(r'base64,[^"]*', '', (folder / 'digits/index.html').read_text())
     assert 'test image 0: ' in plain and 'at step 2' in plain and 'of 8 x 8' in plain
-    done = subprocess.run([sys.executable, '-m', 'experiments.explain', '--run=run', '--methods=grad_cam'], cwd=folder, text=True,
-                          capture_output=True, env={'PATH': '/usr/bin:/bin', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}, timeout=600)
-    assert done.returncode == 2 and 'no layer of Perceptron has rows and columns' in done.stderr
+    refused = run('explain', '--run=run', '--methods=grad_cam', folder=folder, status=2)
+    assert 'no layer of Perceptron has rows and columns' in refused.stderr

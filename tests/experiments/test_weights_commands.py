@@ -1,9 +1,4 @@
 """experiments.classify and experiments.import_weights as a user starts them."""
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,17 +7,15 @@ from safetensors.numpy import save_file
 from cnnlab import tree, weights
 from cnnlab.models import registry
 from cnnlab.weights import api, convert, read
+from tests.experiments import commands
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 ID = 'torchvision/squeezenet1_1'
 
 
-def run(*command, folder, status=0):
-    environment = {**os.environ, 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT), 'CNNLAB_CACHE': str(folder / 'cache'),
-                   'CNNLAB_MIRROR': 'http://127.0.0.1:9'}  # nobody listens there
-    done = subprocess.run([sys.executable, '-m', *map(str, command)], cwd=folder, env=environment, capture_output=True, text=True,
-                          timeout=600)
-    assert done.returncode == status, done.stdout + done.stderr
+def run(experiment, *arguments, folder, status=0):
+    """What a command says in a folder, where it finds no weights but those that lie there."""
+    done = commands.run(experiment, *arguments, status=status, folder=folder, CNNLAB_CACHE=str(folder / 'cache'),
+                        CNNLAB_MIRROR='http://127.0.0.1:9')  # nobody listens there
     return done.stdout if status == 0 else done.stderr
 
 
@@ -42,7 +35,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_classify_prints_the_five_best_and_writes_a_page(folder):
-    out = run('experiments.classify', f'--weights={ID}', '--file=net.safetensors', '--html=page.html', 'cat.png', 'dog.jpg', folder=folder)
+    out = run('classify', f'--weights={ID}', '--file=net.safetensors', '--html=page.html', 'cat.png', 'dog.jpg', folder=folder)
     blocks = out.split('dog.jpg')
     assert len(blocks) == 2
     for block in blocks:
@@ -67,25 +60,25 @@ def test_classify_prints_the_five_best_and_writes_a_page(folder):
     ((f'--weights={ID}', 'cat.png'), 'squeezenet1_1-b8a52dc0.pth cannot be had'),
 ])
 def test_classify_tells_mistakes_in_a_sentence(folder, arguments, said):
-    error = run('experiments.classify', *arguments, folder=folder, status=2)
+    error = run('classify', *arguments, folder=folder, status=2)
     assert said in error
     assert 'Traceback' not in error
 
 
 @pytest.mark.slow
 def test_import_weights_writes_what_loads_again(folder):
-    out = run('experiments.import_weights', f'--weights={ID}', '--file=net.safetensors', '--out=again.safetensors', folder=folder)
+    out = run('import_weights', f'--weights={ID}', '--file=net.safetensors', '--out=again.safetensors', folder=folder)
     assert '1,235,496 parameters' in out
     first, second = (dict(read.arrays(folder / name)) for name in ('net.safetensors', 'again.safetensors'))
     assert set(first) == set(second)
     assert all(np.array_equal(first[n], second[n]) for n in first)
-    run('experiments.import_weights', f'--weights={ID}', '--file=net.safetensors', '--out=ours.npz', folder=folder)
+    run('import_weights', f'--weights={ID}', '--file=net.safetensors', '--out=ours.npz', folder=folder)
     with np.load(folder / 'ours.npz') as ours:
         assert 'params/conv1/kernel' in ours
-    assert 'must end in .safetensors' in run('experiments.import_weights', f'--weights={ID}', '--out=x.bin', folder=folder, status=2)
+    assert 'must end in .safetensors' in run('import_weights', f'--weights={ID}', '--out=x.bin', folder=folder, status=2)
 
 
 @pytest.mark.slow
 def test_import_weights_lists_every_id(folder):
-    out = run('experiments.import_weights', '--list', folder=folder)
+    out = run('import_weights', '--list', folder=folder)
     assert all(id in out for id in weights.supported())

@@ -1,9 +1,9 @@
 """What holds for every network when it really computes: `slow` the smallest of each family, `full` all.
 
-A family is a module of cnnlab.models, and its smallest member the one with the fewest arrays: the quickest to compile. Where that one
-repeats equal blocks many times, a form with fewer of them is `slow`; all are `full`, the widest narrowed and the deepest with two blocks of
-each stage, since to compile all takes minutes: of those the whole is asked for its gradient, operation by operation. Each network is built at the smallest of `SIZES` that
-it takes, for ten classes, and two programs answer everything: a training step on four images and an evaluation.
+Where the smallest one repeats equal blocks many times, a form with fewer of them is `slow`; all are `full`, the widest narrowed and the
+deepest with two blocks of each stage, since to compile all takes minutes: of those the whole is asked for its gradient, operation by
+operation. Each network is built at the smallest of `SIZES` that it takes, for ten classes, and two programs answer everything: a training
+step on four images and an evaluation.
 """
 import contextlib
 import dataclasses
@@ -71,11 +71,7 @@ def reduced(name: str) -> dict:
 
 def families() -> list:
     """(name, fields) as pytest parameters: `slow` the smallest of each family or its shallow form, `full` the others, whole."""
-    by_family = {}
-    for name in registry.names():
-        by_family.setdefault(registry.entry(name).cls.__module__, []).append(name)
-    smallest = {min(members, key=lambda n: (golden.leaves(n), registry.entry(n).params)) for members in by_family.values()}
-    quick = smallest - set(SHALLOW)
+    quick = golden.smallest() - set(SHALLOW)
     whole = [pytest.param((n, reduced(n)), id=n, marks=pytest.mark.slow if n in quick else pytest.mark.full)
              for n in registry.names()]
     return whole + [pytest.param(item, id=f'{item[0]}-shallow', marks=pytest.mark.slow) for item in SHALLOW.items()]

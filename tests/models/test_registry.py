@@ -15,8 +15,12 @@ NAMES = registry.names()
 
 
 def each(names):
-    """Names as parameters; deep networks are left to the slow tier."""
-    return [pytest.param(name, marks=pytest.mark.slow if golden.is_deep(name) else ()) for name in names]
+    """Names as parameters; a deep network is left to the slow tier where it is the smallest of its family, else to the full one."""
+    def tier(name):
+        if not golden.is_deep(name):
+            return ()
+        return pytest.mark.slow if name in golden.smallest() else pytest.mark.full
+    return [pytest.param(name, marks=tier(name)) for name in names]
 
 
 @pytest.fixture(scope='module', params=each(NAMES))
