@@ -73,6 +73,16 @@ def error(runs: Runs, split: str = 'test') -> Spread | None:
     return spread(1 - v for v in runs.scores('top1', split))
 
 
+def beside(runs: Runs, other: Runs, split: str = 'test') -> str:
+    """The share got wrong against another's, as 'lower than that'; a difference counts beyond two standard errors of so many images."""
+    mine, theirs = error(runs, split).mean, error(other, split).mean
+    images = len(runs.job.data[split])
+    noise = sum(p * (1 - p) / (images * len(r.results)) for p, r in ((mine, runs), (theirs, other))) ** 0.5
+    if abs(mine - theirs) <= 2 * noise:
+        return 'within chance of that'
+    return 'lower than that' if mine < theirs else 'higher than that'
+
+
 def percent(value: Spread | None) -> str:
     """For a sentence: '1.23 ± 0.04%'."""
     return 'none (diverged)' if value is None else show(value, 'percent')

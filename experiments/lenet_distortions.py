@@ -13,7 +13,7 @@ from absl import flags
 
 from cnnlab.recipes import lenet
 from experiments import claim, common
-from experiments.claim import error, percent
+from experiments.claim import beside, error, percent
 
 _FORM = flags.DEFINE_enum('form', 'dense', ['dense', '1998'], 'The network, as in experiments.lenet_mnist.')
 
@@ -25,9 +25,8 @@ def reading(measured):
     without, distorted = error(measured['as they are']), error(measured['distorted'])
     if without is None or distorted is None:
         return 'a run diverged, so nothing can be said'
-    better = 'lower' if distorted.mean < without.mean else 'not lower'
-    return (f'test error {percent(without)} without distortions (paper: 0.95%) and {percent(distorted)} with them (paper: 0.8%): '
-            f'{better} with distortions.')
+    return (f'test error {percent(without)} without distortions (paper: 0.95%) and {percent(distorted)} with them (paper: 0.8%), '
+            f'{beside(measured["distorted"], measured["as they are"])}.')
 
 
 def main(_):

@@ -12,7 +12,7 @@ import dataclasses
 from absl import flags
 
 from experiments import claim, common, mnist
-from experiments.claim import error, percent, training_error
+from experiments.claim import beside, error, percent, training_error
 
 _IMAGES = flags.DEFINE_integer('images', 1000, 'Training images.', lower_bound=1)
 _STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1)
@@ -26,12 +26,11 @@ def reading(measured):
     without = measured['none']
     lines = [f'without any: training error {percent(training_error(without))}, test error {percent(error(without))}']
     for name in (*ON, 'all three'):
-        train, test, base = training_error(measured[name]), error(measured[name]), error(without)
-        if train is None or base is None:
+        if not (without.results and measured[name].results):
             lines.append(f'{name}: diverged')
         else:
-            lines.append(f'{name}: training error {percent(train)}, test error {percent(test)}, '
-                         f'{"lower" if test.mean < base.mean else "not lower"} than without')
+            lines.append(f'{name}: training error {percent(training_error(measured[name]))}, test error {percent(error(measured[name]))}, '
+                         f'{beside(measured[name], without)}')
     return '; '.join(lines) + '.'
 
 

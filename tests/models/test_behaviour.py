@@ -31,14 +31,11 @@ SHALLOW = {  # each kind of block once or twice
     'inception_v4': {'blocks': (1, 1, 1)}, 'mobilenet_v2_035': {'blocks': (1, 2, 1, 1, 1, 1, 1)}, 'nasnet_a_mobile': {'repeats': 1},
     'pnasnet5_large': {'repeats': 1}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},
     'shufflenet_v2_x0_5': {'blocks': (2, 1, 1)}}
-_TWO = (2, 2, 2, 2)
 ALIVE = {'cifar_se_preresnet110': {'reduction': 4}}  # its gates of one and two units are dead now and then
-EASIER = {
-    'cifar_se_preresnet110': ALIVE['cifar_se_preresnet110'] | {'blocks': 2},
-    # of more than 200 M parameters
-    **{f'bit_resnet{size}': {'width': 1, 'blocks': _TWO} for size in ('50x3', '101x3', '152x2', '152x4')},
-    **{f'convnext_xlarge{source}': {'widths': (96, 192, 384, 768), 'blocks': _TWO} for source in ('', '_keras')},
-    'resnext101_32x32d': {'width': 128, 'blocks': _TWO}}
+NARROW = {  # of more than 200 M parameters
+    **{f'bit_resnet{size}': {'width': 1} for size in ('50x3', '101x3', '152x2', '152x4')},
+    **{f'convnext_xlarge{source}': {'widths': (96, 192, 384, 768)} for source in ('', '_keras')},
+    'resnext101_32x32d': {'width': 128}}
 # Of nn.rescale.Normalize, loaded with the weights, and of airbench's first layer, computed from images: never trained.
 CONSTANTS = ('normalize/mean', 'normalize/var', 'whiten/kernel')
 
@@ -56,17 +53,24 @@ def quick() -> dict:
     return OLD_GENERATOR
 
 
+def whole(name: str) -> dict:
+    """The fields with which a network is asked at its whole depth: none, unless it is very wide."""
+    return ALIVE.get(name, {}) | NARROW.get(name, {})
+
+
 def reduced(name: str) -> dict:
-    """The fields that a network is given in the full tier: none, unless it is very wide or deep."""
-    if name in EASIER or not golden.is_deep(name):
-        return EASIER.get(name, {})
+    """The fields that a network is given where it is compiled: those, and two blocks of each stage where it is deep or very wide."""
+    if not golden.is_deep(name) and name not in NARROW:
+        return whole(name)
     model = registry.create(name)
     if isinstance(model, EfficientNet):
         return {'depth': 0.5}
     if hasattr(model, 'repeats'):
         return {'repeats': 1}
     blocks = getattr(model, 'blocks', None)
-    return {} if blocks is None else {'blocks': min(2, blocks) if isinstance(blocks, int) else tuple(min(2, b) for b in blocks)}
+    if blocks is None:
+        return whole(name)
+    return whole(name) | {'blocks': min(2, blocks) if isinstance(blocks, int) else tuple(min(2, b) for b in blocks)}
 
 
 def families() -> list:
@@ -207,11 +211,11 @@ def test_every_parameter_gets_a_gradient(answers):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize('name', [name for name in registry.names() if reduced(name)])
+@pytest.mark.parametrize('name', [name for name in registry.names() if reduced(name) != whole(name)])
 def test_every_parameter_of_a_deep_network_gets_a_gradient_at_its_whole_depth(name):
     """Not one program: equal blocks share what was compiled for each operation, in networks after this one too."""
     with canonical():
-        model, shape, shapes = build(name, ALIVE.get(name, {}))
+        model, shape, shapes = build(name, whole(name))
         stats = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), shapes.get('batch_stats', {}))
         images = np.random.default_rng(1).standard_normal(shape, np.float32)
 
