@@ -7,6 +7,7 @@ from flax import linen as nn
 from cnnlab.analysis import cost
 from cnnlab.models import registry
 from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalMean, MaxPool, flatten
+from tests import golden
 
 # G multiply-adds: facts.md table 1a (torchvision's _ops, timm's benchmark, the paper's own or computed there from its layer table)
 MACS = {
@@ -29,8 +30,8 @@ def test_multiply_adds_are_the_published_ones(name):
     assert cost.totals(name).macs / 1e9 == pytest.approx(MACS[name], abs=0.0006)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('name', sorted(set(MACS) - set(FAST)))
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full if golden.is_deep(n) else pytest.mark.slow)
+                                  for n in sorted(set(MACS) - set(FAST))])
 def test_multiply_adds_of_the_zoo_are_within_one_percent_of_the_published_ones(name):
     assert cost.totals(name).macs / 1e9 == pytest.approx(MACS[name], rel=0.01)
 

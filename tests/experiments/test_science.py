@@ -1,9 +1,12 @@
 """The experiments of training as a user starts them: checks before a run, range test, search, and the claims, all on tiny sizes."""
 import re
 import subprocess
+import time
 
 import pytest
 
+from cnnlab.train import compare_runs
+from cnnlab.train.checkpoint import Checkpoints
 from tests.experiments.commands import ROOT, command, run
 
 DIGITS = ['--set=dataset=digits', '--set=holdout=287']
@@ -43,6 +46,26 @@ def test_two_processes_share_a_search_and_a_third_finds_it_done(tmp_path):
     assert len(numbers) == len(set(numbers)) >= 8 and 'trial 0:' not in done.stdout
     assert 'the best finished run is trial' in done.stdout and '--set rate=' in done.stdout
     assert {'report.html', 'search.png', 'table.csv', 'study.db'} <= {p.name for p in tmp_path.iterdir()}
+
+
+@pytest.mark.full
+def test_a_killed_trial_goes_on_from_its_checkpoint(tmp_path):
+    """The run of its values is in the end that of a search which nobody killed, bit for bit."""
+    search = ['search', '--recipe=digits', '--set=model=mlp2', '--set=duration=60 epochs', '--set=checkpoint_every=1 epochs',
+              '--set=warmup=0 steps', '--trials=1', '--halving=0', '--validations=4', '--space=rate=log:1e-2:1e-1']
+    first = {name: tmp_path / name / 'trials/0000' for name in ('killed', 'whole')}
+    process = subprocess.Popen(command(*search, f'--workdir={tmp_path}/killed'), cwd=ROOT)
+    while not ((first['killed'] / 'checkpoints').exists() and Checkpoints.steps_in(first['killed'] / 'checkpoints')):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (first['killed'] / 'result.json').exists()
+    time.sleep(61)  # after a minute without a heartbeat a trial is taken for dead
+    told = {name: run(*search, f'--workdir={tmp_path}/{name}').stdout for name in first}
+    assert 'trial 1: ' in told['killed'] and 'trial 0: ' in told['whole']
+    assert [p.name for p in first['killed'].parent.iterdir()] == ['0000']
+    assert compare_runs.differences(first['whole'], first['killed']) == []
 
 
 def test_a_claim_leaves_a_table_curves_a_page_and_a_note(tmp_path):

@@ -108,9 +108,9 @@ def test_kubernetes_runs_as_many_processes_as_it_says_and_ends_on_mistakes_only(
     assert pod['terminationGracePeriodSeconds'] >= 60
 
 
-def started(devices, count, *command):
+def started(devices, count, *command, **environment):
     return subprocess.Popen([LAUNCH / 'local.sh', f'--devices={devices}', str(count), *map(str, command)], cwd=ROOT, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | environment)
 
 
 def finished(process, status=0, timeout=300):
@@ -120,8 +120,8 @@ def finished(process, status=0, timeout=300):
     return output
 
 
-def layouts(devices, count, what, out):
-    return started(devices, count, sys.executable, '-m', 'tests.launch.layouts', what, out)
+def layouts(devices, count, what, out, **environment):
+    return started(devices, count, sys.executable, '-m', 'tests.launch.layouts', what, out, **environment)
 
 
 def test_local_ends_with_the_status_of_the_first_that_failed():
@@ -142,11 +142,14 @@ time.sleep(60)''')
     finished(process, status=AGAIN, timeout=30)
 
 
+QUICK = {'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'}  # for what takes longer to compile than to run
+
+
 @pytest.fixture(scope='module')
 def alone(tmp_path_factory):
     """What one process with four devices computes."""
     out = tmp_path_factory.mktemp('layouts') / 'alone.json'
-    finished(layouts(4, 1, 'steps', out))
+    finished(layouts(4, 1, 'steps', out, **QUICK))
     return json.loads(out.read_text())
 
 
@@ -162,14 +165,14 @@ def agree(alone, other, processes):
 
 @pytest.mark.slow
 def test_two_hosts_compute_what_one_does(alone, tmp_path):
-    finished(layouts(2, 2, 'steps', tmp_path / 'two.json'))
+    finished(layouts(2, 2, 'steps', tmp_path / 'two.json', **QUICK))
     agree(alone, json.loads((tmp_path / 'two.json').read_text()), 2)
 
 
 @pytest.mark.full
 def test_four_hosts_compute_what_one_does_and_the_same_bits_twice(alone, tmp_path):
     for name in ('four', 'again'):
-        finished(layouts(1, 4, 'steps', tmp_path / f'{name}.json'))
+        finished(layouts(1, 4, 'steps', tmp_path / f'{name}.json', **QUICK))
     four, again = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('four', 'again'))
     agree(alone, four, 4)
     assert four == again

@@ -7,37 +7,40 @@ import pytest
 
 from benchmarks import soak
 
-EPOCHS = 30
+EPOCHS, FEW = 30, 12  # of a run that is killed five times, and three times
+
+
+def left_alone(root, epochs):
+    """(the folder of a run left alone, the folder of what was compiled)."""
+    soak.finished(root / 'whole', epochs, root / 'cache')
+    return root / 'whole', root / 'cache'
 
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
-    """(the folder of a run left alone, the folder of what was compiled)."""
-    root = tmp_path_factory.mktemp('kills')
-    soak.finished(root / 'whole', EPOCHS, root / 'cache')
-    return root / 'whole', root / 'cache'
+    return left_alone(tmp_path_factory.mktemp('kills'), EPOCHS)
 
 
-def survives(whole, directory, moments):
+def survives(whole, directory, moments, epochs):
     """Kills a run at such moments and lets it end; as many kills as moments must have come before its end."""
     seed = int.from_bytes(os.urandom(4), 'little')
     draw, killed = random.Random(seed), 0
     for moment in moments:
-        killed += soak.kill(directory, moment, EPOCHS, whole[1], draw)
-    soak.finished(directory, EPOCHS, whole[1])
+        killed += soak.kill(directory, moment, epochs, whole[1], draw)
+    soak.finished(directory, epochs, whole[1])
     assert soak.losses(whole[0], directory) == [], f'seed {seed}'
     assert killed == len(moments), f'{killed} kills, seed {seed}'
 
 
 @pytest.mark.slow
-def test_three_kills_change_no_bit(whole, tmp_path):
-    survives(whole, tmp_path / 'run', ('step', 'checkpoint', 'evaluation'))
+def test_three_kills_change_no_bit(tmp_path):
+    survives(left_alone(tmp_path, FEW), tmp_path / 'run', ('step', 'checkpoint', 'evaluation'), FEW)
 
 
 @pytest.mark.full
 def test_twenty_kills_change_no_bit(whole, tmp_path):
     for part in range(4):  # each on a run of its own: within one the moments would run out
-        survives(whole, tmp_path / f'run{part}', ('start', 'step', 'checkpoint', 'evaluation', 'step'))
+        survives(whole, tmp_path / f'run{part}', ('start', 'step', 'checkpoint', 'evaluation', 'step'), EPOCHS)
 
 
 @pytest.mark.full
