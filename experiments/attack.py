@@ -83,7 +83,7 @@ class Case:
 
 
 def attacked(case: Case, chosen: list[str], epsilons: dict[str, list[float]], settings: catalog.Settings) -> list[attack_tables.Entry]:
-    """Every attack at every budget; those without a budget once, counted within each."""
+    """Every attack at every budget; those without a budget once."""
     found = []
     for name in chosen:
         attack = catalog.get(name)
@@ -92,7 +92,10 @@ def attacked(case: Case, chosen: list[str], epsilons: dict[str, list[float]], se
         n = len(case.images)
         if not attack.budgeted:
             with bar(f'{case.name} {attack.title}', n) as advance:
-                found.append(attack_tables.Entry(case.name, name, None, run(settings=settings, advance=advance)))
+                made = run(settings=settings, advance=advance)
+            stored = catalog.outcome(case.victim.target, case.images, np.round(255 * made.images) / np.float32(255), case.truth,
+                                     settings.batch)
+            found.append(attack_tables.Entry(case.name, name, None, made, stored.right))
             continue
         with bar(f'{case.name} {attack.title}', n * len(budgets)) as advance:
             for i, epsilon in enumerate(budgets):
@@ -104,13 +107,16 @@ def attacked(case: Case, chosen: list[str], epsilons: dict[str, list[float]], se
 
 
 def shown(case: Case, entry: attack_tables.Entry, count: int):
-    """The first images that the attack changed the class of, or else the first; None where there are none."""
-    flipped = np.flatnonzero(case.clean.right & ~entry.outcome.right)
-    rows = (flipped if len(flipped) else np.arange(len(case.images)))[:count]
+    """(figure, what it shows): the first images whose class the attack changed, else the first of those that it tried, else the first."""
+    right = case.clean.right
+    kinds = {'images whose class changed': right & ~entry.outcome.right, 'no class changed; images that were tried': right,
+             'no image was right, so none was tried': ~right}
+    said = next(s for s, some in kinds.items() if some.any())
+    rows = np.flatnonzero(kinds[said])[:count]
     truth = lambda i: f'true: {case.victim.labels[case.truth[i]]}\n' if case.labelled else ''  # noqa: E731
     return sheets.changes([sheets.Change(
         case.images[i], entry.outcome.images[i], truth(i) + f'seen: {case.called(case.clean.scores[i])}',
-        f'seen: {case.called(entry.outcome.scores[i])}') for i in rows])
+        f'seen: {case.called(entry.outcome.scores[i])}') for i in rows]), said
 
 
 def transferred(cases: list[Case], chosen: list[str], epsilons: dict[str, list[float]], settings: catalog.Settings):
@@ -132,24 +138,27 @@ def transferred(cases: list[Case], chosen: list[str], epsilons: dict[str, list[f
 
 
 def patched(case: Case, goals: list[int], seed: int):
-    """(figure, sentence) of a patch for each goal: the patch, and images with it."""
+    """(figure, sentence) of a patch for each goal, made with half of the images: the patch, and others with it."""
     rows, sentences = [], []
+    learnt, judged = attack_tables.halves(len(case.images))
+    truth, clean = case.truth[judged], case.clean.scores[judged]
     for goal in goals:
         with bar(f'{case.name} patch for {case.victim.labels[goal]}', 200) as advance:
-            made = patch.train(case.victim.target, case.images, goal, seed=seed, advance=lambda step, loss, advance=advance: advance(step))
-        laid = patch.stuck(case.images, made, share=0.4, seed=seed + 1)
+            made = patch.train(case.victim.target, case.images[learnt], goal, seed=seed,
+                               advance=lambda step, loss, advance=advance: advance(step))
+        laid = patch.stuck(case.images[judged], made, share=0.4, seed=seed + 1)
         scores = over(lambda rows: logits(case.victim.target, rows), laid, batch=BATCH.value)
-        others = case.truth != goal
+        others = truth != goal
         hit = (scores.argmax(1) == goal)[others]
         reached = np.flatnonzero((scores.argmax(1) == goal) & others)
         side = np.linspace(-1, 1, len(made))
         disk = (side[:, None] ** 2 + side[None] ** 2 <= 1)[..., None]
         some = (reached if len(reached) else np.arange(len(laid)))[:3]
         rows.append([sheets.Tile(np.where(disk, made, 1), f'patch for {case.victim.labels[goal]}'),
-                     *(sheets.Tile(laid[i], f'seen: {case.called(scores[i])}') for i in some)])
+                     *(sheets.Tile(laid[i], f'without: {case.called(clean[i])}\nwith: {case.called(scores[i])}') for i in some)])
         sentences.append(f'{case.victim.labels[goal]}: {hit.sum()} of {len(hit)} images with the patch at a random place, 0.4 of the image '
                          'wide, are taken for it.')
-    return sheets.sheet(rows), ' '.join(sentences)
+    return sheets.sheet(rows), f'Made with {learnt.sum()} images, judged on {judged.sum()}. ' + ' '.join(sentences)
 
 
 def fooled(case: Case, goals: list[int], kind: str, generations: int, seed: int):
@@ -159,13 +168,13 @@ def fooled(case: Case, goals: list[int], kind: str, generations: int, seed: int)
     if kind == 'fooling':
         with bar(f'{case.name} gradient ascent', 300) as advance:
             images, p = fooling.ascent(case.victim.target, goals, shape, key=jax.random.key(seed), advance=advance)
-        some, sentence = list(range(len(goals))), '300 steps from the mean image.'
+        some, sentence = list(range(len(goals))), '300 steps from the mean image; below each image, how it differs from the mean image.'
     else:
         with bar(f'{case.name} evolution', generations) as advance:
             images, p, _ = fooling.evolve(case.victim.target, shape, generations=generations, seed=seed, batch=BATCH.value,
                                           advance=lambda done, median: advance(done))
         sentence = (f'{generations} generations of 400 images; the champions of all {len(p)} classes have a median probability of '
-                    f'{np.median(p):.1%}. Shown are the goals and the surest.')
+                    f'{np.median(p):.1%}, {(p > 0.99).sum()} of them one above 99%. Shown are the goals and the surest.')
         some, unique = [*goals], {images[k].tobytes() for k in goals}
         for k in np.argsort(-p, kind='stable').tolist():
             if len(some) < max(8, len(goals)) and images[k].tobytes() not in unique:
@@ -173,7 +182,12 @@ def fooled(case: Case, goals: list[int], kind: str, generations: int, seed: int)
                 unique.add(images[k].tobytes())
         goals = list(range(len(p)))
     tiles = [sheets.Tile(images[i], f'{labels[goals[i]]} {p[i]:.1%}') for i in some]
-    return sheets.sheet([tiles[i:i + 4] for i in range(0, len(tiles), 4)]), sentence
+    rows = [tiles[i:i + 4] for i in range(0, len(tiles), 4)]
+    if kind == 'fooling':
+        mean = fooling.mean_image(case.victim.target, shape)
+        below = [sheets.magnified(images[i] - mean) for i in some]
+        rows = [row for i, above in zip(range(0, len(tiles), 4), rows, strict=True) for row in (above, below[i:i + 4])]
+    return sheets.sheet(rows), sentence
 
 
 def main(_):
@@ -239,8 +253,9 @@ def write(out: pathlib.Path, what: str, cases, entries, tables, epsilons, goals,
         for entry in worst + [e for e in entries if e.network == case.name and e.epsilon is None]:
             title = catalog.get(entry.attack).title
             within = '' if entry.epsilon is None else f', epsilon {attack_tables.shown_budget(entry.epsilon)}'
-            sections.append(Section(f'{case.name}: {title}{within}', [picture(
-                shown(case, entry, _PICTURES.value), f'{entry.attack}_{safe}.png', f'{title}{within}: images whose class changed.')]))
+            figure, said = shown(case, entry, _PICTURES.value)
+            sections.append(Section(f'{case.name}: {title}{within}', [picture(figure, f'{entry.attack}_{safe}.png',
+                                                                              f'{title}{within}: {said}.')]))
         for kind, title in zip(IMAGES, ('adversarial patches', 'fooling images by gradient ascent', 'evolved fooling images'), strict=True):
             if kind in _ATTACKS.value:
                 figure, sentence = (patched(case, goals[case.name], _SEED.value) if kind == 'patch' else

@@ -16,11 +16,21 @@ _LABELS = {'linf': 'epsilon, linf (units of 1/255)', 'l2': 'epsilon, l2 (units o
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entry:
-    """One attack on one network; epsilon is None where there is no budget."""
+    """One attack on one network; epsilon is None where there is no budget.
+
+    stored: bool (n,), which images are still right when they are rounded to whole grey levels as files are; of attacks without a budget.
+    """
     network: str
     attack: str
     epsilon: float | None
     outcome: Outcome
+    stored: np.ndarray | None = None
+
+
+def halves(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every other of n images to learn from, and the rest to judge by, bool (n,); a single image is both."""
+    learnt, judged = np.arange(n) % 2 == 1, np.arange(n) % 2 == 0
+    return (learnt if n > 1 else judged), judged
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
@@ -56,7 +66,8 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
             'probability of the class that is predicted.',)))
     if any(e.epsilon is None for e in entries):
         columns = (Column('network'), Column('attack'), Column('attacked', 'integer'), Column('fooled', 'percent'), Column('95%'),
-                   Column('median l2', 'number', 3), Column('median linf x 255', 'number', 2), Column('median pixels', 'integer'))
+                   Column('as stored', 'percent'), Column('median l2', 'number', 3), Column('median linf x 255', 'number', 2),
+                   Column('median pixels', 'integer'))
         rows = []
         for e in entries:
             if e.epsilon is None:
@@ -64,10 +75,12 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
                 fooled = tried & ~e.outcome.right
                 low, high = wilson(int(fooled.sum()), int(tried.sum())) if tried.any() else (0, 1)
                 medians = [float(np.median(e.outcome.size[k][fooled])) if fooled.any() else None for k in ('l2', 'linf', 'l0')]
-                rows.append([e.network, catalog.get(e.attack).title, int(tried.sum()), fooled.sum() / tried.sum() if tried.any() else None,
-                             f'{low:.1%} to {high:.1%}', medians[0], medians[1] and 255 * medians[1],
-                             None if medians[2] is None else int(medians[2])])
-        out.append(Table(columns, rows, 'Least changes', ('Of the images that were right. Medians are of those whose class changed.',)))
+                shares = [float(wrong.sum() / tried.sum()) if tried.any() else None for wrong in (fooled, tried & ~e.stored)]
+                rows.append([e.network, catalog.get(e.attack).title, int(tried.sum()), shares[0], f'{low:.1%} to {high:.1%}', shares[1],
+                             medians[0], medians[1] and 255 * medians[1], None if medians[2] is None else int(medians[2])])
+        out.append(Table(columns, rows, 'Least changes', (
+            'Of the images that were right. Medians are of those whose class changed. As stored: fooled after rounding to whole grey '
+            'levels.',)))
     return out
 
 
@@ -80,7 +93,11 @@ def _figures(outcome, clean):
 
 
 def panels(clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequence[float]]) -> dict[str, dict[str, list]]:
-    """{what the budget is: {attack: [(epsilon, images right)]}}; attacks without a budget are counted within each."""
+    """{what the budget is: {attack: [(epsilon, images right)]}}.
+
+    Attacks without a budget have their points where each tenth of the images was fooled, and at the largest epsilon where other attacks in
+    that norm go further.
+    """
     out: dict[str, dict[str, list]] = {}
     for e in entries:
         attack = catalog.get(e.attack)
@@ -91,7 +108,12 @@ def panels(clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequ
         if e.epsilon is not None:
             line.append((scale * e.epsilon, int(e.outcome.right.sum())))
         else:
-            line += [(scale * x, int(catalog.at(e.outcome, clean, attack.norm, x).right.sum())) for x in epsilons[attack.norm]]
+            sizes = e.outcome.size[attack.norm][clean.right & ~e.outcome.right]
+            at = np.unique(np.quantile(sizes, np.linspace(0.1, 1, 10), method='inverted_cdf')).tolist() if len(sizes) else []
+            budgeted = any(o.epsilon is not None and catalog.get(o.attack).norm == attack.norm for o in entries)
+            if budgeted or not at:
+                at += [x for x in (max(epsilons[attack.norm], default=1.0),) if not at or x > at[-1]]
+            line += [(scale * x, int(catalog.at(e.outcome, clean, attack.norm, x).right.sum())) for x in at]
     return out
 
 
@@ -117,9 +139,7 @@ def worst(entries: Sequence[Entry], network: str) -> list[Entry]:
 def calibration_table(clean: Outcome, entries: Sequence[Entry], labels: np.ndarray) -> Table:
     """ECE before and after temperature scaling, without an attack and under each; the temperature is fitted to every other image without an
     attack, and all figures are of the rest."""
-    fitted, tested = np.arange(len(labels)) % 2 == 1, np.arange(len(labels)) % 2 == 0
-    if not fitted.any():
-        fitted = tested
+    fitted, tested = halves(len(labels))
     heat = temperature.fit(clean.scores[fitted], labels[fitted])
     rows = []
     for title, outcome in [('none', clean), *((catalog.get(e.attack).title, e.outcome) for e in entries)]:

@@ -12,7 +12,9 @@ def silent(images: int) -> None:
 
 
 def over(attack: Callable[..., Any], *arrays: Any, batch: int, advance: Advance = silent) -> np.ndarray:
-    """`attack(*rows)` for `batch` rows of each array at a time, put together; the last batch is filled up with the first rows.
+    """`attack(*rows)` for at most `batch` rows of each array at a time, put together.
+
+    There are as few batches as that takes, as even as they can be, and the last is filled up with the first rows.
 
     Raises:
       ValueError: the arrays differ in length or are empty, or the batch is less than 1.
@@ -20,7 +22,7 @@ def over(attack: Callable[..., Any], *arrays: Any, batch: int, advance: Advance 
     n = len(arrays[0])
     if batch < 1 or not n or any(len(a) != n for a in arrays):
         raise ValueError(f'batches of at least 1 are taken from arrays of one length, not of {batch} from {[len(a) for a in arrays]}')
-    batch, done = min(batch, n), []
+    batch, done = -(-n // -(-n // batch)), []
     for start in range(0, n, batch):
         rows = np.arange(start, start + batch) % n
         found = np.asarray(attack(*(np.asarray(a)[rows] for a in arrays)))

@@ -13,7 +13,7 @@ from cnnlab.attacks.target import Target, checked, logits, num_classes, positive
 _EARLY, _LATE, _FASTEST = 0.03, 0.1, 1e12 / 255**2  # of find_fooling_image.py, see `ascent`; its largest rate is for pixels 0..255
 
 
-def _centre(target: Target, shape: Sequence[int]) -> np.ndarray:
+def mean_image(target: Target, shape: Sequence[int]) -> np.ndarray:
     """The image that preprocessing maps to 0, (h, w, c)."""
     mean = np.asarray(target.mean, np.float32) / 255
     mean = mean[..., ::-1] if target.channels == 'bgr' and mean.ndim else mean
@@ -54,7 +54,7 @@ def ascent(target: Target, classes: Sequence[int], shape: tuple[int, int, int], 
     Raises:
       ValueError: a class that the network does not have, a shape that does not fit it, less than one step.
     """
-    centre = _centre(target, shape)
+    centre = mean_image(target, shape)
     start, classes = checked(target, np.broadcast_to(centre, (len(classes), *shape)), np.asarray(classes))
     if steps < 1:
         raise ValueError(f'ascent takes at least one step, not {steps}')

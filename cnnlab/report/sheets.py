@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from cnnlab.report import style
 
 _TILE, _WIDE = 2.3, 34  # inches of a picture; characters of a line below it
+_FEW = 10  # changed pixels that are ringed, since they could not be found otherwise
+_FILLED = 0.995  # share of the values changed that stay within the scale of a magnified change: one pixel must not make all others grey
 
 
 class Tile(NamedTuple):
@@ -64,8 +66,22 @@ def sheet(rows: Sequence[Sequence[Tile]], titles: Sequence[str] = ()) -> Figure:
     return figure
 
 
+def magnified(change: np.ndarray, size: str = '') -> Tile:
+    """A change (h, w, c) on grey, so much larger that 99.5% of the values that are not 0 stay within the scale.
+
+    `size` is said of it too.
+    """
+    change = np.asarray(change, float)
+    large = np.abs(change[change != 0])
+    if not large.size:
+        return Tile(np.full(change.shape, 0.5), 'no change')
+    factor = 0.5 / np.quantile(large, _FILLED)
+    figures = f'{factor:,.0f}' if factor >= 100 else f'{factor:.3g}'
+    return Tile(0.5 + factor * change, f'magnified {figures} times' + (f'; {size}' if size else ''))
+
+
 def changes(rows: Sequence[Change]) -> Figure:
-    """Each image, its change on grey and magnified so that the largest fills the scale, and the changed image.
+    """Each image, its change as `magnified` shows it, and the changed image; up to ten changed pixels are ringed.
 
     Raises:
       ValueError: there is no image.
@@ -74,8 +90,12 @@ def changes(rows: Sequence[Change]) -> Figure:
     for row in rows:
         change = np.asarray(row.after, float) - np.asarray(row.before, float)
         largest = np.abs(change).max()
-        factor = 0.5 / largest if largest > 0 else 1.0
         size = f'{255 * largest:.3g} of 255 at most, l2 {np.sqrt(np.square(change).sum()):.3g}'
-        drawn.append([Tile(row.before, row.caption), Tile(0.5 + factor * change, f'magnified {factor:,.3g} times; {size}'),
-                      Tile(row.after, row.changed)])
-    return sheet(drawn, ('image', 'change', 'changed image'))
+        drawn.append([Tile(row.before, row.caption), magnified(change, size), Tile(row.after, row.changed)])
+    figure = sheet(drawn, ('image', 'change', 'changed image'))
+    for row, (_, panel, changed) in zip(rows, np.reshape(figure.axes, (-1, 3)), strict=True):
+        places = np.argwhere((np.asarray(row.after) != np.asarray(row.before)).any(-1))
+        if len(places) <= _FEW:
+            for axes in (panel, changed):
+                axes.plot(*places[:, ::-1].T, 'o', markersize=9, markerfacecolor='none', markeredgecolor=style.COLOURS[3])
+    return figure

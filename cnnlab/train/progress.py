@@ -23,6 +23,11 @@ class Progress:
             self._bar.start()
             self._task = self._bar.add_task(label, total=total, completed=done, note='')
 
+    @property
+    def live(self) -> bool:
+        """Whether there is a terminal, and a bar on it."""
+        return self._bar is not None
+
     def advance(self, step: int) -> None:
         """The run is at this step."""
         if self._bar:
