@@ -111,8 +111,9 @@ def panels(clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequ
             sizes = e.outcome.size[attack.norm][clean.right & ~e.outcome.right]
             at = np.unique(np.quantile(sizes, np.linspace(0.1, 1, 10), method='inverted_cdf')).tolist() if len(sizes) else []
             budgeted = any(o.epsilon is not None and catalog.get(o.attack).norm == attack.norm for o in entries)
-            if budgeted or not at:
-                at += [x for x in (max(epsilons[attack.norm], default=1.0),) if not at or x > at[-1]]
+            end = max(epsilons[attack.norm], default=0.0)
+            if (budgeted or not at) and end > max(at, default=0.0):
+                at.append(end)
             line += [(scale * x, int(catalog.at(e.outcome, clean, attack.norm, x).right.sum())) for x in at]
     return out
 

@@ -84,6 +84,9 @@ def test_batches_are_filled_up_and_cut_off():
         return 10 * x + y
     assert over(attack, np.arange(5), np.ones(5), batch=3, advance=seen.append).tolist() == [1, 11, 21, 31, 41]
     assert seen == [[0, 1, 2], 3, [3, 4, 0], 5]
+    seen.clear()
+    over(attack, np.arange(6), np.ones(6), batch=5)
+    assert seen == [[0, 1, 2], [3, 4, 5]]  # as even as can be: filling up five would compute four rows for nothing
     with pytest.raises(ValueError, match='batches of at least 1'):
         over(attack, np.arange(5), np.ones(4), batch=3)
 

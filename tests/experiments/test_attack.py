@@ -28,20 +28,21 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope='module')
 def attacked(runs, tmp_path_factory):
     out = tmp_path_factory.mktemp('out')
-    done = run('attack', f'--run={runs / "plain"}', f'--run={runs / "madry"}', '--count=60', '--attacks=fgsm,pgd_l2,deepfool,evolution',
-               '--epsilons=0.05,16/255', '--epsilons_l2=0.5', '--steps=3', '--generations=2', '--goal=3,7', '--pictures=2', f'--out={out}')
+    done = run('attack', f'--run={runs / "plain"}', f'--run={runs / "madry"}', '--count=60', '--epsilons=0.05,16/255', '--epsilons_l2=0.5',
+               '--attacks=fgsm,pgd_l2,deepfool,patch,fooling,evolution', '--steps=3', '--generations=2', '--goal=3,7', '--pictures=2',
+               f'--out={out}')
     return out, done.stdout
 
 
 def test_two_runs_are_attacked_and_compared(attacked):
     out, said = attacked
     table = list(csv.DictReader((out / 'attack.csv').read_text().split('\n\n')[0].splitlines()))
-    assert said.count('FGSM') == 4 and 'DeepFool' in said and 'Least changes' in said
+    assert said.count('FGSM') == 4 and 'DeepFool' in said and 'Least changes' in said and 'Made with 30 images, judged on 30.' in said
     rows = {(r['network'], r['attack'], r['epsilon']): float(r['accuracy']) for r in table if r['epsilon'] or r['attack'] == 'none'}
     assert rows['plain', 'none', ''] > 0.5
     assert rows['plain', 'FGSM', '16/255'] <= rows['plain', 'FGSM', '0.05'] <= rows['plain', 'none', '']
     assert {'accuracy.png', 'transfer_0.png', 'transfer_1.png', 'reliability_plain.png', 'fgsm_madry.png', 'deepfool_plain.png',
-            'evolution_plain.png', 'attack.md', 'index.html'} <= {p.name for p in out.iterdir()}
+            'evolution_plain.png', 'patch_plain.png', 'fooling_madry.png', 'attack.md', 'index.html'} <= {p.name for p in out.iterdir()}
     page = (out / 'index.html').read_text()
     assert page.count('data:image/png;base64,') == len(list(out.glob('*.png')))
     assert re.search(r'The temperature is \d', page) and 'src="http' not in page and 'href="http' not in page

@@ -49,7 +49,17 @@ def test_a_change_is_magnified_to_the_whole_scale():
     assert shown[0, 0, 0] == pytest.approx(1) and shown[1, 1, 0] == pytest.approx(0.25) and shown[2, 2, 0] == 0.5
     assert change.get_xlabel().startswith('magnified 50 times; 2.55 of 255')
     assert (image.get_xlabel(), changed.get_xlabel()) == ('a cat 90%', 'a dog 80%')
-    assert len(sheets.changes([sheets.Change(before, before, '', '')]).axes) == 3  # nothing changed
+    for panel in (change, changed):  # so few that they are ringed, at column and row
+        np.testing.assert_array_equal(panel.lines[0].get_xydata(), [(0, 0), (1, 1)])
+    same = sheets.changes([sheets.Change(before, before, '', '')]).axes[1]
+    assert same.get_xlabel() == 'no change' and (np.asarray(same.images[0].get_array()) == 0.5).all()
+
+
+def test_one_pixel_does_not_hide_the_change_of_all_others():
+    change = np.full((20, 20, 1), 1e-4)
+    change[3, 4] = 0.5
+    tile = sheets.magnified(change)
+    assert tile.image[0, 0] == pytest.approx(1) and tile.caption == 'magnified 5,000 times'
 
 
 def test_rows_may_differ_in_length_and_grey_pictures_are_grey():
