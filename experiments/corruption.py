@@ -89,10 +89,11 @@ def main(_):
         tables.append(table(victim, len(images), clean, counts))
         tables[-1].print()
         right = [(0, len(images) - clean)] + [
-            (s, round(len(images) - float(np.mean([c[i] for c in counts.values()])))) for i, s in enumerate(SEVERITIES)]
+            (s, len(images) - float(np.mean([c[i] for c in counts.values()]))) for i, s in enumerate(SEVERITIES)]
         curves[victim.name] = right
         p = jax.nn.softmax(logits(victim.target, images[:1]))[0]
-        tiles = [sheets.Tile(images[0], f'as it is\n{victim.labels[int(p.argmax())]} {float(p.max()):.0%}')]
+        tiles = [sheets.Tile(images[0], f'true: {victim.labels[labels[0]]}\n'
+                                        f'as it is: {victim.labels[int(p.argmax())]} {float(p.max()):.0%}')]
         for name in chosen:
             changed = corrupt(images[:1], name, 3, seed=_SEED.value)
             p = jax.nn.softmax(logits(victim.target, changed))[0]

@@ -10,11 +10,12 @@ from cnnlab.report import style
 from cnnlab.report.proportions import calibration, wilson
 
 
-def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, int]]]], n: int) -> Figure:
+def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], n: int) -> Figure:
     """Accuracy against the strength of an attack, with Wilson's 95% intervals, a panel for each kind of strength.
 
     Args:
       panels: {what the strength is: {name: [(strength, images right), ...]}}; equal names have equal colours in all panels.
+        Images right may be a mean of several counts.
       n: images.
 
     Raises:
@@ -31,7 +32,7 @@ def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, int]
             index = names.index(name)
             points = sorted(points)
             x, right = np.array([p[0] for p in points]), np.array([p[1] for p in points])
-            low, high = np.array([wilson(int(r), n) for r in right]).T
+            low, high = np.array([wilson(r, n) for r in right]).T
             panel.plot(x, right / n, color=style.colour(index), linestyle=style.dash(index), marker=style.marker(index), markersize=5,
                        linewidth=1.6)
             panel.fill_between(x, low, high, color=style.colour(index), alpha=0.15, linewidth=0)

@@ -17,6 +17,8 @@ def test_accuracy_curves_draw_shares_with_their_intervals():
         for end in wilson(n, 100):
             assert np.abs(band[:, 1] - end).min() < 1e-9
     assert len(plots.png(figure)) > 1000
+    [mean] = robustness.accuracy_curves({'severity': {'net': [(1, 3.5)]}}, 10).axes[0].lines
+    assert mean.get_ydata().tolist() == [0.35]  # a mean of counts is not rounded to a count
     with pytest.raises(ValueError, match='at least one attack'):
         robustness.accuracy_curves({}, 10)
 
