@@ -1,4 +1,5 @@
 """Plots of plain numbers, each a matplotlib Figure that `save` writes as PNG."""
+import functools
 import io
 import os
 import pathlib
@@ -136,7 +137,7 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence]], ylabel: str, x
         if log:
             axes.set_yscale('log')
             axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f'{v:g}'))
-            axes.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: f'{v:g}' if f'{v:e}'[0] in '25' else ''))
+            axes.yaxis.set_minor_formatter(FuncFormatter(functools.partial(_between_powers, axes)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=' '))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         for i, run in enumerate(runs.values()):
@@ -149,6 +150,12 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence]], ylabel: str, x
         count = f'{max(seeds)}' if len(seeds) == 1 else f'{min(seeds)} to {max(seeds)}'
         figure.supxlabel(f'line: mean; band: ± 1 standard deviation over {count} seeds', fontsize=8, color='#555555', x=0.01, ha='left')
     return figure
+
+
+def _between_powers(axes: Axes, value: float, _) -> str:
+    """The label of a tick between two powers of ten: of 2 and 5 times one, of all where the axis is shorter than a power."""
+    low, high = axes.get_ylim()
+    return f'{value:g}' if f'{value:e}'[0] in ('25' if high > 10 * low else '23456789') else ''
 
 
 def _run(name: str, parts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:

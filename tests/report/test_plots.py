@@ -234,3 +234,15 @@ def test_bars_carry_their_values_in_the_order_given():
 def test_what_cannot_be_drawn_is_refused_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+@pytest.mark.parametrize(('low', 'high', 'labels'), [
+    (0.4, 0.8, {'0.4', '0.5', '0.6', '0.7', '0.8'}), (0.02, 3, {'0.02', '0.05', '0.1', '0.2', '0.5', '1', '2'})])
+def test_a_logarithmic_axis_has_labels_however_short_it_is(low, high, labels):
+    figure = plots.learning_curves({'net': {'step': [0, 1], 'train': [high, low]}}, 'loss', log=True)
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    bottom, top = axes.get_ylim()
+    ticks = [*zip(axes.yaxis.get_majorticklocs(), axes.yaxis.get_majorticklabels(), strict=True),
+             *zip(axes.yaxis.get_minorticklocs(), axes.yaxis.get_minorticklabels(), strict=True)]
+    assert {label.get_text() for place, label in ticks if bottom <= place <= top} - {''} == labels
