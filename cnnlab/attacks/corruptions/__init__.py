@@ -32,7 +32,7 @@ def _each(*values):
     return tuple((v,) for v in values)
 
 
-# The errors of AlexNet stand in the evaluation code of that repository and of github.com/google-research/augmix (imagenet.py).
+# The errors of AlexNet are those of github.com/google-research/augmix, imagenet.py, which says that they are taken from that repository.
 CORRUPTIONS: Mapping[str, Corruption] = {
     'gaussian_noise': Corruption('noise', noise.gaussian, _each(.08, .12, .18, .26, .38), _each(.04, .06, .08, .09, .10), 0.886428),
     'shot_noise': Corruption('noise', noise.shot, _each(60, 25, 12, 5, 3), _each(500, 250, 100, 75, 50), 0.894468),
