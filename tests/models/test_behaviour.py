@@ -36,6 +36,7 @@ NARROW = {  # of more than 200 M parameters
     **{f'bit_resnet{size}': {'width': 1} for size in ('50x3', '101x3', '152x2', '152x4')},
     **{f'convnext_xlarge{source}': {'widths': (96, 192, 384, 768)} for source in ('', '_keras')},
     'resnext101_32x32d': {'width': 128}}
+LARGEST = 2000  # leaves; a program of more compiles for minutes, where operation by operation its equal blocks share what is compiled
 # Of nn.rescale.Normalize, loaded with the weights, and of airbench's first layer, computed from images: never trained.
 CONSTANTS = ('normalize/mean', 'normalize/var', 'whiten/kernel')
 
@@ -167,9 +168,8 @@ def inputs(shape):
             np.random.default_rng(2).standard_normal((BATCH, CLASSES), np.float32))
 
 
-def training(model):
-    """A compiled (params, batch_stats, images, weights) -> (logits, batch_stats, gradients)."""
-    @functools.partial(jax.jit, compiler_options=quick())
+def training(model, program=True):
+    """(params, batch_stats, images, weights) -> (logits, batch_stats, gradients), as one compiled program or operation by operation."""
     def train(params, stats, images, weights):
         def loss(params):
             logits, new = model.apply({'params': params, 'batch_stats': stats}, images, train=True, mutable=['batch_stats'],
@@ -177,7 +177,7 @@ def training(model):
             return (logits * weights).sum(), (logits, new.get('batch_stats', {}))
         gradients, (logits, new) = jax.grad(loss, has_aux=True)(params)
         return logits, new, gradients
-    return train
+    return jax.jit(train, compiler_options=quick()) if program else train
 
 
 def judged(gradients):
@@ -233,7 +233,8 @@ def test_every_parameter_of_a_deep_network_gets_a_gradient_at_its_whole_depth(na
     with canonical():
         model, shape, shapes = build(name, whole(name))
         stats = jax.tree.map(lambda a: np.ones(a.shape, a.dtype), shapes.get('batch_stats', {}))
-        logits, _, gradients = training(model)(jax.device_put(filled(shapes['params'])), stats, *inputs(shape))
+        train = training(model, program=golden.leaves(name) < LARGEST)
+        logits, _, gradients = train(jax.device_put(filled(shapes['params'])), stats, *inputs(shape))
     assert np.isfinite(logits).all()
     finite, some = judged(gradients)
     assert len(some) > 100
