@@ -15,14 +15,14 @@ pytestmark = pytest.mark.slow
 
 
 def test_sanity_passes_a_sound_recipe_and_shows_what_the_network_sees(tmp_path):
-    done = run('sanity', '--recipe=digits', '--set=model=mlp2', '--seconds=20', f'--workdir={tmp_path}')
+    done = run('sanity', '--recipe=digits', '--set=model=mlp2', '--seconds=8', f'--workdir={tmp_path}')
     assert '11 of 11 checks passed or were open' in done.stdout and 'failed' not in done.stdout
     assert {'report.html', 'images.png', 'read.png'} <= {p.name for p in tmp_path.iterdir()}
     assert 'Activations at the start' in (tmp_path / 'report.html').read_text()
 
 
 def test_sanity_fails_a_network_that_starts_far_too_large(tmp_path):
-    large = ['--set=model=mlp2', '--set=init=gaussian(3.0)', '--seconds=10', f'--workdir={tmp_path}']
+    large = ['--set=model=mlp2', '--set=init=gaussian(3.0)', '--seconds=4', f'--workdir={tmp_path}']
     done = run('sanity', '--recipe=digits', *large, status=1)
     assert re.search(r'initial loss +failed', done.stdout) and 'Usual causes: weights that start too large' in done.stdout
 

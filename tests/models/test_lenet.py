@@ -126,8 +126,8 @@ def test_the_dense_form_takes_other_sizes_from_16():
         abstract('lenet5_dense', 1, 15, 15, 1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(('name', 'rate'), [('lenet5', 0.02), ('lenet5_dense', 0.05)])
+@pytest.mark.parametrize(('name', 'rate'), [pytest.param('lenet5', 0.02, marks=pytest.mark.full),
+                                            pytest.param('lenet5_dense', 0.05, marks=pytest.mark.slow)])
 def test_it_learns_the_digits(name, rate):
     """Fewer than 5% errors on the 360 test images of digits, doubled to 16x16 in a field of 32, after some 25 passes over the rest."""
     import optax

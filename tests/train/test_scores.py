@@ -169,7 +169,7 @@ def test_nets_without_one_say_so(name):
         dense.form(registry.create(name), registry.entry(name).input_shape[0])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_dense_vgg_averages_the_scores_of_its_windows():
     """On a map of 8 x 7 places the slid net has the mean of the scores of the two windows of 7 x 7, up to the borders' padding."""
     model = registry.create('vgg11', num_classes=5)
