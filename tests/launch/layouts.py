@@ -2,9 +2,10 @@
 
     launch/local.sh --devices=4 2 python -m tests.launch.layouts steps OUT          # losses of 50 float64 steps and of float32 ones
     launch/local.sh --devices=4 2 python -m tests.launch.layouts deep OUT           # losses of eight steps of CIFAR ResNet-20
+    launch/local.sh --devices=4 2 python -m tests.launch.layouts scan OUT           # of the same, its equal blocks in a loop
     launch/local.sh --devices=4 2 python -m tests.launch.layouts train OUT          # a run of the loop in OUT
 
-Process 0 writes OUT (steps, deep); what it computes does not depend on the number of processes, which is what the test asks.
+Process 0 writes OUT (steps, deep, scan); what it computes does not depend on the number of processes, which is what the test asks.
 """
 import functools
 import json
@@ -58,8 +59,8 @@ def main(argv):
     if what == 'train':
         loop.run_job(jobs.build(tiny(ema=0.9, mixup=0.2), spread='optimiser'), 0, str(out), Options(quiet=True))
         return
-    if what == 'deep':
-        found = trained(jnp.float32, 8, model=registry.create('cifar_resnet20', num_classes=10), size=32, batch=64)
+    if what in ('deep', 'scan'):
+        found = trained(jnp.float32, 8, model=registry.create('cifar_resnet20', num_classes=10, scan=what == 'scan'), size=32, batch=64)
         if hosts.first():
             out.write_text(json.dumps(found))
         return

@@ -179,11 +179,13 @@ def test_four_hosts_compute_what_one_does_and_the_same_bits_twice(alone, tmp_pat
 
 
 @pytest.mark.full
-def test_a_deep_network_trains_on_two_and_on_four_hosts(tmp_path):
-    """CIFAR ResNet-20, batch norm over the global batch: some 80 all-reduces a step, which gloo must meet in one order."""
+@pytest.mark.parametrize('what', ['deep', 'scan'])
+def test_a_deep_network_trains_on_two_and_on_four_hosts(tmp_path, what):
+    """CIFAR ResNet-20, batch norm over the global batch: some 80 all-reduces a step, which gloo must meet in one order; with its equal
+    blocks in a loop, which then has all-reduces in it."""
     found = {}
     for count, devices in ((1, 4), (2, 1), (4, 1)):
-        finished(layouts(devices, count, 'deep', tmp_path / f'{count}.json'))
+        finished(layouts(devices, count, what, tmp_path / f'{count}.json'))
         found[count] = json.loads((tmp_path / f'{count}.json').read_text())
     assert found[1][-1] < found[1][0]
     for count in (2, 4):
