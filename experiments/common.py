@@ -38,7 +38,8 @@ _STALL = flags.DEFINE_float(
     'stall_minutes', 30, f'Ends the run with status {AGAIN} when nothing moved for so long; 0 is never. Compiling must take less.',
     lower_bound=0)
 _CHECKPOINT_DIR = flags.DEFINE_string(
-    'checkpoint_dir', '', 'Where checkpoints are, in place of the checkpoints folder of --workdir; gs://bucket/path too.')
+    'checkpoint_dir', '', 'Where checkpoints go, in place of the checkpoints folder of --workdir; gs://bucket/path too, with cnnlab[gcs]. '
+    'The run remembers it. Of several runs each has a folder there.')
 
 _USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 

@@ -15,6 +15,7 @@ from absl import flags
 
 from cnnlab.recipes import recipe as recipes
 from cnnlab.train import compare_runs, loop, workdir
+from cnnlab.train.checkpoint import located
 from experiments import common
 
 _RUN = flags.DEFINE_string('run', None, 'The directory of the run to repeat; it is only read.', required=True)
@@ -45,6 +46,8 @@ def main(_):
     recipe, out = recipes.from_json((run / 'recipe.json').read_text()), workdir.writable(common.workdir())
     if out.resolve() == run.resolve():
         raise ValueError('--workdir must be another directory than --run')
+    if common.options().checkpoint_dir and located(common.options().checkpoint_dir) == workdir.checkpoints(run):
+        raise ValueError(f'--checkpoint_dir must be another than that of --run, {workdir.checkpoints(run)}')
     result = loop.run(recipe, str(out), common.DATA_DIR.value, common.options(), spread=then.get('how', {}).get('spread', 'nothing'))
     again = json.loads((out / 'manifest.json').read_text())
     if again['data'] != then['data']:

@@ -8,7 +8,7 @@ from numpy import uint32
 from cnnlab import names
 from cnnlab.recipes import recipe as recipes
 from cnnlab.train import job as jobs
-from cnnlab.train import metrics
+from cnnlab.train import metrics, workdir
 from cnnlab.train.checkpoint import Checkpoints
 from cnnlab.train.job import Job
 from cnnlab.train.state import TrainState
@@ -25,9 +25,7 @@ def find(path: str, step: str) -> tuple[pathlib.Path, int]:
         run, step = run.parent.parent, run.name
     if not (run / 'recipe.json').exists():
         raise FileNotFoundError(f'{run} is no run directory: it has no recipe.json')
-    if not (run / 'checkpoints').is_dir():
-        raise FileNotFoundError(f'{run} has no checkpoints yet')
-    there = Checkpoints.steps_in(run / 'checkpoints')
+    there = Checkpoints.steps_in(workdir.checkpoints(run))
     if not there:
         raise FileNotFoundError(f'{run} has no complete checkpoint yet')
     if step == 'last':
@@ -45,7 +43,7 @@ def restored(run: pathlib.Path, step: int, data_dir: str | None, tta: str | None
     """The job of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in place of the recipe's."""
     recipe = recipes.from_json((run / 'recipe.json').read_text())
     job = jobs.build(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
-    checkpoints = Checkpoints(run / 'checkpoints', read_only=True)
+    checkpoints = Checkpoints(workdir.checkpoints(run), read_only=True)
     try:
         return job, checkpoints.restore(eval_shape(job.init, uint32(0)), step)
     finally:

@@ -47,8 +47,9 @@ def objective(trial, recipe, space, root):
     def validated(step, figures):
         search.validate(trial, -(-step // every), figures['top1'])
     try:
-        quiet = dataclasses.replace(common.options(), quiet=True)
-        result = loop.run_job(job, recipe.seed, search.directory(root, trial), quiet, validated)
+        directory = search.directory(root, trial)
+        quiet = dataclasses.replace(common.options().within(directory.name), quiet=True)
+        result = loop.run_job(job, recipe.seed, directory, quiet, validated)
     except loop.NotFinite as error:
         trial.set_user_attr('diverged', str(error))
         raise optuna.TrialPruned(str(error)) from error

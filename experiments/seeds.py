@@ -45,7 +45,7 @@ def train(recipe: Recipe, seeds: int, root: pathlib.Path, data_dir: str | None, 
             workdir.claim(directory, dataclasses.replace(recipe, seed=seed), {s: d.fingerprint() for s, d in job.data.items()})
         else:
             try:
-                loop.run_job(job, seed, directory, common.options())
+                loop.run_job(job, seed, directory, common.options().within(f'{root.name}/{directory.name}'))
             except loop.NotFinite as error:
                 if not tolerant:
                     raise

@@ -19,7 +19,6 @@ from cnnlab.train.integrity import Damaged
 from cnnlab.train.state import TrainState
 
 _COMPLETE = '_CHECKPOINT_METADATA'  # orbax's file that a finished checkpoint has
-_ASIDE = 'damaged_checkpoints'  # beside the directory of checkpoints: what could not be read
 
 
 class Saved(NamedTuple):
@@ -38,13 +37,14 @@ class Checkpoints:
       read_only: nothing is written, moved or deleted.
 
     Raises:
-      ValueError: the directory is an address that etils.epath does not know, or lacks a package for.
+      ValueError: the directory is an address that etils.epath does not know, or lacks a package for. OSError: it cannot be reached,
+        made or written to.
     """
 
     def __init__(self, directory: epath.PathLike, keep: int = 2, keep_every: int = 0, read_only: bool = False):
-        self.directory = _reachable(directory)
+        self.directory = reachable(directory)
         if not read_only:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            _made_writable(self.directory)
             _put_aside_unreadable(self.directory)
         best = policies.BestN(get_metric_fn=lambda m: m['top1'], n=1, keep_checkpoints_without_metrics=False)
         kept = [policies.LatestN(max(keep, 1)), best, *([policies.EveryNSteps(keep_every)] if keep_every else [])]
@@ -56,8 +56,9 @@ class Checkpoints:
 
     @staticmethod
     def steps_in(directory: epath.PathLike) -> list[int]:
-        """The steps that have a complete checkpoint in a directory, rising, without opening it for writing."""
-        return sorted(int(p.name) for p in located(directory).iterdir() if p.name.isdigit() and (p / _COMPLETE).exists())
+        """The steps that have a complete checkpoint in a directory, rising, without opening it for writing; [] where there is none."""
+        path = located(directory)
+        return sorted(int(p.name) for p in path.iterdir() if _finished(p)) if path.exists() else []
 
     def steps(self) -> list[int]:
         """The steps that have a complete checkpoint, rising."""
@@ -135,8 +136,8 @@ class Checkpoints:
                 warnings.warn(f'{error}; the one before is taken', RuntimeWarning, stacklevel=2)
                 _put_aside(self.directory / str(step))
                 self._manager.reload()
-        aside = self.directory.parent / _ASIDE
-        if found or list(aside.glob('*')):
+        aside = _aside(self.directory)
+        if found or list(aside.glob('[0-9]*')):
             raise ValueError(f'no checkpoint in {self.directory} can be read; those that were there are in {aside}, and with both folders '
                              'removed the run starts from step 0')
         return None
@@ -195,8 +196,8 @@ def located(directory: epath.PathLike) -> epath.Path:
     return path if '://' in str(directory) else epath.Path(path.expanduser().absolute())
 
 
-def _reachable(directory: epath.PathLike) -> epath.Path:
-    """`located`; ValueError where it is an address that epath does not know or has no package for."""
+def reachable(directory: epath.PathLike) -> epath.Path:
+    """`located`; ValueError where it is an address that epath does not know or has no package for, OSError where nothing answers."""
     try:
         path = located(directory)
         path.exists()
@@ -204,7 +205,20 @@ def _reachable(directory: epath.PathLike) -> epath.Path:
         reason = 'no such scheme' if isinstance(error, KeyError) else str(error)
         raise ValueError(f'checkpoints cannot be kept in {directory} ({reason}); a directory of this machine always can, '
                          'and gs://bucket/path and s3://bucket/path where gcsfs and s3fs are installed') from error
+    except Exception as error:  # gcsfs, s3fs and what they call each raise their own
+        raise OSError(f'checkpoints cannot be kept in {directory}: {_reason(error)}') from error
     return path
+
+
+def _made_writable(directory: epath.Path) -> None:
+    """Makes the directory and writes to it; an object store says only then that there is no such bucket, or no right to it."""
+    probe = directory / '.writable'
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.write_text('written to learn whether it can be')
+        probe.unlink()
+    except Exception as error:  # as above
+        raise OSError(f'checkpoints cannot be kept in {directory}: {_reason(error)}') from error
 
 
 def _fitted(found: formats.Arrays, like: TrainState) -> TrainState:
@@ -218,14 +232,18 @@ def _fitted(found: formats.Arrays, like: TrainState) -> TrainState:
     return tree.map_with_name(lambda name, _: found[name], like)
 
 
+def _finished(path: epath.Path) -> bool:
+    """Whether a checkpoint was written to its end; in an object store it has its own name before that, and orbax marks the end."""
+    return path.name.isdigit() and ocp.utils.is_checkpoint_finalized(path) and (path / _COMPLETE).exists()
+
+
 def _put_aside_unreadable(directory: epath.Path) -> None:
     """Moves away the checkpoints whose descriptions orbax would stumble over when it opens the directory."""
-    if not directory.exists():
-        return
-    for path in directory.iterdir():
-        described = [path / _COMPLETE, path / 'metrics' / 'metrics'] if path.name.isdigit() else []
+    for path in directory.iterdir() if directory.exists() else ():
+        if not path.name.isdigit() or not ocp.utils.is_checkpoint_finalized(path):
+            continue
         try:
-            for file in described:
+            for file in (path / _COMPLETE, path / 'metrics' / 'metrics'):
                 if file.exists() or file.name == _COMPLETE:
                     json.loads(file.read_text())
         except (OSError, ValueError) as error:
@@ -233,11 +251,18 @@ def _put_aside_unreadable(directory: epath.Path) -> None:
             _put_aside(path)
 
 
+def _aside(directory: epath.Path) -> epath.Path:
+    """Where damaged ones of a directory go: beside it, named after it, as other runs may have theirs beside it too."""
+    return directory.parent / f'damaged_{directory.name}'
+
+
 def _put_aside(path: epath.Path) -> None:
-    target = path.parent.parent / _ASIDE / path.name
+    target = _aside(path.parent) / path.name
     if target.exists():
         target.rmtree()
     target.parent.mkdir(exist_ok=True)
+    if not target.parent.exists():  # an object store has no folder without a file
+        (target.parent / 'README.txt').write_text('Checkpoints that were damaged, moved here to be looked at; they may be deleted.\n')
     path.rename(target)
 
 

@@ -17,7 +17,7 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import babysit, control, exact_norm, guard, hosts, metrics, outcome, start, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.checkpoint import Checkpoints, reachable
 from cnnlab.train.evaluate import evaluate
 from cnnlab.train.feed import Feed
 from cnnlab.train.guard import NotFinite
@@ -60,16 +60,19 @@ def run_job(job: Job, seed: int, directory: str, options: Options = Options(),  
     path = pathlib.Path(hosts.told(lambda: str(workdir.writable(directory))))
     recipe = dataclasses.replace(job.recipe, seed=seed)
     data = {split: s.fingerprint() for split, s in job.data.items()}
-    how = {'spread': job.spread, 'workers': options.workers}
-    hosts.told(lambda: workdir.claim(path, recipe, data, how))
+
+    def claimed():
+        where = str(reachable(options.checkpoint_dir)) if options.checkpoint_dir else ''
+        workdir.claim(path, recipe, data, {'spread': job.spread, 'workers': options.workers, 'checkpoint_dir': where})
+    hosts.told(claimed)
     checkpoints = None
     with Preemption() as preemption, Pulse(path / 'heartbeat.json' if hosts.first() else None, 60 * options.stall_minutes) as pulse:
         try:
             if hosts.first():
                 keep_every = job.steps(recipe.keep_every) if recipe.keep_every else 0
-                checkpoints = Checkpoints(options.checkpoint_dir or path / 'checkpoints', recipe.keep, keep_every)
+                checkpoints = Checkpoints(workdir.checkpoints(path), recipe.keep, keep_every)
             like = jax.eval_shape(job.init, np.uint32(seed))
-            shared = SharedCheckpoints(checkpoints, like, job.placement)
+            shared = SharedCheckpoints(checkpoints, like, job.placement, recipe)
             return _Run(job, recipe, path, shared, options, preemption, pulse, validated).finish()
         except jax.errors.JaxRuntimeError as error:
             if sentence := hosts.lost(error):

@@ -1,5 +1,4 @@
 """Random restarts: the same recipe from several seeds, of which the best on validation is kept."""
-import dataclasses
 import json
 import pathlib
 
@@ -26,16 +25,10 @@ def best_of(recipe: Recipe, restarts: int, directory: str, data_dir: str | None 
     job = jobs.build(recipe, data_dir, spread=spread)
     if 'validation' not in job.data:
         raise ValueError('restarts are compared on validation images and there are none; set some aside with holdout or fold')
-    results = [loop.run_job(job, seed, path / f'seed{seed}', _apart(options, seed)) for seed in range(recipe.seed, recipe.seed + restarts)]
+    results = [loop.run_job(job, seed, path / f'seed{seed}', options.within(f'seed{seed}'))
+               for seed in range(recipe.seed, recipe.seed + restarts)]
     best = max(results, key=lambda r: r.final['validation']['top1'])
     if hosts.first():
         scores = {r.directory.name: r.final['validation']['top1'] for r in results}
         write_text(path / 'restarts.json', json.dumps({'validation top1': scores, 'best': best.directory.name}, indent=1) + '\n')
     return best
-
-
-def _apart(options: Options, seed: int) -> Options:
-    """The options with a folder of checkpoints for each seed, where they are kept elsewhere."""
-    if not options.checkpoint_dir:
-        return options
-    return dataclasses.replace(options, checkpoint_dir=f'{options.checkpoint_dir.rstrip("/")}/seed{seed}')

@@ -4,6 +4,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from cnnlab.recipes import recipe as recipes
+from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import hosts, metrics
 from cnnlab.train import mesh as meshes
 from cnnlab.train.checkpoint import Checkpoints
@@ -18,17 +20,29 @@ class SharedCheckpoints:
       checkpoints: on process 0; None elsewhere.
       like: the shapes of the state.
       placement: how it lies on the devices, see `mesh.state_sharding`.
+      recipe: the run's, with its seed; noted in each checkpoint, as a directory of checkpoints may be given to another run by mistake.
     """
 
-    def __init__(self, checkpoints: Checkpoints | None, like: TrainState, placement: Any):
-        self._checkpoints, self._like, self._placement = checkpoints, like, placement
+    def __init__(self, checkpoints: Checkpoints | None, like: TrainState, placement: Any, recipe: Recipe):
+        self._checkpoints, self._like, self._placement, self._recipe = checkpoints, like, placement, recipe
         self.last: int | None = None  # the step that was saved last
 
     def newest(self) -> tuple[TrainState | None, dict[str, Any]]:
-        """(state, note) of the newest whole checkpoint, as numpy arrays; (None, {}) where there is none."""
+        """(state, note) of the newest whole checkpoint, as numpy arrays; (None, {}) where there is none.
+
+        Raises:
+          ValueError: it is of another recipe or seed, or see `Checkpoints.resume`.
+        """
         saved = self._checkpoints.resume(self._like) if self._checkpoints else None
-        note = hosts.told(lambda: saved and saved.note)
+        note = hosts.told(lambda: saved and self._own(saved.note))
         return (None, {}) if note is None else (hosts.told_arrays(saved and saved.state, self._like), note)
+
+    def _own(self, note: dict[str, Any]) -> dict[str, Any]:
+        there = note.pop('recipe', None)
+        if there and (different := recipes.differences(recipes.from_json(there), self._recipe)):
+            raise ValueError(f'{self._checkpoints.directory} holds checkpoints of another run ({"; ".join(different)}); choose another '
+                             '--checkpoint_dir')
+        return note
 
     def best(self, records: list[metrics.Record]) -> tuple[int, TrainState]:
         """(step, state on the devices) of the highest validation top-1 of those kept."""
@@ -49,7 +63,7 @@ class SharedCheckpoints:
         if not all(bool(np.isfinite(a).all()) for a in jax.tree.leaves(whole.params)):
             raise NotFinite(f'the parameters became NaN or infinite in step {int(whole.step)}; {self.last_good()}')
         if self._checkpoints:
-            self._checkpoints.save(whole, validation, note)
+            self._checkpoints.save(whole, validation, {**(note or {}), 'recipe': self._recipe.to_json()})
         self.last = int(whole.step)
 
     def wait(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnlab import tree
 from cnnlab.data import normalise
-from cnnlab.train import whitening
+from cnnlab.train import whitening, workdir
 from cnnlab.train.checkpoint import Checkpoints
 from cnnlab.train.job import Job
 from cnnlab.train.state import TrainState
@@ -46,13 +46,13 @@ def weights_of(run: str) -> dict[str, Any]:
     Raises:
       FileNotFoundError: it is no run directory, or has no complete checkpoint.
     """
-    path = pathlib.Path(run).expanduser()
-    if not (path / 'checkpoints').is_dir():
+    where = workdir.checkpoints(pathlib.Path(run).expanduser())
+    if not where.exists():
         raise FileNotFoundError(f'start_from={run} is no run directory with checkpoints: train that network first, or name another run')
-    steps = Checkpoints.steps_in(path / 'checkpoints')
+    steps = Checkpoints.steps_in(where)
     if not steps:
         raise FileNotFoundError(f'start_from={run} has no complete checkpoint yet')
-    checkpoints = Checkpoints(path / 'checkpoints', read_only=True)
+    checkpoints = Checkpoints(where, read_only=True)
     try:
         return checkpoints.variables(steps[-1])
     finally:

@@ -11,10 +11,12 @@ import tempfile
 from typing import Any
 
 import jax
+from etils import epath
 
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.files import write_text
+from cnnlab.train.checkpoint import located
 
 _PACKAGES = ('cnnlab', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy', 'tensorflow-datasets',
              'opencv-python-headless')
@@ -43,15 +45,22 @@ def writable(directory: str | os.PathLike) -> pathlib.Path:
     return path
 
 
+def checkpoints(directory: pathlib.Path) -> epath.Path:
+    """Where the checkpoints of a run are: in its directory, or where --checkpoint_dir said when it was started first."""
+    manifest = directory / 'manifest.json'
+    how = json.loads(manifest.read_text()).get('how', {}) if manifest.exists() else {}
+    return located(how.get('checkpoint_dir') or directory / 'checkpoints')
+
+
 def claim(directory: pathlib.Path, recipe: Recipe, data: dict[str, str], how: dict[str, Any] | None = None) -> None:
     """Makes the directory this recipe's, or checks that it is already.
 
     Args:
       data: {split: fingerprint} of the images; these too must be the same when a run goes on.
-      how: what else `experiments.rerun` needs to repeat it.
+      how: what else is needed to repeat it or to go on: 'spread', 'workers', 'checkpoint_dir' ('': in the directory).
 
     Raises:
-      ValueError: it holds a run of another recipe or of other data; the differences are named.
+      ValueError: it holds a run of another recipe or of other data, or one with its checkpoints elsewhere; the differences are named.
     """
     path, manifest = directory / 'recipe.json', directory / 'manifest.json'
     if path.exists():
@@ -62,6 +71,10 @@ def claim(directory: pathlib.Path, recipe: Recipe, data: dict[str, str], how: di
             raise ValueError(f'{directory} holds a run of another recipe ({"; ".join(different)}); choose another --workdir')
     else:
         write_text(path, recipe.to_json() + '\n')
+    asked = (how or {}).get('checkpoint_dir')
+    if asked and manifest.exists() and located(asked) != checkpoints(directory):
+        raise ValueError(f'{directory} has its checkpoints in {checkpoints(directory)}, not in {asked}; leave --checkpoint_dir out, or '
+                         'choose another --workdir')
     if not manifest.exists():
         write_text(manifest, json.dumps({**describe(), 'how': how or {}, 'data': data}, indent=1) + '\n')
 

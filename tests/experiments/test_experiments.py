@@ -40,7 +40,14 @@ def image_folder(tmp_path_factory):
 @pytest.fixture(scope='module')
 def compared(tmp_path_factory):
     out = tmp_path_factory.mktemp('compare')
-    return out, run('compare', '--models=softmax_linear,mlp2', '--seeds=2', f'--workdir={out}', *TINY)
+    return out, run('compare', '--models=softmax_linear,mlp2', '--seeds=2', f'--workdir={out}', f'--checkpoint_dir={out}/elsewhere', *TINY)
+
+
+def test_compare_keeps_the_checkpoints_of_each_run_apart(compared):
+    kept = compared[0] / 'elsewhere'
+    runs = {f'{model}/seed{seed}' for model in ('softmax_linear', 'mlp2') for seed in (0, 1)}
+    assert {str(p.parent.relative_to(kept)) for p in kept.glob('*/*/2')} == runs
+    assert not list(compared[0].glob('runs/*/*/checkpoints'))
 
 
 def test_compare_ends_with_a_table_a_page_and_plots(compared):

@@ -30,14 +30,15 @@ def trained(tmp_path_factory):
 def test_the_manifest_says_what_ran_and_a_trace_was_written(trained):
     manifest = json.loads((trained / 'manifest.json').read_text())
     assert {'versions', 'flags', 'jax_config', 'devices', 'processes', 'git', 'data', 'how', 'command', 'python'} <= set(manifest)
-    assert manifest['how'] == {'spread': 'nothing', 'workers': 0} and manifest['processes'] == 1
+    assert manifest['how'] == {'spread': 'nothing', 'workers': 0, 'checkpoint_dir': ''} and manifest['processes'] == 1
     assert list(trained.glob('profile/plugins/profile/*/*.xplane.pb')) and list(trained.glob('profile/**/perfetto_trace.json.gz'))
     assert json.loads((trained / 'heartbeat.json').read_text())['doing'] == 'ended'
 
 
 def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
     done = run('rerun', f'--run={trained}', f'--workdir={tmp_path}/again')
-    assert '2 steps repeated: the same bits' in done.stdout and 'differs' not in done.stdout
+    assert '2 steps repeated: the same bits' in done.stdout
+    assert all('files were changed' in line for line in done.stdout.splitlines() if 'differs' in line)  # a tree with work in it
     log = trained.parent / 'changed'
     subprocess.run(['cp', '-r', str(trained), str(log)], check=True)
     lines = (log / 'metrics.jsonl').read_text().splitlines()
@@ -49,6 +50,8 @@ def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
     done = run('rerun', f'--run={log}', f'--workdir={tmp_path}/other', status=1)
     assert 'differs: jax: 0.0.1 then' in done.stdout and '1 differences' in done.stdout and 'record 0 of the log' in done.stdout
     assert 'is no run directory: it has no recipe.json' in refused('rerun', f'--run={tmp_path}', f'--workdir={tmp_path}/x')
+    same = refused('rerun', f'--run={trained}', f'--workdir={tmp_path}/x', f'--checkpoint_dir={trained}/checkpoints')
+    assert '--checkpoint_dir must be another than that of --run' in same
 
 
 def test_export_writes_weights_that_score_what_the_run_scored(trained, tmp_path):

@@ -110,7 +110,7 @@ def test_damage_to_any_file_of_the_newest_gives_it_whole_or_the_one_before(saved
         step = int(found.state.step)
         kinds.add(step)
         assert same(found.state, at(state, step)) and found.note == ({} if step == 1 else {'window': [[2, {'loss': 0.1}]]}), file
-        assert (step == 2) != (copy.parent / 'damaged_checkpoints/2').exists(), file
+        assert (step == 2) != (copy.parent / 'damaged_c/2').exists(), file
         checkpoints.save(at(state, 3))  # the run goes on
         checkpoints.wait()
         assert checkpoints.steps()[-1] == 3
@@ -129,7 +129,7 @@ def test_a_damaged_newest_is_put_aside_with_a_warning(saved, state, tmp_path):
     flip_largest(tmp_path / 'c/2')
     with pytest.warns(RuntimeWarning, match='the checkpoint .*/2 is damaged: .*; the one before is taken'):
         found = saved.resume(state)
-    assert same(found.state, at(state, 1)) and saved.steps() == [1] and (tmp_path / 'damaged_checkpoints/2').is_dir()
+    assert same(found.state, at(state, 1)) and saved.steps() == [1] and (tmp_path / 'damaged_c/2').is_dir()
 
 
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')
@@ -214,10 +214,10 @@ def test_an_address_stays_an_address_and_a_path_becomes_absolute(tmp_path, monke
 
 @pytest.mark.parametrize(('address', 'sentence'), [
     ('memory://run', r'checkpoints cannot be kept in memory://run \(no such scheme\); a directory of this machine always can'),
-    ('gs://bucket/run', 'gs://bucket/run.*gcsfs')])
+    ('s3://bucket/run', 's3://bucket/run.*s3fs')])
 def test_an_address_out_of_reach_is_one_sentence_and_no_folder_of_that_name(address, sentence, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, 'gcsfs', None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, 's3fs', None)  # as where it is not installed
     with pytest.raises(ValueError, match=sentence):
         Checkpoints(address)
     with pytest.raises(ValueError, match=f'{address} is an address, and results are written to a directory of this machine'):

@@ -199,6 +199,34 @@ def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
     assert result.best_step == 2
 
 
+def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
+    """Another seed, or another run beside it with damaged ones, is neither gone on with nor stopped by it."""
+    elsewhere = tmp_path / 'c'
+
+    def at(folder, workdir, seed=0):
+        options = Options(quiet=True, checkpoint_dir=str(elsewhere / folder))
+        return loop.run_job(jobs.build(tiny(), devices=1), seed, tmp_path / workdir, options)
+
+    at('a', 'run')
+    with pytest.raises(ValueError, match=r'c/a holds checkpoints of another run \(seed: 0 there, 1 here\); choose another'):
+        at('a', 'other', seed=1)
+    with pytest.raises(ValueError, match='run has its checkpoints in .*c/a, not in .*c/b; leave --checkpoint_dir out'):
+        at('b', 'run')
+    for step in ('4', '8'):
+        (elsewhere / 'a' / step / '_CHECKPOINT_METADATA').write_text('')
+    with pytest.warns(RuntimeWarning, match='is put aside'), pytest.raises(ValueError, match='those that were there are in .*c/damaged_a'):
+        at('a', 'run')
+    assert at('b', 'beside').steps == 8 and Checkpoints.steps_in(elsewhere / 'b') == [4, 8]
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OSError, match='checkpoints cannot be kept in .*/file/x: .*'):
+        loop.run_job(jobs.build(tiny(), devices=1), 0, tmp_path / 'y', Options(quiet=True, checkpoint_dir=str(tmp_path / 'file/x')))
+
+
+def test_of_several_runs_each_has_a_folder_of_checkpoints():
+    assert Options(checkpoint_dir='gs://bucket/all/').within('seed1').checkpoint_dir == 'gs://bucket/all/seed1'
+    assert Options().within('seed1') == Options()
+
+
 def test_every_device_of_the_machine_takes_part(tmp_path):
     recipe = tiny(duration='2 steps', evaluate_every='2 steps')
     loop.run(recipe, tmp_path / 'run', options=Options(quiet=True))
