@@ -3,7 +3,7 @@
 XLA's page on determinism (docs/determinism.md in github.com/openxla/xla) names two sources of differences on a GPU: kernels that are
 chosen by timing them, and operations such as convolutions that add up by atomics in no fixed order. `--xla_gpu_deterministic_ops` forbids
 both (openxla/xla#12520). It has a price in speed, and XLA refuses to compile an operation of which it has no deterministic form: that page
-names select-and-scatter, the gradient of overlapping max pools.
+names select-and-scatter, the gradient of max pools, in whose place `nn.pooling` then compares shifted maps.
 """
 import os
 

@@ -109,3 +109,16 @@ def test_global_mean_takes_any_size_and_may_keep_the_axes():
 @pytest.mark.parametrize('layer', [MaxPool(2, 2), AvgPool(2, 2), GlobalMean(), AdaptiveAvgPool(2)])
 def test_pools_keep_bfloat16(layer):
     assert layer.apply({}, jnp.ones((1, 4, 4, 2), jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+DETERMINISTIC = '--xla_gpu_deterministic_ops'
+
+
+@pytest.mark.parametrize(('flags', 'refused'), [('', True), (f'{DETERMINISTIC}=true', False), (DETERMINISTIC, False),
+                                                (f'{DETERMINISTIC}=true {DETERMINISTIC}=false', True)])
+def test_the_gradient_for_a_gpu_has_no_operation_that_xla_refuses_where_it_must_be_deterministic(flags, refused, monkeypatch):
+    """Lowered for a GPU, which needs none. XLA raises an error for select-and-scatter under this flag."""
+    monkeypatch.setenv('XLA_FLAGS', flags)
+    pool = MaxPool(3, 2, 1)
+    gradient = jax.jit(jax.grad(lambda x: pool.apply({}, x).sum())).trace(jax.ShapeDtypeStruct((2, 12, 12, 4), np.float32))
+    assert ('select_and_scatter' in gradient.lower(lowering_platforms=('cuda',)).as_text()) == refused
