@@ -1,7 +1,7 @@
 """Experiments as a user starts them: each in a process of its own, with its own command line, directory, environment and exit status.
 
 The process is a copy of one that has imported what all of them import and has computed nothing: to import it takes a second and a half of
-two cores' time, which a hundred commands need not pay each. `command` gives the words for one that has to be started from nothing.
+two cores' time, which a hundred commands need not pay each. `started` gives one that is begun from nothing.
 """
 import atexit
 import dataclasses
@@ -9,10 +9,14 @@ import multiprocessing
 import os
 import pathlib
 import runpy
+import subprocess
 import sys
 import tempfile
 
+import jax
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+QUICK = {'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'}  # what compiles longer than it runs then takes half the time
 _IMPORTED = ['tests.experiments.commands', 'cnnlab.train.loop', 'cnnlab.report.page', 'cnnlab.weights', 'scipy.optimize', 'scipy.special',
              'grain']
 _processes = multiprocessing.get_context('forkserver')
@@ -27,13 +31,19 @@ class Done:
     stderr: str
 
 
-def command(experiment, *arguments):
-    return [sys.executable, '-m', f'experiments.{experiment}', *map(str, arguments)]
+def started(experiment, *arguments, **how):
+    """The command as a process of its own that goes on, to be killed or waited for; it computes the bits that `run` does."""
+    command = [sys.executable, '-m', f'experiments.{experiment}', *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | QUICK, **how)
 
 
-def run(experiment, *arguments, status=0, folder=ROOT, **environment):
-    """The finished command; its exit status is checked."""
-    environment = {k: v for k, v in os.environ.items() if k != 'TFDS_DATA_DIR'} | environment
+def run(experiment, *arguments, status=0, folder=ROOT, optimised=False, **environment):
+    """The finished command; its exit status is checked.
+
+    Args:
+      optimised: with all of XLA's optimisations, for what computes longer than it compiles; otherwise as with the environment `QUICK`.
+    """
+    environment = {k: v for k, v in os.environ.items() if k != 'TFDS_DATA_DIR'} | ({} if optimised else QUICK) | environment
     with tempfile.TemporaryDirectory() as written:
         files = [pathlib.Path(written) / name for name in ('stdout', 'stderr')]
         process = _processes.Process(target=_become, args=(f'experiments.{experiment}', [*map(str, arguments)], folder, environment, files))
@@ -54,6 +64,7 @@ def _become(module, arguments, folder, environment, files):
     os.chdir(folder)
     for number, file in enumerate(files, 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+    jax.config.update('jax_disable_most_optimizations', QUICK.items() <= environment.items())  # jax has read the environment already
     sys.argv, sys.orig_argv = [module, *arguments], [sys.executable, '-m', module, *arguments]
     try:
         runpy.run_module(module, run_name='__main__', alter_sys=True)

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.experiments.commands import ROOT, command, run
+from tests.experiments.commands import run, started
 
 TINY = ['--set=duration=2 steps', '--set=evaluate_every=1 steps', '--set=log_every=1 steps', '--set=batch=16', '--set=warmup=0 steps']
 
@@ -165,9 +165,7 @@ def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
     ]
     run('train', *recipe, f'--workdir={tmp_path}/whole')
     for step in (30, 150, 400):
-        victim = subprocess.Popen(
-            command('train', *recipe, f'--workdir={tmp_path}/killed'), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        victim = started('train', *recipe, f'--workdir={tmp_path}/killed', stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         log = tmp_path / 'killed/metrics.jsonl'
         while victim.poll() is None and not (log.exists() and f'"step": {step // 18 * 18}' in log.read_text()):
             time.sleep(0.01)

@@ -7,7 +7,7 @@ import pytest
 
 from cnnlab.train import compare_runs
 from cnnlab.train.checkpoint import Checkpoints
-from tests.experiments.commands import ROOT, command, run
+from tests.experiments.commands import run, started
 
 DIGITS = ['--set=dataset=digits', '--set=holdout=287']
 
@@ -36,12 +36,12 @@ def test_the_range_test_draws_and_suggests(tmp_path):
 @pytest.mark.full
 def test_two_processes_share_a_search_and_a_third_finds_it_done(tmp_path):
     short = ['--set=model=softmax_linear', '--set=duration=18 steps', '--set=warmup=0 steps']
-    search = command('search', '--recipe=digits', *short, '--trials=8', '--rounds=2',
-                     '--space=rate=log:1e-3:1', '--space=momentum=choice:0.8,0.9', '--validations=3', f'--workdir={tmp_path}')
-    both = [subprocess.Popen(search, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    search = ('search', '--recipe=digits', *short, '--trials=8', '--rounds=2', '--space=rate=log:1e-3:1',
+              '--space=momentum=choice:0.8,0.9', '--validations=3', f'--workdir={tmp_path}')
+    both = [started(*search, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     told = [process.communicate(timeout=600) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
-    done = run(*search[2].split('.')[1:], *search[3:])
+    done = run(*search)
     numbers = [int(n) for out, _ in told for n in re.findall(r'^trial (\d+):', out, re.M)]
     assert len(numbers) == len(set(numbers)) >= 8 and 'trial 0:' not in done.stdout
     assert 'the best finished run is trial' in done.stdout and '--set rate=' in done.stdout
@@ -54,7 +54,7 @@ def test_a_killed_trial_goes_on_from_its_checkpoint(tmp_path):
     search = ['search', '--recipe=digits', '--set=model=mlp2', '--set=duration=60 epochs', '--set=checkpoint_every=1 epochs',
               '--set=warmup=0 steps', '--trials=1', '--halving=0', '--validations=4', '--space=rate=log:1e-2:1e-1']
     first = {name: tmp_path / name / 'trials/0000' for name in ('killed', 'whole')}
-    process = subprocess.Popen(command(*search, f'--workdir={tmp_path}/killed'), cwd=ROOT)
+    process = started(*search, f'--workdir={tmp_path}/killed')
     while not ((first['killed'] / 'checkpoints').exists() and Checkpoints.steps_in(first['killed'] / 'checkpoints')):
         assert process.poll() is None
         time.sleep(0.01)

@@ -26,7 +26,7 @@ BATCH, CLASSES = 4, 10
 OLD_GENERATOR = {'xla_cpu_use_fusion_emitters': False}
 SHALLOW = {  # each kind of block once or twice
     'bit_resnet50x1': {'blocks': (2, 1, 1, 1)}, 'cifar_densenet40_12': {'blocks': (2, 2, 2)},
-    'cifar_resnext29_8x64d': {'blocks': 1}, 'cifar_shake_shake26_2x32d': {'blocks': 2},
+    'cifar_resnext29_8x64d': {'blocks': 1, 'group_width': 8}, 'cifar_shake_shake26_2x32d': {'blocks': 2},
     'convnext_tiny': {'blocks': (1, 1, 2, 1)}, 'efficientnet_b0': {'depth': 0.25}, 'inception_resnet_v2_keras': {'blocks': (1, 1, 2)},
     'inception_v4': {'blocks': (1, 1, 1)}, 'mobilenet_v2_035': {'blocks': (1, 2, 1, 1, 1, 1, 1)}, 'nasnet_a_mobile': {'repeats': 1},
     'pnasnet5_large': {'repeats': 1}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},

@@ -109,7 +109,8 @@ def energy_gradients(form):
 
 ALL = (DEPTHWISE, GROUPED, (6, 4, 1, 1, 2, ((0, 0), (0, 0))), (1, 6, 1, 3, 2, ((1, 1), (1, 1))), (2, 3, 1, (3, 9), 1, ((1, 1), (1, 1))),
        (6, 4, 1, 3, 1, ((1, 1), (1, 1))))
-every_form = pytest.mark.parametrize('case', [pytest.param(c, marks=[pytest.mark.slow] * (c is not DEPTHWISE)) for c in ALL])
+TIERS = {DEPTHWISE: (), GROUPED: pytest.mark.slow, ALL[-1]: pytest.mark.slow}  # the three ways in which a gradient is computed; else full
+every_form = pytest.mark.parametrize('case', [pytest.param(c, marks=TIERS.get(c, pytest.mark.full)) for c in ALL])
 
 
 @every_form

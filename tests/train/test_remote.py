@@ -143,8 +143,8 @@ def test_a_run_killed_while_it_writes_to_gs_ends_with_the_same_bits(tmp_path):
               '--set=checkpoint_every=1 epochs', '--set=warmup=0 steps')
     where = epath.Path(f'{BUCKET}/killed/checkpoints')
     commands.run('train', *recipe, f'--workdir={tmp_path / "whole"}')
-    process = subprocess.Popen(commands.command('train', *recipe, f'--workdir={tmp_path / "run"}', f'--checkpoint_dir={where}'), cwd=ROOT,
-                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = commands.started('train', *recipe, f'--workdir={tmp_path / "run"}', f'--checkpoint_dir={where}', text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     end = time.monotonic() + 100
     while not (where / '36').exists():  # its first files are there
         assert process.poll() is None and time.monotonic() < end, process.communicate()[0]

@@ -70,8 +70,10 @@ def save(arrays, path):
 @pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path('/proc/self/clear_refs').exists(), reason='measures memory as Linux tells it')
 @pytest.mark.parametrize(('form', 'ids', 'dtype', 'limit'), [
-    ('safetensors', TORCH, np.float32, 2), ('npz', TORCH, np.float32, 2), ('h5', KERAS, np.float32, 2), ('keras', KERAS, np.float32, 2),
-    ('safetensors', TORCH, np.float16, 4)])  # the float32 variables alone are twice a file of halves
+    ('safetensors', TORCH, np.float32, 2), ('h5', KERAS, np.float32, 2),
+    *(pytest.param(*case, marks=pytest.mark.full) for case in (
+        ('npz', TORCH, np.float32, 2), ('keras', KERAS, np.float32, 2),
+        ('safetensors', TORCH, np.float16, 4)))])  # the float32 variables alone are twice a file of halves
 def test_reading_takes_less_than_twice_the_memory_of_the_variables(form, ids, dtype, limit, tmp_path):
     arguments = []
     for id in ids:

@@ -24,15 +24,21 @@ def is_listed(name, fields, flags):
 def by_model():
     """Every id, those of equal networks in a row: one trace serves them.
 
-    What must be traced is `slow` for the smallest network of a family at a source, and `full` for the others: they share its rules.
+    The smallest network of a family at a source is `slow` where it must be traced; the others of the family share its rules, and are `full`
+    where they must be traced or are deep.
     """
     ids = sorted(weights.supported(), key=lambda id: (model_of(id)[0], str(model_of(id)[1:]), id))
     traced = [id for id in ids if not is_listed(*model_of(id))]
     families = {}
-    for id in traced:
-        families.setdefault((id.partition('/')[0], registry.entry(model_of(id)[0]).cls), []).append(id)
+    for id in ids:
+        families.setdefault((id.partition('/')[0], registry.entry(model_of(id)[0]).cls, id in traced), []).append(id)
     smallest = {min(members, key=lambda id: golden.leaves(model_of(id)[0])) for members in families.values()}
-    return [pytest.param(id, marks=() if id not in traced else pytest.mark.slow if id in smallest else pytest.mark.full) for id in ids]
+
+    def tier(id):
+        if id in smallest:
+            return pytest.mark.slow if id in traced else ()
+        return pytest.mark.full if id in traced or golden.is_deep(model_of(id)[0]) else ()
+    return [pytest.param(id, marks=tier(id)) for id in ids]
 
 
 def model_of(id):
