@@ -9,7 +9,7 @@ jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-QUICK = ('attacks', 'models', 'nn', 'train', 'visual')  # the folders whose tests compile much and run little,
+QUICK = ('attacks', 'losses', 'models', 'nn', 'optim', 'train', 'visual')  # the folders whose tests compile much and run little,
 LONG = ('test_mesh',)  # but for these files
 
 

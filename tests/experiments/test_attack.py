@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.experiments.test_experiments import ROOT, TINY, refused, run
+from tests.experiments.commands import ROOT
+from tests.experiments.test_experiments import TINY, refused, run
 
 _BROWSER = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 pytestmark = pytest.mark.slow

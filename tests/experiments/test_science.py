@@ -21,6 +21,7 @@ def test_sanity_passes_a_sound_recipe_and_shows_what_the_network_sees(tmp_path):
     assert 'Activations at the start' in (tmp_path / 'report.html').read_text()
 
 
+@pytest.mark.full
 def test_sanity_fails_a_network_that_starts_far_too_large(tmp_path):
     large = ['--set=model=mlp2', '--set=init=gaussian(3.0)', '--seconds=4', f'--workdir={tmp_path}']
     done = run('sanity', '--recipe=digits', *large, status=1)

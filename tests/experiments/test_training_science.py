@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_init_statistics_prints_the_lectures_table_and_draws_it(tmp_path):
-    found = run('init_statistics', f'--workdir={tmp_path}').stdout
+    found = run('init_statistics', f'--workdir={tmp_path}', optimised=True).stdout
     rows = [cells for line in found.splitlines() if len(cells := re.split(r'\s{2,}', line.strip())) > 13]
 
     def deviations(act, kind, norm):
