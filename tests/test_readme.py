@@ -1,4 +1,5 @@
 """The README's code runs as it stands."""
+import os
 import pathlib
 import re
 import subprocess
@@ -8,6 +9,7 @@ import jax
 import pytest
 
 from cnnlab.models import registry
+from tests.experiments.commands import QUICK
 
 README = (pathlib.Path(__file__).resolve().parents[1] / 'README.md').read_text()
 BLOCKS = re.findall(r'```python\n(.*?)```', README, flags=re.S)
@@ -45,5 +47,5 @@ def test_the_lines_for_a_notebook_run(shared):
     """
     code = '\n'.join(b for b in BLOCKS if "register('tinynet'" not in b and 'weights.load' not in b)
     root = pathlib.Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=600)
+    done = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=600, env=os.environ | QUICK)
     assert done.returncode == 0, done.stderr

@@ -42,9 +42,8 @@ class Checkpoints:
     """
 
     def __init__(self, directory: epath.PathLike, keep: int = 2, keep_every: int = 0, read_only: bool = False):
-        self.directory = reachable(directory)
+        self.directory = _reachable(directory) if read_only else writable(directory)
         if not read_only:
-            _made_writable(self.directory)
             _put_aside_unreadable(self.directory)
         best = policies.BestN(get_metric_fn=lambda m: m['top1'], n=1, keep_checkpoints_without_metrics=False)
         kept = [policies.LatestN(max(keep, 1)), best, *([policies.EveryNSteps(keep_every)] if keep_every else [])]
@@ -196,7 +195,7 @@ def located(directory: epath.PathLike) -> epath.Path:
     return path if '://' in str(directory) else epath.Path(path.expanduser().absolute())
 
 
-def reachable(directory: epath.PathLike) -> epath.Path:
+def _reachable(directory: epath.PathLike) -> epath.Path:
     """`located`; ValueError where it is an address that epath does not know or has no package for, OSError where nothing answers."""
     try:
         path = located(directory)
@@ -210,15 +209,21 @@ def reachable(directory: epath.PathLike) -> epath.Path:
     return path
 
 
-def _made_writable(directory: epath.Path) -> None:
-    """Makes the directory and writes to it; an object store says only then that there is no such bucket, or no right to it."""
-    probe = directory / '.writable'
+def writable(directory: epath.PathLike) -> epath.Path:
+    """`located`; made where it is missing, and written to: an object store says only then that there is no such bucket, or no right to it.
+
+    Raises:
+      ValueError: it is an address that epath does not know or has no package for. OSError: it cannot be reached, made or written to.
+    """
+    path = _reachable(directory)
+    probe = path / '.writable'
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         probe.write_text('written to learn whether it can be')
         probe.unlink()
     except Exception as error:  # as above
         raise OSError(f'checkpoints cannot be kept in {directory}: {_reason(error)}') from error
+    return path
 
 
 def _fitted(found: formats.Arrays, like: TrainState) -> TrainState:

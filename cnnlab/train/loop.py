@@ -17,7 +17,7 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import babysit, control, exact_norm, guard, hosts, metrics, outcome, start, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
-from cnnlab.train.checkpoint import Checkpoints, reachable
+from cnnlab.train.checkpoint import Checkpoints, writable
 from cnnlab.train.evaluate import evaluate
 from cnnlab.train.feed import Feed
 from cnnlab.train.guard import NotFinite
@@ -62,7 +62,7 @@ def run_job(job: Job, seed: int, directory: str, options: Options = Options(),  
     data = {split: s.fingerprint() for split, s in job.data.items()}
 
     def claimed():
-        where = str(reachable(options.checkpoint_dir)) if options.checkpoint_dir else ''
+        where = str(writable(options.checkpoint_dir)) if options.checkpoint_dir else ''  # before the run notes it
         workdir.claim(path, recipe, data, {'spread': job.spread, 'workers': options.workers, 'checkpoint_dir': where})
     hosts.told(claimed)
     checkpoints = None

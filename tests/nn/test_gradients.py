@@ -192,6 +192,10 @@ CASES = {
     'dropout': (nn.Dropout, told_nothing(nn.Dropout(0.3, deterministic=False)), IMAGE)}
 COMPOSED = {InceptionStem: 'ConvNorm and MaxPool at sizes of hundreds of pixels', AuxHead: 'AvgPool, ConvNorm, GlobalMean and Dense'}
 
+# made of layers that have cases of their own; they compile longest
+OF_LAYERS = {'residual by stochastic depth', 'stage', 'inverted residual', 'blocks', 'separable conv-norm', 'chain', 'branches',
+             'operation'}
+
 
 def test_every_kind_of_layer_has_a_case():
     modules = [importlib.import_module(m.name) for m in pkgutil.walk_packages(cnnlab.nn.__path__, 'cnnlab.nn.')]
@@ -201,8 +205,8 @@ def test_every_kind_of_layer_has_a_case():
     assert {kind for kind, module, _ in CASES.values() if module is None} == set(COMPOSED)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('name', [n for n, (_, module, _) in CASES.items() if module is not None])
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full if n in OF_LAYERS else pytest.mark.slow)
+                                  for n, (_, module, _) in CASES.items() if module is not None])
 def test_the_gradient_of_a_layer_is_that_of_finite_differences(name):
     _, module, shape = CASES[name]
     rng = np.random.default_rng(0)

@@ -36,8 +36,10 @@ ALL = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('method', ALL)
+SLOW = ('gradient', 'deconvnet', 'integrated_gradients', 'grad_cam', 'lrp', 'occlusion')  # one of each kind; the others are full
+
+
+@pytest.mark.parametrize('method', [pytest.param(m, marks=pytest.mark.slow if m in SLOW else pytest.mark.full) for m in ALL])
 def test_every_image_is_explained_by_itself_in_float32_and_nearly_so_in_bfloat16(small, method):
     model, variables, images = small
     images, classes = np.concatenate([images, -images, 2 * images, images[::-1]]), [0, 1, 2, 3] * 4  # sixteen of them

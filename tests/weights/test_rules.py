@@ -24,15 +24,15 @@ def is_listed(name, fields, flags):
 def by_model():
     """Every id, those of equal networks in a row: one trace serves them.
 
-    The smallest network of a family at a source is `slow` where it must be traced; the others of the family share its rules, and are `full`
-    where they must be traced or are deep.
+    Of each family at a source the smallest network that need not be traced, or else the smallest, is asked in `make test`; the others share
+    its rules, and are `full` where they must be traced or are deep.
     """
     ids = sorted(weights.supported(), key=lambda id: (model_of(id)[0], str(model_of(id)[1:]), id))
     traced = [id for id in ids if not is_listed(*model_of(id))]
     families = {}
     for id in ids:
-        families.setdefault((id.partition('/')[0], registry.entry(model_of(id)[0]).cls, id in traced), []).append(id)
-    smallest = {min(members, key=lambda id: golden.leaves(model_of(id)[0])) for members in families.values()}
+        families.setdefault((id.partition('/')[0], registry.entry(model_of(id)[0]).cls), []).append(id)
+    smallest = {min(members, key=lambda id: (id in traced, golden.leaves(model_of(id)[0]))) for members in families.values()}
 
     def tier(id):
         if id in smallest:
