@@ -4,9 +4,7 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 # those that need neither data nor another framework; the others tell in their first lines how they are run
 BENCHMARKS ?= train_step stream conv_forms pool_forms inference
-# one more than there are cores: some tests wait for a process to start or to be killed
-WORKERS ?= $(shell expr $$(nproc) + 1)
-PYTEST = $(RUN) -m pytest --numprocesses=$(WORKERS) --maxprocesses=4 --dist=worksteal --junitxml=build/junit.xml
+PYTEST = $(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --junitxml=build/junit.xml
 
 .PHONY: demo test test-fast test-full lint bench setup clean
 demo: setup

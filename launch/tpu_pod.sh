@@ -52,7 +52,7 @@ case $what in
     [[ $# -eq 1 ]] || usage
     everywhere git clone "$1" cnnlab &&
       everywhere python3 -m venv cnnlab/.venv &&
-      everywhere cnnlab/.venv/bin/python -m pip install --quiet --constraint cnnlab/constraints.txt --editable cnnlab 'jax[tpu]'
+      everywhere cnnlab/.venv/bin/python -m pip install --quiet --constraint cnnlab/constraints.txt --editable './cnnlab[gcs]' 'jax[tpu]'
     ;;
   run)
     [[ $# -ge 1 ]] || usage

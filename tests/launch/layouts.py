@@ -3,7 +3,7 @@
     launch/local.sh --devices=4 2 python -m tests.launch.layouts steps OUT          # losses of 50 float64 steps and of float32 ones
     launch/local.sh --devices=4 2 python -m tests.launch.layouts deep OUT           # losses of eight steps of CIFAR ResNet-20
     launch/local.sh --devices=4 2 python -m tests.launch.layouts scan OUT           # of the same, its equal blocks in a loop
-    launch/local.sh --devices=4 2 python -m tests.launch.layouts train OUT          # a run of the loop in OUT
+    launch/local.sh --devices=4 2 python -m tests.launch.layouts train OUT          # a run of the loop in OUT, in float64
 
 Process 0 writes OUT (steps, deep, scan); what it computes does not depend on the number of processes, which is what the test asks.
 """
@@ -57,14 +57,16 @@ def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), s
 def main(argv):
     what, out = argv[1], pathlib.Path(argv[2])
     if what == 'train':
-        loop.run_job(jobs.build(tiny(ema=0.9, mixup=0.2), spread='optimiser'), 0, str(out), Options(quiet=True))
+        with jax.enable_x64(True):
+            loop.run_job(jobs.build(tiny(ema=0.9, mixup=0.2, precision='float64'), spread='optimiser'), 0, str(out), Options(quiet=True))
         return
     if what in ('deep', 'scan'):
         found = trained(jnp.float32, 8, model=registry.create('cifar_resnet20', num_classes=10, scan=what == 'scan'), size=32, batch=64)
         if hosts.first():
             out.write_text(json.dumps(found))
         return
-    found = {'float32': trained(jnp.float32, 6, same_state=True), 'spread': trained(jnp.float32, 6, 'everything', same_state=True)}
+    spread = 'nothing' if jax.process_count() == 1 else 'everything'  # over several hosts both are compared at once
+    found = {'float32': trained(jnp.float32, 6, spread, same_state=True)}
     with jax.enable_x64(True):
         found['float64'] = trained(jnp.float64, 50)
     told = hosts.told_arrays({'a': np.array([-0.0, np.nan, 1e-45], np.float32) if hosts.first() else None},

@@ -154,11 +154,10 @@ def alone(tmp_path_factory):
 
 
 def agree(alone, other, processes):
-    """Losses of 50 float64 steps to 1e-8, of each float32 step from the same state to 1e-5; both senses of DESIGN.md."""
+    """Losses of 50 float64 steps to 1e-8, of each float32 step from the same state, spread over the hosts, to 1e-5."""
     assert (other['processes'], other['devices']) == (processes, 4) and alone['processes'] == 1
     np.testing.assert_allclose(other['float64'], alone['float64'], rtol=0, atol=1e-8)
     np.testing.assert_allclose(other['float32'], alone['float32'], rtol=0, atol=1e-5)
-    np.testing.assert_allclose(other['spread'], alone['float32'], rtol=0, atol=1e-5)
     assert other['told'] == np.array([-0.0, np.nan, 1e-45], np.float32).tobytes().hex()
     assert len(set(alone['float64'])) == 50
 
@@ -212,7 +211,7 @@ def test_a_run_of_two_hosts_is_written_once_goes_on_with_one_and_the_other_way_r
         for key in ('loss', 'grad_norm'):
             there, here = (metrics.series(metrics.read(d / 'metrics.jsonl'), 'train', key) for d in (whole[before], part))
             assert there[0] == here[0]
-            np.testing.assert_allclose(here[1], there[1], rtol=1e-4)
+            np.testing.assert_allclose(here[1], there[1], rtol=0, atol=1e-8)
 
 
 LONG = ['-m', 'experiments.train', '--recipe=digits', '--set=model=mlp2', '--set=augment=', '--set=duration=200 epochs',

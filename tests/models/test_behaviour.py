@@ -29,7 +29,7 @@ SHALLOW = {  # each kind of block once or twice
     'cifar_resnext29_8x64d': {'blocks': 1, 'group_width': 8}, 'cifar_shake_shake26_2x32d': {'blocks': 2},
     'convnext_tiny': {'blocks': (1, 1, 2, 1)}, 'efficientnet_b0': {'depth': 0.25}, 'inception_resnet_v2_keras': {'blocks': (1, 1, 2)},
     'inception_v4': {'blocks': (1, 1, 1)}, 'mobilenet_v2_035': {'blocks': (1, 2, 1, 1, 1, 1, 1)}, 'nasnet_a_mobile': {'repeats': 1},
-    'pnasnet5_large': {'repeats': 1}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},
+    'pnasnet5_large': {'repeats': 1, 'width': 24}, 'preresnet50_keras': {'blocks': (2, 2, 2, 2)}, 'regnet_x_800mf': {'depth': 8},
     'shufflenet_v2_x0_5': {'blocks': (2, 1, 1)}}
 ALIVE = {'cifar_se_preresnet110': {'reduction': 4}}  # its gates of one and two units are dead now and then
 NARROW = {  # of more than 200 M parameters

@@ -12,12 +12,13 @@ from cnnlab.models import registry
 from tests import golden
 
 NAMES = registry.names()
+MANY = 150  # leaves; beyond, tracing a network takes more than half a second
 
 
 def each(names):
-    """Names as parameters; a deep network is left to the slow tier where it is the smallest of its family, else to the full one."""
+    """Names as parameters; one of many leaves is left to the slow tier where it is the smallest of its family, else to the full one."""
     def tier(name):
-        if not golden.is_deep(name):
+        if golden.leaves(name) <= MANY:
             return ()
         return pytest.mark.slow if name in golden.smallest() else pytest.mark.full
     return [pytest.param(name, marks=tier(name)) for name in names]

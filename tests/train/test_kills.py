@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import soak
 
-EPOCHS, FEW = 30, 12  # of a run that is killed five times, and three times
+EPOCHS, FEW = 30, 8  # of a run that is killed five times, and three times
 
 
 def left_alone(root, epochs):

@@ -117,8 +117,8 @@ def test_parameters_below_zero_are_refused(field):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('fields', [{'device_flip': True}, {'mixup': 5.0}, {'cutmix': 5.0}, {'normalise': 'zca_whitening'},
-                                    {'normalise': 'pca_whitening'}], ids=str)
+@pytest.mark.parametrize('fields', [{'device_flip': True}, {'mixup': 5.0}, {'normalise': 'zca_whitening'}, *(
+    pytest.param(fields, marks=pytest.mark.full) for fields in ({'cutmix': 5.0}, {'normalise': 'pca_whitening'}))], ids=str)
 def test_a_recipe_turns_them_on(fields):
     plain, job = jobs.build(Recipe(**TINY), devices=1), jobs.build(Recipe(**TINY, **fields), devices=1)
     rows = meshes.split(stream.TrainBatch(job.data['train'], job.train_view, 0, 16)(0), job.mesh)

@@ -37,6 +37,7 @@ METHODS = {
     'occlusion': occluded,
     'grad_cam': None,  # needs a layer
 }
+SLOW = ('saliency', 'integrated_gradients', 'grad_cam')  # on a trained network; the others are full there
 
 
 def compared(method, network, model, variables, path):
@@ -55,7 +56,6 @@ def test_a_small_network_in_float64(method):
         assert compared(method, 'small', Net(), variables, 'layer2') < 1e-6  # captum integrates and averages with float32 numbers
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('method', [pytest.param(m, marks=pytest.mark.slow if m in SLOW else pytest.mark.full) for m in METHODS])
 def test_a_trained_squeezenet_in_float32(squeezenet, method):
     assert compared(method, 'squeezenet', *squeezenet, 'fire9') < 1e-4
