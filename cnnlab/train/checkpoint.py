@@ -55,8 +55,12 @@ class Checkpoints:
 
     @staticmethod
     def steps_in(directory: epath.PathLike) -> list[int]:
-        """The steps that have a complete checkpoint in a directory, rising, without opening it for writing; [] where there is none."""
-        path = located(directory)
+        """The steps that have a complete checkpoint in a directory, rising, without opening it for writing; [] where there is none.
+
+        Raises:
+          ValueError: it is an address that etils.epath does not know, or lacks a package for. OSError: it cannot be reached.
+        """
+        path = _reachable(directory)
         return sorted(int(p.name) for p in path.iterdir() if _finished(p)) if path.exists() else []
 
     def steps(self) -> list[int]:
@@ -205,7 +209,7 @@ def _reachable(directory: epath.PathLike) -> epath.Path:
         raise ValueError(f'checkpoints cannot be kept in {directory} ({reason}); a directory of this machine always can, '
                          'and gs://bucket/path and s3://bucket/path where gcsfs and s3fs are installed') from error
     except Exception as error:  # gcsfs, s3fs and what they call each raise their own
-        raise OSError(f'checkpoints cannot be kept in {directory}: {_reason(error)}') from error
+        raise OSError(f'{directory} cannot be reached: {_reason(error)}') from error
     return path
 
 

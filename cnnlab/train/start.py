@@ -47,9 +47,9 @@ def weights_of(run: str) -> dict[str, Any]:
       FileNotFoundError: it is no run directory, or has no complete checkpoint.
     """
     where = workdir.checkpoints(pathlib.Path(run).expanduser())
+    steps = Checkpoints.steps_in(where)
     if not where.exists():
         raise FileNotFoundError(f'start_from={run} is no run directory with checkpoints: train that network first, or name another run')
-    steps = Checkpoints.steps_in(where)
     if not steps:
         raise FileNotFoundError(f'start_from={run} has no complete checkpoint yet')
     checkpoints = Checkpoints(where, read_only=True)

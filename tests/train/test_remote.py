@@ -114,6 +114,16 @@ def test_one_that_was_not_written_to_its_end_does_not_count(state):
     checkpoints.close()
 
 
+def test_a_service_that_refuses_is_one_sentence_where_checkpoints_are_only_read(monkeypatch):
+    from gcsfs.retry import HttpError
+
+    def refused(*_):
+        raise HttpError({'code': 403, 'message': 'you may not see this'})
+    monkeypatch.setattr(type(epath.Path(BUCKET)), 'exists', refused)
+    with pytest.raises(OSError, match='gs://bucket/x cannot be reached: you may not see this, 403'):
+        Checkpoints.steps_in('gs://bucket/x')
+
+
 def test_a_bucket_that_is_not_there_is_one_sentence_before_anything_is_trained():
     with pytest.raises(OSError, match='checkpoints cannot be kept in gs://nowhere/run: .*nowhere'):
         Checkpoints('gs://nowhere/run')
