@@ -134,6 +134,7 @@ assert not heavy, heavy
 '''
 
 
+@pytest.mark.slow
 def test_importing_everything_touches_no_device_file_network_or_setting():
     program = IMPORT_ALL.replace('HEAVY', repr(sorted(HEAVY)))
     done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=300)

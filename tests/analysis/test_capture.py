@@ -27,6 +27,7 @@ def case():
     return model, jax.jit(model.init)(jax.random.key(1), images), images
 
 
+@pytest.mark.slow
 def test_nothing_changes_where_nothing_is_asked(case):
     model, variables, images = case
     logits, kept = capture.apply(model, variables, images)
@@ -79,6 +80,7 @@ def test_replacement_comes_before_addition(case):
     assert jnp.array_equal(kept['conv2'], zeros + 3)
 
 
+@pytest.mark.slow
 def test_training_drops_with_the_key_given(case):
     model, variables, images = case
 

@@ -8,6 +8,7 @@ from cnnlab.attacks import target as targets
 from tests.attacks.nets import small
 
 
+@pytest.mark.slow
 def test_ascent_raises_the_probability_of_each_class():
     net, images, _ = small()
     before = np.asarray(jax.nn.softmax(targets.logits(net, np.full((1, 12, 12, 3), 120 / 255, np.float32))))[0]

@@ -77,6 +77,7 @@ def test_bfloat16_networks_are_attacked_with_float32_images():
     assert np.abs(found - gradient.pgd(net, images, labels, 4 / 255, steps=2)).mean() < 1 / 255
 
 
+@pytest.mark.slow
 def test_preprocessing_stands_inside_the_budget():
     net, images, labels = small()
     bgr = targets.of(net.model, net.variables, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), scale=1 / 255, channels='bgr')

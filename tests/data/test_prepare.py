@@ -524,6 +524,7 @@ def test_sides_that_a_jpeg_cannot_have_are_refused():
             Form(**wrong)
 
 
+@pytest.mark.slow
 def test_the_command_refuses_in_one_line_and_tells_what_it_did(source, tmp_path):
     places = [f'--source={source}', f'--data_dir={tmp_path}', '--name=small']
     bad = run_experiment('prepare_imagenet', *places, status=2)

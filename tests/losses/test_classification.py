@@ -48,6 +48,7 @@ def test_an_unknown_loss_names_the_nearest():
         losses.by_name('hing')
 
 
+@pytest.mark.slow
 def test_weights_multiply_the_loss_of_each_class_and_its_gradient():
     logits, labels = jnp.array(np.random.default_rng(0).normal(size=(6, 3)), jnp.float32), jnp.array([0, 0, 1, 2, 1, 0])
     weights = np.array([0.5, 2, 0], np.float32)

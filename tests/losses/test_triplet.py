@@ -19,6 +19,7 @@ def by_loop(embeddings, labels, margin):
     return out
 
 
+@pytest.mark.slow
 def test_it_takes_the_hardest_of_all_triplets():
     rng = np.random.default_rng(0)
     embeddings, labels = rng.normal(size=(12, 5)).astype(np.float32), rng.integers(0, 4, 12)
@@ -42,6 +43,7 @@ def semi_hard_by_loop(embeddings, labels, margin):
     return out
 
 
+@pytest.mark.slow
 def test_semi_hard_takes_the_nearest_unlike_beyond_each_like():
     rng = np.random.default_rng(1)
     embeddings, labels = rng.normal(size=(14, 4)).astype(np.float32), rng.integers(0, 3, 14)
@@ -52,6 +54,7 @@ def test_semi_hard_takes_the_nearest_unlike_beyond_each_like():
     assert found[0] == 0 and np.abs(found - triplet.batch_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_separated_classes_lose_nothing_and_one_class_has_no_triplets():
     points, labels = jnp.asarray([[0.0, 0], [0, 0.1], [5, 5], [5, 5.1]]), jnp.asarray([0, 0, 1, 1])
     for loss in (triplet.batch_hard, triplet.semi_hard):

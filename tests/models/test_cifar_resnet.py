@@ -180,6 +180,7 @@ def test_scan_remat_and_drop_path_give_gradients_to_every_parameter(net20):
         assert np.any(g), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('scan', [False, True])
 def test_remat_keeps_less_for_the_backward_pass(scan):
     def kept(remat):  # bytes between the two passes; XLA's figure for a CPU does not show it, since its compiler undoes recomputation

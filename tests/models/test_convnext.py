@@ -27,6 +27,7 @@ def test_tiny_has_the_papers_maps():
     assert [found[f'stage{i}'] for i in range(1, 5)] == [(56, 56, 96), (28, 28, 192), (14, 14, 384), (7, 7, 768)]
 
 
+@pytest.mark.slow
 def test_layer_scale_starts_at_a_millionth():
     block = ConvNeXtBlock(registry.create('convnext_tiny').layer_scale, 0.0)
     made = block.init(jax.random.key(0), jnp.zeros((1, 7, 7, 2)), False)

@@ -84,6 +84,7 @@ def test_remat_changes_neither_values_nor_gradients_nor_statistics():
     assert all(jax.tree.leaves(same))
 
 
+@pytest.mark.slow
 def test_remat_keeps_less_for_the_backward_pass():
     def kept(remat):  # bytes between the two passes; XLA's figure for a CPU does not show it, since its compiler undoes recomputation
         model = DenseNet(blocks=(10,), growth=12, stem_features=16, stem='cifar', bottleneck=False, compression=1.0, remat=remat)

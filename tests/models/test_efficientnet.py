@@ -26,6 +26,7 @@ def drop_paths(name, size=64, **fields):
     return rates
 
 
+@pytest.mark.slow
 def test_b0_has_the_papers_stages():
     with canonical():
         found = shapes.outputs('efficientnet_b0')

@@ -48,6 +48,7 @@ def test_the_whole_network_may_be_built_of_naive_modules():
     assert 'inception3a/reduce3x3' not in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['googlenet', 'googlenet_torchvision'])
 def test_auxiliary_heads_hold_the_parameters_of_the_facts_and_answer_on_4a_and_4d_in_training(name):
     with_heads, without = shapes.counts(name, aux=True), shapes.counts(name)
@@ -61,6 +62,7 @@ def test_auxiliary_heads_hold_the_parameters_of_the_facts_and_answer_on_4a_and_4
     assert shapes.outputs(name, aux=True)['fc'] == (1000,) and 'aux1' not in shapes.outputs(name, aux=True)
 
 
+@pytest.mark.slow
 def test_torchvisions_form_has_3x3_for_5x5_no_response_normalisation_and_takes_any_size_with_heads():
     paper, port = shapes.variables('googlenet')[1]['params'], shapes.variables('googlenet_torchvision')[1]['params']
     assert paper['inception3a']['conv5x5']['conv']['kernel'].shape == (5, 5, 16, 32)
@@ -70,6 +72,7 @@ def test_torchvisions_form_has_3x3_for_5x5_no_response_normalisation_and_takes_a
     assert small == shapes.counts('googlenet_torchvision', aux=True)
 
 
+@pytest.mark.slow
 def test_transform_input_maps_imagenets_scale_to_half_and_half_before_the_first_layer():
     assert next(iter(shapes.outputs('googlenet_torchvision', 64, 64, 3, transform_input=True))) == 'transform_input'
     pixels = np.random.default_rng(0).random((1, 2, 2, 3), np.float32)

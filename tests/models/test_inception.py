@@ -23,6 +23,7 @@ def in_training(model, variables, x):
     return jax.eval_shape(run, variables, x)[0]
 
 
+@pytest.mark.slow
 def test_inception_v3_with_its_auxiliary_head_has_torchvisions_count_and_gives_a_pair_in_training_only():
     model, x, variables = abstract('inception_v3', aux=True)
     assert tree.count(variables['params']) == 27_161_264  # facts.md, table 1a
@@ -32,6 +33,7 @@ def test_inception_v3_with_its_auxiliary_head_has_torchvisions_count_and_gives_a
     assert 'aux' not in abstract('inception_v3')[2]['params']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'shapes'), [
     ('inception_v3', {'stem': (35, 35, 192), 'mixed5d': (35, 35, 288), 'mixed6e': (17, 17, 768), 'mixed7a': (8, 8, 1280),
                       'mixed7c': (8, 8, 2048)}),
@@ -53,6 +55,7 @@ def test_the_keras_forms_are_the_same_networks_without_scales_in_batch_norms(nam
     assert not set(keras) - set(ours)
 
 
+@pytest.mark.slow
 def test_an_image_too_small_for_inception_v3_names_the_layer():
     with pytest.raises(ValueError, match='mixed7a'):
         abstract('inception_v3', size=60)

@@ -28,6 +28,7 @@ def test_version_2_skips_in_every_block_but_the_first_of_a_stage():
         f'stage{i}/block{j}' for i, blocks in enumerate((1, 2, 3, 4, 3, 3, 1), 1) for j in range(2, blocks + 1)]
 
 
+@pytest.mark.slow
 def test_version_2_keeps_1280_features_when_narrow_and_widens_them_when_wide():
     assert shapes.outputs('mobilenet_v2_035', 32, 32, 3)['mean'] == (1280,)
     assert shapes.outputs('mobilenet_v2_140', 32, 32, 3)['mean'] == (1792,)
@@ -40,6 +41,7 @@ def test_the_first_block_of_version_2_has_no_expansion_and_projections_no_activa
     assert not any(path.endswith('project/act') for path in found)
 
 
+@pytest.mark.slow
 def test_version_3_skips_where_stride_and_channels_allow_also_across_stages():
     assert skips('mobilenet_v3_large')[0] == 'stage1/block1'
     assert 'stage4/block1' not in skips('mobilenet_v3_small') and 'stage4/block1' in skips('mobilenet_v3_small_050')

@@ -73,6 +73,7 @@ def test_the_last_cell_has_the_channels_of_the_papers_name(name, penultimate):
     assert last.features * len(last.genotype.out) == penultimate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'window'), [('nasnet_a_mobile', 4), pytest.param('nasnet_a_large', 6, marks=pytest.mark.slow)])
 def test_the_auxiliary_head_sees_its_whole_map_at_the_native_size_and_runs_in_training_only(name, window):
     size = registry.entry(name).input_shape[0]
@@ -88,6 +89,7 @@ def test_the_auxiliary_head_sees_its_whole_map_at_the_native_size_and_runs_in_tr
     assert (pixels - 5) // 3 + 1 == window
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('model', [NASNet(**SMALL, drop_path=0.7), pytest.param(PNASNet(repeats=1, width=8, stem=8, drop_path=0.7),
                                                                                 marks=pytest.mark.slow)])
 def test_drop_path_rises_linearly_over_all_cells_and_spares_the_identities(model):
@@ -114,6 +116,7 @@ def test_the_rate_rises_with_the_training_steps_and_stands_still_in_evaluation()
     np.testing.assert_allclose(rates, [0, 0.1, 0.2, 0.2, 0.3, 0.4, 0.4], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_scheduled_net_keeps_its_count_in_batch_stats_and_a_constant_one_keeps_none():
     scheduled = NASNet(**SMALL, drop_path=0.3, drop_path_steps=10)
     x, variables = variables_of(scheduled, 64)

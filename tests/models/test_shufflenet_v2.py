@@ -26,6 +26,7 @@ def test_stages_halve_the_map_and_have_the_channels_of_the_width(name, channels)
         (8, 8, channels[0]), (4, 4, channels[1]), (2, 2, channels[2]), (2, 2, channels[3])]
 
 
+@pytest.mark.slow
 def test_mnasnet_a1_squeezes_by_a_quarter_of_each_blocks_input_and_b1_not_at_all():
     a1 = shapes.variables('mnasnet_a1_1_0', 64, 64, 3)[1]['params']
     blocks = {f'{stage}/{block}': a1[stage][block] for stage in a1 if stage.startswith('stage') for block in a1[stage]}
@@ -35,6 +36,7 @@ def test_mnasnet_a1_squeezes_by_a_quarter_of_each_blocks_input_and_b1_not_at_all
     assert not any(path.endswith('/se') for path in shapes.outputs('mnasnet1_0', 64, 64, 3))
 
 
+@pytest.mark.slow
 def test_mnasnet_is_narrowed_but_for_its_last_convolution():
     found = shapes.outputs('mnasnet0_5', 64, 64, 3)
     assert found['stem'] == (32, 32, 16) and found['stage7'] == (2, 2, 160) and found['last'] == (2, 2, 1280)

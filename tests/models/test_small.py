@@ -44,6 +44,7 @@ def test_the_perceptron_is_relu_between_matrices():
     np.testing.assert_allclose(model.apply({'params': params}, x), scores, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_initial_weights_are_those_of_the_sources():
     def drawn(name, *size):
         return jax.jit(registry.create(name).init)(jax.random.key(0), jnp.zeros((1, *size)))['params']

@@ -225,6 +225,7 @@ def test_the_gradient_of_a_layer_is_that_of_finite_differences(name):
     assert sum(e.error < SMOOTH for e in entries) >= 0.7 * len(entries)
 
 
+@pytest.mark.slow
 def test_a_network_is_checked_by_parameter_arrays_and_a_broken_one_is_found():
     class Broken(nn.Module):
         broken: bool

@@ -29,6 +29,7 @@ def variables():
     return MODEL.init(jax.random.key(0), IMAGES)
 
 
+@pytest.mark.slow
 def test_every_layer_has_unit_variance_before_its_activation(variables):
     before = lsuv.output_variances(MODEL, variables, IMAGES)
     assert list(before) == ['conv1', 'conv2', 'head'] and max(before.values()) < 1e-3

@@ -14,6 +14,7 @@ def test_channels_become_multiples_of_eight_and_never_lose_more_than_a_tenth(cha
     assert divisible(channels) == rounded >= 0.9 * min(channels, rounded)
 
 
+@pytest.mark.slow
 def test_a_skip_adds_the_input_and_a_dropped_branch_leaves_it_alone():
     x = jnp.asarray(np.random.default_rng(0).standard_normal((8, 4, 4, 3)), jnp.float32)
     plain, skipping, dropping = (InvertedResidual(3, expanded=6, **kind) for kind in ({}, {'skip': True}, {'skip': True, 'drop_path': 0.5}))
@@ -36,6 +37,7 @@ def test_without_expansion_the_depthwise_layer_has_the_inputs_channels_and_the_s
     assert y.shape == (1, 5, 5, 5)
 
 
+@pytest.mark.slow
 def test_blocks_run_one_after_the_other_under_their_numbers():
     def block(features):
         return lambda name: InvertedResidual(features, name=name)

@@ -26,6 +26,7 @@ def test_the_lectures_examples(layer, rows, out):
     np.testing.assert_array_equal(on_map(layer, rows), out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('size', 'window', 'stride', 'padding'), [
     (7, 3, 2, 0), (8, 3, 2, 1), (6, 2, 2, 0), (6, 3, 3, 1), (5, 2, 2, 1), (7, 2, 3, 0), (9, 5, 3, 2)])
 @pytest.mark.parametrize('ceil', [False, True])

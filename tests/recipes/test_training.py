@@ -66,6 +66,7 @@ def update(**fields):
     return tx.update(jax.tree.map(np.ones_like, PARAMS), tx.init(PARAMS), PARAMS)[0]
 
 
+@pytest.mark.slow
 def test_the_optimiser_has_all_that_the_recipe_says():
     assert float(update(decay=1.0, decayed=('kernel$',))['head']['kernel'][0, 0]) == pytest.approx(-0.2)
     assert float(update(clip=1.0)['head']['kernel'][0, 0]) == pytest.approx(-0.1 / np.sqrt(28))

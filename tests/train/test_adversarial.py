@@ -28,6 +28,7 @@ def made():
     return np.asarray(find(jax.random.key(3), state.params, state.batch_stats, rows['image'], rows['label'])), state, rows
 
 
+@pytest.mark.slow
 def test_examples_stay_within_the_budget_and_raise_the_loss():
     found, state, rows = made()
     change = found.astype(np.float64) - rows['image']
@@ -38,6 +39,7 @@ def test_examples_stay_within_the_budget_and_raise_the_loss():
     assert after > before + 0.8 * (losses.softmax(targets.logits(net, plain), rows['label']).mean() - before) > before
 
 
+@pytest.mark.slow
 def test_a_step_trains_on_the_examples():
     """One step with an adversary is one step on what the adversary makes, with its random numbers."""
     state, rows = jax.device_get(start()), batch(0)

@@ -38,6 +38,7 @@ def test_data_opened_before_is_used_again():
     assert jobs.build(tiny(rate=0.2), devices=1, data=before.data).data['train'] is before.data['train']
 
 
+@pytest.mark.slow
 def test_rare_classes_weigh_more_in_training_and_not_in_evaluation(tmp_path):
     rows = [(f'{i}.png', 'rare' if i % 4 == 0 else 'usual') for i in range(32)]
     for i, (path, _) in enumerate(rows):

@@ -51,6 +51,7 @@ def struck(job, run, strike):
     return dataclasses.replace(job, train_step=step)
 
 
+@pytest.mark.slow
 def test_a_full_disk(job, whole, tmp_path):
     """Of a megabyte, in memory: where the tests may mount one."""
     disk = tmp_path / 'disk'

@@ -4,6 +4,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import linen as nn
 
 from cnnlab.nn.layers import BatchNorm, Dense, flatten
@@ -35,6 +36,7 @@ def computed(start, norm=BatchNormSettings(span=2), batch=4):  # noqa: B008
     return exact_norm.recomputed(step, start, ({'image': IMAGES[i:i + batch]} for i in range(0, 24, batch)))
 
 
+@pytest.mark.slow
 def test_mean_and_variance_are_those_of_all_images():
     found = computed(state()).batch_stats
     pixels = IMAGES.astype(np.float64) - np.asarray([3.1, 4.7, 5.3])

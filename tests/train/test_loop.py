@@ -41,6 +41,7 @@ def finished(tmp_path_factory):
     return directory, run(tiny(), directory)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_recipe_manifest_log_plots_checkpoints_and_result(finished):
     directory, result = finished
     assert {p.name for p in directory.iterdir()} == {
@@ -76,6 +77,7 @@ def test_the_log_has_the_ratio_of_updates_to_weights_where_a_window_is_whole(fin
     assert low == high == ratios[1] < 2 * np.linalg.norm(after - before) / np.linalg.norm(before)  # one kernel alone
 
 
+@pytest.mark.slow
 def test_validation_is_told_and_read_in_words(tmp_path, capsys):
     told = []
     loop.run_job(jobs.build(tiny(), devices=1), 0, tmp_path / 'a', validated=lambda step, figures: told.append((step, figures['n'])))
@@ -107,6 +109,7 @@ def test_tensorboard_has_one_value_per_tag_and_step(finished, tmp_path):
     assert [e.value for e in events.Scalars('train/loss')] == pytest.approx(metrics.series(records, 'train', 'loss')[1])
 
 
+@pytest.mark.slow
 def test_a_run_stopped_in_the_middle_goes_on_bit_for_bit(finished, tmp_path):
     directory = tmp_path / 'whole'
     shutil.copytree(finished[0], directory)
@@ -122,6 +125,7 @@ def test_a_run_stopped_in_the_middle_goes_on_bit_for_bit(finished, tmp_path):
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_a_finished_run_started_again_does_nothing(finished, tmp_path):
     directory = tmp_path / 'whole'
     shutil.copytree(finished[0], directory)
@@ -147,6 +151,7 @@ def test_other_data_in_the_directory_is_refused(finished, tmp_path):
         run(tiny(), directory)
 
 
+@pytest.mark.slow
 def test_divergence_stops_with_the_steps_and_keeps_the_last_good_checkpoint(tmp_path):
     recipe = tiny(rate=1e38, warmup='5 steps', warmup_form='constant', warmup_start=1e-39, schedule='constant', checkpoint_every='2 steps')
     with pytest.raises(loop.NotFinite, match='became .*; the last good checkpoint is of step [46]'):
@@ -185,6 +190,7 @@ def test_a_mistake_in_a_recipe_is_one_sentence_before_anything_is_trained(fields
         jobs.build(tiny(**fields), devices=1)
 
 
+@pytest.mark.slow
 def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
     scores = iter([0.2, 0.9, 0.3, 0.4, 0.5, 0.5])
     real = loop.evaluate
@@ -199,6 +205,7 @@ def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
     assert result.best_step == 2
 
 
+@pytest.mark.slow
 def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
     """Another seed, or another run beside it with damaged ones, is neither gone on with nor stopped by it."""
     elsewhere = tmp_path / 'c'
@@ -228,6 +235,7 @@ def test_of_several_runs_each_has_a_folder_of_checkpoints():
     assert Options().within('seed1') == Options()
 
 
+@pytest.mark.slow
 def test_every_device_of_the_machine_takes_part(tmp_path):
     recipe = tiny(duration='2 steps', evaluate_every='2 steps')
     loop.run(recipe, tmp_path / 'run', options=Options(quiet=True))

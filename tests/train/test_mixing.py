@@ -34,6 +34,7 @@ def drawn(keys, mixup=0.0, cutmix=0.0, h=5, w=7):
     return jax.vmap(lambda key: mixing.mix(key, numbered(6, h, w), jnp.arange(6), mixup=mixup, cutmix=cutmix))(keys)
 
 
+@pytest.mark.slow
 def test_mixup_weighs_an_image_and_the_next_by_a_beta_draw():
     found = drawn(keys(), mixup=0.4)
     weight = np.asarray(found.weight)
@@ -45,6 +46,7 @@ def test_mixup_weighs_an_image_and_the_next_by_a_beta_draw():
     np.testing.assert_allclose(found.image, np.broadcast_to(expected[:, :, None, None, None], found.image.shape), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_cutmix_replaces_a_rectangle_and_weighs_by_what_is_left():
     found = drawn(keys(), cutmix=1.0, h=40, w=56)
     for image, weight in zip(np.asarray(found.image[:, 0, :, :, 0]), np.asarray(found.weight), strict=True):

@@ -52,6 +52,7 @@ def test_stopped_within_a_window_of_the_log_nothing_differs(job, whole, tmp_path
     assert result.final == whole[1].final
 
 
+@pytest.mark.slow
 def test_stopped_where_a_checkpoint_was_due_there_is_one(job, whole, tmp_path):
     with pytest.raises(Preempted, match='stopped after step 4 of 8|stopped at step 4 of 8'):
         loop.run_job(told_at(job, 4), 0, tmp_path / 'run', QUIET)

@@ -120,6 +120,7 @@ class TwiceSoftmax(nn.Module):
         return nn.softmax(Dense(4, name='scores')(x))
 
 
+@pytest.mark.slow
 def test_twenty_images_are_learned_by_heart(net):
     model, variables = net
     x, y = rows(20)

@@ -45,6 +45,7 @@ def run(devices, state, n, first=0, **fields):
     return state, found
 
 
+@pytest.mark.slow
 def test_one_device_equals_eight_for_each_single_float32_step():
     state = jax.device_get(start())
     for t in range(3):
@@ -102,6 +103,7 @@ def test_ema_is_the_moving_average_of_parameters_and_statistics():
             np.testing.assert_allclose(mean, 0.75 * old + 0.25 * np.asarray(new), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_norm_span_changes_the_statistics_and_a_span_of_the_batch_does_not():
     losses_of = [run(1, start(), 1, norm=BatchNormSettings(s))[1][0] for s in (None, 16, 4)]
     assert losses_of[0] == losses_of[1] != losses_of[2]

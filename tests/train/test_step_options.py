@@ -68,6 +68,7 @@ def test_accumulation_is_a_span_of_a_parts_size():
     assert np.abs(parts.batch_stats['norm']['var'] - run(turns=20)[0].batch_stats['norm']['var']).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_step_with_accumulation_is_one_update():
     state, _ = run(accumulate=4)
     counts = [int(x) for x in jax.tree.leaves(state.opt_state) if x.dtype == np.int32]

@@ -53,6 +53,7 @@ def test_every_image_is_explained_by_itself_in_float32_and_nearly_so_in_bfloat16
     assert np.corrcoef(half.ravel(), found.ravel())[0, 1] > least
 
 
+@pytest.mark.slow
 def test_without_a_class_the_most_likely_is_explained(small):
     model, variables, images = small
     likely = np.asarray(target.logits(model, variables, images)).argmax(-1)
@@ -104,6 +105,7 @@ def pointer():
     return Pointer(), variables, 1 + np.random.default_rng(0).random((1, 12, 10, 2)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_every_map_points_at_the_corner_that_matters(pointer):
     model, variables, images = pointer
     corner = np.zeros((12, 10), bool)

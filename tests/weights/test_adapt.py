@@ -68,6 +68,7 @@ def test_classes_that_are_not_there_are_refused(loaded, order):
         adapt.select_classes(model, variables, order, input_shape=SHAPE)
 
 
+@pytest.mark.slow
 def test_a_partial_file_says_what_was_and_was_not_loaded(loaded):
     _, variables, arrays = loaded
     given = {n: a for n, a in arrays.items() if not n.startswith('layer3.2.')}
