@@ -27,6 +27,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from cnnlab import losses
 from cnnlab.analysis.collectives import collectives
 from cnnlab.models import registry
+from cnnlab.nn.norms import BatchNormSettings
 from cnnlab.report.table import Column, Table
 from cnnlab.train import hosts
 from cnnlab.train import mesh as meshes
@@ -37,6 +38,7 @@ from experiments import common
 _MODEL = flags.DEFINE_string('model', 'cifar_resnet20', 'A registered network for 32 x 32 images.')
 _BATCH = flags.DEFINE_integer('batch', 64, 'Images per step, over all devices.', lower_bound=8)
 _STEPS = flags.DEFINE_integer('steps', 10, 'Measured steps.', lower_bound=1)
+_OWN = flags.DEFINE_bool('own_statistics', False, 'Batch norm over the share of each device, in place of the global batch.')
 _PART = flags.DEFINE_string('part', '', 'Where one of the processes that this starts writes what it measured.')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -108,7 +110,8 @@ def measured():
     """What this layout takes: {'devices', 'processes', 'step', 'apart', 'between', 'small', 'large', 'count', 'bytes'}."""
     mesh, model, tx = meshes.data_mesh(), registry.create(_MODEL.value, num_classes=10), optax.sgd(0.1, 0.9)
     init = jax.jit(functools.partial(init_state, model, tx, image=jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)))
-    step = functools.partial(steps.train_step, model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64))
+    step = functools.partial(steps.train_step, model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64),
+                             norm=BatchNormSettings(span=_BATCH.value // mesh.size if _OWN.value else None))
     train, first = meshes.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))
     rng, own = np.random.default_rng(0), _BATCH.value // jax.process_count()
     image, label = rng.integers(0, 256, (own, 32, 32, 3), np.uint8), rng.integers(0, 10, own).astype(np.int32)
@@ -126,7 +129,7 @@ def measured():
 def layout(processes, devices, out):
     """Measures in processes of their own."""
     command = [sys.executable, '-m', 'benchmarks.scaling', f'--part={out}', f'--model={_MODEL.value}', f'--batch={_BATCH.value}',
-               f'--steps={_STEPS.value}']
+               f'--steps={_STEPS.value}', f'--own_statistics={_OWN.value}']
     subprocess.run([ROOT / 'launch/local.sh', f'--devices={devices}', str(processes), *command], cwd=ROOT, env=os.environ, check=True,
                    timeout=600)
     return json.loads(out.read_text())
