@@ -7,9 +7,10 @@ from typing import Any
 import jax
 from absl import app, flags, logging
 
+from cnnlab.nn import deterministic
 from cnnlab.recipes.override import override as _override
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import deterministic, hosts
+from cnnlab.train import hosts
 from cnnlab.train.mesh import SPREADS
 from cnnlab.train.options import Options
 from cnnlab.train.status import AGAIN, MISTAKE, StartAgain

@@ -46,9 +46,10 @@ def main(_):
     recipe, out = recipes.from_json((run / 'recipe.json').read_text()), workdir.writable(common.workdir())
     if out.resolve() == run.resolve():
         raise ValueError('--workdir must be another directory than --run')
-    if common.options().checkpoint_dir and located(common.options().checkpoint_dir) == workdir.checkpoints(run):
+    options = common.options()
+    if options.checkpoint_dir and located(options.checkpoint_dir) == workdir.checkpoints(run):
         raise ValueError(f'--checkpoint_dir must be another than that of --run, {workdir.checkpoints(run)}')
-    result = loop.run(recipe, str(out), common.DATA_DIR.value, common.options(), spread=then.get('how', {}).get('spread', 'nothing'))
+    result = loop.run(recipe, str(out), common.DATA_DIR.value, options, spread=then.get('how', {}).get('spread', 'nothing'))
     again = json.loads((out / 'manifest.json').read_text())
     if again['data'] != then['data']:
         raise ValueError(f'{run} was trained on other images: {then["data"]} then, {again["data"]} now')

@@ -1,11 +1,10 @@
 """Pooling over windows and over the whole map. Every one is a Module, so that its output has a path."""
-import os
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from cnnlab.nn import deterministic
 from cnnlab.nn.convolve import is_canonical
 from cnnlab.nn.geometry import Padding, checked_windows, pair, resolve
 
@@ -19,12 +18,6 @@ def _placed(module, x, window):
     count = checked_windows(module.path, size, window, module.stride, pads, module.ceil)
     reach = tuple((low, max((c - 1) * module.stride + k - low - n, 0)) for c, k, n, (low, _) in zip(count, window, size, pads, strict=True))
     return count, pads, reach
-
-
-def _deterministic_gpu():
-    """Whether XLA was told to give the same bits each time on a GPU; it then refuses select-and-scatter, the gradient of its max pool."""
-    said = [flag for flag in os.environ.get('XLA_FLAGS', '').split() if flag.startswith('--xla_gpu_deterministic_ops')]
-    return bool(said) and said[-1] in ('--xla_gpu_deterministic_ops', '--xla_gpu_deterministic_ops=true')
 
 
 def _largest(x, window, stride, count, reach):
@@ -63,7 +56,7 @@ class MaxPool(nn.Module):
             return _largest(x, window, self.stride, count, reach)
         if is_canonical():
             return plain(x)
-        others = {'cuda': shifted, 'rocm': shifted} if _deterministic_gpu() else {}
+        others = {'cuda': shifted, 'rocm': shifted} if deterministic.required() else {}  # XLA refuses plain's gradient
         return jax.lax.platform_dependent(x, cpu=shifted, **others, default=plain)
 
 

@@ -61,7 +61,7 @@ class Checkpoints:
           ValueError: it is an address that etils.epath does not know, or lacks a package for. OSError: it cannot be reached.
         """
         path = _reachable(directory)
-        return sorted(int(p.name) for p in path.iterdir() if _finished(p)) if path.exists() else []
+        return sorted(int(p.name) for p in path.iterdir() if _finished(p) and (p / _COMPLETE).exists()) if path.exists() else []
 
     def steps(self) -> list[int]:
         """The steps that have a complete checkpoint, rising."""
@@ -243,13 +243,13 @@ def _fitted(found: formats.Arrays, like: TrainState) -> TrainState:
 
 def _finished(path: epath.Path) -> bool:
     """Whether a checkpoint was written to its end; in an object store it has its own name before that, and orbax marks the end."""
-    return path.name.isdigit() and ocp.utils.is_checkpoint_finalized(path) and (path / _COMPLETE).exists()
+    return path.name.isdigit() and ocp.utils.is_checkpoint_finalized(path)
 
 
 def _put_aside_unreadable(directory: epath.Path) -> None:
     """Moves away the checkpoints whose descriptions orbax would stumble over when it opens the directory."""
     for path in directory.iterdir() if directory.exists() else ():
-        if not path.name.isdigit() or not ocp.utils.is_checkpoint_finalized(path):
+        if not _finished(path):
             continue
         try:
             for file in (path / _COMPLETE, path / 'metrics' / 'metrics'):

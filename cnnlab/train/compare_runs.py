@@ -23,12 +23,13 @@ def records(a: pathlib.Path, b: pathlib.Path) -> list[str]:
 
 def arrays(a: pathlib.Path, b: pathlib.Path) -> list[str]:
     """Of the newest checkpoints: parameters, optimiser, moving average, batch statistics, counters."""
-    there = [Checkpoints.steps_in(workdir.checkpoints(d)) for d in (a, b)]
+    places = [workdir.checkpoints(d) for d in (a, b)]
+    there = [Checkpoints.steps_in(place) for place in places]
     if not all(there):
         return [f'{d.name} has no checkpoint' for d, steps in zip((a, b), there, strict=True) if not steps]
     if there[0][-1] != there[1][-1]:
         return [f'the newest checkpoint is of step {there[0][-1]} in {a.name}, of {there[1][-1]} in {b.name}']
-    x, y = (_newest(workdir.checkpoints(d)) for d in (a, b))
+    x, y = map(_newest, places)
     return [f'the array {name} of step {there[0][-1]}' for name in sorted(x.keys() | y.keys())
             if name not in x or name not in y or x[name].dtype != y[name].dtype or x[name].tobytes() != y[name].tobytes()]
 

@@ -121,7 +121,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
 def test_deterministic_asks_xla_for_it_once():
     program = '''
 import os
-from cnnlab.train import deterministic
+from cnnlab.nn import deterministic
 os.environ['XLA_FLAGS'] = '--xla_cpu_enable_fast_math=false'
 deterministic.require(), deterministic.require()
 print(os.environ['XLA_FLAGS'])

@@ -16,14 +16,12 @@ from cnnlab.train import formats, workdir
 from cnnlab.train import job as jobs
 from cnnlab.train.checkpoint import Checkpoints, located
 from tests.train.nets import tiny
+from tests.train.states import at, odd, same
 
 
 @pytest.fixture(scope='module')
 def state():
-    """A state of numpy arrays with a moving average, and with numbers that a careless copy would change."""
-    found = jax.device_get(jobs.build(tiny(ema=0.9), devices=1).init(np.uint32(0)))
-    odd = np.array([-0.0, np.nan, np.inf, 1e-45], np.float32)
-    return found.replace(params={**found.params, 'odd': odd})
+    return odd()
 
 
 @pytest.fixture
@@ -35,18 +33,6 @@ def saved(tmp_path, state):
     checkpoints.wait()
     yield checkpoints
     checkpoints.close()
-
-
-def at(state, step):
-    """The state as of another step."""
-    return state.replace(step=np.int32(step), params=jax.tree.map(lambda a: a * step, state.params))
-
-
-def same(a, b):
-    """Bit for bit, in structure, dtype and value."""
-    a, b = jax.device_get((a, b))
-    assert jax.tree.structure(a) == jax.tree.structure(b)
-    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
 def test_a_state_comes_back_bit_for_bit_with_its_note(saved, state):

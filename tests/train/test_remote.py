@@ -7,8 +7,6 @@ import sys
 import time
 
 import fsspec
-import jax
-import numpy as np
 import pytest
 from etils import epath
 
@@ -19,6 +17,7 @@ from cnnlab.train.options import Options
 from experiments import runs
 from tests.experiments import commands
 from tests.train.nets import tiny
+from tests.train.states import at, odd, same
 
 NEEDED = ('gcsfs', 'gcp_storage_emulator')
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not all(map(importlib.util.find_spec, NEEDED)), reason=f'needs {" and ".join(NEEDED)}')]
@@ -45,17 +44,7 @@ def storage():
 
 @pytest.fixture(scope='module')
 def state():
-    found = jax.device_get(jobs.build(tiny(ema=0.9), devices=1).init(np.uint32(0)))
-    return found.replace(params={**found.params, 'odd': np.array([-0.0, np.nan, np.inf, 1e-45], np.float32)})
-
-
-def at(state, step):
-    """The state as of another step."""
-    return state.replace(step=np.int32(step), params=jax.tree.map(lambda a: a * step, state.params))
-
-
-def same(a, b):
-    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True))
+    return odd()
 
 
 def written(where, state, steps, **kept):
