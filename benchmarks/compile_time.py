@@ -1,12 +1,14 @@
 """Seconds to compile the forward pass of each network at its native size, for one image.
 
-    python -m benchmarks.compile_time --results=build/compile_time.csv --seconds=400      # as often as it takes: it goes on where it ended
+    # as often as it takes: it goes on where it ended
+    python -m benchmarks.compile_time --results=build/compile_time.csv --seconds=400
     python -m benchmarks.compile_time --results=build/compile_time.csv --out=docs/compile_time.md
 
-A network is traced and compiled from shapes; nothing runs. Processor seconds are those of all threads, which other jobs on the machine
-disturb less than the clock. Of the networks deeper than 300 layers only the form with `scan=True` is compiled: the plain one of 1202 layers
-takes minutes.
+A network is traced and compiled from shapes; nothing runs. Processor seconds are those of all
+threads, which other jobs on the machine disturb less than the clock. Of the networks deeper than
+300 layers only the form with `scan=True` is compiled: the plain one of 1202 layers takes minutes.
 """
+
 import csv
 import pathlib
 import platform
@@ -22,15 +24,27 @@ from cnnlab.report.table import Column, Table
 from cnnlab.tree import named_leaves
 from experiments import common, listing
 
-_RESULTS = flags.DEFINE_string('results', None, 'CSV file to which each network is added as it is measured; those in it are not repeated.')
-_SECONDS = flags.DEFINE_float('seconds', None, 'Begin no further network after so long.', lower_bound=0)
-_MATCH = flags.DEFINE_string('match', '', 'Only networks in whose name this regular expression is found.')
+_RESULTS = flags.DEFINE_string(
+    'results',
+    None,
+    'CSV file to which each network is added as it is measured; those in it are not repeated.',
+)
+_SECONDS = flags.DEFINE_float(
+    'seconds', None, 'Begin no further network after so long.', lower_bound=0
+)
+_MATCH = flags.DEFINE_string(
+    'match', '', 'Only networks in whose name this regular expression is found.'
+)
 _OUT = flags.DEFINE_string('out', None, 'File for the table in Markdown; default: the terminal.')
 
-DEEP = 300  # layers with weights
+# layers with weights
+DEEP = 300
 
-_COLUMNS = (Column('network'), Column('layers', 'integer'),
-            *(Column(what, 'number', decimals=1) for what in ('trace, s', 'compile, s', 'processor, s')))
+_COLUMNS = (
+    Column('network'),
+    Column('layers', 'integer'),
+    *(Column(what, 'number', decimals=1) for what in ('trace, s', 'compile, s', 'processor, s')),
+)
 
 
 def measured(name: str) -> tuple[str, int, float, float, float]:
@@ -47,7 +61,13 @@ def measured(name: str) -> tuple[str, int, float, float, float]:
     lowered = jax.jit(model.apply).lower(variables, images)
     traced = time.perf_counter()
     lowered.compile()
-    return name, layers, traced - start, time.perf_counter() - traced, time.process_time() - processor
+    return (
+        name,
+        layers,
+        traced - start,
+        time.perf_counter() - traced,
+        time.process_time() - processor,
+    )
 
 
 def main(_):
@@ -57,9 +77,14 @@ def main(_):
     rows = []
     if path and path.exists():
         with path.open(newline='') as file:
-            rows = [(name, int(layers), *map(float, seconds)) for name, layers, *seconds in csv.reader(file)]
+            rows = [
+                (name, int(layers), *map(float, seconds))
+                for name, layers, *seconds in csv.reader(file)
+            ]
     done = {row[0].removesuffix(', scan') for row in rows}
-    waiting = [name for name in registry.names() if name not in done and re.search(_MATCH.value, name)]
+    waiting = [
+        name for name in registry.names() if name not in done and re.search(_MATCH.value, name)
+    ]
     for name in waiting:
         if _SECONDS.value is not None and time.perf_counter() - started > _SECONDS.value:
             break
@@ -68,9 +93,16 @@ def main(_):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open('a', newline='') as file:
                 csv.writer(file).writerow(rows[-1])
-    shown = Table(_COLUMNS, sorted(rows), f'{len(rows)} networks', (
-        f'jax {jax.__version__} on {jax.default_backend()} ({jax.local_device_count()} device), {platform.machine()}. '
-        'Layers are those with a kernel. Made by `python -m benchmarks.compile_time`.',))
+    shown = Table(
+        _COLUMNS,
+        sorted(rows),
+        f'{len(rows)} networks',
+        (
+            f'jax {jax.__version__} on {jax.default_backend()} ({jax.local_device_count()} '
+            f'device), {platform.machine()}. '
+            'Layers are those with a kernel. Made by `python -m benchmarks.compile_time`.',
+        ),
+    )
     listing.emit(listing.formatted(shown, 'markdown' if _OUT.value else 'text'), _OUT.value)
 
 

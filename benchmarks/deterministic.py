@@ -1,9 +1,12 @@
-"""What --deterministic costs: a training step with and without it, each in a process of its own, in turns.
+"""What --deterministic costs: a training step with and without it, each in a process of its own, in
+turns.
 
-    python -m benchmarks.deterministic --model=resnet50_v1_5 --batch=128 --size=224      # on a machine with a GPU
+    # on a machine with a GPU
+    python -m benchmarks.deterministic --model=resnet50_v1_5 --batch=128 --size=224
 
 On a CPU the flag changes nothing, and the ratio says how far two medians of one thing lie apart.
 """
+
 import re
 import statistics
 import subprocess
@@ -19,8 +22,16 @@ _TURNS = flags.DEFINE_integer('turns', 5, 'Processes of either kind.', lower_bou
 
 def speed(*more):
     """Images per second, the median of a process's steps."""
-    given = [f'--{name}={flags.FLAGS[name].value}' for name in ('model', 'batch', 'size', 'channels', 'steps')]
-    done = subprocess.run([sys.executable, '-m', train_step.__name__, *given, *more], check=True, stdout=subprocess.PIPE, text=True)
+    given = [
+        f'--{name}={flags.FLAGS[name].value}'
+        for name in ('model', 'batch', 'size', 'channels', 'steps')
+    ]
+    done = subprocess.run(
+        [sys.executable, '-m', train_step.__name__, *given, *more],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     return float(re.search(r'median ([\d,]+) images/s', done.stdout)[1].replace(',', ''))
 
 
@@ -29,7 +40,10 @@ def main(_):
     turns = [(speed('--deterministic'), speed()) for _ in range(_TURNS.value)]
     with_it, without = (statistics.median(kind) for kind in zip(*turns, strict=True))
     ratio = statistics.median(a / b for a, b in turns)
-    print(f'{flags.FLAGS["model"].value}: {with_it:,.0f} images/s with --deterministic, {without:,.0f} without; {ratio:.2f} of the speed')
+    print(
+        f'{flags.FLAGS["model"].value}: {with_it:,.0f} images/s with --deterministic, '
+        f'{without:,.0f} without; {ratio:.2f} of the speed'
+    )
 
 
 if __name__ == '__main__':

@@ -2,10 +2,12 @@
 
     python -m benchmarks.inference --torch_python=/path/to/python --batch=8 --repeats=5
 
-Prints, per network: images/s of both (medians), the ratio (1 or more: ours is faster), the processor seconds of both, and the seconds that
-ours took to compile. Without --torch_python, or where that interpreter has no torch, ours alone. With --threads=1 both run on one thread:
-on a machine that others use, compare the processor seconds of that.
+Prints, per network: images/s of both (medians), the ratio (1 or more: ours is faster), the
+processor seconds of both, and the seconds that ours took to compile. Without --torch_python, or
+where that interpreter has no torch, ours alone. With --threads=1 both run on one thread: on a
+machine that others use, compare the processor seconds of that.
 """
+
 import os
 import pathlib
 import statistics
@@ -20,13 +22,25 @@ from cnnlab.models import registry
 from cnnlab.weights import catalog
 from experiments import common
 
-_TORCH = flags.DEFINE_string('torch_python', None, 'An interpreter that has torch, torchvision and timm.')
-_NETS = flags.DEFINE_list('nets', ['torchvision/mobilenet_v2', 'torchvision/resnext50_32x4d', 'timm/nasnet_6at1056',
-                                   'torchvision/efficientnet_b0'], 'Ids of torchvision and timm.')
+_TORCH = flags.DEFINE_string(
+    'torch_python', None, 'An interpreter that has torch, torchvision and timm.'
+)
+_NETS = flags.DEFINE_list(
+    'nets',
+    [
+        'torchvision/mobilenet_v2',
+        'torchvision/resnext50_32x4d',
+        'timm/nasnet_6at1056',
+        'torchvision/efficientnet_b0',
+    ],
+    'Ids of torchvision and timm.',
+)
 _BATCH = flags.DEFINE_integer('batch', 8, 'Images per pass.', lower_bound=1)
 _SIZE = flags.DEFINE_integer('size', 224, 'Height and width of the images.', lower_bound=1)
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Measured passes of each.', lower_bound=1)
-_THREADS = flags.DEFINE_integer('threads', os.cpu_count(), 'Threads of torch; with 1, ours has one too.', lower_bound=1)
+_THREADS = flags.DEFINE_integer(
+    'threads', os.cpu_count(), 'Threads of torch; with 1, ours has one too.', lower_bound=1
+)
 
 PEER = pathlib.Path(__file__).with_name('inference_torch.py')
 
@@ -35,11 +49,17 @@ class Torch:
     """The peer's process."""
 
     def __init__(self, id):
-        self.process = subprocess.Popen([_TORCH.value, str(PEER), id, str(_BATCH.value), str(_SIZE.value), str(_THREADS.value)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [_TORCH.value, str(PEER), id, str(_BATCH.value), str(_SIZE.value), str(_THREADS.value)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.version = self.process.stdout.readline().strip()
         if not self.version:
-            raise ValueError(f'{_TORCH.value} could not run {id}; has it torch, torchvision and timm?')
+            raise ValueError(
+                f'{_TORCH.value} could not run {id}; has it torch, torchvision and timm?'
+            )
 
     def measure(self):
         """(seconds, processor seconds) of one pass."""
@@ -71,23 +91,43 @@ def ours(id):
         wall, processor = time.perf_counter(), time.process_time()
         run(variables, images).block_until_ready()
         return time.perf_counter() - wall, time.process_time() - processor
+
     return measure, seconds
 
 
 def main(_):
     """Prints the table."""
-    if _THREADS.value == 1 and '--xla_cpu_multi_thread_eigen=false' not in os.environ.get('XLA_FLAGS', ''):
-        os.environ['XLA_FLAGS'] = os.environ.get('XLA_FLAGS', '') + ' --xla_cpu_multi_thread_eigen=false'  # no device was used so far
-    print(f'batch {_BATCH.value}, {_SIZE.value} pixels, jax {jax.__version__} on {jax.default_backend()}, {_THREADS.value} threads; '
-          'images/s are medians', flush=True)
+    if _THREADS.value == 1 and '--xla_cpu_multi_thread_eigen=false' not in os.environ.get(
+        'XLA_FLAGS', ''
+    ):
+        # no device was used so far
+        os.environ['XLA_FLAGS'] = (
+            os.environ.get('XLA_FLAGS', '') + ' --xla_cpu_multi_thread_eigen=false'
+        )
+    print(
+        f'batch {_BATCH.value}, {_SIZE.value} pixels, jax {jax.__version__} on '
+        f'{jax.default_backend()}, {_THREADS.value} threads; '
+        'images/s are medians',
+        flush=True,
+    )
     for id in _NETS.value:
         measure, compiling = ours(id)
         peer = Torch(id) if _TORCH.value else None
-        times = [(measure(), peer.measure() if peer else (float('nan'),) * 2) for _ in range(_REPEATS.value)]
-        (here, here_cpu), (there, there_cpu) = ([statistics.median(side[i] for side in column) for i in (0, 1)]
-                                                for column in zip(*times, strict=True))
-        print(f'{id:32} ours {_BATCH.value / here:7.1f}  {peer.version if peer else "torch"} {_BATCH.value / there:7.1f}  '
-              f'ratio {there / here:5.2f}  processor s {here_cpu:6.2f} {there_cpu:6.2f}  compiled in {compiling:5.1f} s', flush=True)
+        times = [
+            (measure(), peer.measure() if peer else (float('nan'),) * 2)
+            for _ in range(_REPEATS.value)
+        ]
+        (here, here_cpu), (there, there_cpu) = (
+            [statistics.median(side[i] for side in column) for i in (0, 1)]
+            for column in zip(*times, strict=True)
+        )
+        print(
+            f'{id:32} ours {_BATCH.value / here:7.1f}  {peer.version if peer else "torch"} '
+            f'{_BATCH.value / there:7.1f}  '
+            f'ratio {there / here:5.2f}  processor s {here_cpu:6.2f} {there_cpu:6.2f}  compiled '
+            f'in {compiling:5.1f} s',
+            flush=True,
+        )
         if peer:
             peer.close()
 

@@ -1,14 +1,21 @@
-"""Images/s of decoding and augmenting ImageNet beside tf.data and torch's DataLoader, on the same JPEGs, in turns.
+"""Images/s of decoding and augmenting ImageNet beside tf.data and torch's DataLoader, on the same
+JPEGs, in turns.
 
-    python -m benchmarks.input --source=/dir/of/the/tars --peer_python=/path/to/python      # an interpreter with tensorflow, torch, pillow
-    python -m benchmarks.input --source=... --only=step                                    # the share of time that ResNet-50 waits for data
-    python -m benchmarks.input --source=... --only=soak --batches=20000                    # memory over many batches of 8
+    # an interpreter with tensorflow, torch, pillow
+    python -m benchmarks.input --source=/dir/of/the/tars --peer_python=/path/to/python
+    # the share of time that ResNet-50 waits for data
+    python -m benchmarks.input --source=... --only=step
+    # memory over many batches of 8
+    python -m benchmarks.input --source=... --only=soak --batches=20000
 
-The images of --source are prepared below --workdir (made where it is not there) as the files' own bytes, as JPEGs of 256 pixels and as
-256-pixel images without compression; the peers read the same bytes as files. Each image is decoded, a random part of it resized to 224x224,
-and flipped every other time. Per core is images per processor second of the whole tree of processes, user and system time, with all
-buffers full before and after, so that it holds on a shared machine too; images/s are those of the clock.
+The images of --source are prepared below --workdir (made where it is not there) as the files' own
+bytes, as JPEGs of 256 pixels and as 256-pixel images without compression; the peers read the same
+bytes as files. Each image is decoded, a random part of it resized to 224x224, and flipped every
+other time. Per core is images per processor second of the whole tree of processes, user and system
+time, with all buffers full before and after, so that it holds on a shared machine too; images/s are
+those of the clock.
 """
+
 import os
 import pathlib
 import signal
@@ -28,19 +35,35 @@ from cnnlab.data import parse, sources, stream
 from cnnlab.data.prepare import form, inputs, run
 from experiments import common
 
-_SOURCE = flags.DEFINE_string('source', None, 'What experiments.prepare_imagenet takes; without it nothing is measured.')
-_PEER = flags.DEFINE_string('peer_python', None, 'An interpreter that has tensorflow, torch and pillow; without it ours is measured alone.')
-_ONLY = flags.DEFINE_enum('only', None, ['speed', 'step', 'soak'], 'One of the measurements; default: speed and step.')
-_SETS = flags.DEFINE_list('sets', ['original', 'jpeg256', 'pixels256'], 'Which forms of the images.')
+_SOURCE = flags.DEFINE_string(
+    'source', None, 'What experiments.prepare_imagenet takes; without it nothing is measured.'
+)
+_PEER = flags.DEFINE_string(
+    'peer_python',
+    None,
+    'An interpreter that has tensorflow, torch and pillow; without it ours is measured alone.',
+)
+_ONLY = flags.DEFINE_enum(
+    'only', None, ['speed', 'step', 'soak'], 'One of the measurements; default: speed and step.'
+)
+_SETS = flags.DEFINE_list(
+    'sets', ['original', 'jpeg256', 'pixels256'], 'Which forms of the images.'
+)
 _COUNTS = flags.DEFINE_list('counts', ['1', '2'], 'Workers of each side.')
-_SPLIT = flags.DEFINE_string('split', 'validation', 'Which images: of the miniature, validation has the usual sizes.')
+_SPLIT = flags.DEFINE_string(
+    'split', 'validation', 'Which images: of the miniature, validation has the usual sizes.'
+)
 _BATCH = flags.DEFINE_integer('batch', 32, 'Images per batch of the speeds.', lower_bound=1)
 _WINDOW = flags.DEFINE_integer('window', 30, 'Batches of a measurement.', lower_bound=2)
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Measurements of each, in turns.', lower_bound=1)
 _BATCHES = flags.DEFINE_integer('batches', 2000, 'Batches of 8 of the soak.', lower_bound=10)
 _STEPS = flags.DEFINE_integer('steps', 8, 'Steps of ResNet-50, of 8 images each.', lower_bound=2)
 
-FORMS = {'original': form.Form(), 'jpeg256': form.Form(256), 'pixels256': form.Form(256, encoding='pixels')}
+FORMS = {
+    'original': form.Form(),
+    'jpeg256': form.Form(256),
+    'pixels256': form.Form(256, encoding='pixels'),
+}
 MODULE = 'benchmarks.input_ours'
 
 
@@ -49,7 +72,13 @@ class Side:
 
     def __init__(self, label, *command):
         self.label = label
-        self.process = subprocess.Popen(list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         self.version = self.process.stdout.readline().strip()
         if not self.version:
             raise ValueError(f'{" ".join(command)} did not start; has it what it needs?')
@@ -62,9 +91,13 @@ class Side:
         return float(self.process.stdout.readline())
 
     def measure(self):
-        """Adds one measurement. Batches that were ready before it began are taken first where the clock counts."""
+        """Adds one measurement.
+
+        Batches that were ready before it began are taken first where the clock counts.
+        """
         before = processes.settled(self.process.pid)
-        ready = 8  # more than any side keeps
+        # more than any side keeps
+        ready = 8
         self.take(ready)
         seconds = self.take(_WINDOW.value)
         images = _BATCH.value * _WINDOW.value
@@ -98,20 +131,37 @@ def files_of(name, data_dir):
 
 def speed(name, count, data_dir):
     """One line for each side."""
-    ours = (sys.executable, '-m', MODULE, str(data_dir), name, _SPLIT.value, str(_BATCH.value), str(count))
+    ours = (
+        sys.executable,
+        '-m',
+        MODULE,
+        str(data_dir),
+        name,
+        _SPLIT.value,
+        str(_BATCH.value),
+        str(count),
+    )
     sides = [Side('ours, processes', *ours, 'processes'), Side('ours, threads', *ours, 'threads')]
     if _PEER.value and name != 'pixels256':
         peer = (_PEER.value, str(pathlib.Path(__file__).with_name('input_peer.py')))
-        sides += [Side(kind, *peer, kind, str(files_of(name, data_dir)), str(_BATCH.value), str(count)) for kind in ('tf', 'torch')]
+        sides += [
+            Side(kind, *peer, kind, str(files_of(name, data_dir)), str(_BATCH.value), str(count))
+            for kind in ('tf', 'torch')
+        ]
     for _ in range(_REPEATS.value):
         for side in sides:
             side.measure()
     best = max((statistics.median(s.per_core) for s in sides[2:]), default=float('nan'))
     for side in sides:
         core, total = statistics.median(side.per_core), statistics.median(side.total)
-        print(f'{name:10} {count} workers  {side.label:16} {side.version:28} per core {core:7,.0f} ({min(side.per_core):,.0f} to '
-              f'{max(side.per_core):,.0f})  images/s {total:7,.0f}  memory {statistics.median(side.memory):6,.0f} MiB  '
-              f'ratio to the better peer per core {core / best:5.2f}', flush=True)
+        print(
+            f'{name:10} {count} workers  {side.label:16} {side.version:28} per core {core:7,.0f} '
+            f'({min(side.per_core):,.0f} to '
+            f'{max(side.per_core):,.0f})  images/s {total:7,.0f}  memory '
+            f'{statistics.median(side.memory):6,.0f} MiB  '
+            f'ratio to the better peer per core {core / best:5.2f}',
+            flush=True,
+        )
         side.close()
     return statistics.median(sides[0].per_core), best
 
@@ -127,14 +177,32 @@ def waiting(data_dir):
     from cnnlab.train import mesh as meshes
     from cnnlab.train import step as steps
     from cnnlab.train.state import init_state
+
     model, tx, mesh = registry.create('resnet50'), optax.sgd(0.1, 0.9), meshes.data_mesh(1)
-    train = meshes.parallel_train(functools.partial(steps.train_step, model=model, tx=tx, loss=losses.softmax, mean=np.float32(127),
-                                                    std=np.float32(64)), mesh)
+    train = meshes.parallel_train(
+        functools.partial(
+            steps.train_step,
+            model=model,
+            tx=tx,
+            loss=losses.softmax,
+            mean=np.float32(127),
+            std=np.float32(64),
+        ),
+        mesh,
+    )
     image = jax.ShapeDtypeStruct((1, 224, 224, 3), np.float32)
-    state = meshes.replicated(jax.jit(functools.partial(init_state, model, tx, image=image))(np.uint32(0)), mesh)
+    state = meshes.replicated(
+        jax.jit(functools.partial(init_state, model, tx, image=image))(np.uint32(0)), mesh
+    )
     for name in _SETS.value:
-        batches = stream.train_batches(sources.load(name, _SPLIT.value, data_dir=data_dir), parse.parse(*VIEWS), seed=0, batch=8)
-        state, found = train(state, meshes.split(next(batches), mesh), np.uint32(0))  # compiles
+        batches = stream.train_batches(
+            sources.load(name, _SPLIT.value, data_dir=data_dir),
+            parse.parse(*VIEWS),
+            seed=0,
+            batch=8,
+        )
+        # compiles
+        state, found = train(state, meshes.split(next(batches), mesh), np.uint32(0))
         jax.block_until_ready(found)
         waited, start = 0.0, time.perf_counter()
         for _ in range(_STEPS.value):
@@ -145,21 +213,40 @@ def waiting(data_dir):
             jax.block_until_ready(found)
         seconds = time.perf_counter() - start
         batches.close()
-        print(f'{name:10} ResNet-50 on {jax.default_backend()}, batch 8: {8 * _STEPS.value / seconds:.1f} images/s, of which '
-              f'{waited / seconds:.2%} of the time waiting for data', flush=True)
+        print(
+            f'{name:10} ResNet-50 on {jax.default_backend()}, batch 8: '
+            f'{8 * _STEPS.value / seconds:.1f} images/s, of which '
+            f'{waited / seconds:.2%} of the time waiting for data',
+            flush=True,
+        )
 
 
 def soak(name, data_dir):
     """Memory of the consumer and of its two workers over many batches of 8."""
-    side = Side('ours', sys.executable, '-m', MODULE, str(data_dir), name, _SPLIT.value, '8', '2', 'processes')
+    side = Side(
+        'ours',
+        sys.executable,
+        '-m',
+        MODULE,
+        str(data_dir),
+        name,
+        _SPLIT.value,
+        '8',
+        '2',
+        'processes',
+    )
     part = _BATCHES.value // 10
     for k in range(11):
         if k:
             side.take(part)
         consumer, *workers = sorted(processes.tree(side.process.pid))
         each = [processes.resident_mib(w) for w in workers]
-        print(f'{name:10} after {k * part:6,} batches of 8: consumer {processes.resident_mib(consumer):6.1f} MiB, '
-              f'its {len(each)} processes {" ".join(f"{m:.1f}" for m in each)} MiB', flush=True)
+        print(
+            f'{name:10} after {k * part:6,} batches of 8: consumer '
+            f'{processes.resident_mib(consumer):6.1f} MiB, '
+            f'its {len(each)} processes {" ".join(f"{m:.1f}" for m in each)} MiB',
+            flush=True,
+        )
     side.close()
 
 
@@ -173,14 +260,24 @@ def main(_):
         run.prepare(inputs.find(_SOURCE.value), data_dir, name=name, form=FORMS[name])
         train = sources.load(name, _SPLIT.value, data_dir=data_dir)
         sizes = [len(e['image'].data) for e in train.encoded(range(min(200, len(train))))]
-        print(f'{name}: {len(train):,} images, {statistics.mean(sizes) / 1000:.0f} kB each', flush=True)
+        print(
+            f'{name}: {len(train):,} images, {statistics.mean(sizes) / 1000:.0f} kB each',
+            flush=True,
+        )
     if _ONLY.value in (None, 'speed'):
-        found = {(name, count): speed(name, int(count), data_dir) for name in _SETS.value for count in _COUNTS.value}
+        found = {
+            (name, count): speed(name, int(count), data_dir)
+            for name in _SETS.value
+            for count in _COUNTS.value
+        }
         for count in _COUNTS.value:
             if _PEER.value and ('original', count) in found:
                 for name in _SETS.value:
-                    print(f'{count} workers: ours on {name} per core is {found[name, count][0] / found["original", count][1]:.2f} times '
-                          'the better peer on the originals')
+                    print(
+                        f'{count} workers: ours on {name} per core is '
+                        f'{found[name, count][0] / found["original", count][1]:.2f} times '
+                        'the better peer on the originals'
+                    )
     if _ONLY.value in (None, 'step'):
         waiting(data_dir)
     if _ONLY.value == 'soak':

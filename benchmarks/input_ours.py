@@ -1,7 +1,8 @@
 """Our side of `benchmarks.input`: so many batches of a prepared set for every line that it is sent.
 
-    python -m benchmarks.input_ours DATA_DIR NAME SPLIT 32 1 processes       # or threads: how many of them; images per batch
+python -m benchmarks.input_ours DATA_DIR NAME SPLIT 32 1 processes       # or threads: how many of them; images per batch
 """
+
 import sys
 import time
 
@@ -11,11 +12,17 @@ VIEWS = ('random_resized_crop(224)', 'flip()')
 
 
 def main():
-    """Answers a line N on standard input with the seconds that N batches took, until there are no more."""
+    """Answers a line N on standard input with the seconds that N batches took, until there are no
+    more.
+    """
     if len(sys.argv) != 7:
         print('started by benchmarks.input')
         return
-    data_dir, name, split, batch, workers, kind = *sys.argv[1:4], *map(int, sys.argv[4:6]), sys.argv[6]
+    data_dir, name, split, batch, workers, kind = (
+        *sys.argv[1:4],
+        *map(int, sys.argv[4:6]),
+        sys.argv[6],
+    )
     how = {'threads': 1, 'workers': workers} if kind == 'processes' else {'threads': workers}
     source = sources.load(name, split, data_dir=data_dir)
     batches = stream.train_batches(source, parse.parse(*VIEWS), seed=0, batch=batch, **how)

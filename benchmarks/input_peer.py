@@ -1,11 +1,16 @@
-"""The peers of `benchmarks.input`: tf.data, or torch's DataLoader with Pillow, over a folder of JPEGs.
+"""The peers of `benchmarks.input`: tf.data, or torch's DataLoader with Pillow, over a folder of
+JPEGs.
 
-    /path/to/python benchmarks/input_peer.py tf FOLDER 32 1       # or torch; folder, images per batch, threads of tf or processes of torch
+    # or torch; folder, images per batch, threads of tf or processes of torch
+    /path/to/python benchmarks/input_peer.py tf FOLDER 32 1
 
-Started by `benchmarks.input` with an interpreter that has them; needs nothing of cnnlab. It answers a line N with the seconds that N
-batches took. Both decode, take a random part of 8-100% of the area and of aspect 3/4 to 4/3, resize it to 224x224 with a bilinear filter,
-flip every other one, and stack uint8 batches: tf by its fused decoding of the part alone, Pillow as torchvision does on PIL images.
+Started by `benchmarks.input` with an interpreter that has them; needs nothing of cnnlab. It answers
+a line N with the seconds that N batches took. Both decode, take a random part of 8-100% of the area
+and of aspect 3/4 to 4/3, resize it to 224x224 with a bilinear filter, flip every other one, and
+stack uint8 batches: tf by its fused decoding of the part alone, Pillow as torchvision does on PIL
+images.
 """
+
 import math
 import pathlib
 import random
@@ -18,6 +23,7 @@ SIZE = 224
 def tf_batches(folder, batch, threads):
     """The usual pipeline: files read, decoded and cropped at once, resized, flipped."""
     import tensorflow as tf
+
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
@@ -25,10 +31,18 @@ def tf_batches(folder, batch, threads):
         data = tf.io.read_file(path)
         shape = tf.image.extract_jpeg_shape(data)
         begin, size, _ = tf.image.sample_distorted_bounding_box(
-            shape, tf.zeros((1, 0, 4)), aspect_ratio_range=(3 / 4, 4 / 3), area_range=(0.08, 1.0), max_attempts=10,
-            min_object_covered=0.0, use_image_if_no_bounding_boxes=True)
+            shape,
+            tf.zeros((1, 0, 4)),
+            aspect_ratio_range=(3 / 4, 4 / 3),
+            area_range=(0.08, 1.0),
+            max_attempts=10,
+            min_object_covered=0.0,
+            use_image_if_no_bounding_boxes=True,
+        )
         window = tf.concat([begin[:2], size[:2]], 0)
-        image = tf.image.resize(tf.image.decode_and_crop_jpeg(data, window, channels=3), (SIZE, SIZE))
+        image = tf.image.resize(
+            tf.image.decode_and_crop_jpeg(data, window, channels=3), (SIZE, SIZE)
+        )
         return tf.cast(tf.image.random_flip_left_right(image), tf.uint8)
 
     paths = sorted(map(str, pathlib.Path(folder).glob('*')))
@@ -36,12 +50,19 @@ def tf_batches(folder, batch, threads):
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
     options.threading.max_intra_op_parallelism = 1
-    data = data.map(view, num_parallel_calls=threads, deterministic=True).batch(batch).prefetch(2).with_options(options)
+    data = (
+        data.map(view, num_parallel_calls=threads, deterministic=True)
+        .batch(batch)
+        .prefetch(2)
+        .with_options(options)
+    )
     return f'tf.data {tf.__version__}', data.as_numpy_iterator()
 
 
 class Folder:
-    """A torch dataset of what torchvision's RandomResizedCrop and RandomHorizontalFlip do to PIL images."""
+    """A torch dataset of what torchvision's RandomResizedCrop and RandomHorizontalFlip do to PIL
+    images.
+    """
 
     def __init__(self, folder):
         self.paths = sorted(map(str, pathlib.Path(folder).glob('*')))
@@ -53,10 +74,13 @@ class Folder:
         import numpy as np
         import torch
         from PIL import Image
+
         with pathlib.Path(self.paths[i]).open('rb') as file:
             image = Image.open(file).convert('RGB')
         left, top, width, height = box(*image.size)
-        image = image.crop((left, top, left + width, top + height)).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
+        image = image.crop((left, top, left + width, top + height)).resize(
+            (SIZE, SIZE), Image.Resampling.BILINEAR
+        )
         if random.random() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return torch.from_numpy(np.array(image))
@@ -65,7 +89,10 @@ class Folder:
 def box(w, h):
     """(left, top, width, height), as torchvision draws it."""
     for _ in range(10):
-        area, ratio = w * h * random.uniform(0.08, 1), math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+        area, ratio = (
+            w * h * random.uniform(0.08, 1),
+            math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3))),
+        )
         width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < width <= w and 0 < height <= h:
             return random.randint(0, w - width), random.randint(0, h - height), width, height
@@ -76,9 +103,12 @@ def box(w, h):
 def torch_batches(folder, batch, workers):
     """DataLoader with so many processes."""
     import torch
+
     torch.set_num_threads(1)
     data = Folder(folder)
-    loader = torch.utils.data.DataLoader(data, batch, sampler=Endless(len(data)), num_workers=workers)
+    loader = torch.utils.data.DataLoader(
+        data, batch, sampler=Endless(len(data)), num_workers=workers
+    )
     return f'torch {torch.__version__} DataLoader', iter(loader)
 
 

@@ -1,4 +1,7 @@
-"""Processor seconds and memory of a process and of all that it has started, from /proc: they are measured alike for every peer."""
+"""Processor seconds and memory of a process and of all that it has started, from /proc: they are
+measured alike for every peer.
+"""
+
 import os
 import pathlib
 import time
@@ -12,7 +15,8 @@ def tree(pid: int) -> list[int]:
             try:
                 found += map(int, children.read_text().split())
             except OSError:
-                continue  # it has ended
+                # it has ended
+                continue
     return found
 
 

@@ -1,10 +1,13 @@
-"""What recomputation in the backward pass saves: bytes kept between the two passes, and XLA's own figure for the train step.
+"""What recomputation in the backward pass saves: bytes kept between the two passes, and XLA's own
+figure for the train step.
 
     python -m benchmarks.remat --nets=densenet121,resnet152 --batch=8
 
-Kept are the arrays that the backward pass takes from the forward pass, kernels among them: what `remat` is about, the same on any machine.
-XLA's temporaries are those of the step compiled for this machine; on CPU they do not shrink (docs/memory.md).
+Kept are the arrays that the backward pass takes from the forward pass, kernels among them: what
+`remat` is about, the same on any machine. XLA's temporaries are those of the step compiled for this
+machine; on CPU they do not shrink (docs/memory.md).
 """
+
 import time
 
 import jax
@@ -27,16 +30,24 @@ def step(name: str, remat: bool):
     variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images)
 
     def loss(params, statistics, images):
-        logits, moved = model.apply({'params': params, 'batch_stats': statistics}, images, train=True, mutable=['batch_stats'],
-                                    rngs={'dropout': jax.random.key(1)})
+        logits, moved = model.apply(
+            {'params': params, 'batch_stats': statistics},
+            images,
+            train=True,
+            mutable=['batch_stats'],
+            rngs={'dropout': jax.random.key(1)},
+        )
         return jnp.square(logits).mean(), moved
+
     return loss, (variables['params'], variables['batch_stats'], images)
 
 
 def kept(loss, arguments) -> int:
     """Bytes that the backward pass takes from the forward pass."""
+
     def backward(*arguments):
         return jax.vjp(lambda params: loss(params, *arguments[1:])[0], arguments[0])[1]
+
     return _bytes(jax.eval_shape(backward, *arguments))
 
 
@@ -59,9 +70,18 @@ def main(_):
             loss, arguments = step(name, remat)
             temporary, seconds = temporaries(loss, arguments) if _COMPILE.value else (None, None)
             rows.append((name, 'yes' if remat else 'no', kept(loss, arguments), temporary, seconds))
-    Table((Column('network'), Column('remat'), Column('kept, bytes', 'quantity'), Column('XLA temporaries, bytes', 'quantity'),
-           Column('compile', 'seconds')), rows,
-          f'batch {_BATCH.value} at native size, float32; jax {jax.__version__} on {jax.default_backend()}').print()
+    Table(
+        (
+            Column('network'),
+            Column('remat'),
+            Column('kept, bytes', 'quantity'),
+            Column('XLA temporaries, bytes', 'quantity'),
+            Column('compile', 'seconds'),
+        ),
+        rows,
+        f'batch {_BATCH.value} at native size, float32; jax {jax.__version__} on '
+        f'{jax.default_backend()}',
+    ).print()
 
 
 if __name__ == '__main__':

@@ -1,13 +1,16 @@
-"""Kills, damages, preempts and simply runs training for long, and says what was lost: nothing, it is hoped.
+"""Kills, damages, preempts and simply runs training for long, and says what was lost: nothing, it
+is hoped.
 
     python -m benchmarks.soak                                        # a few of each, minutes
     python -m benchmarks.soak --kills=20 --preemptions=8 --corruptions=20 --steps=20000
 
-One run is left alone. A second of the same recipe is killed with SIGKILL while it starts, steps, writes a checkpoint and evaluates, told
-to go with SIGTERM, and has files of its newest checkpoint cut, flipped and deleted, each time started again. In the end parameters,
-optimiser, moving average, batch statistics and every field of the log but the times must be the same bits. A third runs for --steps
-steps while its memory is watched. The exit status is 1 where anything was lost.
+One run is left alone. A second of the same recipe is killed with SIGKILL while it starts, steps,
+writes a checkpoint and evaluates, told to go with SIGTERM, and has files of its newest checkpoint
+cut, flipped and deleted, each time started again. In the end parameters, optimiser, moving average,
+batch statistics and every field of the log but the times must be the same bits. A third runs for
+--steps steps while its memory is watched. The exit status is 1 where anything was lost.
 """
+
 import os
 import pathlib
 import random
@@ -30,21 +33,42 @@ from experiments import common
 _KILLS = flags.DEFINE_integer('kills', 4, 'SIGKILLs.', lower_bound=0)
 _PREEMPTIONS = flags.DEFINE_integer('preemptions', 2, 'SIGTERMs.', lower_bound=0)
 _CORRUPTIONS = flags.DEFINE_integer('corruptions', 4, 'Damaged checkpoints.', lower_bound=0)
-_STEPS = flags.DEFINE_integer('steps', 2000, 'Steps of the long run; 0 leaves it out.', lower_bound=0)
+_STEPS = flags.DEFINE_integer(
+    'steps', 2000, 'Steps of the long run; 0 leaves it out.', lower_bound=0
+)
 _SEED = flags.DEFINE_integer('random_seed', 0, 'Of the moments and the damages.')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MOMENTS = ('start', 'step', 'checkpoint', 'evaluation')
 DAMAGES = ('cut', 'flip', 'delete')
-EVERY = 18  # steps of an epoch of digits at batch 64, and of a checkpoint; an evaluation is every second of them
-# A network with batch norm and dropout, a moving average, augmentation and mixup: all of the state there is.
-RECIPE = ('--recipe=digits', '--set=model=cifar_resnet110_stochastic_depth', '--set=fields.blocks=1', '--set=ema=0.9', '--set=mixup=0.2',
-          '--set=checkpoint_every=1 epochs', '--set=evaluate_every=2 epochs', '--set=log_every=5 steps', '--set=warmup=0 steps',
-          '--set=keep=3')
-# Small, so that many steps fit: what could grow is the loop's, the input's, the log's and the checkpoints'.
-LONG = ('--recipe=digits', '--set=model=mlp2', '--set=checkpoint_every=10 epochs', '--set=evaluate_every=20 epochs',
-        '--set=log_every=50 steps')
-_LONGEST = 600.0  # seconds until any one process must have ended
+# steps of an epoch of digits at batch 64, and of a checkpoint; an evaluation is every second of
+# them
+EVERY = 18
+# A network with batch norm and dropout, a moving average, augmentation and mixup: all of the state
+# there is.
+RECIPE = (
+    '--recipe=digits',
+    '--set=model=cifar_resnet110_stochastic_depth',
+    '--set=fields.blocks=1',
+    '--set=ema=0.9',
+    '--set=mixup=0.2',
+    '--set=checkpoint_every=1 epochs',
+    '--set=evaluate_every=2 epochs',
+    '--set=log_every=5 steps',
+    '--set=warmup=0 steps',
+    '--set=keep=3',
+)
+# Small, so that many steps fit: what could grow is the loop's, the input's, the log's and the
+# checkpoints'.
+LONG = (
+    '--recipe=digits',
+    '--set=model=mlp2',
+    '--set=checkpoint_every=10 epochs',
+    '--set=evaluate_every=20 epochs',
+    '--set=log_every=50 steps',
+)
+# seconds until any one process must have ended
+_LONGEST = 600.0
 
 
 class Lost(AssertionError):
@@ -53,14 +77,33 @@ class Lost(AssertionError):
 
 def command(workdir: pathlib.Path, epochs: int, recipe: Sequence[str] = RECIPE) -> list[str]:
     """The run as a user starts it."""
-    return [sys.executable, '-m', 'experiments.train', *recipe, f'--set=duration={epochs} epochs', f'--workdir={workdir}']
+    return [
+        sys.executable,
+        '-m',
+        'experiments.train',
+        *recipe,
+        f'--set=duration={epochs} epochs',
+        f'--workdir={workdir}',
+    ]
 
 
-def started(workdir: pathlib.Path, epochs: int, cache: pathlib.Path, recipe: Sequence[str] = RECIPE) -> subprocess.Popen:
+def started(
+    workdir: pathlib.Path, epochs: int, cache: pathlib.Path, recipe: Sequence[str] = RECIPE
+) -> subprocess.Popen:
     """The run as a process; what it compiles is kept in `cache`, so that starting again is quick."""
-    environment = {**os.environ, 'JAX_COMPILATION_CACHE_DIR': str(cache), 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0'}
-    return subprocess.Popen(command(workdir, epochs, recipe), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                            text=True)
+    environment = {
+        **os.environ,
+        'JAX_COMPILATION_CACHE_DIR': str(cache),
+        'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+    }
+    return subprocess.Popen(
+        command(workdir, epochs, recipe),
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def finished(workdir: pathlib.Path, epochs: int, cache: pathlib.Path) -> str:
@@ -80,13 +123,18 @@ def _reached(moment: str, workdir: pathlib.Path, first: int) -> bool:
     """Whether the run is at such a moment, having got on since it was at step `first`."""
     last = _last(workdir)
     if moment == 'checkpoint':
-        return any('tmp' in path.name for path in (workdir / 'checkpoints').glob('*')) and last['step'] > first
+        return (
+            any('tmp' in path.name for path in (workdir / 'checkpoints').glob('*'))
+            and last['step'] > first
+        )
     if moment == 'evaluation':
         return last['split'] == 'train' and last['step'] % (2 * EVERY) == 0 and last['step'] > first
     return last['step'] > first
 
 
-def wait_for(process: subprocess.Popen, moment: str, workdir: pathlib.Path, draw: random.Random) -> None:
+def wait_for(
+    process: subprocess.Popen, moment: str, workdir: pathlib.Path, draw: random.Random
+) -> None:
     """Until the run is at such a moment, or has ended."""
     if moment == 'start':
         time.sleep(draw.uniform(0, 4))
@@ -100,7 +148,9 @@ def wait_for(process: subprocess.Popen, moment: str, workdir: pathlib.Path, draw
         time.sleep(draw.uniform(0, 0.2))
 
 
-def kill(workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path, draw: random.Random) -> bool:
+def kill(
+    workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path, draw: random.Random
+) -> bool:
     """Starts the run and kills it at such a moment; whether that came before its end."""
     process = started(workdir, epochs, cache)
     wait_for(process, moment, workdir, draw)
@@ -109,8 +159,13 @@ def kill(workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path, d
     return process.returncode == -signal.SIGKILL
 
 
-def preempt(workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path, draw: random.Random) -> float | None:
-    """Starts the run and tells it to go; seconds until it was gone, None where it had ended. Raises Lost without checkpoint or status."""
+def preempt(
+    workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path, draw: random.Random
+) -> float | None:
+    """Starts the run and tells it to go; seconds until it was gone, None where it had ended.
+
+    Raises Lost without checkpoint or status.
+    """
     process = started(workdir, epochs, cache)
     wait_for(process, moment, workdir, draw)
     told = time.monotonic()
@@ -119,7 +174,9 @@ def preempt(workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path
     if process.returncode == 0:
         return None
     if process.returncode != AGAIN or 'SIGTERM: stopped' not in said:
-        raise Lost(f'SIGTERM ended the run with status {process.returncode}, not {AGAIN}: {said[-2000:]}')
+        raise Lost(
+            f'SIGTERM ended the run with status {process.returncode}, not {AGAIN}: {said[-2000:]}'
+        )
     return time.monotonic() - told
 
 
@@ -131,7 +188,7 @@ def damage(workdir: pathlib.Path, kind: str, draw: random.Random) -> pathlib.Pat
     if kind == 'delete':
         file.unlink()
     elif kind == 'cut':
-        file.write_bytes(content[:draw.randrange(len(content))])
+        file.write_bytes(content[: draw.randrange(len(content))])
     else:
         content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
         file.write_bytes(content)
@@ -139,7 +196,9 @@ def damage(workdir: pathlib.Path, kind: str, draw: random.Random) -> pathlib.Pat
 
 
 def losses(whole: pathlib.Path, broken: pathlib.Path) -> list[str]:
-    """What of an uninterrupted run another of the same recipe lacks, or has twice; [] where it is nothing."""
+    """What of an uninterrupted run another of the same recipe lacks, or has twice; [] where it is
+    nothing.
+    """
     found = compare_runs.differences(whole, broken)
     marks = [(r['step'], r['split']) for r in metrics.read(broken / 'metrics.jsonl')]
     if len(marks) != len(set(marks)):
@@ -154,9 +213,14 @@ def losses(whole: pathlib.Path, broken: pathlib.Path) -> list[str]:
 
 
 def own_mib(pid: int) -> float:
-    """MiB of memory that a process has written to: files and libraries, which it shares with others, are not counted."""
+    """MiB of memory that a process has written to: files and libraries, which it shares with
+    others, are not counted.
+    """
     status = pathlib.Path(f'/proc/{pid}/status').read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith('RssAnon:'))) / 1024
+    return (
+        int(next(line.split()[1] for line in status.splitlines() if line.startswith('RssAnon:')))
+        / 1024
+    )
 
 
 def memory_growth(workdir: pathlib.Path, steps: int, cache: pathlib.Path) -> tuple[float, float]:
@@ -167,14 +231,17 @@ def memory_growth(workdir: pathlib.Path, steps: int, cache: pathlib.Path) -> tup
         step = _last(workdir)['step']
         try:
             now = own_mib(process.pid)
-        except (OSError, StopIteration):  # it has ended
+        except (OSError, StopIteration):
+            # it has ended
             break
         if step < steps // 10:
             early = now
         late = now or late
         time.sleep(0.5)
     if process.wait():
-        raise Lost(f'the long run ended with status {process.returncode}: {process.stderr.read()[-2000:]}')
+        raise Lost(
+            f'the long run ended with status {process.returncode}: {process.stderr.read()[-2000:]}'
+        )
     return early, late - early
 
 
@@ -203,14 +270,25 @@ def main(_):
             damaged += 1
         finished(broken, epochs, cache)
         lost = losses(whole, broken)
-        base, growth = memory_growth(root / 'long', _STEPS.value, cache) if _STEPS.value else (0.0, 0.0)
+        base, growth = (
+            memory_growth(root / 'long', _STEPS.value, cache) if _STEPS.value else (0.0, 0.0)
+        )
     except Lost as error:
         lost, base, growth = [str(error)], 0.0, 0.0
     print(f'kills survived       {killed}')
-    print(f'preemptions survived {len(seconds)}' + (f', gone after at most {max(seconds):.1f} s' if seconds else ''))
+    print(
+        f'preemptions survived {len(seconds)}'
+        + (f', gone after at most {max(seconds):.1f} s' if seconds else '')
+    )
     print(f'corruptions survived {damaged}')
-    print(f'steps                {epochs * EVERY:,} of the run that was broken, {_STEPS.value:,} of the long one')
-    print(f'memory growth        {growth * 2**20:,.0f} bytes over {_STEPS.value * 9 // 10:,} steps, from {base:.0f} MiB')
+    print(
+        f'steps                {epochs * EVERY:,} of the run that was broken, {_STEPS.value:,} of '
+        f'the long one'
+    )
+    print(
+        f'memory growth        {growth * 2**20:,.0f} bytes over {_STEPS.value * 9 // 10:,} steps, '
+        f'from {base:.0f} MiB'
+    )
     print('lost                 ' + ('nothing' if not lost else '; '.join(lost[:10])))
     shutil.rmtree(root, ignore_errors=True)
     sys.exit(bool(lost))

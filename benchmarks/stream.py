@@ -3,8 +3,10 @@
     python -m benchmarks.stream                      # made images
     python -m benchmarks.stream --data_dir=...       # MNIST and CIFAR-10 as prepared by TFDS
 
-Prints the median and the range over ten windows; nothing is trained, so this is the most that a network could be fed.
+Prints the median and the range over ten windows; nothing is trained, so this is the most that a
+network could be fed.
 """
+
 import statistics
 import time
 
@@ -16,8 +18,12 @@ from experiments import common
 _BATCH = flags.DEFINE_integer('batch', 128, 'Images per batch.', lower_bound=1)
 _WINDOW, _WINDOWS = 40, 10
 
-CASES = (('fake:28x28x1:10:5000', ('pad(2)',)), ('fake:32x32x3:10:5000', ('random_crop(4)', 'flip()')),
-         ('mnist', ('pad(2)',)), ('cifar10', ('random_crop(4)', 'flip()')))
+CASES = (
+    ('fake:28x28x1:10:5000', ('pad(2)',)),
+    ('fake:32x32x3:10:5000', ('random_crop(4)', 'flip()')),
+    ('mnist', ('pad(2)',)),
+    ('cifar10', ('random_crop(4)', 'flip()')),
+)
 
 
 def main(_):
@@ -35,7 +41,10 @@ def main(_):
                 next(batches)
             speeds.append(_WINDOW * _BATCH.value / (time.perf_counter() - start))
         batches.close()
-        print(f'{name} {"+".join(views)}: median {statistics.median(speeds):,.0f} images/s ({min(speeds):,.0f} to {max(speeds):,.0f})')
+        print(
+            f'{name} {"+".join(views)}: median {statistics.median(speeds):,.0f} images/s '
+            f'({min(speeds):,.0f} to {max(speeds):,.0f})'
+        )
 
 
 if __name__ == '__main__':

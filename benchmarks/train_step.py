@@ -1,10 +1,14 @@
-"""Speed of one training step on made images, data already on the device: images/s of any registered network.
+"""Speed of one training step on made images, data already on the device: images/s of any registered
+network.
 
     python -m benchmarks.train_step --model=cifar_resnet20 --batch=128 --size=32
-    python -m benchmarks.train_step_torch --batch=128          # the same network and step in torch, with an interpreter that has torch
+    # the same network and step in torch, with an interpreter that has torch
+    python -m benchmarks.train_step_torch --batch=128
 
-Run the two alternately and quote the ratio of the medians: machines are shared, and their speed drifts.
+Run the two alternately and quote the ratio of the medians: machines are shared, and their speed
+drifts.
 """
+
 import functools
 import statistics
 import time
@@ -25,7 +29,9 @@ _MODEL = flags.DEFINE_string('model', 'cifar_resnet20', 'A registered network.')
 _BATCH = flags.DEFINE_integer('batch', 128, 'Images per step.', lower_bound=1)
 _SIZE = flags.DEFINE_integer('size', 32, 'Height and width of the images.', lower_bound=1)
 _CHANNELS = flags.DEFINE_integer('channels', 3, 'Channels of the images.', lower_bound=1)
-_STEPS = flags.DEFINE_integer('steps', 20, 'Measured steps, after three that are not.', lower_bound=1)
+_STEPS = flags.DEFINE_integer(
+    'steps', 20, 'Measured steps, after three that are not.', lower_bound=1
+)
 
 
 def main(_):
@@ -34,13 +40,33 @@ def main(_):
     tx = optax.chain(optax.add_decayed_weights(1e-4), optax.sgd(0.1, 0.9))
     mesh = meshes.data_mesh(1)
     train = meshes.parallel_train(
-        functools.partial(steps.train_step, model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64)), mesh)
+        functools.partial(
+            steps.train_step,
+            model=model,
+            tx=tx,
+            loss=losses.softmax,
+            mean=np.float32(127),
+            std=np.float32(64),
+        ),
+        mesh,
+    )
     shape = (_SIZE.value, _SIZE.value, _CHANNELS.value)
-    state = meshes.replicated(jax.jit(functools.partial(
-        init_state, model, tx, image=jax.ShapeDtypeStruct((1, *shape), np.float32)))(np.uint32(0)), mesh)
+    state = meshes.replicated(
+        jax.jit(
+            functools.partial(
+                init_state, model, tx, image=jax.ShapeDtypeStruct((1, *shape), np.float32)
+            )
+        )(np.uint32(0)),
+        mesh,
+    )
     rng = np.random.default_rng(0)
-    batch = meshes.split({'image': rng.integers(0, 256, (_BATCH.value, *shape), np.uint8),
-                          'label': rng.integers(0, 10, _BATCH.value).astype(np.int32)}, mesh)
+    batch = meshes.split(
+        {
+            'image': rng.integers(0, 256, (_BATCH.value, *shape), np.uint8),
+            'label': rng.integers(0, 10, _BATCH.value).astype(np.int32),
+        },
+        mesh,
+    )
     seconds = []
     for _ in range(3 + _STEPS.value):
         start = time.perf_counter()
@@ -49,8 +75,11 @@ def main(_):
         seconds.append(time.perf_counter() - start)
     seconds = seconds[3:]
     speed = [_BATCH.value / s for s in seconds]
-    print(f'{_MODEL.value} {shape}, batch {_BATCH.value}, jax {jax.__version__}: median {statistics.median(speed):,.0f} images/s '
-          f'({min(speed):,.0f} to {max(speed):,.0f})')
+    print(
+        f'{_MODEL.value} {shape}, batch {_BATCH.value}, jax {jax.__version__}: median '
+        f'{statistics.median(speed):,.0f} images/s '
+        f'({min(speed):,.0f} to {max(speed):,.0f})'
+    )
 
 
 if __name__ == '__main__':

@@ -1,14 +1,17 @@
 """Lookups by name that answer a miss with the nearest names: one wording for the whole library."""
+
 import difflib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 Value = TypeVar('Value')
-_LISTED = 30  # up to this many known names are worth printing in full
+# up to this many known names are worth printing in full
+_LISTED = 30
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not among `known`: what was given, the nearest names or what is allowed.
+    """The sentence for a name that is not among `known`: what was given, the nearest names or what
+    is allowed.
 
     Args:
       kind: what the name was to be, in the singular ('model', 'recipe field').
@@ -16,7 +19,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
       known: the names that exist.
     """
     known = sorted(map(str, known))
-    near = difflib.get_close_matches(str(name), known, 3) or [k for k in known if str(name).lower() in k.lower()][:3]
+    near = (
+        difflib.get_close_matches(str(name), known, 3)
+        or [k for k in known if str(name).lower() in k.lower()][:3]
+    )
     sentence = f'no {kind} named {name!r}'
     if near:
         return f'{sentence}; did you mean {", ".join(near)}?'
@@ -33,7 +39,9 @@ def lookup(kind: str, name: str, table: Mapping[str, Value]) -> Value:
 
 
 def among(kind: str, name: str, known: Iterable[str]) -> str:
-    """Returns `name` if it is one of `known`, else raises ValueError with the sentence of `unknown`."""
+    """Returns `name` if it is one of `known`, else raises ValueError with the sentence of
+    `unknown`.
+    """
     known = list(known)
     if name not in known:
         raise ValueError(unknown(kind, name, known))

@@ -1,11 +1,13 @@
 """Trees of arrays by path: named leaves, counts, and masks by regular expression."""
+
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 
-Tree = Any  # a pytree of arrays, or of anything that has .shape and .size
+# a pytree of arrays, or of anything that has .shape and .size
+Tree = Any
 
 
 def path_name(path: tuple) -> str:
@@ -50,6 +52,8 @@ def mask(tree: Tree, patterns: Iterable[str]) -> Tree:
     names = list(named_leaves(tree))
     idle = [p for p in patterns if not any(re.search(p, n) for n in names)]
     if idle:
-        raise ValueError(f'the mask patterns {idle} match no parameter; parameters are {", ".join(names[:6])}'
-                         f'{", ..." if len(names) > 6 else ""} ({len(names)} in all)')
+        raise ValueError(
+            f'the mask patterns {idle} match no parameter; parameters are {", ".join(names[:6])}'
+            f'{", ..." if len(names) > 6 else ""} ({len(names)} in all)'
+        )
     return map_with_name(lambda name, _: any(re.search(p, name) for p in patterns), tree)

@@ -1,13 +1,18 @@
-"""A race of activation functions on MNIST: step, sigmoid, tanh, ReLU, leaky ReLU, ELU and maxout in a deep perceptron.
+"""A race of activation functions on MNIST: step, sigmoid, tanh, ReLU, leaky ReLU, ELU and maxout in
+a deep perceptron.
 
-    python -m experiments.activations_mnist --seeds=3 --data_dir=... --workdir=runs/activations --results=docs/results
+    python -m experiments.activations_mnist --seeds=3 --data_dir=... --workdir=runs/activations
+    --results=docs/results
 
-Expected (assumed: the lectures, L3, compare these functions without figures): the gradient of a step is zero, so that only the last layer
-learns; sigmoids saturate, are not zero-centred and train slowest of the rest; tanh is better, ReLU and its kin fastest.
+Expected (assumed: the lectures, L3, compare these functions without figures): the gradient of a
+  step is zero, so that only the last layer
+learns; sigmoids saturate, are not zero-centred and train slowest of the rest; tanh is better, ReLU
+and its kin fastest.
 
-Five hidden layers of 100 units (maxout: 50 of two pieces each, as many weights before it); saturating functions start by Xavier, the others
-by He.
+Five hidden layers of 100 units (maxout: 50 of two pieces each, as many weights before it);
+saturating functions start by Xavier, the others by He.
 """
+
 from absl import flags
 
 from experiments import claim, common, mnist
@@ -16,28 +21,57 @@ from experiments.claim import error, last
 _EPOCHS = flags.DEFINE_float('epochs', 5, 'Length of each run.', lower_bound=0)
 _LAYERS = flags.DEFINE_integer('layers', 5, 'Hidden layers.', lower_bound=1)
 
-START = {'step': 'xavier', 'sigmoid': 'xavier', 'tanh': 'xavier', 'relu': 'he', 'leaky_relu': 'he', 'elu': 'he', 'maxout': 'xavier_fan_in'}
+START = {
+    'step': 'xavier',
+    'sigmoid': 'xavier',
+    'tanh': 'xavier',
+    'relu': 'he',
+    'leaky_relu': 'he',
+    'elu': 'he',
+    'maxout': 'xavier_fan_in',
+}
 
 
 def reading(measured):
     """The order in training loss and test error, and what the lectures say of both ends."""
-    losses = {name: sum(last(runs, 'loss')) / len(runs.results) for name, runs in measured.items() if runs.results}
+    losses = {
+        name: sum(last(runs, 'loss')) / len(runs.results)
+        for name, runs in measured.items()
+        if runs.results
+    }
     errors = {name: error(runs).mean for name, runs in measured.items() if runs.results}
     ranked = sorted(losses, key=losses.get)
     slow = ranked[-2:] == ['sigmoid', 'step'] or ranked[-2:] == ['step', 'sigmoid']
     told = ', '.join(f'{name} {losses[name]:.4f}' for name in ranked)
-    return (f'training loss from the lowest: {told}. Test error: {mnist.order(errors)}. '
-            f'Step and sigmoid are {"" if slow else "not "}the slowest two, {"as" if slow else "other than"} expected.')
+    return (
+        f'training loss from the lowest: {told}. Test error: {mnist.order(errors)}. '
+        f'Step and sigmoid are {"" if slow else "not "}the slowest two, '
+        f'{"as" if slow else "other than"} expected.'
+    )
 
 
 def main(_):
     """Trains the same network with each function."""
-    recipes = {act: mnist.race(duration=f'{_EPOCHS.value:g} epochs', clip=1.0, init=weights,
-                               fields={'hidden': (100,) * _LAYERS.value, 'act': act}) for act, weights in START.items()}
-    claim.main(claim.Claim(
-        'activations_mnist', f'Activation functions of a perceptron with {_LAYERS.value} hidden layers on MNIST',
-        'with a step only the last layer learns; sigmoids train slowest of the rest, ReLU and its kin fastest.', reading,
-        curve='loss'), recipes)
+    recipes = {
+        act: mnist.race(
+            duration=f'{_EPOCHS.value:g} epochs',
+            clip=1.0,
+            init=weights,
+            fields={'hidden': (100,) * _LAYERS.value, 'act': act},
+        )
+        for act, weights in START.items()
+    }
+    claim.main(
+        claim.Claim(
+            'activations_mnist',
+            f'Activation functions of a perceptron with {_LAYERS.value} hidden layers on MNIST',
+            'with a step only the last layer learns; sigmoids train slowest of the rest, ReLU and '
+            'its kin fastest.',
+            reading,
+            curve='loss',
+        ),
+        recipes,
+    )
 
 
 if __name__ == '__main__':

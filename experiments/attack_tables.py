@@ -1,4 +1,5 @@
 """What the tables and curves of `experiments.attack` say."""
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 
@@ -18,8 +19,10 @@ _LABELS = {'linf': 'epsilon, linf (units of 1/255)', 'l2': 'epsilon, l2 (units o
 class Entry:
     """One attack on one network; epsilon is None where there is no budget.
 
-    stored: bool (n,), which images are still right when they are rounded to whole grey levels as files are; of attacks without a budget.
+    stored: bool (n,), which images are still right when they are rounded to whole grey levels as
+      files are; of attacks without a budget.
     """
+
     network: str
     attack: str
     epsilon: float | None
@@ -28,7 +31,9 @@ class Entry:
 
 
 def halves(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every other of n images to learn from, and the rest to judge by, bool (n,); a single image is both."""
+    """Every other of n images to learn from, and the rest to judge by, bool (n,); a single image is
+    both.
+    """
     learnt, judged = np.arange(n) % 2 == 1, np.arange(n) % 2 == 0
     return (learnt if n > 1 else judged), judged
 
@@ -46,41 +51,104 @@ def sure(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
 def shown_budget(epsilon: float) -> str:
     """'8/255' where it is a small whole number of grey levels, else a short decimal number."""
     levels = epsilon * 255
-    return f'{round(levels)}/255' if epsilon and abs(levels - round(levels)) < 1e-6 and levels < 33 else f'{epsilon:.3g}'
+    return (
+        f'{round(levels)}/255'
+        if epsilon and abs(levels - round(levels)) < 1e-6 and levels < 33
+        else f'{epsilon:.3g}'
+    )
 
 
 def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table]:
     """Accuracy at each budget, and the least changes; none where there are no such attacks."""
     out = []
     if any(e.epsilon is not None for e in entries):
-        columns = (Column('network'), Column('attack'), Column('epsilon'), Column('accuracy', 'percent'), Column('95%'),
-                   Column('of right ones fooled', 'percent'), Column('confidence', 'percent'), Column('ECE', 'percent'))
+        columns = (
+            Column('network'),
+            Column('attack'),
+            Column('epsilon'),
+            Column('accuracy', 'percent'),
+            Column('95%'),
+            Column('of right ones fooled', 'percent'),
+            Column('confidence', 'percent'),
+            Column('ECE', 'percent'),
+        )
         rows = []
         for network, outcome in clean.items():
             rows.append([network, 'none', None, *_figures(outcome, outcome)])
-            rows += [[network, catalog.get(e.attack).title, shown_budget(e.epsilon), *_figures(e.outcome, outcome)]
-                     for e in entries if e.network == network and e.epsilon is not None]
+            rows += [
+                [
+                    network,
+                    catalog.get(e.attack).title,
+                    shown_budget(e.epsilon),
+                    *_figures(e.outcome, outcome),
+                ]
+                for e in entries
+                if e.network == network and e.epsilon is not None
+            ]
         n = len(next(iter(clean.values())).right)
-        out.append(Table(columns, rows, 'Accuracy under attack', (
-            f'{n} images. 95%: Wilson\'s interval. ECE: expected calibration error, 15 bins of equal width. Confidence: the mean '
-            'probability of the class that is predicted.',)))
+        out.append(
+            Table(
+                columns,
+                rows,
+                'Accuracy under attack',
+                (
+                    f"{n} images. 95%: Wilson's interval. ECE: expected calibration error, 15 "
+                    f'bins of equal width. Confidence: the mean '
+                    'probability of the class that is predicted.',
+                ),
+            )
+        )
     if any(e.epsilon is None for e in entries):
-        columns = (Column('network'), Column('attack'), Column('attacked', 'integer'), Column('fooled', 'percent'), Column('95%'),
-                   Column('as stored', 'percent'), Column('median l2', 'number', 3), Column('median linf x 255', 'number', 2),
-                   Column('median pixels', 'integer'))
+        columns = (
+            Column('network'),
+            Column('attack'),
+            Column('attacked', 'integer'),
+            Column('fooled', 'percent'),
+            Column('95%'),
+            Column('as stored', 'percent'),
+            Column('median l2', 'number', 3),
+            Column('median linf x 255', 'number', 2),
+            Column('median pixels', 'integer'),
+        )
         rows = []
         for e in entries:
             if e.epsilon is None:
                 tried = clean[e.network].right
                 fooled = tried & ~e.outcome.right
                 low, high = wilson(int(fooled.sum()), int(tried.sum())) if tried.any() else (0, 1)
-                medians = [float(np.median(e.outcome.size[k][fooled])) if fooled.any() else None for k in ('l2', 'linf', 'l0')]
-                shares = [float(wrong.sum() / tried.sum()) if tried.any() else None for wrong in (fooled, tried & ~e.stored)]
-                rows.append([e.network, catalog.get(e.attack).title, int(tried.sum()), shares[0], f'{low:.1%} to {high:.1%}', shares[1],
-                             medians[0], medians[1] and 255 * medians[1], None if medians[2] is None else int(medians[2])])
-        out.append(Table(columns, rows, 'Least changes', (
-            'Of the images that were right. Medians are of those whose class changed. As stored: fooled after rounding to whole grey '
-            'levels.',)))
+                medians = [
+                    float(np.median(e.outcome.size[k][fooled])) if fooled.any() else None
+                    for k in ('l2', 'linf', 'l0')
+                ]
+                shares = [
+                    float(wrong.sum() / tried.sum()) if tried.any() else None
+                    for wrong in (fooled, tried & ~e.stored)
+                ]
+                rows.append(
+                    [
+                        e.network,
+                        catalog.get(e.attack).title,
+                        int(tried.sum()),
+                        shares[0],
+                        f'{low:.1%} to {high:.1%}',
+                        shares[1],
+                        medians[0],
+                        medians[1] and 255 * medians[1],
+                        None if medians[2] is None else int(medians[2]),
+                    ]
+                )
+        out.append(
+            Table(
+                columns,
+                rows,
+                'Least changes',
+                (
+                    'Of the images that were right. Medians are of those whose class changed. As '
+                    'stored: fooled after rounding to whole grey '
+                    'levels.',
+                ),
+            )
+        )
     return out
 
 
@@ -88,15 +156,27 @@ def _figures(outcome, clean):
     n, right = len(outcome.right), int(outcome.right.sum())
     low, high = wilson(right, n)
     confidence = sure(outcome)[0]
-    fooled = (clean.right & ~outcome.right).sum() / clean.right.sum() if clean.right.any() and outcome is not clean else None
-    return right / n, f'{low:.1%} to {high:.1%}', fooled, float(confidence.mean()), calibration(confidence, outcome.right)[0]
+    fooled = (
+        (clean.right & ~outcome.right).sum() / clean.right.sum()
+        if clean.right.any() and outcome is not clean
+        else None
+    )
+    return (
+        right / n,
+        f'{low:.1%} to {high:.1%}',
+        fooled,
+        float(confidence.mean()),
+        calibration(confidence, outcome.right)[0],
+    )
 
 
-def panels(clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequence[float]]) -> dict[str, dict[str, list]]:
+def panels(
+    clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequence[float]]
+) -> dict[str, dict[str, list]]:
     """{what the budget is: {attack: [(epsilon, images right)]}}.
 
-    Attacks without a budget have their points where each tenth of the images was fooled, and at the largest epsilon where other attacks in
-    that norm go further.
+    Attacks without a budget have their points where each tenth of the images was fooled, and at the
+    largest epsilon where other attacks in that norm go further.
     """
     out: dict[str, dict[str, list]] = {}
     for e in entries:
@@ -104,17 +184,30 @@ def panels(clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequ
         if attack.norm not in _LABELS:
             continue
         scale = 255 if attack.norm == 'linf' else 1
-        line = out.setdefault(_LABELS[attack.norm], {}).setdefault(attack.title, [(0.0, int(clean.right.sum()))])
+        line = out.setdefault(_LABELS[attack.norm], {}).setdefault(
+            attack.title, [(0.0, int(clean.right.sum()))]
+        )
         if e.epsilon is not None:
             line.append((scale * e.epsilon, int(e.outcome.right.sum())))
         else:
             sizes = e.outcome.size[attack.norm][clean.right & ~e.outcome.right]
-            at = np.unique(np.quantile(sizes, np.linspace(0.1, 1, 10), method='inverted_cdf')).tolist() if len(sizes) else []
-            budgeted = any(o.epsilon is not None and catalog.get(o.attack).norm == attack.norm for o in entries)
+            at = (
+                np.unique(
+                    np.quantile(sizes, np.linspace(0.1, 1, 10), method='inverted_cdf')
+                ).tolist()
+                if len(sizes)
+                else []
+            )
+            budgeted = any(
+                o.epsilon is not None and catalog.get(o.attack).norm == attack.norm for o in entries
+            )
             end = max(epsilons[attack.norm], default=0.0)
             if (budgeted or not at) and end > max(at, default=0.0):
                 at.append(end)
-            line += [(scale * x, int(catalog.at(e.outcome, clean, attack.norm, x).right.sum())) for x in at]
+            line += [
+                (scale * x, int(catalog.at(e.outcome, clean, attack.norm, x).right.sum()))
+                for x in at
+            ]
     return out
 
 
@@ -124,7 +217,9 @@ def merged(curves: Mapping[str, dict[str, dict[str, list]]]) -> dict[str, dict[s
     for network, panels_ in curves.items():
         for label, lines in panels_.items():
             for attack, points in lines.items():
-                out.setdefault(label, {})[f'{network}: {attack}' if len(curves) > 1 else attack] = points
+                out.setdefault(label, {})[f'{network}: {attack}' if len(curves) > 1 else attack] = (
+                    points
+                )
     return out
 
 
@@ -132,23 +227,53 @@ def worst(entries: Sequence[Entry], network: str) -> list[Entry]:
     """The entry of each budgeted attack at its largest budget."""
     largest: dict[str, Entry] = {}
     for e in entries:
-        if e.network == network and e.epsilon is not None and (e.attack not in largest or e.epsilon > largest[e.attack].epsilon):
+        if (
+            e.network == network
+            and e.epsilon is not None
+            and (e.attack not in largest or e.epsilon > largest[e.attack].epsilon)
+        ):
             largest[e.attack] = e
     return list(largest.values())
 
 
 def calibration_table(clean: Outcome, entries: Sequence[Entry], labels: np.ndarray) -> Table:
-    """ECE before and after temperature scaling, without an attack and under each; the temperature is fitted to every other image without an
-    attack, and all figures are of the rest."""
+    """ECE before and after temperature scaling, without an attack and under each; the temperature
+    is fitted to every other image without an attack, and all figures are of the rest.
+    """
     fitted, tested = halves(len(labels))
     heat = temperature.fit(clean.scores[fitted], labels[fitted])
     rows = []
-    for title, outcome in [('none', clean), *((catalog.get(e.attack).title, e.outcome) for e in entries)]:
+    for title, outcome in [
+        ('none', clean),
+        *((catalog.get(e.attack).title, e.outcome) for e in entries),
+    ]:
         right = outcome.right[tested]
         before, after = (probabilities(outcome.scores[tested] / t).max(1) for t in (1, heat))
-        rows.append([title, float(right.mean()), float(before.mean()), calibration(before, right)[0], float(after.mean()),
-                     calibration(after, right)[0]])
-    columns = (Column('attack'), Column('accuracy', 'percent'), Column('confidence', 'percent'), Column('ECE', 'percent'),
-               Column('confidence, scaled', 'percent'), Column('ECE, scaled', 'percent'))
-    return Table(columns, rows, 'Calibration', (f'The temperature is {heat:.3g}, fitted to {int(fitted.sum())} images without an attack; '
-                                                f'the figures are of {int(tested.sum())} others.',))
+        rows.append(
+            [
+                title,
+                float(right.mean()),
+                float(before.mean()),
+                calibration(before, right)[0],
+                float(after.mean()),
+                calibration(after, right)[0],
+            ]
+        )
+    columns = (
+        Column('attack'),
+        Column('accuracy', 'percent'),
+        Column('confidence', 'percent'),
+        Column('ECE', 'percent'),
+        Column('confidence, scaled', 'percent'),
+        Column('ECE, scaled', 'percent'),
+    )
+    return Table(
+        columns,
+        rows,
+        'Calibration',
+        (
+            f'The temperature is {heat:.3g}, fitted to {int(fitted.sum())} images without an '
+            f'attack; '
+            f'the figures are of {int(tested.sum())} others.',
+        ),
+    )

@@ -1,11 +1,15 @@
-"""A progress bar for work that is counted in images, steps or generations; a line now and then where there is no terminal."""
+"""A progress bar for work that is counted in images, steps or generations; a line now and then
+where there is no terminal.
+"""
+
 import contextlib
 import time
 from collections.abc import Callable, Iterator
 
 from cnnlab.train.progress import Progress
 
-_EVERY = 30  # seconds between lines in a log
+# seconds between lines in a log
+_EVERY = 30
 
 
 @contextlib.contextmanager

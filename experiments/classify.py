@@ -1,12 +1,19 @@
-"""Names what is in pictures, by a pretrained network: the five best classes of each, with probabilities.
+"""Names what is in pictures, by a pretrained network: the five best classes of each, with
+probabilities.
 
-    python -m experiments.classify --weights=torchvision/squeezenet1_0 cat.jpg dog.jpg                  # downloads once
-    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=net.safetensors --html=page.html cat.jpg
-    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=deep_compression.safetensors --preprocess=resize=256 \
-        --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1 --preprocess=mean=123,117,104 --preprocess=std=1,1,1 cat.jpg
+    # downloads once
+    python -m experiments.classify --weights=torchvision/squeezenet1_0 cat.jpg dog.jpg
+    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=net.safetensors
+        --html=page.html cat.jpg
+    python -m experiments.classify --weights=torchvision/squeezenet1_0
+        --file=deep_compression.safetensors --preprocess=resize=256 \
+        --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1
+        --preprocess=mean=123,117,104 --preprocess=std=1,1,1 cat.jpg
 
-The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalised as the weights' source does.
+The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalised
+as the weights' source does.
 """
+
 import dataclasses
 import pathlib
 import tempfile
@@ -23,12 +30,23 @@ from experiments import common
 from experiments.labels import labels_of
 from experiments.preprocess import preprocess
 
-_WEIGHTS = flags.DEFINE_string('weights', None, "Which weights: an id like torchvision/resnet50 or torchvision/resnet50.IMAGENET1K_V1.",
-                               required=True)
-_FILE = flags.DEFINE_string('file', None, 'A file that holds them; without it they are downloaded, or come from the cache.')
-_PREPROCESS = flags.DEFINE_multi_string('preprocess', [], 'Replaces a field of the preprocessing: resize=256, mean=123,117,104. '
-                                        'May be repeated.')
-_BEST = flags.DEFINE_integer('best', 5, 'How many classes of each picture.', lower_bound=1, upper_bound=1000)
+_WEIGHTS = flags.DEFINE_string(
+    'weights',
+    None,
+    'Which weights: an id like torchvision/resnet50 or torchvision/resnet50.IMAGENET1K_V1.',
+    required=True,
+)
+_FILE = flags.DEFINE_string(
+    'file', None, 'A file that holds them; without it they are downloaded, or come from the cache.'
+)
+_PREPROCESS = flags.DEFINE_multi_string(
+    'preprocess',
+    [],
+    'Replaces a field of the preprocessing: resize=256, mean=123,117,104. May be repeated.',
+)
+_BEST = flags.DEFINE_integer(
+    'best', 5, 'How many classes of each picture.', lower_bound=1, upper_bound=1000
+)
 _HTML = flags.DEFINE_string('html', None, 'Also writes a page with the pictures to this file.')
 
 
@@ -45,7 +63,15 @@ def page(path: str, title: str, protocol: str, found: list[tuple[str, np.ndarray
         for i, (name, pixels, table) in enumerate(found):
             png = pathlib.Path(folder) / f'{i}.png'
             Image.fromarray(pixels).save(png)
-            sections.append(Section(name, [Picture(png, f'As the network sees it: {protocol}.', f'The picture {name}'), table]))
+            sections.append(
+                Section(
+                    name,
+                    [
+                        Picture(png, f'As the network sees it: {protocol}.', f'The picture {name}'),
+                        table,
+                    ],
+                )
+            )
         write_page(path, title, sections)
 
 
@@ -53,13 +79,18 @@ def main(arguments):
     """Prints a table a picture."""
     pictures = arguments[1:]
     if not pictures:
-        raise ValueError('give the pictures to be classified: python -m experiments.classify --weights=... image.jpg ...')
+        raise ValueError(
+            'give the pictures to be classified: python -m experiments.classify --weights=... '
+            'image.jpg ...'
+        )
     if absent := [p for p in pictures if not pathlib.Path(p).is_file()]:
         raise FileNotFoundError(f'there is no picture {absent[0]}')
     entry = weights.entry(_WEIGHTS.value)
     seen = preprocess(entry, _PREPROCESS.value)
     if _FILE.value:
-        model, variables = weights.from_file(entry.id.partition('.')[0], _FILE.value, fields=entry.fields)
+        model, variables = weights.from_file(
+            entry.id.partition('.')[0], _FILE.value, fields=entry.fields
+        )
     else:
         model, variables = weights.load(entry.id)
     apply = jax.jit(lambda variables, images: jax.nn.softmax(model.apply(variables, images)))
@@ -68,13 +99,27 @@ def main(arguments):
     for name in pictures:
         pixels = seen.pixels(name)
         [probabilities] = np.asarray(apply(variables, seen.normalise(pixels)[None]))
-        table = Table(columns, best(probabilities, _BEST.value, labels_of(entry, probabilities.size)), pathlib.Path(name).name)
+        table = Table(
+            columns,
+            best(probabilities, _BEST.value, labels_of(entry, probabilities.size)),
+            pathlib.Path(name).name,
+        )
         table.print()
         print()
-        found.append((pathlib.Path(name).name, pixels, dataclasses.replace(table, title='')))  # the section has the name
+        # the section has the name
+        found.append((pathlib.Path(name).name, pixels, dataclasses.replace(table, title='')))
     if _HTML.value:
-        what = f'{entry.id.partition(".")[0]} from {pathlib.Path(_FILE.value).name}' if _FILE.value else entry.id
-        page(_HTML.value, f'{what}: {len(found)} picture{"s" if len(found) > 1 else ""}', seen.sentence(), found)
+        what = (
+            f'{entry.id.partition(".")[0]} from {pathlib.Path(_FILE.value).name}'
+            if _FILE.value
+            else entry.id
+        )
+        page(
+            _HTML.value,
+            f'{what}: {len(found)} picture{"s" if len(found) > 1 else ""}',
+            seen.sentence(),
+            found,
+        )
         print(f'wrote {_HTML.value}')
 
 

@@ -1,4 +1,5 @@
 """What every experiment shares: its flags, one way to start, one way to fail."""
+
 import os
 import sys
 from collections.abc import Callable
@@ -16,31 +17,70 @@ from cnnlab.train.options import Options
 from cnnlab.train.status import AGAIN, MISTAKE, StartAgain
 
 WORKDIR = flags.DEFINE_string(
-    'workdir', None, 'Directory of the run: recipe, log, checkpoints, plots. A run that is there goes on.')
+    'workdir',
+    None,
+    'Directory of the run: recipe, log, checkpoints, plots. A run that is there goes on.',
+)
 DATA_DIR = flags.DEFINE_string(
-    'data_dir', os.environ.get('TFDS_DATA_DIR'), 'Directory of the data sets that TFDS has prepared, or of an image folder '
-    '(root/train/<class>/*.jpg). The default is the environment variable TFDS_DATA_DIR.')
+    'data_dir',
+    os.environ.get('TFDS_DATA_DIR'),
+    'Directory of the data sets that TFDS has prepared, or of an image folder '
+    '(root/train/<class>/*.jpg). The default is the environment variable TFDS_DATA_DIR.',
+)
 WORKERS = flags.DEFINE_integer(
-    'workers', 0, 'Processes that decode and augment; 0 uses threads, enough for small images in memory. The batches are the same.',
-    lower_bound=0)
+    'workers',
+    0,
+    'Processes that decode and augment; 0 uses threads, enough for small images in memory. The '
+    'batches are the same.',
+    lower_bound=0,
+)
 SET = flags.DEFINE_multi_string(
-    'set', [], 'Replaces a field of the recipe: --set rate=0.05 --set "duration=5 epochs" --set fields.shortcut=B. May be repeated.')
+    'set',
+    [],
+    'Replaces a field of the recipe: --set rate=0.05 --set "duration=5 epochs" --set '
+    'fields.shortcut=B. May be repeated.',
+)
 SPREAD = flags.DEFINE_enum(
-    'spread', 'nothing', SPREADS, 'What of the state is spread over the devices instead of kept whole on each, for networks that are large '
-    'for them: what the optimiser remembers, or parameters too (docs/scaling.md).')
+    'spread',
+    'nothing',
+    SPREADS,
+    'What of the state is spread over the devices instead of kept whole on each, for networks '
+    'that are large '
+    'for them: what the optimiser remembers, or parameters too (docs/scaling.md).',
+)
 _DISTRIBUTED = flags.DEFINE_bool(
-    'distributed', False, 'This process is one of several of the run, and the cluster says which (Slurm, Cloud TPU, Open MPI). Not needed '
-    f'where {hosts.COORDINATOR}, {hosts.PROCESSES} and {hosts.PROCESS} say so; see launch/.')
+    'distributed',
+    False,
+    'This process is one of several of the run, and the cluster says which (Slurm, Cloud TPU, '
+    'Open MPI). Not needed '
+    f'where {hosts.COORDINATOR}, {hosts.PROCESSES} and {hosts.PROCESS} say so; see launch/.',
+)
 _DETERMINISTIC = flags.DEFINE_bool(
-    'deterministic', False, 'On a GPU: only operations that give the same bits each time (docs/resume.md). CPU and TPU do so always.')
+    'deterministic',
+    False,
+    'On a GPU: only operations that give the same bits each time (docs/resume.md). CPU and TPU do '
+    'so always.',
+)
 _PROFILE = flags.DEFINE_string(
-    'profile_steps', '', 'FIRST:LAST: traces these steps into the profile folder of the run, for TensorBoard and Perfetto.')
+    'profile_steps',
+    '',
+    'FIRST:LAST: traces these steps into the profile folder of the run, for TensorBoard and '
+    'Perfetto.',
+)
 _STALL = flags.DEFINE_float(
-    'stall_minutes', 30, f'Ends the run with status {AGAIN} when nothing moved for so long; 0 is never. Compiling must take less.',
-    lower_bound=0)
+    'stall_minutes',
+    30,
+    f'Ends the run with status {AGAIN} when nothing moved for so long; 0 is never. Compiling must '
+    f'take less.',
+    lower_bound=0,
+)
 _CHECKPOINT_DIR = flags.DEFINE_string(
-    'checkpoint_dir', '', 'Where checkpoints go, in place of the checkpoints folder of --workdir; gs://bucket/path too, with cnnlab[gcs]. '
-    'The run remembers it. Of several runs each has a folder there.')
+    'checkpoint_dir',
+    '',
+    'Where checkpoints go, in place of the checkpoints folder of --workdir; gs://bucket/path too, '
+    'with cnnlab[gcs]. '
+    'The run remembers it. Of several runs each has a folder there.',
+)
 
 _USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
@@ -53,29 +93,45 @@ def override(recipe: Recipe) -> Recipe:
 def workdir() -> str:
     """--workdir; ValueError where it was not given."""
     if not WORKDIR.value:
-        raise ValueError('--workdir is needed: the directory that the run writes to, and goes on from when started again')
+        raise ValueError(
+            '--workdir is needed: the directory that the run writes to, and goes on from when '
+            'started again'
+        )
     return WORKDIR.value
 
 
 def options() -> Options:
     """What the flags say about how a run is carried out."""
-    return Options(workers=WORKERS.value, profile_steps=_PROFILE.value, stall_minutes=_STALL.value, checkpoint_dir=_CHECKPOINT_DIR.value)
+    return Options(
+        workers=WORKERS.value,
+        profile_steps=_PROFILE.value,
+        stall_minutes=_STALL.value,
+        checkpoint_dir=_CHECKPOINT_DIR.value,
+    )
 
 
 def arguments() -> dict[str, Any]:
     """What the flags say to `loop.run`: where to write, where the data is, how to carry it out."""
-    return {'directory': workdir(), 'data_dir': DATA_DIR.value, 'spread': SPREAD.value, 'options': options()}
+    return {
+        'directory': workdir(),
+        'data_dir': DATA_DIR.value,
+        'spread': SPREAD.value,
+        'options': options(),
+    }
 
 
 def start(main: Callable[[list[str]], None]) -> None:
-    """Parses the flags and calls `main(arguments)`; a user's mistake becomes one sentence and exit status 2.
+    """Parses the flags and calls `main(arguments)`; a user's mistake becomes one sentence and exit
+    status 2.
 
-    A run that ended through no fault of its own, and goes on when started again, becomes one sentence and status 75. --verbosity=1
-    shows the traceback besides.
+    A run that ended through no fault of its own, and goes on when started again, becomes one
+    sentence and status 75. --verbosity=1 shows the traceback besides.
     """
+
     def guarded(arguments: list[str]) -> None:
         if logging.get_verbosity() <= 0:
-            logging.set_verbosity(logging.ERROR)  # jax and orbax tell much that is no concern of a user
+            # jax and orbax tell much that is no concern of a user
+            logging.set_verbosity(logging.ERROR)
         try:
             if _DETERMINISTIC.value:
                 deterministic.require()
@@ -88,7 +144,8 @@ def start(main: Callable[[list[str]], None]) -> None:
             if logging.get_verbosity() > 0:
                 raise
             if jax.distributed.is_initialized():
-                hosts.leave(MISTAKE, sentence(error))  # the others would wait for this one
+                # the others would wait for this one
+                hosts.leave(MISTAKE, sentence(error))
             print(f'error: {sentence(error)}', file=sys.stderr)
             sys.exit(MISTAKE)
         except BaseException as error:
@@ -98,6 +155,7 @@ def start(main: Callable[[list[str]], None]) -> None:
                 sys.excepthook(type(error), error, error.__traceback__)
                 hosts.leave(1)
             raise
+
     app.run(guarded)
 
 

@@ -1,14 +1,20 @@
-"""Trains several networks on one data set, several seeds each, and compares them: a table, plots and a page.
+"""Trains several networks on one data set, several seeds each, and compares them: a table, plots
+and a page.
 
-    python -m experiments.compare --dataset=digits --workdir=demo                                 # the demo: eight networks, no download
-    python -m experiments.compare --dataset=mnist --models=lenet5,resnet20 --seeds=3 --data_dir=... --workdir=runs/mnist
+    # the demo: eight networks, no download
+    python -m experiments.compare --dataset=digits --workdir=demo
+    python -m experiments.compare --dataset=mnist --models=lenet5,resnet20 --seeds=3
+        --data_dir=... --workdir=runs/mnist
 
-Every network has the same recipe but for the exceptions that `cnnlab/recipes/baseline.py` names; --set changes it for all. Networks that
-take any size see the images as they are, those with a fixed flattening see them enlarged. Accuracy is that of the last step on the test
-images; choices are made on the validation images. Runs that are finished are not made again, one that was stopped goes on.
+Every network has the same recipe but for the exceptions that `cnnlab/recipes/baseline.py` names;
+--set changes it for all. Networks that take any size see the images as they are, those with a fixed
+flattening see them enlarged. Accuracy is that of the last step on the test images; choices are made
+on the validation images. Runs that are finished are not made again, one that was stopped goes on.
 
-Writes report.html, table.md, table.csv, accuracy_parameters.png, accuracy_macs.png and learning_curves.png into --workdir.
+Writes report.html, table.md, table.csv, accuracy_parameters.png, accuracy_macs.png and
+learning_curves.png into --workdir.
 """
+
 import dataclasses
 import pathlib
 
@@ -26,19 +32,44 @@ from cnnlab.report.table import Column, Table
 from cnnlab.train import metrics, workdir
 from experiments import common, seeds
 
-EIGHT = ('softmax_linear', 'mlp2', 'mlp3', 'lenet5', 'lenet5_dense', 'convnetjs_cifar10', 'cifar_plain20', 'cifar_resnet20')
+EIGHT = (
+    'softmax_linear',
+    'mlp2',
+    'mlp3',
+    'lenet5',
+    'lenet5_dense',
+    'convnetjs_cifar10',
+    'cifar_plain20',
+    'cifar_resnet20',
+)
 
-_DATASET = flags.DEFINE_string('dataset', 'digits', f'A data set: {", ".join(sources.BUILT_IN)}, or one that is prepared in --data_dir.')
+_DATASET = flags.DEFINE_string(
+    'dataset',
+    'digits',
+    f'A data set: {", ".join(sources.BUILT_IN)}, or one that is prepared in --data_dir.',
+)
 _MODELS = flags.DEFINE_list('models', list(EIGHT), 'Registered networks, separated by commas.')
-_SEEDS = flags.DEFINE_integer('seeds', 3, 'Runs of each network, with seeds 0, 1, ...', lower_bound=1)
+_SEEDS = flags.DEFINE_integer(
+    'seeds', 3, 'Runs of each network, with seeds 0, 1, ...', lower_bound=1
+)
 
-_COLUMNS = (Column('network'), Column('paper'), Column('input'), Column('parameters', 'integer'), Column('MACs', 'quantity'),
-            Column('top-1', 'percent'), Column('top-5', 'percent'), Column('train s', 'seconds'), Column('images/s', 'integer'))
+_COLUMNS = (
+    Column('network'),
+    Column('paper'),
+    Column('input'),
+    Column('parameters', 'integer'),
+    Column('MACs', 'quantity'),
+    Column('top-1', 'percent'),
+    Column('top-5', 'percent'),
+    Column('train s', 'seconds'),
+    Column('images/s', 'integer'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
     """One network of the comparison: what it is, and the results and logs of its runs."""
+
     model: str
     paper: str
     input_shape: tuple[int, int, int]
@@ -51,11 +82,22 @@ class Compared:
         results = self.runs.results
         speed = round(sum(r['images_per_second'] for r in results) / len(results))
         h, w, c = self.input_shape
-        return (self.model, self.paper, f'{h}x{w}x{c}', self.params, self.macs, spread(self.runs.scores('top1')),
-                spread(self.runs.scores('top5')), spread(r['seconds'] for r in results), speed)
+        return (
+            self.model,
+            self.paper,
+            f'{h}x{w}x{c}',
+            self.params,
+            self.macs,
+            spread(self.runs.scores('top1')),
+            spread(self.runs.scores('top5')),
+            spread(r['seconds'] for r in results),
+            speed,
+        )
 
 
-def train_all(model: str, dataset: str, count: int, root: pathlib.Path, data_dir: str | None) -> Compared:
+def train_all(
+    model: str, dataset: str, count: int, root: pathlib.Path, data_dir: str | None
+) -> Compared:
     """Trains every seed of one network; the steps compile once."""
     name = registry.resolve(model)
     shape = _image_shape(dataset, data_dir, registry.entry(name).input_shape)
@@ -63,11 +105,15 @@ def train_all(model: str, dataset: str, count: int, root: pathlib.Path, data_dir
     recipe = common.override(baseline.recipe(name, dataset, shape[0], size))
     runs = seeds.train(recipe, count, root / 'runs' / name, data_dir)
     costs = cost.costs(runs.job.model, runs.job.image.shape[1:])
-    return Compared(name, registry.entry(name).paper, runs.job.image.shape[1:], costs.params, costs.macs, runs)
+    return Compared(
+        name, registry.entry(name).paper, runs.job.image.shape[1:], costs.params, costs.macs, runs
+    )
 
 
 def _image_shape(dataset, data_dir, native) -> tuple[tuple[int, int] | None, tuple[int, int, int]]:
-    """((height, width) of the images or None where they differ, the (h, w, c) by which a network's size is chosen)."""
+    """((height, width) of the images or None where they differ, the (h, w, c) by which a network's
+    size is chosen).
+    """
     shape = sources.load(dataset, 'train', data_dir=data_dir).image_shape
     return (None, native) if shape is None else (tuple(shape[:2]), tuple(shape))
 
@@ -75,9 +121,13 @@ def _image_shape(dataset, data_dir, native) -> tuple[tuple[int, int] | None, tup
 def describe(compared: list[Compared], dataset: str, count: int) -> Table:
     """The table, best network first."""
     splits = compared[0].runs.results[0]['final']
-    notes = [f'Top-1 and top-5 on the {splits["test"]["n"]:,} test images after the last step: mean ± sample standard deviation '
-             f'over {count} seeds. MACs are multiply-adds of convolutions and dense layers for one image at the input size shown. '
-             'Training seconds leave out compilation and evaluation.']
+    notes = [
+        f'Top-1 and top-5 on the {splits["test"]["n"]:,} test images after the last step: mean ± '
+        f'sample standard deviation '
+        f'over {count} seeds. MACs are multiply-adds of convolutions and dense layers for one '
+        f'image at the input size shown. '
+        'Training seconds leave out compilation and evaluation.'
+    ]
     rows = sorted((c.row() for c in compared), key=lambda row: -row[5].mean)
     return Table(_COLUMNS, rows, f'{len(compared)} networks on {dataset}', notes)
 
@@ -89,32 +139,74 @@ def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: st
     error = [s.std for s in top1]
     accuracy = [s.mean for s in top1]
     pictures = []
-    for key, label, caption in (('params', 'parameters', 'parameters'), ('macs', 'multiply-adds per image', 'multiply-adds')):
-        figure = plots.scatter_accuracy(names, [getattr(c, key) for c in compared], accuracy, xlabel=label, error=error)
+    for key, label, caption in (
+        ('params', 'parameters', 'parameters'),
+        ('macs', 'multiply-adds per image', 'multiply-adds'),
+    ):
+        figure = plots.scatter_accuracy(
+            names, [getattr(c, key) for c in compared], accuracy, xlabel=label, error=error
+        )
         plots.save(figure, out / f'accuracy_{"parameters" if key == "params" else "macs"}.png')
-        pictures.append(Picture(figure, f'Test top-1 accuracy against {caption}; bars are one standard deviation over the seeds.',
-                                f'Scatter plot of test accuracy against {caption} for {", ".join(names)}.'))
-    curves = plots.learning_curves({c.model: metrics.curve(c.runs.logs, 'top1') for c in compared}, 'top-1 accuracy')
+        pictures.append(
+            Picture(
+                figure,
+                f'Test top-1 accuracy against {caption}; bars are one standard deviation over the '
+                f'seeds.',
+                f'Scatter plot of test accuracy against {caption} for {", ".join(names)}.',
+            )
+        )
+    curves = plots.learning_curves(
+        {c.model: metrics.curve(c.runs.logs, 'top1') for c in compared}, 'top-1 accuracy'
+    )
     plots.save(curves, out / 'learning_curves.png')
-    pictures.append(Picture(curves, 'Top-1 accuracy during training, on training batches (augmented) and on the validation images; '
-                            'bands are one standard deviation over the seeds.', 'Learning curves of every network.'))
+    pictures.append(
+        Picture(
+            curves,
+            'Top-1 accuracy during training, on training batches (augmented) and on the '
+            'validation images; '
+            'bands are one standard deviation over the seeds.',
+            'Learning curves of every network.',
+        )
+    )
     write_text(out / 'table.md', table.to_markdown())
     write_text(out / 'table.csv', table.to_csv())
     facts = workdir.describe()
-    page.write_page(out / 'report.html', f'{len(compared)} networks on {dataset}', [
-        Section('Results', [table]), Section('Accuracy and cost', pictures[:2]), Section('Learning curves', pictures[2:]),
-        Section('How it was made', [{'command': ' '.join(facts['command']), 'seeds': f'0 to {len(compared[0].runs.logs) - 1}',
-                                     'devices': ', '.join(facts['devices']), 'platform': facts['platform'], **facts['versions'],
-                                     'commit': (facts['git'] or {}).get('commit', 'none')},
-                                    'Every run keeps its recipe, versions, seed and log in its own directory below runs/.'])])
+    page.write_page(
+        out / 'report.html',
+        f'{len(compared)} networks on {dataset}',
+        [
+            Section('Results', [table]),
+            Section('Accuracy and cost', pictures[:2]),
+            Section('Learning curves', pictures[2:]),
+            Section(
+                'How it was made',
+                [
+                    {
+                        'command': ' '.join(facts['command']),
+                        'seeds': f'0 to {len(compared[0].runs.logs) - 1}',
+                        'devices': ', '.join(facts['devices']),
+                        'platform': facts['platform'],
+                        **facts['versions'],
+                        'commit': (facts['git'] or {}).get('commit', 'none'),
+                    },
+                    'Every run keeps its recipe, versions, seed and log in its own directory '
+                    'below runs/.',
+                ],
+            ),
+        ],
+    )
 
 
 def main(_):
     """Trains, prints the table and writes the report."""
     out = workdir.writable(common.workdir())
     for model in _MODELS.value:
-        registry.entry(model)  # a misspelt name is told before anything is trained
-    compared = [train_all(m, _DATASET.value, _SEEDS.value, out, common.DATA_DIR.value) for m in _MODELS.value]
+        # a misspelt name is told before anything is trained
+        registry.entry(model)
+    compared = [
+        train_all(m, _DATASET.value, _SEEDS.value, out, common.DATA_DIR.value)
+        for m in _MODELS.value
+    ]
     table = describe(compared, _DATASET.value, _SEEDS.value)
     table.print()
     write(compared, table, out, _DATASET.value)

@@ -1,9 +1,12 @@
-"""Compares two results on the same images, without their networks: which is better, and whether that can be chance.
+"""Compares two results on the same images, without their networks: which is better, and whether
+that can be chance.
 
     python -m experiments.compare_predictions out/predictions_a.npz out/predictions_b.npz
 
-Takes two files of experiments.evaluate_imagenet. Images are matched by name; those that only one file holds are left out and counted.
+Takes two files of experiments.evaluate_imagenet. Images are matched by name; those that only one
+file holds are left out and counted.
 """
+
 import numpy as np
 
 from cnnlab.data.synsets import synsets
@@ -14,23 +17,51 @@ from experiments import common
 
 
 def main(arguments):
-    """Prints both results on the images that they share, their difference with its 95% interval, McNemar's test, and where they differ."""
+    """Prints both results on the images that they share, their difference with its 95% interval,
+    McNemar's test, and where they differ.
+    """
     paths = arguments[1:]
     if len(paths) != 2:
-        raise ValueError(f'give two files of predictions, not {len(paths)}: python -m experiments.compare_predictions a.npz b.npz')
+        raise ValueError(
+            f'give two files of predictions, not {len(paths)}: python -m '
+            f'experiments.compare_predictions a.npz b.npz'
+        )
     first, second = map(predictions.load, paths)
     i, j = predictions.together(first, second)
-    columns = (Column('measure'), Column('first', 'percent'), Column('second', 'percent'), Column('difference', 'percent'), Column('95%'),
-               Column('only first right', 'integer'), Column('only second right', 'integer'), Column('p', 'number', 4))
+    columns = (
+        Column('measure'),
+        Column('first', 'percent'),
+        Column('second', 'percent'),
+        Column('difference', 'percent'),
+        Column('95%'),
+        Column('only first right', 'integer'),
+        Column('only second right', 'integer'),
+        Column('p', 'number', 4),
+    )
     rows = []
     for k in (1, 5):
         one, two = first.right(k)[i], second.right(k)[j]
         found = paired(one, two)
-        rows.append((f'top-{k}', one.mean(), two.mean(), found.difference, f'{found.low:.2%} to {found.high:.2%}', found.first_only,
-                     found.second_only, found.p))
-    left = [f'first: {_about(first)}', f'second: {_about(second)}',
-            f'{len(i):,} images in both; {len(first) - len(i):,} only in the first, {len(second) - len(j):,} only in the second.',
-            "Difference: second minus first; its interval is the normal one for paired shares. p: McNemar's exact test."]
+        rows.append(
+            (
+                f'top-{k}',
+                one.mean(),
+                two.mean(),
+                found.difference,
+                f'{found.low:.2%} to {found.high:.2%}',
+                found.first_only,
+                found.second_only,
+                found.p,
+            )
+        )
+    left = [
+        f'first: {_about(first)}',
+        f'second: {_about(second)}',
+        f'{len(i):,} images in both; {len(first) - len(i):,} only in the first, '
+        f'{len(second) - len(j):,} only in the second.',
+        'Difference: second minus first; its interval is the normal one for paired shares. p: '
+        "McNemar's exact test.",
+    ]
     Table(columns, rows, 'The same images', tuple(left)).print()
     agree = float((first.best[i, 0] == second.best[j, 0]).mean())
     print(f'the two predict the same class for {agree:.2%} of the images')
@@ -38,7 +69,9 @@ def main(arguments):
 
 
 def _about(found):
-    return ', '.join(str(found.about[key]) for key in ('network', 'protocol', 'images') if found.about.get(key))
+    return ', '.join(
+        str(found.about[key]) for key in ('network', 'protocol', 'images') if found.about.get(key)
+    )
 
 
 def _changed(first, second, i, j):
@@ -46,10 +79,19 @@ def _changed(first, second, i, j):
     gain = second.right()[j].astype(int) - first.right()[i].astype(int)
     labels = first.label[i]
     classes = np.unique(labels)
-    rows = [(_name(int(k)), int((labels == k).sum()), int(gain[labels == k].sum())) for k in classes]
+    rows = [
+        (_name(int(k)), int((labels == k).sum()), int(gain[labels == k].sum())) for k in classes
+    ]
     rows = sorted((row for row in rows if row[2]), key=lambda row: -abs(row[2]))[:10]
-    return Table((Column('class'), Column('images', 'integer'), Column('more right in the second', 'integer')), rows,
-                 'The classes that differ most')
+    return Table(
+        (
+            Column('class'),
+            Column('images', 'integer'),
+            Column('more right in the second', 'integer'),
+        ),
+        rows,
+        'The classes that differ most',
+    )
 
 
 def _name(k):

@@ -1,14 +1,19 @@
-"""Robustness to corruptions: the errors under the fifteen of ImageNet-C in five severities, and the mean corruption error.
+"""Robustness to corruptions: the errors under the fifteen of ImageNet-C in five severities, and the
+mean corruption error.
 
-    python -m experiments.corruption --weights=torchvision/squeezenet1_0 --images=ILSVRC2012_img_val.tar --out=corruption
-    python -m experiments.corruption --run=runs/r20 --count=1000 --data_dir=... --out=corruption
-    python -m experiments.corruption --weights=... --images=... --corruptions=gaussian_noise,fog --out=corruption
+    python -m experiments.corruption --weights=torchvision/squeezenet1_0
+    --images=ILSVRC2012_img_val.tar --out=corruption python -m experiments.corruption --run=runs/r20
+    --count=1000 --data_dir=... --out=corruption python -m experiments.corruption --weights=...
+    --images=... --corruptions=gaussian_noise,fog --out=corruption
 
-Pictures are corrupted as the network is given them, after resizing and cropping (as ImageNet-C was made, with the network's own protocol in
-place of 256 and 224). With ImageNet's classes each error is also divided by AlexNet's, and their mean is the mCE of Hendrycks & Dietterich
-2019; it is comparable with published figures as far as these images and corruptions are (`cnnlab.attacks.corruptions`). Into --out go
-index.html, corruption.csv and corruption.md, and a PNG with an image under every corruption.
+Pictures are corrupted as the network is given them, after resizing and cropping (as ImageNet-C was
+made, with the network's own protocol in place of 256 and 224). With ImageNet's classes each error
+is also divided by AlexNet's, and their mean is the mCE of Hendrycks & Dietterich 2019; it is
+comparable with published figures as far as these images and corruptions are
+(`cnnlab.attacks.corruptions`). Into --out go index.html, corruption.csv and corruption.md, and a
+PNG with an image under every corruption.
 """
+
 import jax
 import numpy as np
 from absl import flags
@@ -27,7 +32,8 @@ from experiments import common, victim_flags, victims
 from experiments.bars import bar
 from experiments.victim_flags import BATCH
 
-flags.adopt_module_key_flags(victim_flags)  # so that --help lists them
+# so that --help lists them
+flags.adopt_module_key_flags(victim_flags)
 _CORRUPTIONS = flags.DEFINE_list('corruptions', list(CORRUPTIONS), 'Which corruptions.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the corruptions.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', None, 'The folder to write.', required=True)
@@ -39,38 +45,76 @@ def wrong(victim: victims.Victim, images: np.ndarray, labels: np.ndarray) -> int
     return int(((scores.argmax(1) != labels) | np.isnan(scores).any(1)).sum())
 
 
-def measured(victim: victims.Victim, images: np.ndarray, labels: np.ndarray, chosen: list[str]) -> tuple[int, dict[str, list[int]]]:
+def measured(
+    victim: victims.Victim, images: np.ndarray, labels: np.ndarray, chosen: list[str]
+) -> tuple[int, dict[str, list[int]]]:
     """(images wrong as they are, {corruption: wrong at each severity})."""
     found = {}
     with bar(f'{victim.name} corruptions', len(chosen) * len(SEVERITIES)) as advance:
         for name in chosen:
             found[name] = []
             for severity in SEVERITIES:
-                found[name].append(wrong(victim, corrupt(images, name, severity, seed=_SEED.value), labels))
+                found[name].append(
+                    wrong(victim, corrupt(images, name, severity, seed=_SEED.value), labels)
+                )
                 advance(sum(map(len, found.values())))
     return wrong(victim, images, labels), found
 
 
 def table(victim: victims.Victim, n: int, clean: int, found: dict[str, list[int]]) -> Table:
-    """Errors by corruption and severity, their means, and with ImageNet's classes the corruption errors relative to AlexNet's."""
+    """Errors by corruption and severity, their means, and with ImageNet's classes the corruption
+    errors relative to AlexNet's.
+    """
     relative = victim.classes == 'imagenet'
-    columns = [Column('corruption'), Column('group'), *(Column(f'severity {s}', 'percent', 1) for s in SEVERITIES),
-               Column('mean', 'percent', 1), Column('95%')]
-    columns += [Column('of AlexNet\'s', 'percent', 1)] * relative
+    columns = [
+        Column('corruption'),
+        Column('group'),
+        *(Column(f'severity {s}', 'percent', 1) for s in SEVERITIES),
+        Column('mean', 'percent', 1),
+        Column('95%'),
+    ]
+    columns += [Column("of AlexNet's", 'percent', 1)] * relative
     rows, means, errors = [], [], []
     for name, counts in found.items():
         low, high = wilson(sum(counts), n * len(counts))
         means.append(sum(counts) / (n * len(counts)))
         errors.append(means[-1] / CORRUPTIONS[name].alexnet)
-        rows.append([name, CORRUPTIONS[name].group, *(c / n for c in counts), means[-1], f'{low:.1%} to {high:.1%}',
-                     *errors[-1:] * relative])
+        rows.append(
+            [
+                name,
+                CORRUPTIONS[name].group,
+                *(c / n for c in counts),
+                means[-1],
+                f'{low:.1%} to {high:.1%}',
+                *errors[-1:] * relative,
+            ]
+        )
     by_severity = np.mean(list(found.values()), 0) / n
-    rows.append(['mean', '', *by_severity.tolist(), float(np.mean(means)), '', *[float(np.mean(errors))] * relative])
-    notes = [f'{n} images, {clean / n:.1%} of them wrong without a corruption. 95%: Wilson\'s interval of the mean over severities, as if '
-             'images at different severities were different images.']
+    rows.append(
+        [
+            'mean',
+            '',
+            *by_severity.tolist(),
+            float(np.mean(means)),
+            '',
+            *[float(np.mean(errors))] * relative,
+        ]
+    )
+    notes = [
+        f"{n} images, {clean / n:.1%} of them wrong without a corruption. 95%: Wilson's interval "
+        f'of the mean over severities, as if '
+        'images at different severities were different images.'
+    ]
     if relative:
-        notes.append('The last figure is the mCE: the mean of the errors divided by those of AlexNet on ImageNet-C, as published with it'
-                     + ('.' if len(found) == len(CORRUPTIONS) else f'; over {len(found)} of the {len(CORRUPTIONS)} corruptions.'))
+        notes.append(
+            'The last figure is the mCE: the mean of the errors divided by those of AlexNet on '
+            'ImageNet-C, as published with it'
+            + (
+                '.'
+                if len(found) == len(CORRUPTIONS)
+                else f'; over {len(found)} of the {len(CORRUPTIONS)} corruptions.'
+            )
+        )
     return Table(tuple(columns), rows, f'Errors of {victim.name} under corruptions', tuple(notes))
 
 
@@ -83,32 +127,74 @@ def main(_):
     for victim in found:
         given = victim_flags.images_for(victim)
         if given.labels is None:
-            raise ValueError('corruption errors need labels: give --images as a tar or a folder of classes, or --dataset')
+            raise ValueError(
+                'corruption errors need labels: give --images as a tar or a folder of classes, or '
+                '--dataset'
+            )
         images, labels = victims.seen(victim, given)
         clean, counts = measured(victim, images, labels, chosen)
         tables.append(table(victim, len(images), clean, counts))
         tables[-1].print()
         right = [(0, len(images) - clean)] + [
-            (s, len(images) - float(np.mean([c[i] for c in counts.values()]))) for i, s in enumerate(SEVERITIES)]
+            (s, len(images) - float(np.mean([c[i] for c in counts.values()])))
+            for i, s in enumerate(SEVERITIES)
+        ]
         curves[victim.name] = right
         p = jax.nn.softmax(logits(victim.target, images[:1]))[0]
-        tiles = [sheets.Tile(images[0], f'true: {victim.labels[labels[0]]}\n'
-                                        f'as it is: {victim.labels[int(p.argmax())]} {float(p.max()):.0%}')]
+        tiles = [
+            sheets.Tile(
+                images[0],
+                f'true: {victim.labels[labels[0]]}\n'
+                f'as it is: {victim.labels[int(p.argmax())]} {float(p.max()):.0%}',
+            )
+        ]
         for name in chosen:
             changed = corrupt(images[:1], name, 3, seed=_SEED.value)
             p = jax.nn.softmax(logits(victim.target, changed))[0]
-            tiles.append(sheets.Tile(changed[0], f'{name}\n{victim.labels[int(p.argmax())]} {float(p.max()):.0%}'))
-        picture = plots.save(sheets.sheet([tiles[i:i + 4] for i in range(0, len(tiles), 4)]),
-                             out / f'corruptions_{victim.name.replace("/", "_")}.png')
-        sections.append(Section(victim.name, [f'{len(images)} images of {given.name}: {victim.protocol}.', tables[-1], Picture(
-            picture, 'The first image under every corruption at severity 3, with what the network sees in it.', 'An image, corrupted')]))
+            tiles.append(
+                sheets.Tile(
+                    changed[0], f'{name}\n{victim.labels[int(p.argmax())]} {float(p.max()):.0%}'
+                )
+            )
+        picture = plots.save(
+            sheets.sheet([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
+            out / f'corruptions_{victim.name.replace("/", "_")}.png',
+        )
+        sections.append(
+            Section(
+                victim.name,
+                [
+                    f'{len(images)} images of {given.name}: {victim.protocol}.',
+                    tables[-1],
+                    Picture(
+                        picture,
+                        'The first image under every corruption at severity 3, with what the '
+                        'network sees in it.',
+                        'An image, corrupted',
+                    ),
+                ],
+            )
+        )
     figure = robustness.accuracy_curves({'severity (0: no corruption)': curves}, len(images))
     plots.save(figure, out / 'accuracy.png')
-    sections.insert(0, Section('Accuracy', [Picture(figure, 'Accuracy against severity: the mean over the corruptions.', 'Curves')]))
+    sections.insert(
+        0,
+        Section(
+            'Accuracy',
+            [
+                Picture(
+                    figure, 'Accuracy against severity: the mean over the corruptions.', 'Curves'
+                )
+            ],
+        ),
+    )
     write_text(out / 'corruption.csv', '\n'.join(t.to_csv() for t in tables))
     write_text(out / 'corruption.md', '\n'.join(t.to_markdown() for t in tables))
     write_page(out / 'index.html', f'Corruptions: {", ".join(v.name for v in found)}', sections)
-    print(f'wrote {out}/index.html, corruption.csv, corruption.md, accuracy.png and {len(found)} sheets')
+    print(
+        f'wrote {out}/index.html, corruption.csv, corruption.md, accuracy.png and {len(found)} '
+        f'sheets'
+    )
 
 
 if __name__ == '__main__':

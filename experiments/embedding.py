@@ -1,13 +1,17 @@
-"""An embedding by the triplet loss: images of one class near each other, found again by nearest neighbour.
+"""An embedding by the triplet loss: images of one class near each other, found again by nearest
+neighbour.
 
-    python -m experiments.embedding --workdir=out                                                 # digits; under a minute on two cores
+    python -m experiments.embedding --workdir=out  # digits; under a minute on two cores
     python -m experiments.embedding --dataset=mnist --data_dir=... --steps=1500 --workdir=out
 
-Any network of the zoo gives the embedding: its outputs, scaled to length one; images are distorted as in a comparison. Batches hold
-several images of every class, and the loss takes triplets of the batch: for each image and each of its likes the nearest unlike beyond
-(FaceNet), or the hardest of all. Printed is recall@1 on the test images: of the pixels, of the network before training and of the trained
-one; digits gave 97.8%, 66.4% and 98.3%. out/embedding.png shows the test images' first two principal components before and after.
+Any network of the zoo gives the embedding: its outputs, scaled to length one; images are distorted
+as in a comparison. Batches hold several images of every class, and the loss takes triplets of the
+batch: for each image and each of its likes the nearest unlike beyond (FaceNet), or the hardest of
+all. Printed is recall@1 on the test images: of the pixels, of the network before training and of
+the trained one; digits gave 97.8%, 66.4% and 98.3%. out/embedding.png shows the test images' first
+two principal components before and after.
 """
+
 import functools
 
 import jax
@@ -28,15 +32,24 @@ from cnnlab.train import step as steps
 from cnnlab.train.state import TrainState, init_state
 from experiments import common
 
-_DATASET = flags.DEFINE_string('dataset', 'digits', 'A set by name, with --data_dir where it is not built in.')
-_MODEL = flags.DEFINE_string('model', 'convnetjs_cifar10', 'The network that embeds; `python -m experiments.zoo` lists them.')
+_DATASET = flags.DEFINE_string(
+    'dataset', 'digits', 'A set by name, with --data_dir where it is not built in.'
+)
+_MODEL = flags.DEFINE_string(
+    'model', 'convnetjs_cifar10', 'The network that embeds; `python -m experiments.zoo` lists them.'
+)
 _DIMENSIONS = flags.DEFINE_integer('dimensions', 32, 'Of the embedding.', lower_bound=2)
 _CLASSES = flags.DEFINE_integer('classes', 10, 'Classes in a batch.', lower_bound=2)
 _IMAGES = flags.DEFINE_integer('images', 8, 'Images of each class in a batch.', lower_bound=2)
 _STEPS = flags.DEFINE_integer('steps', 600, 'Updates, by Adam on a cosine.', lower_bound=1)
 _RATE = flags.DEFINE_float('rate', 2e-3, 'Learning rate.', lower_bound=0)
-_MINING = flags.DEFINE_enum('mining', 'semi_hard', ['semi_hard', 'batch_hard'], 'Which triplets of a batch count. The hardest can pull all '
-                            'images into one point (those of the digits they do: the loss stays at the margin).')
+_MINING = flags.DEFINE_enum(
+    'mining',
+    'semi_hard',
+    ['semi_hard', 'batch_hard'],
+    'Which triplets of a batch count. The hardest can pull all '
+    'images into one point (those of the digits they do: the loss stays at the margin).',
+)
 _MARGIN = flags.DEFINE_float('margin', 0.2, 'Of the triplet loss.', lower_bound=0)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the weights and the batches.', lower_bound=0)
 
@@ -48,43 +61,82 @@ def unit(outputs: jax.Array) -> jax.Array:
 
 def triplets(outputs: jax.Array, labels: jax.Array) -> jax.Array:
     """The loss of each image as anchor."""
-    return {'semi_hard': losses.semi_hard, 'batch_hard': losses.batch_hard}[_MINING.value](unit(outputs), labels, _MARGIN.value)
+    return {'semi_hard': losses.semi_hard, 'batch_hard': losses.batch_hard}[_MINING.value](
+        unit(outputs), labels, _MARGIN.value
+    )
 
 
 def arrays(split: str) -> tuple[sources.Source, np.ndarray, np.ndarray]:
     """(the split, its images uint8 (n, h, w, c), their labels)."""
     source = sources.load(_DATASET.value, split, data_dir=common.DATA_DIR.value)
     if source.image_shape is None:
-        raise ValueError(f'the images of {_DATASET.value} differ in size, and this experiment takes them as they are')
-    return source, np.stack([e['image'] for e in source.__getitems__(range(len(source)))]), source.labels()
+        raise ValueError(
+            f'the images of {_DATASET.value} differ in size, and this experiment takes them as '
+            f'they are'
+        )
+    return (
+        source,
+        np.stack([e['image'] for e in source.__getitems__(range(len(source)))]),
+        source.labels(),
+    )
 
 
 def distorted(view, images: np.ndarray, draws: stream.Draws, first: int) -> np.ndarray:
-    """A training view of each image, by the random numbers that belong to positions `first`, `first` + 1, ..."""
+    """A training view of each image, by the random numbers that belong to positions `first`,
+    `first` + 1, ...
+    """
     return np.stack([view(image, draws.at(first + i)) for i, image in enumerate(images)])
 
 
 def embedder(model: nn.Module, mean: np.ndarray, std: np.ndarray):
     """(state, images uint8 (n, h, w, c)) -> embeddings float32 (n, d), in parts of 1,000 images."""
+
     @jax.jit
     def one(params, batch_stats, images):
-        return unit(model.apply({'params': params, 'batch_stats': batch_stats}, steps.normalised(images, mean, std, jnp.float32)))
+        return unit(
+            model.apply(
+                {'params': params, 'batch_stats': batch_stats},
+                steps.normalised(images, mean, std, jnp.float32),
+            )
+        )
 
     def embed(state: TrainState, images: np.ndarray) -> np.ndarray:
-        return np.concatenate([one(state.params, state.batch_stats, images[i:i + 1000]) for i in range(0, len(images), 1000)])
+        return np.concatenate(
+            [
+                one(state.params, state.batch_stats, images[i : i + 1000])
+                for i in range(0, len(images), 1000)
+            ]
+        )
+
     return embed
 
 
-def picture(titles: list[str], embeddings: list[np.ndarray], labels: np.ndarray, names: tuple[str, ...]) -> plots.Figure:
+def picture(
+    titles: list[str], embeddings: list[np.ndarray], labels: np.ndarray, names: tuple[str, ...]
+) -> plots.Figure:
     """The first two principal components of each, a colour and marker for every class."""
     made = style.figure(5 * len(titles) + 1.2, 4.6)
-    for axes, title, points in zip(made.subplots(1, len(titles), squeeze=False)[0], titles, embeddings, strict=True):
+    for axes, title, points in zip(
+        made.subplots(1, len(titles), squeeze=False)[0], titles, embeddings, strict=True
+    ):
         flat = PCA(2, random_state=0).fit_transform(points)
         for c, name in enumerate(names):
             chosen = labels == c
-            axes.scatter(*flat[chosen].T, s=12, color=style.colour(c), marker=style.marker(c), linewidths=0, alpha=0.8, label=name)
-        style.quiet(axes, 'first principal component', 'second', grid='').set_title(title, fontsize=10, color=style.INK)
-    made.legend(*axes.get_legend_handles_labels(), loc='outside right upper', frameon=False, fontsize=9)
+            axes.scatter(
+                *flat[chosen].T,
+                s=12,
+                color=style.colour(c),
+                marker=style.marker(c),
+                linewidths=0,
+                alpha=0.8,
+                label=name,
+            )
+        style.quiet(axes, 'first principal component', 'second', grid='').set_title(
+            title, fontsize=10, color=style.INK
+        )
+    made.legend(
+        *axes.get_legend_handles_labels(), loc='outside right upper', frameon=False, fontsize=9
+    )
     return made
 
 
@@ -92,31 +144,62 @@ def main(_):
     """Trains, prints recall@1, writes the picture."""
     path = workdir.writable(common.workdir())
     (source, images, labels), (test, test_images, test_labels) = arrays('train'), arrays('test')
-    embedding.batch_of_classes(labels, 0, 0, _CLASSES.value, _IMAGES.value)  # what cannot be says so now
+    # what cannot be says so now
+    embedding.batch_of_classes(labels, 0, 0, _CLASSES.value, _IMAGES.value)
     size = source.image_shape[:2]
     recipe = baseline.recipe(_MODEL.value, _DATASET.value, size, size)
-    view, train_view, draws = parse.parse(*recipe.view), parse.parse(*recipe.augment, *recipe.view), stream.Draws(_SEED.value)
+    view, train_view, draws = (
+        parse.parse(*recipe.view),
+        parse.parse(*recipe.augment, *recipe.view),
+        stream.Draws(_SEED.value),
+    )
     test_images = distorted(view, test_images, draws, 0)
     mean, std = normalise.statistics(source, 'channel')
     model = registry.create(_MODEL.value, num_classes=_DIMENSIONS.value)
     tx = rules.build('adam', schedules.build('cosine', _RATE.value, _STEPS.value))
-    state = jax.jit(functools.partial(init_state, model, tx, image=jax.ShapeDtypeStruct((1, *test_images.shape[1:]), jnp.float32)))(
-        np.uint32(_SEED.value))
+    state = jax.jit(
+        functools.partial(
+            init_state,
+            model,
+            tx,
+            image=jax.ShapeDtypeStruct((1, *test_images.shape[1:]), jnp.float32),
+        )
+    )(np.uint32(_SEED.value))
     embed = embedder(model, mean, std)
     before = embed(state, test_images)
-    step = jax.jit(functools.partial(steps.train_step, model=model, tx=tx, loss=triplets, mean=mean, std=std), donate_argnums=0)
+    step = jax.jit(
+        functools.partial(steps.train_step, model=model, tx=tx, loss=triplets, mean=mean, std=std),
+        donate_argnums=0,
+    )
     for t in range(_STEPS.value):
         chosen = embedding.batch_of_classes(labels, _SEED.value, t, _CLASSES.value, _IMAGES.value)
-        batch = {'image': distorted(train_view, images[chosen], draws, t * len(chosen)), 'label': labels[chosen]}
+        batch = {
+            'image': distorted(train_view, images[chosen], draws, t * len(chosen)),
+            'label': labels[chosen],
+        }
         state, found = step(state, batch, np.uint32(_SEED.value))
         if t % max(_STEPS.value // 5, 1) == 0 or t == _STEPS.value - 1:
             print(f'step {t + 1:,} of {_STEPS.value:,}: loss {float(found["loss"]):.4f}')
     after = embed(state, test_images)
     pixels = test_images.reshape(len(test_images), -1).astype(np.float32)
-    for name, points in (('pixels', pixels), ('untrained network', before), ('trained network', after)):
-        print(f'recall@1 of {name}: {embedding.recall_at_1(points, test_labels):.2%} on {len(test_labels):,} test images')
-    plots.save(picture(['before training', f'after {_STEPS.value:,} steps'], [before, after], test_labels, test.class_names),
-               path / 'embedding.png')
+    for name, points in (
+        ('pixels', pixels),
+        ('untrained network', before),
+        ('trained network', after),
+    ):
+        print(
+            f'recall@1 of {name}: {embedding.recall_at_1(points, test_labels):.2%} on '
+            f'{len(test_labels):,} test images'
+        )
+    plots.save(
+        picture(
+            ['before training', f'after {_STEPS.value:,} steps'],
+            [before, after],
+            test_labels,
+            test.class_names,
+        ),
+        path / 'embedding.png',
+    )
     print(f'wrote {path / "embedding.png"}')
 
 

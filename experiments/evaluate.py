@@ -1,11 +1,15 @@
-"""Evaluates a run, or one of its checkpoints, on a split: top-1, top-5, loss, accuracy by class, confusion matrix.
+"""Evaluates a run, or one of its checkpoints, on a split: top-1, top-5, loss, accuracy by class,
+confusion matrix.
 
     python -m experiments.evaluate --run=runs/r20 --split=test --data_dir=...
     python -m experiments.evaluate --run=runs/r20/checkpoints/6400 --split=validation --data_dir=...
-    python -m experiments.evaluate --run=runs/r20 --tta=ten_crop --data_dir=...          # logits averaged over ten views of each image
+    # logits averaged over ten views of each image
+    python -m experiments.evaluate --run=runs/r20 --tta=ten_crop --data_dir=...
 
-Every image of the split is counted exactly once. Writes evaluation_<split>.json and confusion_<split>.png into --workdir, or into the run.
+Every image of the split is counted exactly once. Writes evaluation_<split>.json and
+confusion_<split>.png into --workdir, or into the run.
 """
+
 import json
 
 from absl import flags
@@ -19,11 +23,24 @@ from cnnlab.train import tta, workdir
 from cnnlab.train.evaluate import evaluate
 from experiments import common, runs
 
-_RUN = flags.DEFINE_string('run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True)
-_STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of a run: 'last', 'best' (highest validation top-1) or a step.")
+_RUN = flags.DEFINE_string(
+    'run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True
+)
+_STEP = flags.DEFINE_string(
+    'step',
+    'last',
+    "Which checkpoint of a run: 'last', 'best' (highest validation top-1) or a step.",
+)
 _SPLIT = flags.DEFINE_string('split', 'test', 'Which images: train, validation or test.')
-_BATCH = flags.DEFINE_integer('batch', 0, 'Images per step; 0 is the batch of the recipe. The result does not depend on it.', lower_bound=0)
-_TTA = flags.DEFINE_string('tta', None, f'Test-time augmentation: {", ".join(tta.TABLE)}. Default: that of the recipe.')
+_BATCH = flags.DEFINE_integer(
+    'batch',
+    0,
+    'Images per step; 0 is the batch of the recipe. The result does not depend on it.',
+    lower_bound=0,
+)
+_TTA = flags.DEFINE_string(
+    'tta', None, f'Test-time augmentation: {", ".join(tta.TABLE)}. Default: that of the recipe.'
+)
 
 
 def main(_):
@@ -37,17 +54,33 @@ def main(_):
     found = evaluate(job.eval_step, state, source, job.view, batch=batch, mesh=job.mesh)
     counts = found.pop('confusion')
     images, right = counts.sum(1), counts.diagonal()
-    rows = [(name, int(n), float(r / n) if n else None) for name, n, r in zip(source.class_names, images, right, strict=True)]
+    rows = [
+        (name, int(n), float(r / n) if n else None)
+        for name, n, r in zip(source.class_names, images, right, strict=True)
+    ]
     columns = (Column('class'), Column('images', 'integer'), Column('top-1', 'percent'))
     table = Table(columns, rows, f'{job.recipe.model}, {_SPLIT.value}, by class')
     table.print()
-    print(f'{run} at step {step:,} on {_SPLIT.value}: top-1 {found["top1"]:.2%}, top-5 {found["top5"]:.2%}, loss {found["loss"]:.4f} '
-          f'on {found["n"]:,} images')
+    print(
+        f'{run} at step {step:,} on {_SPLIT.value}: top-1 {found["top1"]:.2%}, top-5 '
+        f'{found["top5"]:.2%}, loss {found["loss"]:.4f} '
+        f'on {found["n"]:,} images'
+    )
     out = workdir.writable(common.WORKDIR.value or run)
     by_class = {name: {'images': n, 'top1': top1} for name, n, top1 in rows}
-    record = {'run': run.name, 'step': step, 'split': _SPLIT.value, **found, 'by_class': by_class, 'confusion': counts.tolist()}
+    record = {
+        'run': run.name,
+        'step': step,
+        'split': _SPLIT.value,
+        **found,
+        'by_class': by_class,
+        'confusion': counts.tolist(),
+    }
     write_text(out / f'evaluation_{_SPLIT.value}.json', json.dumps(record) + '\n')
-    plots.save(confusion.confusion_matrix(counts, source.class_names), out / f'confusion_{_SPLIT.value}.png')
+    plots.save(
+        confusion.confusion_matrix(counts, source.class_names),
+        out / f'confusion_{_SPLIT.value}.png',
+    )
     print(f'wrote {out}/evaluation_{_SPLIT.value}.json and confusion_{_SPLIT.value}.png')
 
 

@@ -1,16 +1,25 @@
-"""Writes the weights of a run's checkpoint to one safetensors file, for use without the run: no optimiser, no step.
+"""Writes the weights of a run's checkpoint to one safetensors file, for use without the run: no
+optimiser, no step.
 
     python -m experiments.export --run=runs/r20 --step=best --output=r20.safetensors --data_dir=...
 
-`cnnlab.train.export.read('r20.safetensors')` gives (model, variables) back; the file's metadata name the network and its fields.
+`cnnlab.train.export.read('r20.safetensors')` gives (model, variables) back; the file's metadata
+name the network and its fields.
 """
+
 from absl import flags
 
 from cnnlab.train import export
 from experiments import common, runs
 
-_RUN = flags.DEFINE_string('run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True)
-_STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of a run: 'last', 'best' (highest validation top-1) or a step.")
+_RUN = flags.DEFINE_string(
+    'run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True
+)
+_STEP = flags.DEFINE_string(
+    'step',
+    'last',
+    "Which checkpoint of a run: 'last', 'best' (highest validation top-1) or a step.",
+)
 _OUTPUT = flags.DEFINE_string('output', None, 'The file to write.', required=True)
 
 
@@ -19,7 +28,12 @@ def main(_):
     run, step = runs.find(_RUN.value, _STEP.value)
     job, state = runs.restored(run, step, common.DATA_DIR.value)
     fields = {'num_classes': job.classes, **job.recipe.fields}
-    facts = {'dataset': job.recipe.dataset, 'step': step, 'normalise': job.recipe.normalise, 'view': list(job.recipe.view)}
+    facts = {
+        'dataset': job.recipe.dataset,
+        'step': step,
+        'normalise': job.recipe.normalise,
+        'view': list(job.recipe.view),
+    }
     path = export.write(_OUTPUT.value, job.recipe.model, fields, export.variables(state), facts)
     print(f'wrote {job.recipe.model} at step {step:,} to {path} ({path.stat().st_size:,} bytes)')
 

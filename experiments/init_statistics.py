@@ -1,11 +1,16 @@
-"""What initialisation does to the activations of a deep net: the lectures' table of ten layers of 500 units (curriculum.md).
+"""What initialisation does to the activations of a deep net: the lectures' table of ten layers of
+500 units (curriculum.md).
 
-    python -m experiments.init_statistics --workdir=out       # writes out/init_statistics.png, prints the table; about 15 s
+    # writes out/init_statistics.png, prints the table; about 15 s
+    python -m experiments.init_statistics --workdir=out
 
-Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh layers have the standard deviations 1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29,
-0.27, 0.25, 0.24, 0.23 of the lectures; under N(0, 0.01^2) they vanish; under N(0, 1) nearly every tanh is saturated at -1 or 1. ReLU halves
-the variance of a layer, so Xavier lets it vanish slowly, and He's variance 2 / fan-in does not. Batch norm makes all of them alike.
+Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh layers have the standard deviations
+1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23 of the lectures; under N(0, 0.01^2)
+they vanish; under N(0, 1) nearly every tanh is saturated at -1 or 1. ReLU halves the variance of a
+layer, so Xavier lets it vanish slowly, and He's variance 2 / fan-in does not. Batch norm makes all
+of them alike.
 """
+
 import pathlib
 
 import jax
@@ -22,27 +27,40 @@ from cnnlab.train import workdir
 from experiments import common
 
 _LAYERS = flags.DEFINE_integer('layers', 10, 'Hidden layers.', lower_bound=1)
-_UNITS = flags.DEFINE_integer('units', 500, 'Units of each layer, and numbers of each input.', lower_bound=2)
+_UNITS = flags.DEFINE_integer(
+    'units', 500, 'Units of each layer, and numbers of each input.', lower_bound=2
+)
 _INPUTS = flags.DEFINE_integer('inputs', 1000, 'Inputs, drawn from N(0, 1).', lower_bound=2)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the weights and the inputs.', lower_bound=0)
 
 ACTIVATIONS = {'tanh': jnp.tanh, 'ReLU': nn.relu}
-INITIALISERS = {'small: N(0, 0.01²)': init.gaussian(0.01), 'large: N(0, 1)': init.gaussian(1.0), 'Xavier': init.xavier_fan_in(),
-                'He': init.he()}
+INITIALISERS = {
+    'small: N(0, 0.01²)': init.gaussian(0.01),
+    'large: N(0, 1)': init.gaussian(1.0),
+    'Xavier': init.xavier_fan_in(),
+    'He': init.he(),
+}
 
 
 class DeepNet(nn.Module):
-    """`layers` times a dense layer, batch norm where `norm`, and the activation. Returns the activations of every layer, input first."""
+    """`layers` times a dense layer, batch norm where `norm`, and the activation.
+
+    Returns the activations of every layer, input first.
+    """
+
     layers: int
     act: str
     initialiser: str
     norm: bool
 
     @nn.compact
-    def __call__(self, x):  # (n, units) -> layers + 1 arrays (n, units)
+    # (n, units) -> layers + 1 arrays (n, units)
+    def __call__(self, x):
         out, units = [x], x.shape[-1]
         for i in range(1, self.layers + 1):
-            x = Dense(units, bias=False, kernel_init=INITIALISERS[self.initialiser], name=f'dense{i}')(x)
+            x = Dense(
+                units, bias=False, kernel_init=INITIALISERS[self.initialiser], name=f'dense{i}'
+            )(x)
             if self.norm:
                 x = BatchNorm(name=f'norm{i}')(x, True)
             x = Act(ACTIVATIONS[self.act], name=f'act{i}')(x)
@@ -51,7 +69,9 @@ class DeepNet(nn.Module):
 
 
 def activations(net: DeepNet, units: int, inputs: int, seed: int) -> list[np.ndarray]:
-    """The activations of every layer of one draw of the weights, float32 (inputs, units), on unit Gaussian input; input first."""
+    """The activations of every layer of one draw of the weights, float32 (inputs, units), on unit
+    Gaussian input; input first.
+    """
     data, weights = jax.random.split(jax.random.key(seed))
     x = jax.random.normal(data, (inputs, units))
     return [np.asarray(a) for a in net.apply(net.init(weights, x), x, mutable=['batch_stats'])[0]]
@@ -63,20 +83,41 @@ def shown(x: float) -> str:
 
 
 def table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
-    """Standard deviations by layer, a row for each net, and the share of units of the last layer that are saturated or dead."""
+    """Standard deviations by layer, a row for each net, and the share of units of the last layer
+    that are saturated or dead.
+    """
     layers = len(next(iter(found.values())))
-    columns = [Column('activation'), Column('initialisation'), Column('batch norm'),
-               *(Column('input' if i == 0 else f'layer {i}', align='right') for i in range(layers)),
-               Column('last layer |x| > 0.99', 'percent'), Column('dead units', 'percent')]
-    rows = [(net.act, net.initialiser, 'yes' if net.norm else 'no', *(shown(a.std()) for a in values),
-             float((np.abs(values[-1]) > 0.99).mean()) if net.act == 'tanh' else None,
-             float((values[-1] <= 0).all(0).mean()) if net.act == 'ReLU' else None) for net, values in found.items()]
-    return Table(columns, rows, 'Standard deviation of the activations, layer by layer',
-                 'A dead unit gives 0 for every input; a saturated tanh lies beyond 0.99 either way.')
+    columns = [
+        Column('activation'),
+        Column('initialisation'),
+        Column('batch norm'),
+        *(Column('input' if i == 0 else f'layer {i}', align='right') for i in range(layers)),
+        Column('last layer |x| > 0.99', 'percent'),
+        Column('dead units', 'percent'),
+    ]
+    rows = [
+        (
+            net.act,
+            net.initialiser,
+            'yes' if net.norm else 'no',
+            *(shown(a.std()) for a in values),
+            float((np.abs(values[-1]) > 0.99).mean()) if net.act == 'tanh' else None,
+            float((values[-1] <= 0).all(0).mean()) if net.act == 'ReLU' else None,
+        )
+        for net, values in found.items()
+    ]
+    return Table(
+        columns,
+        rows,
+        'Standard deviation of the activations, layer by layer',
+        'A dead unit gives 0 for every input; a saturated tanh lies beyond 0.99 either way.',
+    )
 
 
 def histograms(found: dict[DeepNet, list[np.ndarray]]) -> plots.Figure:
-    """A row of small histograms for each net, the input at the left; each counts over its own range, whose ends are written below it."""
+    """A row of small histograms for each net, the input at the left; each counts over its own
+    range, whose ends are written below it.
+    """
     layers = len(next(iter(found.values())))
     made = style.figure(1.05 * layers + 2, 0.95 * len(found) + 0.4)
     grid = made.subplots(len(found), layers, squeeze=False)
@@ -90,14 +131,26 @@ def histograms(found: dict[DeepNet, list[np.ndarray]]) -> plots.Figure:
             axes.set_yticks([])
             axes.set_xticks((low, high), (f'{low:.2g}', f'{high:.2g}'), fontsize=5)
             axes.spines[['top', 'right', 'left']].set_visible(False)
-        row[0].set_ylabel(f'{net.act}, {net.initialiser.partition(":")[0]}' + ('\nbatch norm' if net.norm else ''), fontsize=7, rotation=0,
-                          ha='right', va='center', color=style.INK)
+        row[0].set_ylabel(
+            f'{net.act}, {net.initialiser.partition(":")[0]}'
+            + ('\nbatch norm' if net.norm else ''),
+            fontsize=7,
+            rotation=0,
+            ha='right',
+            va='center',
+            color=style.INK,
+        )
     return made
 
 
 def main(_):
     """Prints the table and writes the histograms."""
-    nets = [DeepNet(_LAYERS.value, act, kind, norm) for act in ACTIVATIONS for kind in INITIALISERS for norm in (False, True)]
+    nets = [
+        DeepNet(_LAYERS.value, act, kind, norm)
+        for act in ACTIVATIONS
+        for kind in INITIALISERS
+        for norm in (False, True)
+    ]
     found = {net: activations(net, _UNITS.value, _INPUTS.value, _SEED.value) for net in nets}
     print(table(found).to_text(), end='')
     path = workdir.writable(common.workdir()) / 'init_statistics.png'

@@ -1,12 +1,17 @@
-"""LeNet-5 on MNIST with and without distorted training images: LeCun et al. 1998; the paper has 0.8% and 0.95% test error.
+"""LeNet-5 on MNIST with and without distorted training images: LeCun et al. 1998; the paper has
+0.8% and 0.95% test error.
 
-    python -m experiments.lenet_distortions --seeds=3 --data_dir=... --workdir=runs/distortions --results=docs/results
-    python -m experiments.lenet_distortions --form=1998 --data_dir=... --workdir=runs/distortions_1998
+    python -m experiments.lenet_distortions --seeds=3 --data_dir=... --workdir=runs/distortions
+    --results=docs/results python -m experiments.lenet_distortions --form=1998 --data_dir=...
+    --workdir=runs/distortions_1998
 
-Expected (facts.md, table 1c): 0.95% without distortions, 0.8% with them. The paper's are planar affine: translation both ways, scaling,
-squeezing (narrower and higher, or the reverse) and horizontal shearing. It prints no ranges; those below are assumed. It trained
-on 540,000 distorted images and the 60,000; here every image is distorted anew each time it is seen.
+Expected (facts.md, table 1c): 0.95% without distortions, 0.8% with them. The paper's are planar
+  affine: translation both ways, scaling,
+squeezing (narrower and higher, or the reverse) and horizontal shearing. It prints no ranges; those
+below are assumed. It trained on 540,000 distorted images and the 60,000; here every image is
+distorted anew each time it is seen.
 """
+
 import dataclasses
 
 from absl import flags
@@ -15,9 +20,12 @@ from cnnlab.recipes import lenet
 from experiments import claim, common
 from experiments.claim import beside, error, percent
 
-_FORM = flags.DEFINE_enum('form', 'dense', ['dense', '1998'], 'The network, as in experiments.lenet_mnist.')
+_FORM = flags.DEFINE_enum(
+    'form', 'dense', ['dense', '1998'], 'The network, as in experiments.lenet_mnist.'
+)
 
-DISTORTED = 'affine(scale=0.1, squeeze=0.1, shear=0.2, translate=2)'  # factors to e^0.1, slopes to 0.2, 2 pixels: assumed
+# factors to e^0.1, slopes to 0.2, 2 pixels: assumed
+DISTORTED = 'affine(scale=0.1, squeeze=0.1, shear=0.2, translate=2)'
 
 
 def reading(measured):
@@ -25,17 +33,26 @@ def reading(measured):
     without, distorted = error(measured['as they are']), error(measured['distorted'])
     if without is None or distorted is None:
         return 'a run diverged, so nothing can be said'
-    return (f'test error {percent(without)} without distortions (paper: 0.95%) and {percent(distorted)} with them (paper: 0.8%), '
-            f'{beside(measured["distorted"], measured["as they are"])}.')
+    return (
+        f'test error {percent(without)} without distortions (paper: 0.95%) and '
+        f'{percent(distorted)} with them (paper: 0.8%), '
+        f'{beside(measured["distorted"], measured["as they are"])}.'
+    )
 
 
 def main(_):
     """Trains on images as they are and on distorted ones."""
     plain = lenet.mnist(_FORM.value)
-    claim.main(claim.Claim(
-        'lenet_distortions', f'LeNet-5 ({_FORM.value} form) on MNIST with distorted training images',
-        'LeCun et al. 1998: 0.95% test error without distortions, 0.8% with planar affine distortions of the training images.',
-        reading), {'as they are': plain, 'distorted': dataclasses.replace(plain, augment=(DISTORTED,))})
+    claim.main(
+        claim.Claim(
+            'lenet_distortions',
+            f'LeNet-5 ({_FORM.value} form) on MNIST with distorted training images',
+            'LeCun et al. 1998: 0.95% test error without distortions, 0.8% with planar affine '
+            'distortions of the training images.',
+            reading,
+        ),
+        {'as they are': plain, 'distorted': dataclasses.replace(plain, augment=(DISTORTED,))},
+    )
 
 
 if __name__ == '__main__':

@@ -1,10 +1,12 @@
 """LeNet-5 on MNIST: LeCun et al. 1998; the paper has 0.95% test error without distortions.
 
-    python -m experiments.lenet_mnist --data_dir=... --workdir=runs/lenet5                 # the dense form
+    python -m experiments.lenet_mnist --data_dir=... --workdir=runs/lenet5  # the dense form
     python -m experiments.lenet_mnist --form=1998 --data_dir=... --workdir=runs/lenet5_1998
 
-20 epochs over all 60,000 training images; the error is that of the last epoch, so nothing is chosen on the test images.
+20 epochs over all 60,000 training images; the error is that of the last epoch, so nothing is chosen
+on the test images.
 """
+
 from absl import flags
 
 from cnnlab.recipes import lenet
@@ -12,16 +14,23 @@ from cnnlab.train import loop
 from experiments import common
 
 _FORM = flags.DEFINE_enum(
-    'form', 'dense', ['dense', '1998'], 'The network: the modern dense form (61,706 parameters, softmax), or that of the paper (60,000: '
-    'sparse C3, learned subsampling, radial basis output).')
+    'form',
+    'dense',
+    ['dense', '1998'],
+    'The network: the modern dense form (61,706 parameters, softmax), or that of the paper '
+    '(60,000: '
+    'sparse C3, learned subsampling, radial basis output).',
+)
 
 
 def main(_):
     """Trains and prints the test error."""
     result = loop.run(common.override(lenet.mnist(_FORM.value)), **common.arguments())
     test = result.final['test']
-    print(f'test error {1 - test["top1"]:.2%} on {test["n"]:,} images after {result.steps:,} steps; '
-          f'{result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s')
+    print(
+        f'test error {1 - test["top1"]:.2%} on {test["n"]:,} images after {result.steps:,} steps; '
+        f'{result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s'
+    )
 
 
 if __name__ == '__main__':

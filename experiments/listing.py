@@ -1,4 +1,7 @@
-"""What the commands that list things share: the names that a pattern finds, and a table for the terminal or a file."""
+"""What the commands that list things share: the names that a pattern finds, and a table for the
+terminal or a file.
+"""
+
 import re
 from collections.abc import Iterable
 
@@ -19,7 +22,10 @@ def matching(what: str, pattern: str, names: Iterable[str]) -> list[str]:
     names = list(names)
     found = [name for name in names if expression.search(name)]
     if not found:
-        raise ValueError(f'no {what} has a name that matches {pattern!r}; without --match all {len(names)} are listed')
+        raise ValueError(
+            f'no {what} has a name that matches {pattern!r}; without --match all {len(names)} are '
+            f'listed'
+        )
     return found
 
 

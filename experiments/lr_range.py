@@ -3,10 +3,12 @@
     python -m experiments.lr_range --recipe=resnet20_cifar10 --data_dir=... --workdir=range
     python -m experiments.lr_range --recipe=digits --low=1e-4 --high=10 --steps=200 --workdir=range
 
-Trains once while the rate rises from --low to --high, draws the loss against the rate and suggests a rate; the rule stands with it. The
-optimiser, its momentum and weight decay are those of the recipe, for which alone the suggestion holds. Writes lr_range.png, lr_range.csv
-and report.html into --workdir.
+Trains once while the rate rises from --low to --high, draws the loss against the rate and suggests
+a rate; the rule stands with it. The optimiser, its momentum and weight decay are those of the
+recipe, for which alone the suggestion holds. Writes lr_range.png, lr_range.csv and report.html into
+--workdir.
 """
+
 from absl import flags
 
 from cnnlab.recipes import book
@@ -18,35 +20,76 @@ from cnnlab.train import job as jobs
 from cnnlab.train import lr_range, workdir
 from experiments import common
 
-_RECIPE = flags.DEFINE_string('recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True)
+_RECIPE = flags.DEFINE_string(
+    'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True
+)
 _LOW = flags.DEFINE_float('low', 1e-5, 'The first rate.')
 _HIGH = flags.DEFINE_float('high', 10.0, 'The last rate.')
-_STEPS = flags.DEFINE_integer('steps', 200, 'How many steps of the recipe\'s batch.')
+_STEPS = flags.DEFINE_integer('steps', 200, "How many steps of the recipe's batch.")
 
 
 def main(_):
     """Runs the test, prints the suggestion, writes plot and page."""
     out = workdir.writable(common.workdir())
     recipe = common.override(book.get(_RECIPE.value))
-    trace = lr_range.run(jobs.build(lr_range.recipe(recipe, _LOW.value, _HIGH.value, _STEPS.value), common.DATA_DIR.value))
+    trace = lr_range.run(
+        jobs.build(
+            lr_range.recipe(recipe, _LOW.value, _HIGH.value, _STEPS.value), common.DATA_DIR.value
+        )
+    )
     found = lr_range.suggest(trace)
-    marks = {'begins': found.begins, 'suggested': found.rate, 'lowest': found.lowest} if found else {}
+    marks = (
+        {'begins': found.begins, 'suggested': found.rate, 'lowest': found.lowest} if found else {}
+    )
     figure = plots.rate_range(trace.rates, trace.losses, trace.smoothed, marks)
     plots.save(figure, out / 'lr_range.png')
-    table = Table((Column('rate', 'number', 8), Column('loss', 'number', 4), Column('smoothed loss', 'number', 4)),
-                  list(zip(trace.rates, trace.losses, trace.smoothed, strict=True)), 'Loss by rate')
+    table = Table(
+        (
+            Column('rate', 'number', 8),
+            Column('loss', 'number', 4),
+            Column('smoothed loss', 'number', 4),
+        ),
+        list(zip(trace.rates, trace.losses, trace.smoothed, strict=True)),
+        'Loss by rate',
+    )
     write_text(out / 'lr_range.csv', table.to_csv())
-    end = f'ended at a rate of {trace.rates[-1]:.3g}, where the loss became too high' if trace.diverged else 'reached the last rate'
+    end = (
+        f'ended at a rate of {trace.rates[-1]:.3g}, where the loss became too high'
+        if trace.diverged
+        else 'reached the last rate'
+    )
     if found:
-        said = (f'The loss begins to fall at a rate of {found.begins:.2g} and is lowest at {found.lowest:.2g}; suggested: {found.rate:.2g} '
-                f'(the recipe has {recipe.rate:g}). The test {end}.')
+        said = (
+            f'The loss begins to fall at a rate of {found.begins:.2g} and is lowest at '
+            f'{found.lowest:.2g}; suggested: {found.rate:.2g} '
+            f'(the recipe has {recipe.rate:g}). The test {end}.'
+        )
     else:
-        said = f'The loss did not fall in this range of rates, so there is nothing to suggest: try others (--low, --high). The test {end}.'
+        said = (
+            f'The loss did not fall in this range of rates, so there is nothing to suggest: '
+            f'try others (--low, --high). The test {end}.'
+        )
     print(said)
     print(lr_range.RULE)
-    page.write_page(out / 'report.html', f'Learning-rate range test: {_RECIPE.value}', [
-        Section('Result', [said, lr_range.RULE, Picture(figure, 'Training loss against the rate, which rises from step to step.',
-                                                        'Loss against learning rate.')]), Section('Steps', [table])])
+    page.write_page(
+        out / 'report.html',
+        f'Learning-rate range test: {_RECIPE.value}',
+        [
+            Section(
+                'Result',
+                [
+                    said,
+                    lr_range.RULE,
+                    Picture(
+                        figure,
+                        'Training loss against the rate, which rises from step to step.',
+                        'Loss against learning rate.',
+                    ),
+                ],
+            ),
+            Section('Steps', [table]),
+        ],
+    )
     print(f'wrote {out}/report.html, lr_range.png and lr_range.csv')
 
 

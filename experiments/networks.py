@@ -1,4 +1,5 @@
 """What the zoo's tables say of every network and every family; `experiments.zoo` prints them."""
+
 import concurrent.futures
 import dataclasses
 import multiprocessing
@@ -11,17 +12,24 @@ from cnnlab.models import registry
 from cnnlab.report.table import Column, Table
 from cnnlab.weights import catalog
 
-_LONG = 24  # networks that are worth starting processes for
-_RULE = ('Parameters are the trained values at the input and the classes of the paper. MACs are the multiply-adds of convolutions and '
-         'matrix products for one image.')
+# networks that are worth starting processes for
+_LONG = 24
+_RULE = (
+    'Parameters are the trained values at the input and the classes of the paper. MACs are the '
+    'multiply-adds of convolutions and '
+    'matrix products for one image.'
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
     """One row of the families' table."""
+
     title: str
-    typical: str  # the network whose size and cost stand for all
-    pattern: str  # of the names of its networks, from their beginning
+    # the network whose size and cost stand for all
+    typical: str
+    # of the names of its networks, from their beginning
+    pattern: str
 
     def names(self) -> list[str]:
         """Its networks, sorted."""
@@ -45,7 +53,9 @@ FAMILIES = (
     Family('ResNet and plain nets on CIFAR', 'cifar_resnet110', r'cifar_(resnet|plain)\d+$'),
     Family('Pre-activation ResNet', 'preresnet50', 'preresnet'),
     Family('Pre-activation ResNet on CIFAR', 'cifar_preresnet164', 'cifar_preresnet'),
-    Family('Stochastic depth', 'cifar_resnet110_stochastic_depth', r'cifar_resnet\d+_stochastic_depth'),
+    Family(
+        'Stochastic depth', 'cifar_resnet110_stochastic_depth', r'cifar_resnet\d+_stochastic_depth'
+    ),
     Family('Wide ResNet', 'wrn28_10', 'wrn|wide_resnet'),
     Family('ResNeXt', 'resnext50_32x4d', '(cifar_)?resnext'),
     Family('Squeeze-and-excitation', 'senet154', 'senet|(cifar_)?se_'),
@@ -70,14 +80,26 @@ FAMILIES = (
 
 
 def costs(names: list[str]) -> Table:
-    """Each of these networks: year, parameters, multiply-adds, input and paper; many are shared among the cores of the machine."""
+    """Each of these networks: year, parameters, multiply-adds, input and paper; many are shared
+    among the cores of the machine.
+    """
     rows = []
     for name, total in zip(names, _totals(names), strict=True):
         entry = registry.entry(name)
         rows.append((name, entry.year, total.params, total.macs, _size(entry), entry.paper))
     return Table(
-        (Column('network'), Column('year', align='right'), Column('parameters', 'integer'), Column('MACs', 'quantity'),
-         Column('input', align='right'), Column('paper')), rows, f'{len(names)} networks', (_RULE,))
+        (
+            Column('network'),
+            Column('year', align='right'),
+            Column('parameters', 'integer'),
+            Column('MACs', 'quantity'),
+            Column('input', align='right'),
+            Column('paper'),
+        ),
+        rows,
+        f'{len(names)} networks',
+        (_RULE,),
+    )
 
 
 def families() -> Table:
@@ -86,26 +108,72 @@ def families() -> Table:
     rows = []
     for family, total in zip(FAMILIES, totals, strict=True):
         entry = registry.entry(family.typical)
-        rows.append((family.title, len(family.names()), family.typical, total.params, total.macs, _size(entry), entry.year, entry.paper))
+        rows.append(
+            (
+                family.title,
+                len(family.names()),
+                family.typical,
+                total.params,
+                total.macs,
+                _size(entry),
+                entry.year,
+                entry.paper,
+            )
+        )
     return Table(
-        (Column('family'), Column('networks', 'integer'), Column('example'), Column('parameters', 'integer'), Column('MACs', 'quantity'),
-         Column('input', align='right'), Column('year', align='right'), Column('paper')), rows, '', (_RULE,))
+        (
+            Column('family'),
+            Column('networks', 'integer'),
+            Column('example'),
+            Column('parameters', 'integer'),
+            Column('MACs', 'quantity'),
+            Column('input', align='right'),
+            Column('year', align='right'),
+            Column('paper'),
+        ),
+        rows,
+        '',
+        (_RULE,),
+    )
 
 
 def sources(names: list[str]) -> Table:
-    """Each of these networks with the ids of the published weights that it takes; nothing is traced, so it takes a moment."""
+    """Each of these networks with the ids of the published weights that it takes; nothing is
+    traced, so it takes a moment.
+    """
     serves = {}
     for id in weights.supported():
         serves.setdefault(catalog.source(id).model, []).append(id)
     rows = []
     for name in names:
         entry = registry.entry(name)
-        rows.append((name, entry.year, entry.params, _size(entry), ', '.join(serves.get(name, ())) or None, entry.paper))
+        rows.append(
+            (
+                name,
+                entry.year,
+                entry.params,
+                _size(entry),
+                ', '.join(serves.get(name, ())) or None,
+                entry.paper,
+            )
+        )
     return Table(
-        (Column('network'), Column('year', align='right'), Column('parameters', 'integer'), Column('input', align='right'),
-         Column('weights'), Column('paper')), rows, f'{len(names)} networks', (
-            'Parameters are the trained values at the input and the classes of the paper. Weights are the ids that `cnnlab.weights` reads. '
-            'This list is written by `python -m experiments.zoo --table=sources`.',))
+        (
+            Column('network'),
+            Column('year', align='right'),
+            Column('parameters', 'integer'),
+            Column('input', align='right'),
+            Column('weights'),
+            Column('paper'),
+        ),
+        rows,
+        f'{len(names)} networks',
+        (
+            'Parameters are the trained values at the input and the classes of the paper. Weights '
+            'are the ids that `cnnlab.weights` reads. '
+            'This list is written by `python -m experiments.zoo --table=sources`.',
+        ),
+    )
 
 
 def _size(entry):
@@ -117,5 +185,7 @@ def _totals(names):
     if len(names) < _LONG:
         return [cost.totals(name) for name in names]
     workers = min(os.cpu_count() or 1, 8)
-    with concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context('spawn')) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        workers, multiprocessing.get_context('spawn')
+    ) as pool:
         return list(pool.map(cost.totals, names, chunksize=4))

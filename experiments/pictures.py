@@ -1,4 +1,7 @@
-"""Named pictures that are decoded when asked for, with their classes where those are known: files, a folder, a tar, or a data set."""
+"""Named pictures that are decoded when asked for, with their classes where those are known: files,
+a folder, a tar, or a data set.
+"""
+
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +14,8 @@ from cnnlab.data import imagenet_images
 from cnnlab.data.files import SUFFIXES
 from cnnlab.data.source import Source
 
-SAMPLES = 'samples'  # the two photographs that come with scikit-learn
+# the two photographs that come with scikit-learn
+SAMPLES = 'samples'
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,6 +27,7 @@ class Pictures:
       names: of each.
       labels: the class of each, or None where it is not known.
     """
+
     name: str
     names: tuple[str, ...]
     labels: tuple[int, ...] | None
@@ -39,25 +44,35 @@ class Pictures:
 
 
 def find(text: str, count: int) -> Pictures:
-    """The first `count` of 'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar as `imagenet_images.find` takes it, or
-    SAMPLES.
+    """The first `count` of 'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar
+    as `imagenet_images.find` takes it, or SAMPLES.
 
     Raises:
       FileNotFoundError: a file or folder that is not there, or that holds no pictures.
     """
     if text == SAMPLES:
         samples = load_sample_images()
-        return Pictures(SAMPLES, tuple(pathlib.PurePath(n).name for n in samples.filenames[:count]), None, lambda i: samples.images[i])
+        return Pictures(
+            SAMPLES,
+            tuple(pathlib.PurePath(n).name for n in samples.filenames[:count]),
+            None,
+            lambda i: samples.images[i],
+        )
     paths = [pathlib.Path(part).expanduser() for part in text.split(',')]
     if absent := [p for p in paths if not p.exists()]:
         raise FileNotFoundError(f'there is no picture, folder or tar {absent[0]}')
     if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix == '.tar'):
         try:
             source = imagenet_images.find(paths[0])
-        except ValueError:  # pictures without known labels are pictures still
+        except ValueError:
+            # pictures without known labels are pictures still
             if paths[0].is_file():
                 raise
-            paths = sorted(p for p in paths[0].rglob('*') if p.suffix.lower() in SUFFIXES and not p.name.startswith('.'))
+            paths = sorted(
+                p
+                for p in paths[0].rglob('*')
+                if p.suffix.lower() in SUFFIXES and not p.name.startswith('.')
+            )
         else:
             return of_source(source, count)
     return of_files(paths[:count])
@@ -67,7 +82,11 @@ def of_source(source: Source, count: int) -> Pictures:
     """The first `count` of a data set; only what the labels ask for is read now."""
     first = range(min(count, len(source)))
     if isinstance(source, imagenet_images.ImageNetImages):
-        names, labels = source.file_names[:len(first)], tuple(source.labels()[:len(first)].tolist())  # both known without a picture
+        # both known without a picture
+        names, labels = (
+            source.file_names[: len(first)],
+            tuple(source.labels()[: len(first)].tolist()),
+        )
     else:
         names = tuple(f'{source.split} image {i}' for i in first)
         labels = tuple(int(example['label']) for i in first for example in source.encoded([i]))
@@ -83,7 +102,9 @@ def of_files(paths: Sequence[str | pathlib.Path]) -> Pictures:
     paths = [pathlib.Path(path).expanduser() for path in paths]
     if absent := [p for p in paths if not p.is_file()]:
         raise FileNotFoundError(f'there is no picture {absent[0]}')
-    return Pictures(f'{len(paths)} pictures', tuple(p.name for p in paths), None, lambda i: _decoded(paths[i]))
+    return Pictures(
+        f'{len(paths)} pictures', tuple(p.name for p in paths), None, lambda i: _decoded(paths[i])
+    )
 
 
 def _decoded(path):

@@ -1,16 +1,23 @@
-"""Deeper plain nets train worse, deeper residual nets better, on CIFAR-10: He et al. 2015, arXiv:1512.03385, Figure 6.
+"""Deeper plain nets train worse, deeper residual nets better, on CIFAR-10: He et al. 2015,
+arXiv:1512.03385, Figure 6.
 
-    python -m experiments.plain_residual_cifar --data_dir=... --workdir=runs/figure6                       # 4 epochs a net
-    python -m experiments.plain_residual_cifar --epochs=182 --seeds=3 --data_dir=... --workdir=runs/figure6_full --results=docs/results
+    # 4 epochs a net
+    python -m experiments.plain_residual_cifar --data_dir=... --workdir=runs/figure6
+    python -m experiments.plain_residual_cifar --epochs=182 --seeds=3 --data_dir=...
+        --workdir=runs/figure6_full --results=docs/results
 
-Expected (Figure 6, as curriculum.md has it): the 56-layer plain net has the higher *training* and test error than the 20-layer one, of the
-residual nets the 56-layer one the lower. The paper's test errors after 64,000 steps are 8.75% for ResNet-20 and 6.97% for ResNet-56
-(facts.md, table 1c); plain nets are drawn only.
+Expected (Figure 6, as curriculum.md has it): the 56-layer plain net has the higher *training* and
+  test error than the 20-layer one, of the
+residual nets the 56-layer one the lower. The paper's test errors after 64,000 steps are 8.75% for
+ResNet-20 and 6.97% for ResNet-56 (facts.md, table 1c); plain nets are drawn only.
 
-The paper's recipe, shortened: the divisions of the rate stay at 1/2 and 3/4 of the run. 64,000 steps are 182 epochs of the 45,000 images.
-Accuracies on CIFAR-10 as JPEG copies are lower than on the original; compare within the table. After two epochs a net (docs/results) the
-plain nets are as in the figure; the residual ones are not yet: the deeper one is behind by less than the plain one is, but behind.
+The paper's recipe, shortened: the divisions of the rate stay at 1/2 and 3/4 of the run. 64,000
+steps are 182 epochs of the 45,000 images. Accuracies on CIFAR-10 as JPEG copies are lower than on
+the original; compare within the table. After two epochs a net (docs/results) the plain nets are as
+in the figure; the residual ones are not yet: the deeper one is behind by less than the plain one
+is, but behind.
 """
+
 import dataclasses
 
 from absl import flags
@@ -36,26 +43,45 @@ def reading(measured):
             continue
         found = 'higher' if errors[1].mean > errors[0].mean else 'lower'
         points = show(abs(errors[1].mean - errors[0].mean), 'percent', 1).rstrip('%')
-        lines.append(f'{kind}-{deep} has a training error of {percent(errors[1])}, {kind}-{shallow} of {percent(errors[0])}: the '
-                     f'deeper one the {found} by {points} points, {"as" if found == wanted else "other than"} in the paper (test error '
-                     f'{percent(error(pair[1]))} and {percent(error(pair[0]))})')
+        lines.append(
+            f'{kind}-{deep} has a training error of {percent(errors[1])}, {kind}-{shallow} of '
+            f'{percent(errors[0])}: the '
+            f'deeper one the {found} by {points} points, '
+            f'{"as" if found == wanted else "other than"} in the paper (test error '
+            f'{percent(error(pair[1]))} and {percent(error(pair[0]))})'
+        )
     return '. '.join(lines) + f'. After {_EPOCHS.value:g} epochs a net, where the paper has 182.'
 
 
 def main(_):
     """Trains both kinds at both depths."""
-    if len(_DEPTHS.value) != 2 or not all(d.isdecimal() and int(d) % 6 == 2 and int(d) >= 8 for d in _DEPTHS.value):
-        raise ValueError(f'--depths takes two numbers of layers 6n + 2, such as 20,56, not {",".join(_DEPTHS.value)}')
+    if len(_DEPTHS.value) != 2 or not all(
+        d.isdecimal() and int(d) % 6 == 2 and int(d) >= 8 for d in _DEPTHS.value
+    ):
+        raise ValueError(
+            f'--depths takes two numbers of layers 6n + 2, such as 20,56, not '
+            f'{",".join(_DEPTHS.value)}'
+        )
     recipes = {}
     for kind, plain in (('plain', True), ('ResNet', False)):
         for depth in map(int, _DEPTHS.value):
             paper = resnet.cifar10(depth, plain)
             recipes[f'{kind}-{depth}'] = dataclasses.replace(
-                paper, duration=f'{_EPOCHS.value:g} epochs', evaluate_every='1 epochs', checkpoint_every='1 epochs')
-    claim.main(claim.Claim(
-        'plain_residual_cifar', 'Plain and residual networks of two depths on CIFAR-10',
-        'He et al. 2015, Figure 6: of the plain nets the deeper one has the higher training error, of the residual nets the lower.',
-        reading), recipes)
+                paper,
+                duration=f'{_EPOCHS.value:g} epochs',
+                evaluate_every='1 epochs',
+                checkpoint_every='1 epochs',
+            )
+    claim.main(
+        claim.Claim(
+            'plain_residual_cifar',
+            'Plain and residual networks of two depths on CIFAR-10',
+            'He et al. 2015, Figure 6: of the plain nets the deeper one has the higher training '
+            'error, of the residual nets the lower.',
+            reading,
+        ),
+        recipes,
+    )
 
 
 if __name__ == '__main__':

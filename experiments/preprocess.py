@@ -1,4 +1,5 @@
 """Changes to the preprocessing of published weights from --preprocess=field=value."""
+
 import dataclasses
 
 from cnnlab import names, weights
@@ -20,7 +21,8 @@ def preprocess(entry: weights.Entry, changes: list[str]) -> weights.Preprocess:
     """The entry's preprocessing with 'field=value' changes made.
 
     Raises:
-      ValueError: an unknown field or a wrong value; or the source states none and the changes do not say all of it.
+      ValueError: an unknown field or a wrong value; or the source states none and the changes do
+        not say all of it.
     """
     fields = [f.name for f in dataclasses.fields(weights.Preprocess)]
     said = {}
@@ -30,7 +32,12 @@ def preprocess(entry: weights.Entry, changes: list[str]) -> weights.Preprocess:
         said[field] = _value(field, text)
     if entry.preprocess is not None:
         return dataclasses.replace(entry.preprocess, **said)
-    needed = [f.name for f in dataclasses.fields(weights.Preprocess) if f.default is dataclasses.MISSING]
+    needed = [
+        f.name for f in dataclasses.fields(weights.Preprocess) if f.default is dataclasses.MISSING
+    ]
     if missing := [f for f in needed if f not in said]:
-        raise ValueError(f'the source of {entry.id} states no preprocessing; say {", ".join(f"--preprocess={f}=..." for f in missing)}')
+        raise ValueError(
+            f'the source of {entry.id} states no preprocessing; say '
+            f'{", ".join(f"--preprocess={f}=..." for f in missing)}'
+        )
     return weights.Preprocess(**said)

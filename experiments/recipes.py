@@ -1,8 +1,10 @@
-"""Every recipe of the book in one table: network, data, batch, rate, schedule, epochs, views, published result, assumed fields.
+"""Every recipe of the book in one table: network, data, batch, rate, schedule, epochs, views,
+published result, assumed fields.
 
     python -m experiments.recipes --match=resnet50
     python -m experiments.recipes --format=markdown --out=docs/recipes.md
 """
+
 from absl import flags
 
 from cnnlab.data import known
@@ -11,13 +13,18 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.table import Column, Table
 from experiments import common, listing
 
-_MATCH = flags.DEFINE_string('match', '', 'Only recipes in whose name this regular expression is found.')
+_MATCH = flags.DEFINE_string(
+    'match', '', 'Only recipes in whose name this regular expression is found.'
+)
 _FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'What to write.')
 _OUT = flags.DEFINE_string('out', None, 'File to write instead of the terminal.')
 _NOTES = (
-    'Every field has a source, which `python -m experiments.train --recipe=NAME --dry_run` prints beside it. Assumed are the fields that '
+    'Every field has a source, which `python -m experiments.train --recipe=NAME --dry_run` prints '
+    'beside it. Assumed are the fields that '
     'no source gives.',
-    'This list is written by `python -m experiments.recipes --format=markdown --out=docs/recipes.md`.')
+    'This list is written by `python -m experiments.recipes --format=markdown '
+    '--out=docs/recipes.md`.',
+)
 
 
 def table(names: list[str]) -> Table:
@@ -26,19 +33,48 @@ def table(names: list[str]) -> Table:
     for name in names:
         stated = book.stated(name)
         recipe = stated.recipe
-        rows.append((
-            name, recipe.model, recipe.dataset, recipe.batch, f'{recipe.optimiser} {recipe.rate:g}', _schedule(recipe),
-            _epochs(recipe), _views(recipe), stated.paper, stated.published or None, ', '.join(stated.assumed) or None))
+        rows.append(
+            (
+                name,
+                recipe.model,
+                recipe.dataset,
+                recipe.batch,
+                f'{recipe.optimiser} {recipe.rate:g}',
+                _schedule(recipe),
+                _epochs(recipe),
+                _views(recipe),
+                stated.paper,
+                stated.published or None,
+                ', '.join(stated.assumed) or None,
+            )
+        )
     return Table(
-        (Column('recipe'), Column('network'), Column('data'), Column('batch', 'integer'), Column('optimiser and rate'), Column('schedule'),
-         Column('epochs', align='right'), Column('training views and mixing'), Column('source'), Column('published'), Column('assumed')),
-        rows, f'{len(names)} recipes', _NOTES)
+        (
+            Column('recipe'),
+            Column('network'),
+            Column('data'),
+            Column('batch', 'integer'),
+            Column('optimiser and rate'),
+            Column('schedule'),
+            Column('epochs', align='right'),
+            Column('training views and mixing'),
+            Column('source'),
+            Column('published'),
+            Column('assumed'),
+        ),
+        rows,
+        f'{len(names)} recipes',
+        _NOTES,
+    )
 
 
 def _schedule(recipe: Recipe) -> str:
     parts = {
-        'step': f'x{recipe.factor:g} at {", ".join(map(_place, recipe.boundaries))}', 'plateau': f'x{recipe.factor:g} at plateaus',
-        'exponential': f'x{recipe.factor:g} every {recipe.every}', 'polynomial': f'power {recipe.power:g} to {recipe.end:g}'}
+        'step': f'x{recipe.factor:g} at {", ".join(map(_place, recipe.boundaries))}',
+        'plateau': f'x{recipe.factor:g} at plateaus',
+        'exponential': f'x{recipe.factor:g} every {recipe.every}',
+        'polynomial': f'power {recipe.power:g} to {recipe.end:g}',
+    }
     text = parts.get(recipe.schedule, recipe.schedule)
     return text if recipe.warmup.startswith('0 ') else f'{text}, warm-up {recipe.warmup}'
 
@@ -57,9 +93,17 @@ def _epochs(recipe: Recipe) -> str:
 
 
 def _views(recipe: Recipe) -> str | None:
-    parts = [*recipe.augment, *recipe.sizes, *(['alternating flip'] if recipe.alternating_flip else []),
-             *(f'{field} {value:g}' for field in ('mixup', 'cutmix') if (value := getattr(recipe, field))),
-             *([f'{recipe.repeats} repeats'] if recipe.repeats > 1 else [])]
+    parts = [
+        *recipe.augment,
+        *recipe.sizes,
+        *(['alternating flip'] if recipe.alternating_flip else []),
+        *(
+            f'{field} {value:g}'
+            for field in ('mixup', 'cutmix')
+            if (value := getattr(recipe, field))
+        ),
+        *([f'{recipe.repeats} repeats'] if recipe.repeats > 1 else []),
+    ]
     return ', '.join(parts) or None
 
 

@@ -1,28 +1,39 @@
 """Plain against residual nets on CIFAR-10: He et al. 2015, section 4.2, Table 6 and Figure 6.
 
-    python -m experiments.resnet_cifar --depth=56 --data_dir=... --workdir=runs/r56              # paper: 6.97% test error
+    # paper: 6.97% test error
+    python -m experiments.resnet_cifar --depth=56 --data_dir=... --workdir=runs/r56
     python -m experiments.resnet_cifar --depth=56 --plain --data_dir=... --workdir=runs/p56
-    python -m experiments.resnet_cifar --depth=20 --set "duration=5 epochs" --set schedule=cosine --data_dir=... --workdir=runs/r20_short
+    python -m experiments.resnet_cifar --depth=20 --set "duration=5 epochs" --set schedule=cosine
+        --data_dir=... --workdir=runs/r20_short
 
-64,000 steps of 128 images; 5,000 training images are held out for validation; the error is that of the last step.
+64,000 steps of 128 images; 5,000 training images are held out for validation; the error is that of
+the last step.
 """
+
 from absl import flags
 
 from cnnlab.recipes import resnet
 from cnnlab.train import loop
 from experiments import common
 
-_DEPTH = flags.DEFINE_integer('depth', 20, '6n + 2 layers; the paper has 20, 32, 44, 56, 110 and 1202 (plain: 20 to 56).')
+_DEPTH = flags.DEFINE_integer(
+    'depth', 20, '6n + 2 layers; the paper has 20, 32, 44, 56, 110 and 1202 (plain: 20 to 56).'
+)
 _PLAIN = flags.DEFINE_bool('plain', False, 'Leave the shortcuts out (Figure 6, left).')
 flags.register_validator('depth', lambda d: d >= 8 and d % 6 == 2, '--depth must be 6n + 2, n > 0')
 
 
 def main(_):
     """Trains and prints training loss and test error."""
-    result = loop.run(common.override(resnet.cifar10(_DEPTH.value, _PLAIN.value)), **common.arguments())
+    result = loop.run(
+        common.override(resnet.cifar10(_DEPTH.value, _PLAIN.value)), **common.arguments()
+    )
     test = result.final['test']
-    print(f'test error {1 - test["top1"]:.2%} (top-5 {1 - test["top5"]:.2%}) on {test["n"]:,} images after {result.steps:,} steps; '
-          f'{result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s')
+    print(
+        f'test error {1 - test["top1"]:.2%} (top-5 {1 - test["top5"]:.2%}) on {test["n"]:,} '
+        f'images after {result.steps:,} steps; '
+        f'{result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s'
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """A run directory and the checkpoint of it that flags mean."""
+
 import dataclasses
 import pathlib
 
@@ -15,10 +16,12 @@ from cnnlab.train.state import TrainState
 
 
 def find(path: str, step: str) -> tuple[pathlib.Path, int]:
-    """(run directory, step) of `path`, a run or one of its checkpoints, and of `step`: 'last', 'best' or a number.
+    """(run directory, step) of `path`, a run or one of its checkpoints, and of `step`: 'last',
+    'best' or a number.
 
     Raises:
-      FileNotFoundError: it is no run, or has no checkpoint. ValueError: no such checkpoint, or none was validated.
+      FileNotFoundError: it is no run, or has no checkpoint. ValueError: no such checkpoint, or none
+        was validated.
     """
     run = pathlib.Path(path).expanduser()
     if run.parent.name == 'checkpoints' and run.name.isdigit():
@@ -31,16 +34,28 @@ def find(path: str, step: str) -> tuple[pathlib.Path, int]:
     if step == 'last':
         return run, there[-1]
     if step == 'best':
-        scored = dict(zip(*metrics.series(metrics.read(run / 'metrics.jsonl'), 'validation', 'top1'), strict=True))
+        scored = dict(
+            zip(
+                *metrics.series(metrics.read(run / 'metrics.jsonl'), 'validation', 'top1'),
+                strict=True,
+            )
+        )
         if not any(s in scored for s in there):
-            raise ValueError(f"{run} was not validated at any checkpoint, so none is the best; use --step=last or one of {there}")
+            raise ValueError(
+                f'{run} was not validated at any checkpoint, so none is the best; use --step=last '
+                f'or one of {there}'
+            )
         return run, max((s for s in there if s in scored), key=scored.get)
     names.among('checkpoint', step, map(str, there))
     return run, int(step)
 
 
-def restored(run: pathlib.Path, step: int, data_dir: str | None, tta: str | None = None) -> tuple[Job, TrainState]:
-    """The job of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in place of the recipe's."""
+def restored(
+    run: pathlib.Path, step: int, data_dir: str | None, tta: str | None = None
+) -> tuple[Job, TrainState]:
+    """The job of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in
+    place of the recipe's.
+    """
     recipe = recipes.from_json((run / 'recipe.json').read_text())
     job = jobs.build(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
     checkpoints = Checkpoints(workdir.checkpoints(run), read_only=True)

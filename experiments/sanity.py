@@ -3,11 +3,13 @@
     python -m experiments.sanity --recipe=resnet20_cifar10 --data_dir=... --workdir=checks
     python -m experiments.sanity --recipe=digits --set rate=0.5 --workdir=checks
 
-The loss at the start against that of equal scores (ln K), weight decay, inputs and labels, activations and gradients layer by layer,
-twenty images learned by heart, true labels against shuffled ones, and the gradient against finite differences in float64. Prints a table;
---workdir gets report.html, images.png (what the network sees) and read.png (the same images as they are read). The exit status is 1
-where a check failed, and 2 for a mistake in the flags.
+The loss at the start against that of equal scores (ln K), weight decay, inputs and labels,
+activations and gradients layer by layer, twenty images learned by heart, true labels against
+shuffled ones, and the gradient against finite differences in float64. Prints a table; --workdir
+gets report.html, images.png (what the network sees) and read.png (the same images as they are
+read). The exit status is 1 where a check failed, and 2 for a mistake in the flags.
 """
+
 import sys
 import time
 
@@ -21,8 +23,15 @@ from cnnlab.train import workdir
 from cnnlab.train.sanity import finding, run, signals
 from experiments import common
 
-_RECIPE = flags.DEFINE_string('recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True)
-_SECONDS = flags.DEFINE_float('seconds', 60, 'Shared by the checks that train or test gradients, compiling not counted.', lower_bound=1)
+_RECIPE = flags.DEFINE_string(
+    'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True
+)
+_SECONDS = flags.DEFINE_float(
+    'seconds',
+    60,
+    'Shared by the checks that train or test gradients, compiling not counted.',
+    lower_bound=1,
+)
 
 
 def main(_):
@@ -31,21 +40,53 @@ def main(_):
     recipe = common.override(book.get(_RECIPE.value))
     started = time.perf_counter()
     job = jobs.build(recipe, common.DATA_DIR.value)
-    found = run.check(job, _SECONDS.value, lambda name: print(f'{time.perf_counter() - started:5.1f} s  {name} checked', file=sys.stderr))
-    table = finding.table(found.findings, f'{_RECIPE.value}: {len(found.findings) - len(found.failed)} of {len(found.findings)} checks '
-                          'passed or were open')
+    found = run.check(
+        job,
+        _SECONDS.value,
+        lambda name: print(
+            f'{time.perf_counter() - started:5.1f} s  {name} checked', file=sys.stderr
+        ),
+    )
+    table = finding.table(
+        found.findings,
+        f'{_RECIPE.value}: {len(found.findings) - len(found.failed)} of {len(found.findings)} '
+        f'checks '
+        'passed or were open',
+    )
     table.print()
     pictures = []
-    for figure, name, caption in ((found.seen, 'images', 'Training images as the network gets them: augmented and normalised.'),
-                                  (found.read, 'read', 'The same images as they are read.')):
+    for figure, name, caption in (
+        (
+            found.seen,
+            'images',
+            'Training images as the network gets them: augmented and normalised.',
+        ),
+        (found.read, 'read', 'The same images as they are read.'),
+    ):
         if figure is not None:
             plots.save(figure, out / f'{name}.png')
             pictures.append(Picture(figure, caption, caption))
-    shown = [signals.table(found.layers)] if found.layers else ['The network has no activation function that can be read.']
-    page.write_page(out / 'report.html', f'Before training: {_RECIPE.value}', [
-        Section('Checks', [table]), Section('Images', pictures or ['Images of other than one or three channels are not drawn.']),
-        Section('Activations', shown), Section('Recipe', [{k: str(v) for k, v in vars(recipe).items()}])])
-    print(f'wrote {out}/report.html{", images.png, read.png" if pictures else ""} in {time.perf_counter() - started:.0f} s')
+    shown = (
+        [signals.table(found.layers)]
+        if found.layers
+        else ['The network has no activation function that can be read.']
+    )
+    page.write_page(
+        out / 'report.html',
+        f'Before training: {_RECIPE.value}',
+        [
+            Section('Checks', [table]),
+            Section(
+                'Images', pictures or ['Images of other than one or three channels are not drawn.']
+            ),
+            Section('Activations', shown),
+            Section('Recipe', [{k: str(v) for k, v in vars(recipe).items()}]),
+        ],
+    )
+    print(
+        f'wrote {out}/report.html{", images.png, read.png" if pictures else ""} in '
+        f'{time.perf_counter() - started:.0f} s'
+    )
     if found.failed:
         sys.exit(1)
 

@@ -1,8 +1,10 @@
-"""What more devices are predicted to give: step time, efficiency and what limits it (docs/scaling.md).
+"""What more devices are predicted to give: step time, efficiency and what limits it
+(docs/scaling.md).
 
-    python -m experiments.scaling
-    python -m experiments.scaling --networks=vgg16 --devices=8,64,512,4096 --batch=32 --noglobal_norm --format=markdown
+    python -m experiments.scaling python -m experiments.scaling --networks=vgg16
+    --devices=8,64,512,4096 --batch=32 --noglobal_norm --format=markdown
 """
+
 from absl import flags
 
 from cnnlab import names
@@ -10,21 +12,50 @@ from cnnlab.analysis import scaling
 from cnnlab.report.table import Column, Table
 from experiments import common, listing
 
-_NETWORKS = flags.DEFINE_list('networks', ['resnet50_v1_5', 'vgg16'], 'Networks whose speed on one device is known: these two.')
+_NETWORKS = flags.DEFINE_list(
+    'networks',
+    ['resnet50_v1_5', 'vgg16'],
+    'Networks whose speed on one device is known: these two.',
+)
 _MACHINES = flags.DEFINE_list('machines', list(scaling.MACHINES), 'Of these.')
 _DEVICES = flags.DEFINE_list('devices', ['8', '64', '512'], 'Numbers of devices.')
 _BATCH = flags.DEFINE_integer('batch', 128, 'Images on each device.', lower_bound=1)
-_GLOBAL = flags.DEFINE_bool('global_norm', True, 'Batch norm over the global batch; --noglobal_norm: over the batch of each device.')
-_DECODED = flags.DEFINE_float('decoded', scaling.DECODED, 'Images that a processor core decodes and crops in a second.', lower_bound=1)
+_GLOBAL = flags.DEFINE_bool(
+    'global_norm',
+    True,
+    'Batch norm over the global batch; --noglobal_norm: over the batch of each device.',
+)
+_DECODED = flags.DEFINE_float(
+    'decoded',
+    scaling.DECODED,
+    'Images that a processor core decodes and crops in a second.',
+    lower_bound=1,
+)
 _FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'What to write.')
 
-COLUMNS = (Column('network'), Column('machine'), Column('devices', 'integer'), Column('compute ms', decimals=1, kind='number'),
-           Column('all-reduce ms', decimals=2, kind='number'), Column('statistics ms', decimals=2, kind='number'),
-           Column('input ms', decimals=1, kind='number'), Column('efficiency', 'percent'), Column('nothing hidden', 'percent'),
-           Column('images/s', 'integer'), Column('limit'))
+COLUMNS = (
+    Column('network'),
+    Column('machine'),
+    Column('devices', 'integer'),
+    Column('compute ms', decimals=1, kind='number'),
+    Column('all-reduce ms', decimals=2, kind='number'),
+    Column('statistics ms', decimals=2, kind='number'),
+    Column('input ms', decimals=1, kind='number'),
+    Column('efficiency', 'percent'),
+    Column('nothing hidden', 'percent'),
+    Column('images/s', 'integer'),
+    Column('limit'),
+)
 
 
-def table(networks: list[str], machines: list[str], devices: list[int], batch: int, global_norm: bool, decoded: float) -> Table:
+def table(
+    networks: list[str],
+    machines: list[str],
+    devices: list[int],
+    batch: int,
+    global_norm: bool,
+    decoded: float,
+) -> Table:
     """A row for each network, machine and number of devices."""
     rows = []
     for network in networks:
@@ -33,12 +64,30 @@ def table(networks: list[str], machines: list[str], devices: list[int], batch: i
             machine = names.lookup('machine', name, scaling.MACHINES)
             for n in devices:
                 share = scaling.utilisation(machine, network)
-                p = scaling.predict(asked, machine, n, batch, share, global_norm=global_norm, decoded=decoded)
-                rows.append((network, name, n, 1e3 * p.compute, 1e3 * p.reduce, 1e3 * p.statistics, 1e3 * p.input, p.efficiency[1],
-                             p.efficiency[0], round(p.images_per_second), p.limit))
+                p = scaling.predict(
+                    asked, machine, n, batch, share, global_norm=global_norm, decoded=decoded
+                )
+                rows.append(
+                    (
+                        network,
+                        name,
+                        n,
+                        1e3 * p.compute,
+                        1e3 * p.reduce,
+                        1e3 * p.statistics,
+                        1e3 * p.input,
+                        p.efficiency[1],
+                        p.efficiency[0],
+                        round(p.images_per_second),
+                        p.limit,
+                    )
+                )
     norm = 'the global batch' if global_norm else 'the batch of a device'
-    notes = [f'{batch} images a device; batch norm over {norm}; {decoded:g} images/s decoded by a core. Predicted, not measured.',
-             *(f'{m}: {scaling.MACHINES[m].source}.' for m in machines)]
+    notes = [
+        f'{batch} images a device; batch norm over {norm}; {decoded:g} images/s decoded by a '
+        f'core. Predicted, not measured.',
+        *(f'{m}: {scaling.MACHINES[m].source}.' for m in machines),
+    ]
     return Table(COLUMNS, rows, 'Data-parallel training against devices', notes)
 
 
@@ -47,8 +96,12 @@ def main(_):
     try:
         devices = [int(n) for n in _DEVICES.value]
     except ValueError:
-        raise ValueError(f'--devices takes whole numbers separated by commas, not {",".join(_DEVICES.value)}') from None
-    made = table(_NETWORKS.value, _MACHINES.value, devices, _BATCH.value, _GLOBAL.value, _DECODED.value)
+        raise ValueError(
+            f'--devices takes whole numbers separated by commas, not {",".join(_DEVICES.value)}'
+        ) from None
+    made = table(
+        _NETWORKS.value, _MACHINES.value, devices, _BATCH.value, _GLOBAL.value, _DECODED.value
+    )
     print(listing.formatted(made, _FORMAT.value), end='')
 
 

@@ -1,15 +1,20 @@
-"""Searches good values for fields of a recipe: at random, or coarse to fine, with successive halving of the runs.
+"""Searches good values for fields of a recipe: at random, or coarse to fine, with successive
+halving of the runs.
 
-    python -m experiments.search --recipe=digits --space rate=log:1e-4:1 --space decay=log:1e-6:1e-2 --trials=24 --workdir=search
-    python -m experiments.search --recipe=resnet20_cifar10 --space rate=log:1e-3:1 --space momentum=choice:0.8,0.9 --rounds=3 \\
+    python -m experiments.search --recipe=digits --space rate=log:1e-4:1 --space decay=log:1e-6:1e-2
+    --trials=24 --workdir=search python -m experiments.search --recipe=resnet20_cifar10 --space
+    rate=log:1e-3:1 --space momentum=choice:0.8,0.9 --rounds=3 \\
         --set "duration=4 epochs" --data_dir=... --workdir=search
 
-Spaces are log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, logint:LOW:HIGH and choice:A,B,C, of any field that --set takes, `fields.NAME` of
-the network too. --rounds=1 is random search; with more, each further round draws from where the best quarter of the trials so far lie.
-A run is validated --validations times, and only the best third of those that came as far go on after the first, third, ninth time.
-Started again with the same --workdir the search goes on; started in several processes at once, they share the trials. Accuracy on
-validation images alone decides; the test images are not looked at. Writes table.csv, search.png and report.html.
+Spaces are log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, logint:LOW:HIGH and choice:A,B,C, of any
+field that --set takes, `fields.NAME` of the network too. --rounds=1 is random search; with more,
+each further round draws from where the best quarter of the trials so far lie. A run is validated
+--validations times, and only the best third of those that came as far go on after the first, third,
+ninth time. Started again with the same --workdir the search goes on; started in several processes
+at once, they share the trials. Accuracy on validation images alone decides; the test images are not
+looked at. Writes table.csv, search.png and report.html.
 """
+
 import dataclasses
 
 import optuna
@@ -25,13 +30,27 @@ from cnnlab.train import job as jobs
 from cnnlab.train import loop, search, workdir
 from experiments import common
 
-_RECIPE = flags.DEFINE_string('recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True)
-_SPACE = flags.DEFINE_multi_string('space', [], 'What is searched: FIELD=KIND:VALUES. May be repeated.')
-_TRIALS = flags.DEFINE_integer('trials', 20, 'How many values are tried, by all processes together.', lower_bound=1)
-_ROUNDS = flags.DEFINE_integer('rounds', 1, 'Rounds of coarse-to-fine search; 1 is random search.', lower_bound=1)
-_HALVING = flags.DEFINE_integer('halving', 3, 'Of the runs that come as far, one in so many goes on; 0 lets all run to their end.',
-                                lower_bound=0)
-_VALIDATIONS = flags.DEFINE_integer('validations', 9, 'How often a run is validated.', lower_bound=1)
+_RECIPE = flags.DEFINE_string(
+    'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True
+)
+_SPACE = flags.DEFINE_multi_string(
+    'space', [], 'What is searched: FIELD=KIND:VALUES. May be repeated.'
+)
+_TRIALS = flags.DEFINE_integer(
+    'trials', 20, 'How many values are tried, by all processes together.', lower_bound=1
+)
+_ROUNDS = flags.DEFINE_integer(
+    'rounds', 1, 'Rounds of coarse-to-fine search; 1 is random search.', lower_bound=1
+)
+_HALVING = flags.DEFINE_integer(
+    'halving',
+    3,
+    'Of the runs that come as far, one in so many goes on; 0 lets all run to their end.',
+    lower_bound=0,
+)
+_VALIDATIONS = flags.DEFINE_integer(
+    'validations', 9, 'How often a run is validated.', lower_bound=1
+)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
 
 
@@ -40,12 +59,18 @@ def objective(trial, recipe, space, root):
     drawn = override(recipe, search.assignments(space, trial))
     job = jobs.build(drawn, common.DATA_DIR.value)
     if 'validation' not in job.data:
-        raise ValueError(f'{recipe.dataset} has no validation images to choose by; set some aside with --set holdout=N')
+        raise ValueError(
+            f'{recipe.dataset} has no validation images to choose by; set some aside with --set '
+            f'holdout=N'
+        )
     every = max(job.total // _VALIDATIONS.value, 1)
-    job = dataclasses.replace(job, recipe=dataclasses.replace(drawn, evaluate_every=f'{every} steps'))
+    job = dataclasses.replace(
+        job, recipe=dataclasses.replace(drawn, evaluate_every=f'{every} steps')
+    )
 
     def validated(step, figures):
         search.validate(trial, -(-step // every), figures['top1'])
+
     try:
         directory = search.directory(root, trial)
         quiet = dataclasses.replace(common.options().within(directory.name), quiet=True)
@@ -59,32 +84,75 @@ def objective(trial, recipe, space, root):
 def described(study, space, per_round):
     """(the trials that ended, best first; their table)."""
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-    ended = [t for t in study.get_trials(deepcopy=False, states=states) if t.intermediate_values or t.value is not None]
+    ended = [
+        t
+        for t in study.get_trials(deepcopy=False, states=states)
+        if t.intermediate_values or t.value is not None
+    ]
     ended.sort(key=lambda t: (t.state != states[0], -len(t.intermediate_values), -score(t)))
-    kinds = {'log': ('number', 6), 'uniform': ('number', 4), 'int': ('integer',), 'logint': ('integer',), 'choice': ('text',)}
-    columns = (Column('trial', 'integer'), Column('round', 'integer'), *(Column(d.field, *kinds[d.kind]) for d in space),
-               Column('validation top-1', 'percent'), Column('validations', 'integer'), Column('end'))
-    rows = [(t.number, t.number // per_round + 1, *(t.params[d.field] for d in space), score(t), len(t.intermediate_values),
-             'finished' if t.state == states[0] else 'diverged' if 'diverged' in t.user_attrs else 'stopped') for t in ended]
+    kinds = {
+        'log': ('number', 6),
+        'uniform': ('number', 4),
+        'int': ('integer',),
+        'logint': ('integer',),
+        'choice': ('text',),
+    }
+    columns = (
+        Column('trial', 'integer'),
+        Column('round', 'integer'),
+        *(Column(d.field, *kinds[d.kind]) for d in space),
+        Column('validation top-1', 'percent'),
+        Column('validations', 'integer'),
+        Column('end'),
+    )
+    rows = [
+        (
+            t.number,
+            t.number // per_round + 1,
+            *(t.params[d.field] for d in space),
+            score(t),
+            len(t.intermediate_values),
+            'finished'
+            if t.state == states[0]
+            else 'diverged'
+            if 'diverged' in t.user_attrs
+            else 'stopped',
+        )
+        for t in ended
+    ]
     notes = ['Finished runs first, then those that were stopped early, with their last validation.']
     return ended, Table(columns, rows, f'{len(ended)} trials of {_RECIPE.value}', notes)
 
 
 def score(trial):
     """The validation top-1 of a trial's end, or the last one before it was stopped."""
-    return trial.value if trial.value is not None else trial.intermediate_values[max(trial.intermediate_values)]
+    return (
+        trial.value
+        if trial.value is not None
+        else trial.intermediate_values[max(trial.intermediate_values)]
+    )
 
 
 def main(_):
     """Searches, and writes what is known; every process of a search writes it."""
     space = [search.dimension(text) for text in _SPACE.value]
     if not space:
-        raise ValueError('--space is needed, once for every field to search, such as --space rate=log:1e-4:1')
+        raise ValueError(
+            '--space is needed, once for every field to search, such as --space rate=log:1e-4:1'
+        )
     recipe = common.override(book.get(_RECIPE.value))
     search.check(space, recipe)
     out = workdir.writable(common.workdir())
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = search.study(out, space, recipe, trials=_TRIALS.value, rounds=_ROUNDS.value, halving=_HALVING.value, seed=_SEED.value)
+    study = search.study(
+        out,
+        space,
+        recipe,
+        trials=_TRIALS.value,
+        rounds=_ROUNDS.value,
+        halving=_HALVING.value,
+        seed=_SEED.value,
+    )
     ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     left = optuna.study.MaxTrialsCallback(_TRIALS.value, states=ended)
     if len(study.get_trials(deepcopy=False, states=ended)) < _TRIALS.value:
@@ -96,24 +164,62 @@ def main(_):
     table.print()
     best = trials[0]
     settings = ' '.join(f'--set {d.field}={best.params[d.field]}' for d in space)
-    said = f'the best finished run is trial {best.number} with {score(best):.2%} on validation images: {settings}'
+    said = (
+        f'the best finished run is trial {best.number} with {score(best):.2%} on validation '
+        f'images: {settings}'
+    )
     print(said)
-    rounds = [f'round {t.number // max(_TRIALS.value // _ROUNDS.value, 1) + 1}' if t.value is not None else 'stopped early' for t in trials]
-    figure = plots.sweep({d.field: [t.params[d.field] for t in trials] for d in space}, [100 * score(t) for t in trials], rounds,
-                         ylabel='validation top-1 (%)', log=[d.field for d in space if d.kind.startswith('log')])
+    rounds = [
+        f'round {t.number // max(_TRIALS.value // _ROUNDS.value, 1) + 1}'
+        if t.value is not None
+        else 'stopped early'
+        for t in trials
+    ]
+    figure = plots.sweep(
+        {d.field: [t.params[d.field] for t in trials] for d in space},
+        [100 * score(t) for t in trials],
+        rounds,
+        ylabel='validation top-1 (%)',
+        log=[d.field for d in space if d.kind.startswith('log')],
+    )
     plots.save(figure, out / 'search.png')
     write_text(out / 'table.csv', table.to_csv())
-    page.write_page(out / 'report.html', f'Search: {_RECIPE.value}', [
-        Section('Result', [said, table, Picture(figure, 'Validation accuracy of every trial against each field.', 'Accuracy by field.')]),
-        Section('Space', [{d.field: str(d.distribution) for d in space}])])
+    page.write_page(
+        out / 'report.html',
+        f'Search: {_RECIPE.value}',
+        [
+            Section(
+                'Result',
+                [
+                    said,
+                    table,
+                    Picture(
+                        figure,
+                        'Validation accuracy of every trial against each field.',
+                        'Accuracy by field.',
+                    ),
+                ],
+            ),
+            Section('Space', [{d.field: str(d.distribution) for d in space}]),
+        ],
+    )
     print(f'wrote {out}/report.html, table.csv and search.png')
 
 
 def tell(study, trial):
     """A line when a trial ends."""
-    values = ', '.join(f'{k}={v:.3g}' if isinstance(v, float) else f'{k}={v}' for k, v in trial.params.items())
-    found = f'{score(trial):.2%} after {len(trial.intermediate_values)} validations' if trial.intermediate_values else 'nothing'
-    print(f'trial {trial.number}: {values}: {found}{"" if trial.value is not None else ", stopped"}', flush=True)
+    values = ', '.join(
+        f'{k}={v:.3g}' if isinstance(v, float) else f'{k}={v}' for k, v in trial.params.items()
+    )
+    found = (
+        f'{score(trial):.2%} after {len(trial.intermediate_values)} validations'
+        if trial.intermediate_values
+        else 'nothing'
+    )
+    print(
+        f'trial {trial.number}: {values}: {found}{"" if trial.value is not None else ", stopped"}',
+        flush=True,
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,7 @@
-"""Several seeds of one recipe, each in a directory of its own; what is finished is not trained again."""
+"""Several seeds of one recipe, each in a directory of its own; what is finished is not trained
+again.
+"""
+
 import dataclasses
 import json
 import pathlib
@@ -10,28 +13,41 @@ from cnnlab.train import loop, metrics, workdir
 from cnnlab.train.job import Job
 from experiments import common
 
-_DATA = ('dataset', 'holdout', 'fold', 'classes', 'limit')  # the fields that say which images a recipe means
+# the fields that say which images a recipe means
+_DATA = ('dataset', 'holdout', 'fold', 'classes', 'limit')
 
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
     """The runs of one recipe that came to their end: what each left, in the order of the seeds."""
+
     job: Job
-    results: tuple[dict[str, Any], ...]  # result.json of each
+    # result.json of each
+    results: tuple[dict[str, Any], ...]
     logs: tuple[list[metrics.Record], ...]
-    diverged: tuple[str, ...] = ()  # the sentence of each run that did not
+    # the sentence of each run that did not
+    diverged: tuple[str, ...] = ()
 
     def scores(self, key: str, split: str = 'test') -> list[float]:
         """One figure of a split for every seed."""
         return [r['final'][split][key] for r in self.results]
 
 
-def train(recipe: Recipe, seeds: int, root: pathlib.Path, data_dir: str | None, *, tolerant: bool = False, like: Job | None = None) -> Runs:
+def train(
+    recipe: Recipe,
+    seeds: int,
+    root: pathlib.Path,
+    data_dir: str | None,
+    *,
+    tolerant: bool = False,
+    like: Job | None = None,
+) -> Runs:
     """Trains seeds 0 .. seeds - 1 in `root`/seed0, ...; the steps compile once.
 
     Args:
       tolerant: a run that diverges is noted in `diverged` instead of ending everything.
-      like: a job whose data are opened already; they are used again where the recipe means the same.
+      like: a job whose data are opened already; they are used again where the recipe means the
+        same.
 
     Raises:
       ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
@@ -42,10 +58,16 @@ def train(recipe: Recipe, seeds: int, root: pathlib.Path, data_dir: str | None, 
     for seed in range(seeds):
         directory = root / f'seed{seed}'
         if (directory / 'result.json').exists():
-            workdir.claim(directory, dataclasses.replace(recipe, seed=seed), {s: d.fingerprint() for s, d in job.data.items()})
+            workdir.claim(
+                directory,
+                dataclasses.replace(recipe, seed=seed),
+                {s: d.fingerprint() for s, d in job.data.items()},
+            )
         else:
             try:
-                loop.run_job(job, seed, directory, common.options().within(f'{root.name}/{directory.name}'))
+                loop.run_job(
+                    job, seed, directory, common.options().within(f'{root.name}/{directory.name}')
+                )
             except loop.NotFinite as error:
                 if not tolerant:
                     raise

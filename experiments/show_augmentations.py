@@ -1,11 +1,15 @@
-"""A contact sheet of training views: one row a view, the image first and then what random draws make of it.
+"""A contact sheet of training views: one row a view, the image first and then what random draws
+make of it.
 
     python -m experiments.show_augmentations --images=ILSVRC2012_img_train.tar --out=sheet.png
-    python -m experiments.show_augmentations --dataset=cifar10 --split=train --data_dir=... --view="random_crop(4)" --view="cutout(16)"
-    python -m experiments.show_augmentations --images=photos/ --labels=labels.txt --recipe=resnet --out=resnet.png
+    python -m experiments.show_augmentations --dataset=cifar10 --split=train --data_dir=...
+    --view="random_crop(4)" --view="cutout(16)" python -m experiments.show_augmentations
+    --images=photos/ --labels=labels.txt --recipe=resnet --out=resnet.png
 
-Draws are those of training with this seed: the stream of random numbers that belongs to (seed, position).
+Draws are those of training with this seed: the stream of random numbers that belongs to (seed,
+position).
 """
+
 import functools
 
 import cv2
@@ -21,24 +25,58 @@ from cnnlab.report.files import write_bytes
 from cnnlab.train import mixing
 from experiments import common
 
-_IMAGES = flags.DEFINE_string('images', None, 'Images as experiments.evaluate_imagenet takes them: a tar or a folder.')
+_IMAGES = flags.DEFINE_string(
+    'images', None, 'Images as experiments.evaluate_imagenet takes them: a tar or a folder.'
+)
 _LABELS = flags.DEFINE_string('labels', None, 'Labels of --images, where folders do not say them.')
-_DATASET = flags.DEFINE_string('dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.')
+_DATASET = flags.DEFINE_string(
+    'dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.'
+)
 _SPLIT = flags.DEFINE_string('split', 'train', 'Of --dataset: train, validation or test.')
-_VIEW = flags.DEFINE_multi_string('view', [], 'A view as recipes write it. May be repeated; default: every view, and mixing.')
-_RECIPE = flags.DEFINE_multi_string('recipe', [], f'The views of a paper, as one row: {", ".join(ilsvrc.AUGMENT)}. May be repeated.')
+_VIEW = flags.DEFINE_multi_string(
+    'view', [], 'A view as recipes write it. May be repeated; default: every view, and mixing.'
+)
+_RECIPE = flags.DEFINE_multi_string(
+    'recipe', [], f'The views of a paper, as one row: {", ".join(ilsvrc.AUGMENT)}. May be repeated.'
+)
 _SAMPLES = flags.DEFINE_integer('samples', 9, 'Draws in a row.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', 'augmentations.png', 'The picture to write.')
 
-TILE, LABEL, GAP = 160, 300, 6  # pixels
-# Views of an image that `cut` has made 224 pixels high and wide, in the order of the sheet; crops take the image itself.
-CROPS = ('random_resized_crop(224)', 'scale_jitter(224, 256, 480)', 'scale_jitter(224, 256, 512)',
-         'resize(256); center_crop(256); random_window(224)')
-VIEWS = ('flip()', 'random_crop(28)', "random_crop(28, edge='reflect')", 'shift(24)', 'affine(rotate=20)', 'affine(scale=0.3)',
-         'affine(squeeze=0.3)', 'affine(shear=0.3)', 'affine(translate=30)', 'lens_distortion(0.3)', 'color_jitter(brightness=0.4)',
-         'color_jitter(contrast=0.4)', 'color_jitter(saturation=0.4)', 'color_jitter(hue=0.1)', 'lighting(0.1)', 'lighting(0.5)',
-         'erase(1.0)', "erase(1.0, value='random')", 'cutout(80)', 'auto_augment()', 'rand_augment(2, 9)', 'trivial_augment()')
+# pixels
+TILE, LABEL, GAP = 160, 300, 6
+# Views of an image that `cut` has made 224 pixels high and wide, in the order of the sheet; crops
+# take the image itself.
+CROPS = (
+    'random_resized_crop(224)',
+    'scale_jitter(224, 256, 480)',
+    'scale_jitter(224, 256, 512)',
+    'resize(256); center_crop(256); random_window(224)',
+)
+VIEWS = (
+    'flip()',
+    'random_crop(28)',
+    "random_crop(28, edge='reflect')",
+    'shift(24)',
+    'affine(rotate=20)',
+    'affine(scale=0.3)',
+    'affine(squeeze=0.3)',
+    'affine(shear=0.3)',
+    'affine(translate=30)',
+    'lens_distortion(0.3)',
+    'color_jitter(brightness=0.4)',
+    'color_jitter(contrast=0.4)',
+    'color_jitter(saturation=0.4)',
+    'color_jitter(hue=0.1)',
+    'lighting(0.1)',
+    'lighting(0.5)',
+    'erase(1.0)',
+    "erase(1.0, value='random')",
+    'cutout(80)',
+    'auto_augment()',
+    'rand_augment(2, 9)',
+    'trivial_augment()',
+)
 
 
 def views_of(text: str):
@@ -51,12 +89,18 @@ def cut(image: np.ndarray, size: int = 224) -> np.ndarray:
     h, w, _ = image.shape
     side = min(h, w)
     top, left = (h - side) // 2, (w - side) // 2
-    return cv2.resize(np.ascontiguousarray(image[top:top + side, left:left + side]), (size, size), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        np.ascontiguousarray(image[top : top + side, left : left + side]),
+        (size, size),
+        interpolation=cv2.INTER_AREA,
+    )
 
 
 def tile(image: np.ndarray) -> Image.Image:
     """An image of any size and 1 or 3 channels within TILE x TILE."""
-    picture = Image.fromarray(np.repeat(image, 3, -1) if image.shape[-1] == 1 else np.ascontiguousarray(image))
+    picture = Image.fromarray(
+        np.repeat(image, 3, -1) if image.shape[-1] == 1 else np.ascontiguousarray(image)
+    )
     scale = TILE / max(picture.size)
     filter = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     kept = picture.resize([max(1, round(s * scale)) for s in picture.size], filter)
@@ -71,18 +115,24 @@ def mixed(kind: str, images: list[np.ndarray], draws: int) -> list[np.ndarray]:
     keys = jax.random.split(jax.random.key(_SEED.value), draws)
     if kind == 'device_flip':
         return [np.asarray(mixing.mirrored(key, batch))[0] for key in keys]
-    mix = functools.partial(mixing.mix, image=batch.astype(jnp.float32), label=jnp.arange(len(images)), **{kind: 1.0})
+    mix = functools.partial(
+        mixing.mix, image=batch.astype(jnp.float32), label=jnp.arange(len(images)), **{kind: 1.0}
+    )
     return [np.asarray(jnp.rint(mix(key).image[0])).astype(np.uint8) for key in keys]
 
 
 def sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Image.Image:
     """Rows of (label, images)."""
     columns = max(len(images) for _, images in rows)
-    out = Image.new('RGB', (LABEL + columns * (TILE + GAP), len(rows) * (TILE + GAP)), (255, 255, 255))
+    out = Image.new(
+        'RGB', (LABEL + columns * (TILE + GAP), len(rows) * (TILE + GAP)), (255, 255, 255)
+    )
     pen, font = ImageDraw.Draw(out), ImageFont.load_default(size=16)
     for y, (label, images) in enumerate(rows):
         lines = [line for part in label.split('; ') for line in _wrapped(part)]
-        pen.multiline_text((GAP, y * (TILE + GAP) + GAP), '\n'.join(lines), fill=(0, 0, 0), font=font)
+        pen.multiline_text(
+            (GAP, y * (TILE + GAP) + GAP), '\n'.join(lines), fill=(0, 0, 0), font=font
+        )
         for x, image in enumerate(images):
             out.paste(tile(image), (LABEL + x * (TILE + GAP), y * (TILE + GAP)))
     return out
@@ -101,22 +151,36 @@ def main(_):
     """Writes the sheet."""
     if bool(_IMAGES.value) == bool(_DATASET.value):
         raise ValueError('give the images: --images=... or --dataset=..., one of the two')
-    source = imagenet_images.find(_IMAGES.value, _LABELS.value) if _IMAGES.value else sources.load(
-        _DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
-    asked = [*(('', view) for view in _VIEW.value), *((f'{name}:; ', '; '.join(ilsvrc.augment(name))) for name in _RECIPE.value)]
+    source = (
+        imagenet_images.find(_IMAGES.value, _LABELS.value)
+        if _IMAGES.value
+        else sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
+    )
+    asked = [
+        *(('', view) for view in _VIEW.value),
+        *((f'{name}:; ', '; '.join(ilsvrc.augment(name))) for name in _RECIPE.value),
+    ]
     cropped = not asked and source.image_shape is None
     draws, rows = stream.Draws(_SEED.value), []
     for title, text in asked or [('', view) for view in (*(CROPS if cropped else ()), *VIEWS)]:
-        [example] = source.encoded([(7 * len(rows) + 3) % len(source)])  # another image for every row
+        # another image for every row
+        [example] = source.encoded([(7 * len(rows) + 3) % len(source)])
         view, image = views_of(text), example['image']
         if cropped and text not in CROPS:
             image = cut(pixels(image))
         whole = pixels(image)
-        rows.append((title + text, [whole, *(view(image, draws.at(p)).copy() for p in range(_SAMPLES.value))]))
+        rows.append(
+            (
+                title + text,
+                [whole, *(view(image, draws.at(p)).copy() for p in range(_SAMPLES.value))],
+            )
+        )
     if not asked:
         images = [cut(source[i % len(source)]['image']) for i in range(3, 3 + 4)]
         for kind in ('device_flip', 'mixup', 'cutmix'):
-            rows.append((f'{kind} (on the device)', [images[0], *mixed(kind, images, _SAMPLES.value)]))
+            rows.append(
+                (f'{kind} (on the device)', [images[0], *mixed(kind, images, _SAMPLES.value)])
+            )
     picture = sheet(rows)
     done, data = cv2.imencode('.png', cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR))
     assert done

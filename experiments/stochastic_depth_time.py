@@ -1,14 +1,20 @@
 """What stochastic depth saves of the time of training: Huang et al. 2016, arXiv:1603.09382.
 
-    python -m experiments.stochastic_depth_time --workdir=runs/stochastic_depth --results=docs/results                # ResNet-110
-    python -m experiments.stochastic_depth_time --blocks=3 --batch=32 --steps=20 --workdir=runs/stochastic_depth_20
+    # ResNet-110
+    python -m experiments.stochastic_depth_time --workdir=runs/stochastic_depth
+        --results=docs/results
+    python -m experiments.stochastic_depth_time --blocks=3 --batch=32 --steps=20
+        --workdir=runs/stochastic_depth_20
 
-Expected: block l of L is kept with probability 1 - l / (2 L), so that of the L blocks (3 L - 1) / 4 are computed on average: a quarter of
-the time of the blocks is to be saved. Measured are images/s of the train step with the rates of the paper and without any, turn by turn,
-on images made from nothing.
+Expected: block l of L is kept with probability 1 - l / (2 L), so that of the L blocks (3 L - 1) / 4
+  are computed on average: a quarter of
+the time of the blocks is to be saved. Measured are images/s of the train step with the rates of the
+paper and without any, turn by turn, on images made from nothing.
 
-On an accelerator a block that is left out is not computed. On a CPU it is, as `cnnlab/nn/residual.py` says: nothing is saved there.
+On an accelerator a block that is left out is not computed. On a CPU it is, as
+`cnnlab/nn/residual.py` says: nothing is saved there.
 """
+
 import math
 import time
 
@@ -25,26 +31,49 @@ from cnnlab.train import mesh as meshes
 from cnnlab.train import workdir
 from experiments import claim, common
 
-_BLOCKS = flags.DEFINE_integer('blocks', 18, 'Blocks of each of the three stages: 18 is ResNet-110.', lower_bound=1)
+_BLOCKS = flags.DEFINE_integer(
+    'blocks', 18, 'Blocks of each of the three stages: 18 is ResNet-110.', lower_bound=1
+)
 _BATCH = flags.DEFINE_integer('batch', 128, 'Images of a step.', lower_bound=1)
 _STEPS = flags.DEFINE_integer('steps', 20, 'Steps of a turn.', lower_bound=1)
 _TURNS = flags.DEFINE_integer('turns', 5, 'Turns of each network.', lower_bound=1)
 
-CLAIM = claim.Claim('stochastic_depth_time', 'The time that stochastic depth saves',
-                    'a quarter of the blocks is left out on average and not computed (Huang et al. 2016).', lambda measured: '')
+CLAIM = claim.Claim(
+    'stochastic_depth_time',
+    'The time that stochastic depth saves',
+    'a quarter of the blocks is left out on average and not computed (Huang et al. 2016).',
+    lambda measured: '',
+)
 VARIANTS = {'constant depth': 0.0, 'stochastic depth, p_L = 0.5': 0.5}
 
 
 def prepared(rate):
     """A function that makes --steps steps with that rate and gives the images/s."""
-    recipe = common.override(Recipe(
-        model='cifar_resnet20', dataset=f'fake:32x32x3:10:{_BATCH.value}', batch=_BATCH.value, duration='1000000 steps',
-        fields={'blocks': _BLOCKS.value, 'drop_path': rate, 'drop_batch': True}, normalise='unit', schedule='constant', rate=0.01))
+    recipe = common.override(
+        Recipe(
+            model='cifar_resnet20',
+            dataset=f'fake:32x32x3:10:{_BATCH.value}',
+            batch=_BATCH.value,
+            duration='1000000 steps',
+            fields={'blocks': _BLOCKS.value, 'drop_path': rate, 'drop_batch': True},
+            normalise='unit',
+            schedule='constant',
+            rate=0.01,
+        )
+    )
     job = jobs.build(recipe)
     examples = job.data['train'].__getitems__(range(_BATCH.value))
-    batch = meshes.split({'image': np.stack([e['image'] for e in examples]), 'label': np.array([e['label'] for e in examples], np.int32)},
-                         job.mesh)
-    state = job.train_step(meshes.replicated(job.init(np.uint32(0)), job.mesh), batch, np.uint32(0))[0]  # compiles
+    batch = meshes.split(
+        {
+            'image': np.stack([e['image'] for e in examples]),
+            'label': np.array([e['label'] for e in examples], np.int32),
+        },
+        job.mesh,
+    )
+    # compiles
+    state = job.train_step(
+        meshes.replicated(job.init(np.uint32(0)), job.mesh), batch, np.uint32(0)
+    )[0]
 
     def turn():
         nonlocal state
@@ -54,6 +83,7 @@ def prepared(rate):
             state, found = job.train_step(state, batch, np.uint32(0))
         jax.block_until_ready((state, found))
         return _STEPS.value * _BATCH.value / (time.perf_counter() - start)
+
     return turn
 
 
@@ -68,20 +98,36 @@ def main(_):
     without, with_it = (spread(s) for s in speeds.values())
     blocks = 3 * _BLOCKS.value
     depth = 2 * blocks + 2
-    table = Table((Column('network'), Column('images/s', 'number', 1), Column('blocks computed on average', 'number', 1)),
-                  [('constant depth', without, blocks), ('stochastic depth, p_L = 0.5', with_it, (3 * blocks - 1) / 4)],
-                  f'ResNet-{depth} on 32 x 32 pixels, batch {_BATCH.value}',
-                  f'Mean ± standard deviation over {_TURNS.value} turns of {_STEPS.value} steps, after compiling.')
+    table = Table(
+        (
+            Column('network'),
+            Column('images/s', 'number', 1),
+            Column('blocks computed on average', 'number', 1),
+        ),
+        [
+            ('constant depth', without, blocks),
+            ('stochastic depth, p_L = 0.5', with_it, (3 * blocks - 1) / 4),
+        ],
+        f'ResNet-{depth} on 32 x 32 pixels, batch {_BATCH.value}',
+        f'Mean ± standard deviation over {_TURNS.value} turns of {_STEPS.value} steps, after '
+        f'compiling.',
+    )
     saved = 1 - without.mean / with_it.mean
     where = jax.devices()[0].platform
     left_out = 1 - (3 * blocks - 1) / 4 / blocks
     noise = math.hypot(without.std or 0.0, with_it.std or 0.0)
-    found = (f'{show(saved, "percent", 1)} of the time of a step is saved' if abs(with_it.mean - without.mean) > noise else
-             f'no saving stands out from the spread between turns ({show(saved, "percent", 1)})')
-    reading = (f'on {where} {found}, where leaving out {left_out * blocks:.1f} of {blocks} blocks could save at most '
-               f'{show(left_out, "percent", 1)} of that of the blocks.')
+    found = (
+        f'{show(saved, "percent", 1)} of the time of a step is saved'
+        if abs(with_it.mean - without.mean) > noise
+        else f'no saving stands out from the spread between turns ({show(saved, "percent", 1)})'
+    )
+    reading = (
+        f'on {where} {found}, where leaving out {left_out * blocks:.1f} of {blocks} blocks could '
+        f'save at most '
+        f'{show(left_out, "percent", 1)} of that of the blocks.'
+    )
     if where == 'cpu':
-        reading += ' On a CPU every block is computed: within a conditional XLA\'s convolutions run several times slower there.'
+        reading += " On a CPU every block is computed: within a conditional XLA's convolutions run several times slower there."
     table.print()
     print(reading)
     write_text(out / 'table.csv', table.to_csv())

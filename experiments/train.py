@@ -1,13 +1,17 @@
 """Trains by a recipe from the book: any network by the recipe of its paper.
 
     python -m experiments.train --recipe=resnet20_cifar10 --data_dir=... --workdir=runs/r20
-    python -m experiments.train --recipe=resnet50_goyal --dry_run             # the whole plan; the data need not be there
-    python -m experiments.train --recipe=digits --workdir=runs/digits --set "duration=5 epochs" --set seed=1
-    python -m experiments.train --recipe=digits --restarts=5 --workdir=runs/best_of_5     # the seed that validates best
+    # the whole plan; the data need not be there
+    python -m experiments.train --recipe=resnet50_goyal --dry_run
+    python -m experiments.train --recipe=digits --workdir=runs/digits --set "duration=5 epochs"
+        --set seed=1
+    # the seed that validates best
+    python -m experiments.train --recipe=digits --restarts=5 --workdir=runs/best_of_5
 
-docs/recipes.md lists the recipes. Started again with the same --workdir, a run goes on from the newest checkpoint. The last line says what
-the last state scores.
+docs/recipes.md lists the recipes. Started again with the same --workdir, a run goes on from the
+newest checkpoint. The last line says what the last state scores.
 """
+
 import dataclasses
 import pathlib
 
@@ -23,14 +27,29 @@ from cnnlab.train import loop, plan, restarts
 from cnnlab.train.plan import Plan
 from experiments import common
 
-_RECIPE = flags.DEFINE_string('recipe', None, f'Which of the {len(book.BOOK)} recipes of docs/recipes.md.', required=True)
-_DRY_RUN = flags.DEFINE_bool('dry_run', False, 'Print the plan instead: the recipe with its sources, steps, images, rates, size, memory, '
-                             'time. Data that is not there is made.')
-_MEASURE = flags.DEFINE_integer('measure', 10, 'Train steps that --dry_run times, on a batch that this machine does in seconds; 0: none.',
-                                lower_bound=0)
-_RESTARTS = flags.DEFINE_integer('restarts', 1, 'Train so many seeds, each in --workdir/seed<n>, and report the one that validates best.',
-                                 lower_bound=1)
-_WIDTH = 60  # characters of the schedule's line
+_RECIPE = flags.DEFINE_string(
+    'recipe', None, f'Which of the {len(book.BOOK)} recipes of docs/recipes.md.', required=True
+)
+_DRY_RUN = flags.DEFINE_bool(
+    'dry_run',
+    False,
+    'Print the plan instead: the recipe with its sources, steps, images, rates, size, memory, '
+    'time. Data that is not there is made.',
+)
+_MEASURE = flags.DEFINE_integer(
+    'measure',
+    10,
+    'Train steps that --dry_run times, on a batch that this machine does in seconds; 0: none.',
+    lower_bound=0,
+)
+_RESTARTS = flags.DEFINE_integer(
+    'restarts',
+    1,
+    'Train so many seeds, each in --workdir/seed<n>, and report the one that validates best.',
+    lower_bound=1,
+)
+# characters of the schedule's line
+_WIDTH = 60
 
 
 def main(_):
@@ -45,8 +64,14 @@ def main(_):
     else:
         result = loop.run(recipe, **common.arguments())
     for split, found in result.final.items():
-        print(f'{split}: top-1 {found["top1"]:.2%}, top-5 {found["top5"]:.2%}, loss {found["loss"]:.4f} on {found["n"]:,} images')
-    print(f'{result.steps:,} steps, {result.seconds:.0f} s of training, {result.images_per_second:,.0f} images/s; see {result.directory}')
+        print(
+            f'{split}: top-1 {found["top1"]:.2%}, top-5 {found["top5"]:.2%}, loss '
+            f'{found["loss"]:.4f} on {found["n"]:,} images'
+        )
+    print(
+        f'{result.steps:,} steps, {result.seconds:.0f} s of training, '
+        f'{result.images_per_second:,.0f} images/s; see {result.directory}'
+    )
 
 
 def _print_plan(stated: Stated, recipe: Recipe) -> None:
@@ -61,9 +86,18 @@ def _print_plan(stated: Stated, recipe: Recipe) -> None:
         print(f'{what}: {value}')
     print(f'rate: {schedule.sparkline(made.rates[:: max(len(made.rates) // _WIDTH, 1)])}')
     rows = [(step, epoch, f'{rate:.4g}') for step, epoch, rate in plan.rows(made)]
-    Table((Column('step', 'integer'), Column('epoch', 'number', 1), Column('rate', align='right')), rows, 'learning rate').print()
-    drawn = schedule.schedule(made.steps, made.rates, made.examples / recipe.batch, f'{_RECIPE.value}: learning rate')
-    print(f'wrote {plots.save(drawn, pathlib.Path(common.WORKDIR.value or ".") / f"{_RECIPE.value}_schedule.png")}')
+    Table(
+        (Column('step', 'integer'), Column('epoch', 'number', 1), Column('rate', align='right')),
+        rows,
+        'learning rate',
+    ).print()
+    drawn = schedule.schedule(
+        made.steps, made.rates, made.examples / recipe.batch, f'{_RECIPE.value}: learning rate'
+    )
+    print(
+        f'wrote '
+        f'{plots.save(drawn, pathlib.Path(common.WORKDIR.value or ".") / f"{_RECIPE.value}_schedule.png")}'
+    )
 
 
 def _fields(stated: Stated, recipe: Recipe) -> Table:
@@ -76,12 +110,20 @@ def _fields(stated: Stated, recipe: Recipe) -> Table:
             source = '--set'
         elif field.name in stated.sources:
             source = stated.sources[field.name]
-        elif field.name in ('model', 'dataset') or field.name in UNSTATED and value != getattr(default, field.name):
+        elif (
+            field.name in ('model', 'dataset')
+            or field.name in UNSTATED
+            and value != getattr(default, field.name)
+        ):
             source = ''
         else:
             continue
         rows.append((field.name, str(value), source))
-    return Table((Column('field'), Column('value'), Column('source')), rows, 'recipe; what is not listed has its default')
+    return Table(
+        (Column('field'), Column('value'), Column('source')),
+        rows,
+        'recipe; what is not listed has its default',
+    )
 
 
 def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
@@ -90,20 +132,32 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
     memory = made.memory
     facts = {
         'data': f'{recipe.dataset}, {made.examples:,} images to train on in {job.classes:,} classes'
-                + (' (not found: made images of its size stand in)' if made.made else ''),
-        'steps': f'{job.total:,} of {recipe.batch:,} images: {made.images:,} images, {made.images / made.examples:.1f} epochs',
+        + (' (not found: made images of its size stand in)' if made.made else ''),
+        'steps': f'{job.total:,} of {recipe.batch:,} images: {made.images:,} images, '
+        f'{made.images / made.examples:.1f} epochs',
         'sizes': ', '.join(f'{side} pixels from step {first:,}' for first, side in made.stages),
-        'network': f'{made.params:,} parameters, {show(made.macs, "quantity")} multiply-adds for an image of {size}',
-        'memory': f'about {_bytes(memory.total + made.average)} on each of {job.mesh.size} devices: parameters {_bytes(memory.params)}, '
-                  f'gradients {_bytes(memory.gradients)}, optimiser {_bytes(memory.optimizer)}, images {_bytes(memory.images)}, '
-                  f'activations {_bytes(memory.activations)}' + (f', average {_bytes(made.average)}' if made.average else '')}
+        'network': f'{made.params:,} parameters, {show(made.macs, "quantity")} multiply-adds for '
+        f'an image of {size}',
+        'memory': f'about {_bytes(memory.total + made.average)} on each of {job.mesh.size} '
+        f'devices: parameters {_bytes(memory.params)}, '
+        f'gradients {_bytes(memory.gradients)}, optimiser {_bytes(memory.optimizer)}, images '
+        f'{_bytes(memory.images)}, '
+        f'activations {_bytes(memory.activations)}'
+        + (f', average {_bytes(made.average)}' if made.average else ''),
+    }
     if made.speed:
         speed = made.speed
         facts['measured'] = (
-            f'{speed.steps} steps of {speed.batch} images of {speed.size} pixels on {job.mesh.size} {job.mesh.devices.flat[0].platform} '
-            f'devices: {show(speed.seconds, "seconds")} a step, {speed.images_per_second:,.1f} images/s; '
-            f'the input makes {speed.input_per_second:,.0f} images/s in one thread')
-        facts['time'] = f'about {_duration(made.seconds)} of training on this machine, evaluation and compiling not counted'
+            f'{speed.steps} steps of {speed.batch} images of {speed.size} pixels on '
+            f'{job.mesh.size} {job.mesh.devices.flat[0].platform} '
+            f'devices: {show(speed.seconds, "seconds")} a step, {speed.images_per_second:,.1f} '
+            f'images/s; '
+            f'the input makes {speed.input_per_second:,.0f} images/s in one thread'
+        )
+        facts['time'] = (
+            f'about {_duration(made.seconds)} of training on this machine, evaluation and '
+            f'compiling not counted'
+        )
     return facts
 
 

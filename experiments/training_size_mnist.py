@@ -1,10 +1,14 @@
-"""More images, lower test error: LeNet-5 on the first 100 to all 55,000 training images of MNIST, for the same number of steps.
+"""More images, lower test error: LeNet-5 on the first 100 to all 55,000 training images of MNIST,
+for the same number of steps.
 
-    python -m experiments.training_size_mnist --data_dir=... --workdir=runs/size --results=docs/results
+    python -m experiments.training_size_mnist --data_dir=... --workdir=runs/size
+    --results=docs/results
 
-Expected (assumed: the lectures, L3, read the gap between training and validation error as a want of data, without figures): the test error
+Expected (assumed: the lectures, L3, read the gap between training and validation error as a want of
+  data, without figures): the test error
 falls with every enlargement, and the training error, near zero for few images, rises towards it.
 """
+
 import dataclasses
 
 from absl import flags
@@ -16,17 +20,30 @@ from experiments import claim, common
 from experiments.claim import error, percent, training_error
 
 _STEPS = flags.DEFINE_integer('steps', 2000, 'Length of each run, the same for all.', lower_bound=1)
-_SIZES = flags.DEFINE_list('sizes', ['100', '300', '1000', '3000', '10000', '30000', '55000'], 'Numbers of training images, rising.')
+_SIZES = flags.DEFINE_list(
+    'sizes',
+    ['100', '300', '1000', '3000', '10000', '30000', '55000'],
+    'Numbers of training images, rising.',
+)
 
 
 def reading(measured):
     """The errors at both ends, and where more images did not help."""
     known = {name: error(runs).mean for name, runs in measured.items() if runs.results}
     names = list(known)
-    worse = [f'{b} over {a}' for a, b in zip(names, names[1:], strict=False) if known[b] >= known[a]]
-    ends = '; '.join(f'{name}: training error {percent(training_error(measured[name]))}, test error {percent(error(measured[name]))}'
-                     for name in (names[0], names[-1]))
-    return f'{ends}. ' + (f'No gain of {", ".join(worse)}.' if worse else 'The test error falls with every enlargement, as expected.')
+    worse = [
+        f'{b} over {a}' for a, b in zip(names, names[1:], strict=False) if known[b] >= known[a]
+    ]
+    ends = '; '.join(
+        f'{name}: training error {percent(training_error(measured[name]))}, test error '
+        f'{percent(error(measured[name]))}'
+        for name in (names[0], names[-1])
+    )
+    return f'{ends}. ' + (
+        f'No gain of {", ".join(worse)}.'
+        if worse
+        else 'The test error falls with every enlargement, as expected.'
+    )
 
 
 def main(_):
@@ -34,17 +51,40 @@ def main(_):
     if not all(s.isdecimal() and int(s) > 0 for s in _SIZES.value):
         raise ValueError(f'--sizes takes numbers of images above 0, not {",".join(_SIZES.value)}')
     base = dataclasses.replace(
-        lenet.mnist(), holdout=5000, batch=50, duration=f'{_STEPS.value} steps', log_every='100 steps',
-        evaluate_every=f'{_STEPS.value} steps', checkpoint_every=f'{_STEPS.value} steps')
+        lenet.mnist(),
+        holdout=5000,
+        batch=50,
+        duration=f'{_STEPS.value} steps',
+        log_every='100 steps',
+        evaluate_every=f'{_STEPS.value} steps',
+        checkpoint_every=f'{_STEPS.value} steps',
+    )
     stated = claim.Claim(
-        'training_size_mnist', 'LeNet-5 on few and on many training images of MNIST',
-        'the test error falls with the number of training images, and the gap to the training error closes.', reading)
-    measured = claim.measure({f'{int(s):,} images': dataclasses.replace(base, limit=int(s)) for s in _SIZES.value})
+        'training_size_mnist',
+        'LeNet-5 on few and on many training images of MNIST',
+        'the test error falls with the number of training images, and the gap to the training '
+        'error closes.',
+        reading,
+    )
+    measured = claim.measure(
+        {f'{int(s):,} images': dataclasses.replace(base, limit=int(s)) for s in _SIZES.value}
+    )
     kept = {name: error(runs) for name, runs in measured.items() if runs.results}
     figure = plots.scatter_accuracy(
-        list(kept), [int(name.split()[0].replace(',', '')) for name in kept], [1 - e.mean for e in kept.values()],
-        xlabel='training images', ylabel='test accuracy (%)', error=[e.std for e in kept.values()])
-    claim.write(stated, measured, workdir.writable(common.workdir()), figure, 'Test accuracy against the number of training images')
+        list(kept),
+        [int(name.split()[0].replace(',', '')) for name in kept],
+        [1 - e.mean for e in kept.values()],
+        xlabel='training images',
+        ylabel='test accuracy (%)',
+        error=[e.std for e in kept.values()],
+    )
+    claim.write(
+        stated,
+        measured,
+        workdir.writable(common.workdir()),
+        figure,
+        'Test accuracy against the number of training images',
+    )
 
 
 if __name__ == '__main__':

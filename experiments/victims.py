@@ -1,4 +1,5 @@
 """Trained networks as targets of attacks, and the images that they see."""
+
 import dataclasses
 from collections.abc import Callable, Sequence
 
@@ -19,13 +20,19 @@ from experiments.preprocess import preprocess
 @dataclasses.dataclass(frozen=True, eq=False)
 class Victim:
     """A network with what it makes of a picture before it."""
+
     name: str
     target: Target
-    view: Callable[[np.ndarray], np.ndarray]  # uint8 (h, w, c) of any size -> uint8 of the network's
-    protocol: str  # what `view` does, in words
-    classes: str | None  # what the order of its logits is: 'imagenet', another set's, or None where that is not known
-    labels: tuple[str, ...]  # a name for each logit
-    data: dict[str, Source] | None  # of a run
+    # uint8 (h, w, c) of any size -> uint8 of the network's
+    view: Callable[[np.ndarray], np.ndarray]
+    # what `view` does, in words
+    protocol: str
+    # what the order of its logits is: 'imagenet', another set's, or None where that is not known
+    classes: str | None
+    # a name for each logit
+    labels: tuple[str, ...]
+    # of a run
+    data: dict[str, Source] | None
 
 
 def pretrained(id: str, file: str | None, changes: Sequence[str]) -> Victim:
@@ -36,11 +43,19 @@ def pretrained(id: str, file: str | None, changes: Sequence[str]) -> Victim:
     """
     entry = weights.entry(id)
     seen = preprocess(entry, list(changes))
-    model, variables = weights.from_file(entry.id.partition('.')[0], file, fields=entry.fields) if file else weights.load(entry.id)
-    found = targets.of(model, variables, seen.mean, seen.std, scale=seen.scale, channels=seen.channels)
+    model, variables = (
+        weights.from_file(entry.id.partition('.')[0], file, fields=entry.fields)
+        if file
+        else weights.load(entry.id)
+    )
+    found = targets.of(
+        model, variables, seen.mean, seen.std, scale=seen.scale, channels=seen.channels
+    )
     count = targets.num_classes(found, np.empty((1, seen.crop, seen.crop, 3), np.float32))
     known = entry.class_order == 'imagenet' and count == len(synsets())
-    labels = tuple(s.name for s in synsets()) if known else tuple(f'class {k}' for k in range(count))
+    labels = (
+        tuple(s.name for s in synsets()) if known else tuple(f'class {k}' for k in range(count))
+    )
     name = entry.id.partition('.')[0]
     return Victim(name, found, seen.pixels, seen.sentence(), entry.class_order, labels, None)
 
@@ -58,13 +73,23 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     names_of = job.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else job.recipe.dataset
     view = '; '.join(job.recipe.view) or 'as they are'
-    found = targets.of(job.model, variables, mean, std).replace(norm=training.batch_norm(job.recipe))
-    return Victim(run.name, found, lambda image: job.view(image, np.random.default_rng(0)), view,
-                  order, tuple(names_of), job.data)
+    found = targets.of(job.model, variables, mean, std).replace(
+        norm=training.batch_norm(job.recipe)
+    )
+    return Victim(
+        run.name,
+        found,
+        lambda image: job.view(image, np.random.default_rng(0)),
+        view,
+        order,
+        tuple(names_of),
+        job.data,
+    )
 
 
 def seen(victim: Victim, given: Pictures) -> tuple[np.ndarray, np.ndarray | None]:
-    """The images as the network is given them, float32 (n, h, w, c) in [0, 1], and their labels, or None without.
+    """The images as the network is given them, float32 (n, h, w, c) in [0, 1], and their labels, or
+    None without.
 
     Raises:
       ValueError: they have different sizes, or the network takes others.
@@ -72,8 +97,11 @@ def seen(victim: Victim, given: Pictures) -> tuple[np.ndarray, np.ndarray | None
     views = [victim.view(image) for image in given]
     shapes = list(dict.fromkeys(v.shape for v in views))
     if len(shapes) > 1:
-        raise ValueError(f'the images of {given.name} have different sizes ({shapes[0][0]} x {shapes[0][1]}, {shapes[1][0]} x '
-                         f'{shapes[1][1]}), and {victim.name} takes them as they are; give images of one size')
+        raise ValueError(
+            f'the images of {given.name} have different sizes ({shapes[0][0]} x {shapes[0][1]}, '
+            f'{shapes[1][0]} x '
+            f'{shapes[1][1]}), and {victim.name} takes them as they are; give images of one size'
+        )
     images = np.stack(views).astype(np.float32) / np.float32(255)
     targets.num_classes(victim.target, images)
     return images, None if given.labels is None else np.array(given.labels)

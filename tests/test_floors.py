@@ -1,4 +1,5 @@
 """The floors of the house: who may import whom, and what an import may not touch."""
+
 import ast
 import pathlib
 import subprocess
@@ -14,15 +15,20 @@ FLOORS = [
     {'weights', 'analysis', 'recipes', 'attacks'},
     {'visual', 'train'},
     {'experiments'},
-    {'benchmarks'},  # they take the shared flags of experiments
+    # they take the shared flags of experiments
+    {'benchmarks'},
 ]
 ROOM_FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = {'torch', 'torchvision', 'timm', 'keras', 'tensorflow', 'h5py'}
-FILES = sorted(path for top in ('cnnlab', 'experiments', 'benchmarks') for path in (ROOT / top).rglob('*.py'))
+FILES = sorted(
+    path for top in ('cnnlab', 'experiments', 'benchmarks') for path in (ROOT / top).rglob('*.py')
+)
 
 
 def room_of(parts):
-    """cnnlab.nn.layers -> nn; experiments.compare -> experiments; None for other packages and for cnnlab itself."""
+    """cnnlab.nn.layers -> nn; experiments.compare -> experiments; None for other packages and for
+    cnnlab itself.
+    """
     if parts[0] in ('experiments', 'benchmarks'):
         return parts[0]
     return parts[1] if parts[0] == 'cnnlab' and len(parts) > 1 else None
@@ -34,12 +40,14 @@ def module_parts(path):
 
 
 def imports(source, package):
-    """Every absolute dotted name that a source imports, nested imports included; `package` resolves relative ones."""
+    """Every absolute dotted name that a source imports, nested imports included; `package` resolves
+    relative ones.
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ['.'.join(package[:len(package) - node.level + 1])] if node.level else []
+            base = ['.'.join(package[: len(package) - node.level + 1])] if node.level else []
             prefix = '.'.join(base + ([node.module] if node.module else []))
             yield from (f'{prefix}.{alias.name}' for alias in node.names)
 
@@ -56,8 +64,11 @@ def violations(source, path_parts, package):
 
 
 def test_every_room_stands_on_a_floor():
-    rooms = {path.stem if path.is_file() else path.name for path in (ROOT / 'cnnlab').iterdir()
-             if path.suffix == '.py' or any(path.glob('**/*.py'))} - {'__init__'}
+    rooms = {
+        path.stem if path.is_file() else path.name
+        for path in (ROOT / 'cnnlab').iterdir()
+        if path.suffix == '.py' or any(path.glob('**/*.py'))
+    } - {'__init__'}
     assert rooms <= set(ROOM_FLOOR), f'give {rooms - set(ROOM_FLOOR)} a floor in this test'
 
 
@@ -68,10 +79,20 @@ def test_a_package_imports_lower_floors_or_itself(path):
     assert list(violations(path.read_text(), parts, package)) == []
 
 
-@pytest.mark.parametrize(('source', 'count'), [
-    ('from cnnlab.train import loop', 1), ('def f():\n    import cnnlab.models.registry', 1), ('from cnnlab import models, names', 1),
-    ('from cnnlab.optim import rules', 1), ('from ..models import registry', 1), ('from tests import golden', 1),
-    ('import experiments.common', 1), ('from . import init', 0), ('from cnnlab import tree\nfrom cnnlab.nn import init\nimport jax', 0)])
+@pytest.mark.parametrize(
+    ('source', 'count'),
+    [
+        ('from cnnlab.train import loop', 1),
+        ('def f():\n    import cnnlab.models.registry', 1),
+        ('from cnnlab import models, names', 1),
+        ('from cnnlab.optim import rules', 1),
+        ('from ..models import registry', 1),
+        ('from tests import golden', 1),
+        ('import experiments.common', 1),
+        ('from . import init', 0),
+        ('from cnnlab import tree\nfrom cnnlab.nn import init\nimport jax', 0),
+    ],
+)
 def test_the_check_itself_finds_imports_that_go_up(source, count):
     assert len(list(violations(source, ('cnnlab', 'nn', 'layers'), ('cnnlab', 'nn')))) == count
 
@@ -86,7 +107,11 @@ def at_import(tree):
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: '.'.join(module_parts(path)))
 def test_other_frameworks_are_never_imported_at_the_top(path):
-    nodes = [n for n in at_import(ast.parse(path.read_text())) if isinstance(n, ast.Import | ast.ImportFrom)]
+    nodes = [
+        n
+        for n in at_import(ast.parse(path.read_text()))
+        if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
     names = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
     names += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module]
     assert [name for name in names if name.split('.')[0] in HEAVY] == []
@@ -98,12 +123,20 @@ LIBRARY = [path for path in FILES if module_parts(path)[0] == 'cnnlab']
 @pytest.mark.parametrize('path', LIBRARY, ids=lambda path: '.'.join(module_parts(path)))
 def test_the_library_defines_no_flags_and_parses_no_command_line(path):
     source = path.read_text()
-    defined = [node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute) and node.attr.startswith('DEFINE_')]
-    parsers = [name for name in imports(source, module_parts(path)) if name.startswith(('absl.app', 'argparse'))]
+    defined = [
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and node.attr.startswith('DEFINE_')
+    ]
+    parsers = [
+        name
+        for name in imports(source, module_parts(path))
+        if name.startswith(('absl.app', 'argparse'))
+    ]
     assert defined + parsers == []
 
 
-IMPORT_ALL = '''
+IMPORT_ALL = """
 import importlib, pathlib, pkgutil, sys
 import jax, cnnlab
 before, touched = dict(jax.config.values), []
@@ -131,12 +164,14 @@ from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized(), 'a device was touched'
 heavy = [m for m in HEAVY if m in sys.modules]
 assert not heavy, heavy
-'''
+"""
 
 
 @pytest.mark.slow
 def test_importing_everything_touches_no_device_file_network_or_setting():
     program = IMPORT_ALL.replace('HEAVY', repr(sorted(HEAVY)))
-    done = subprocess.run([sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) > 50

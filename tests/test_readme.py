@@ -1,4 +1,5 @@
 """The README's code runs as it stands."""
+
 import os
 import pathlib
 import re
@@ -22,7 +23,8 @@ def block(with_text):
 
 
 def test_the_example_network_registers_and_has_the_count_that_it_states(monkeypatch):
-    registry.names()  # the families register themselves now, and not in the copy
+    # the families register themselves now, and not in the copy
+    registry.names()
     monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
     exec(compile(block("register('tinynet'"), 'README.md', 'exec'), {'__name__': 'readme'})
     model, entry = registry.create('tinynet'), registry.entry('tinynet')
@@ -36,16 +38,26 @@ def test_every_command_names_an_experiment_that_exists():
     commands = re.findall(r'python -m (experiments\.\w+)', README)
     assert len(commands) >= 3
     for command in commands:
-        assert (pathlib.Path(__file__).resolve().parents[1] / (command.replace('.', '/') + '.py')).is_file(), command
+        assert (
+            pathlib.Path(__file__).resolve().parents[1] / (command.replace('.', '/') + '.py')
+        ).is_file(), command
 
 
 @pytest.mark.slow
 def test_the_lines_for_a_notebook_run(shared):
-    """All the blocks but the example network, one after another in one process, as a notebook would.
+    """All the blocks but the example network, one after another in one process, as a notebook
+    would.
 
     The block that downloads weights runs in tests/weights, with a file in place of the download.
     """
     code = '\n'.join(b for b in BLOCKS if "register('tinynet'" not in b and 'weights.load' not in b)
     root = pathlib.Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, '-c', code], cwd=root, capture_output=True, text=True, timeout=600, env=os.environ | QUICK)
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | QUICK,
+    )
     assert done.returncode == 0, done.stderr

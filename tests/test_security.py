@@ -1,4 +1,6 @@
-"""Nothing that comes from a stranger is run, and nothing is written outside of where it was asked for."""
+"""Nothing that comes from a stranger is run, and nothing is written outside of where it was asked
+for.
+"""
 
 import ast
 import io
@@ -21,8 +23,11 @@ from tests.train.nets import tiny
 from tests.train.test_checkpoint import files_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FILES = sorted(path for top in ('cnnlab', 'experiments', 'benchmarks') for path in (ROOT / top).rglob('*.py'))
-MODULES = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'marshal', 'shelve', 'joblib', 'xmlrpc'}  # unpickling runs what it is told to
+FILES = sorted(
+    path for top in ('cnnlab', 'experiments', 'benchmarks') for path in (ROOT / top).rglob('*.py')
+)
+# unpickling runs what it is told to
+MODULES = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'marshal', 'shelve', 'joblib', 'xmlrpc'}
 CALLS = {'eval', 'exec', 'compile', '__import__'}
 ATTRIBUTES = {
     'os': {'system', 'popen', 'execv', 'execve', 'execvp', 'spawnv'},
@@ -31,19 +36,32 @@ ATTRIBUTES = {
     'shutil': {'unpack_archive'},
     'tempfile': {'mktemp'},
 }
-METHODS = {'extractall', 'extract'}  # of archives: they write where a member's name says
-# The reader of torch's files, whose unpickler rebuilds tensors and refuses every other name (tests/weights/test_read.py); and
-# `visual.features.extract`, which is of no archive.
-ALLOWED = {('cnnlab/weights/tensors.py', 'pickle'), ('cnnlab/weights/torch_file.py', 'pickle'), ('cnnlab/weights/read.py', 'pickle'),
-           ('experiments/explanations/feature_space.py', 'features.extract')}
+# of archives: they write where a member's name says
+METHODS = {'extractall', 'extract'}
+# The reader of torch's files, whose unpickler rebuilds tensors and refuses every other name
+# (tests/weights/test_read.py); and `visual.features.extract`, which is of no archive.
+ALLOWED = {
+    ('cnnlab/weights/tensors.py', 'pickle'),
+    ('cnnlab/weights/torch_file.py', 'pickle'),
+    ('cnnlab/weights/read.py', 'pickle'),
+    ('experiments/explanations/feature_space.py', 'features.extract'),
+}
 
 
 def findings(source):
     """(line, what) of everything that could run what a file says, or write where it says."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names if alias.name.split('.')[0] in MODULES)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split('.')[0] in MODULES:
+            yield from (
+                (node.lineno, alias.name)
+                for alias in node.names
+                if alias.name.split('.')[0] in MODULES
+            )
+        elif (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.split('.')[0] in MODULES
+        ):
             yield node.lineno, node.module
         elif isinstance(node, ast.Call):
             yield from called(node)
@@ -61,7 +79,11 @@ def called(node):
         off = isinstance(keyword.value, ast.Constant) and not keyword.value.value
         if keyword.arg in ('shell', 'allow_pickle') and not off:
             yield node.lineno, f'{keyword.arg}=True'
-        if keyword.arg == 'verify' and isinstance(keyword.value, ast.Constant) and keyword.value.value is False:
+        if (
+            keyword.arg == 'verify'
+            and isinstance(keyword.value, ast.Constant)
+            and keyword.value.value is False
+        ):
             yield node.lineno, 'verify=False'
 
 
@@ -93,7 +115,15 @@ def test_the_check_itself_finds_what_it_is_for(source):
     assert len(list(findings(source))) == 1
 
 
-@pytest.mark.parametrize('source', ['ast.literal_eval(t)', 'run(["git"], shell=False)', 'np.load(p, allow_pickle=False)', 'model.eval()'])
+@pytest.mark.parametrize(
+    'source',
+    [
+        'ast.literal_eval(t)',
+        'run(["git"], shell=False)',
+        'np.load(p, allow_pickle=False)',
+        'model.eval()',
+    ],
+)
 def test_and_lets_the_harmless_pass(source):
     assert list(findings(source)) == []
 
@@ -104,7 +134,9 @@ def everything_below(folder):
 
 @pytest.mark.parametrize('way_out', ['../../{}', '/tmp/../{}', '{}/../../../{}', './../{}'])
 def test_members_of_the_tars_cannot_name_places_outside(tmp_path, way_out):
-    """Of a member's name the last part alone is used, and as a label: what is written has names of our own."""
+    """Of a member's name the last part alone is used, and as a label: what is written has names of
+    our own.
+    """
     source, out, bystander = tmp_path / 'source', tmp_path / 'deep/out', tmp_path / 'bystander'
     source.mkdir()
     bystander.mkdir()
@@ -112,33 +144,54 @@ def test_members_of_the_tars_cannot_name_places_outside(tmp_path, way_out):
     def placed(name):
         return way_out.format(name, name)
 
-    classes = {c: tar({placed(f'{c}_{level}.JPEG'): jpeg(level) for level in levels}) for c, levels in CLASSES.items()}
-    (source / inputs.TRAIN).write_bytes(tar({placed(f'{c}.tar'): images for c, images in classes.items()}))
+    classes = {
+        c: tar({placed(f'{c}_{level}.JPEG'): jpeg(level) for level in levels})
+        for c, levels in CLASSES.items()
+    }
+    (source / inputs.TRAIN).write_bytes(
+        tar({placed(f'{c}.tar'): images for c, images in classes.items()})
+    )
     before = everything_below(tmp_path)
     prepare(source, out)
     new = set(everything_below(tmp_path)) - set(before) - {tmp_path / 'deep'}
     assert new and all(path.is_relative_to(out) for path in new)
     assert not any('JPEG' in path.name or '..' in path.parts for path in new)
     train = sources.load('small', 'train', data_dir=out)
-    found = {e['image'].name for e in train.encoded(range(len(train)))}  # but for those held out
-    assert len(found) > 3 and found < {f'{c}_{level}.JPEG' for c, levels in CLASSES.items() for level in levels}
+    # but for those held out
+    found = {e['image'].name for e in train.encoded(range(len(train)))}
+    assert len(found) > 3 and found < {
+        f'{c}_{level}.JPEG' for c, levels in CLASSES.items() for level in levels
+    }
 
 
 def test_links_and_devices_in_the_tars_are_not_followed(tmp_path):
-    """A symbolic link to a file of the machine, a hard link and a device stand in a class's tar: none of them is an image."""
+    """A symbolic link to a file of the machine, a hard link and a device stand in a class's tar:
+    none of them is an image.
+    """
     secret, source = tmp_path / 'secret', tmp_path / 'source'
     secret.write_bytes(jpeg(99))
     source.mkdir()
     inner = io.BytesIO()
     with tarfile.open(fileobj=inner, mode='w', format=tarfile.USTAR_FORMAT) as archive:
-        for name, kind in (('a.JPEG', tarfile.SYMTYPE), ('b.JPEG', tarfile.LNKTYPE), ('c.JPEG', tarfile.CHRTYPE)):
+        for name, kind in (
+            ('a.JPEG', tarfile.SYMTYPE),
+            ('b.JPEG', tarfile.LNKTYPE),
+            ('c.JPEG', tarfile.CHRTYPE),
+        ):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, str(secret)
             archive.addfile(info)
         info = tarfile.TarInfo(f'{TENCH}_1.JPEG')
         info.size = len(jpeg(1))
         archive.addfile(info, io.BytesIO(jpeg(1)))
-    (source / inputs.TRAIN).write_bytes(tar({f'{TENCH}.tar': inner.getvalue(), f'{GOLDFISH}.tar': tar({f'{GOLDFISH}_2.JPEG': jpeg(2)})}))
+    (source / inputs.TRAIN).write_bytes(
+        tar(
+            {
+                f'{TENCH}.tar': inner.getvalue(),
+                f'{GOLDFISH}.tar': tar({f'{GOLDFISH}_2.JPEG': jpeg(2)}),
+            }
+        )
+    )
     made = prepare(source, tmp_path / 'out')
     assert made['stored']['train'] == 2
 
@@ -164,13 +217,16 @@ def test_a_zip_of_weights_is_read_where_it_lies(tmp_path, name, monkeypatch):
 
 
 def test_a_checkpoint_of_a_stranger_runs_nothing(tmp_path):
-    """Every file of a checkpoint replaced by a pickle that would run a command: it is told to be damaged, and nothing ran."""
+    """Every file of a checkpoint replaced by a pickle that would run a command: it is told to be
+    damaged, and nothing ran.
+    """
     state = jax.device_get(jobs.build(tiny(), devices=1).init(np.uint32(0)))
     checkpoints = Checkpoints(tmp_path / 'c')
     checkpoints.save(state)
     checkpoints.wait()
     ran = tmp_path / 'ran'
-    hostile = b'cposix\nsystem\n(S"touch ' + os.fsencode(ran) + b'"\ntR.'  # protocol 0: os.system('touch ...')
+    # protocol 0: os.system('touch ...')
+    hostile = b'cposix\nsystem\n(S"touch ' + os.fsencode(ran) + b'"\ntR.'
     for file in files_of(tmp_path / 'c/0'):
         if file.name != '_CHECKPOINT_METADATA':
             file.write_bytes(hostile)
@@ -181,7 +237,9 @@ def test_a_checkpoint_of_a_stranger_runs_nothing(tmp_path):
 
 
 def test_a_recipe_and_a_log_of_a_stranger_are_data(tmp_path):
-    """Values from files and from the command line go through JSON and literals, never through an interpreter."""
+    """Values from files and from the command line go through JSON and literals, never through an
+    interpreter.
+    """
     text = f'__import__("os").system("touch {tmp_path}/ran")'
     found = override(tiny(), [f'fields.x={text}', f'model={text}'])
     assert found.fields['x'] == text and found.model == text and not (tmp_path / 'ran').exists()

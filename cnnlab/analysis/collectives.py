@@ -1,4 +1,7 @@
-"""What a compiled program sends between devices: the collectives in XLA's own text, with their bytes."""
+"""What a compiled program sends between devices: the collectives in XLA's own text, with their
+bytes.
+"""
+
 import collections
 import math
 import re
@@ -11,12 +14,15 @@ _ARRAY = re.compile(r'(?P<type>[a-z]+)(?P<bits>\d+)\[(?P<sizes>[\d,]*)\]')
 
 class Sent(NamedTuple):
     """How many collectives of a kind there are, and the bytes of their results."""
+
     count: int
     bytes: int
 
 
 def collectives(program: str) -> dict[str, Sent]:
-    """{'all-reduce': (count, bytes), ...} of a program as `jitted.lower(...).compile().as_text()` gives it."""
+    """{'all-reduce': (count, bytes), ...} of a program as `jitted.lower(...).compile().as_text()`
+    gives it.
+    """
     found: dict[str, list[int]] = collections.defaultdict(list)
     for match in _LINE.finditer(program):
         found[match['kind']].append(sum(map(_bytes, _ARRAY.finditer(match['shape']))))
@@ -24,4 +30,6 @@ def collectives(program: str) -> dict[str, Sent]:
 
 
 def _bytes(array: re.Match) -> int:
-    return math.prod(int(n) for n in array['sizes'].split(',') if n) * max(int(array['bits']) // 8, 1)
+    return math.prod(int(n) for n in array['sizes'].split(',') if n) * max(
+        int(array['bits']) // 8, 1
+    )

@@ -1,11 +1,15 @@
-"""How much memory inference and training of a network take, from shapes alone: before a run, and without a device.
+"""How much memory inference and training of a network take, from shapes alone: before a run, and
+without a device.
 
-Parameters, gradients, optimiser state and images are exact. Activations are what `buffers` models. Of XLA's own memory analysis of the
-compiled train step on CPU the whole is off by: CIFAR ResNet-20 -4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%, SqueezeNet 1.1 +19%; in the
-forms of convolutions that run on CPU and at batch 8, MobileNet-v2 -4% at 96 pixels and +3% at 224, ResNeXt-50 +4%, EfficientNet-B0 -26%
-(both at 96 pixels). In the canonical form XLA on CPU makes depthwise kernels dense, MobileNet-v2's to 32 MB each: its figure for that form
-is 1.4 times ours at 96 pixels and 1.1 times at 224, EfficientNet-B0's 2.6 times. Neither the forms that run on CPU nor cuDNN do so.
+Parameters, gradients, optimiser state and images are exact. Activations are what `buffers` models.
+Of XLA's own memory analysis of the compiled train step on CPU the whole is off by: CIFAR ResNet-20
+-4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%, SqueezeNet 1.1 +19%; in the forms of convolutions that
+run on CPU and at batch 8, MobileNet-v2 -4% at 96 pixels and +3% at 224, ResNeXt-50 +4%,
+EfficientNet-B0 -26% (both at 96 pixels). In the canonical form XLA on CPU makes depthwise kernels
+dense, MobileNet-v2's to 32 MB each: its figure for that form is 1.4 times ours at 96 pixels and 1.1
+times at 224, EfficientNet-B0's 2.6 times. Neither the forms that run on CPU nor cuDNN do so.
 """
+
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -28,9 +32,11 @@ class Inference:
     Attributes:
       weights: parameters and batch statistics.
       images: the batch.
-      kept: input and outputs of all layers together, those that work in place left out: the sum of the lectures' tables.
+      kept: input and outputs of all layers together, those that work in place left out: the sum of
+        the lectures' tables.
       peak: the most that results take at one time, when each is dropped after its last use.
     """
+
     weights: int
     images: int
     kept: int
@@ -52,8 +58,10 @@ class Training:
       gradients: as many as `params`.
       optimizer: momentum and whatever else the rule keeps.
       images: the batch.
-      activations: what the peak holds besides: results kept for the backward pass, and the room that operations need.
+      activations: what the peak holds besides: results kept for the backward pass, and the room
+        that operations need.
     """
+
     params: int
     batch_stats: int
     gradients: int
@@ -67,7 +75,9 @@ class Training:
         return sum(dataclasses.astuple(self))
 
 
-def inference(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32) -> Inference:
+def inference(
+    model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32
+) -> Inference:
     """The memory of `model.apply(variables, images)` for `batch` images of `input_shape`.
 
     Raises:
@@ -77,11 +87,18 @@ def inference(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dt
     with canonical():
         variables = abstract_variables(model, images)
         peak = peak_bytes(jax.make_jaxpr(model.apply)(variables, images).jaxpr)
-    return Inference(_bytes(variables), bytes_of(images), costs(model, input_shape, batch, dtype).bytes, peak)
+    return Inference(
+        _bytes(variables), bytes_of(images), costs(model, input_shape, batch, dtype).bytes, peak
+    )
 
 
-def training(model: nn.Module, input_shape: tuple[int, ...], batch: int, dtype=jnp.float32,
-             optimizer: optax.GradientTransformation | None = None) -> Training:
+def training(
+    model: nn.Module,
+    input_shape: tuple[int, ...],
+    batch: int,
+    dtype=jnp.float32,
+    optimizer: optax.GradientTransformation | None = None,
+) -> Training:
     """The memory of one step of softmax classification for `batch` images of `input_shape`.
 
     Args:
@@ -100,17 +117,37 @@ def training(model: nn.Module, input_shape: tuple[int, ...], batch: int, dtype=j
         variables = abstract_variables(model, images)
         params = variables['params']
         rest = {name: tree for name, tree in variables.items() if name != 'params'}
-        step = jax.make_jaxpr(jax.value_and_grad(_loss(model), has_aux=True))(params, rest, images, labels)
+        step = jax.make_jaxpr(jax.value_and_grad(_loss(model), has_aux=True))(
+            params, rest, images, labels
+        )
     state = jax.eval_shape((optimizer or optax.sgd(0.1, momentum=0.9)).init, params)
     gradients = _bytes(params)
-    return Training(_bytes(params), _bytes(rest), gradients, _bytes(state), bytes_of(images), peak_bytes(step.jaxpr) - gradients)
+    return Training(
+        _bytes(params),
+        _bytes(rest),
+        gradients,
+        _bytes(state),
+        bytes_of(images),
+        peak_bytes(step.jaxpr) - gradients,
+    )
 
 
 def _loss(model):
-    def loss(params: Mapping[str, Any], rest: Mapping[str, Any], images: jax.Array, labels: jax.Array):
-        logits, moved = model.apply({'params': params, **rest}, images, train=True, mutable=['batch_stats'],
-                                    rngs={'dropout': jax.random.key(0)})
-        return sum(optax.softmax_cross_entropy_with_integer_labels(head, labels).mean() for head in jax.tree.leaves(logits)), moved
+    def loss(
+        params: Mapping[str, Any], rest: Mapping[str, Any], images: jax.Array, labels: jax.Array
+    ):
+        logits, moved = model.apply(
+            {'params': params, **rest},
+            images,
+            train=True,
+            mutable=['batch_stats'],
+            rngs={'dropout': jax.random.key(0)},
+        )
+        return sum(
+            optax.softmax_cross_entropy_with_integer_labels(head, labels).mean()
+            for head in jax.tree.leaves(logits)
+        ), moved
+
     return loss
 
 

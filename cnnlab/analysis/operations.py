@@ -1,4 +1,7 @@
-"""The equations of a jaxpr as operations on images: multiply-adds, windows, and what every result sees of the image."""
+"""The equations of a jaxpr as operations on images: multiply-adds, windows, and what every result
+sees of the image.
+"""
+
 import dataclasses
 import math
 from collections.abc import Callable
@@ -14,42 +17,67 @@ from cnnlab.analysis.trace import call_of
 @dataclasses.dataclass(frozen=True)
 class Window:
     """The windows of a convolution or a pooling, by image axis."""
+
     size: tuple[int, ...]
     stride: tuple[int, ...]
     groups: int = 1
-    depth: int = 1  # input channels that one output value sees
-    dropped: tuple[int, ...] = ()  # rows and columns at the far border that no window reaches
+    # input channels that one output value sees
+    depth: int = 1
+    # rows and columns at the far border that no window reaches
+    dropped: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
     """One equation that depends on the images."""
-    call: int | None  # index into `Trace.calls`
-    site: tuple[int, ...]  # which equation; the same for every iteration of a scan
+
+    # index into `Trace.calls`
+    call: int | None
+    # which equation; the same for every iteration of a scan
+    site: tuple[int, ...]
     primitive: str
-    shape: tuple[int, ...]  # of the result
+    # of the result
+    shape: tuple[int, ...]
     bytes: int
     macs: int
     fields: Fields
-    pointwise: bool  # value by value from one earlier result, which it may overwrite
-    weighted: bool  # an operand is an array that does not depend on the images
+    # value by value from one earlier result, which it may overwrite
+    pointwise: bool
+    # an operand is an array that does not depend on the images
+    weighted: bool
     window: Window | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class _Value:
-    """What is known of a result: what it sees, and which operation made its values before any pointwise ones."""
+    """What is known of a result: what it sees, and which operation made its values before any
+    pointwise ones.
+    """
+
     fields: Fields
     origin: int
 
 
-_SAME_VALUES = {'reshape', 'broadcast_in_dim', 'squeeze', 'expand_dims', 'convert_element_type', 'copy', 'stop_gradient', 'name',
-                'sharding_constraint', 'optimization_barrier', 'reduce_precision'}
-_ACROSS = {'sort', 'rev', 'cumsum', 'cumprod', 'cummax', 'cummin', 'cumlogsumexp'}  # keep the shape, but mix values along an axis
+_SAME_VALUES = {
+    'reshape',
+    'broadcast_in_dim',
+    'squeeze',
+    'expand_dims',
+    'convert_element_type',
+    'copy',
+    'stop_gradient',
+    'name',
+    'sharding_constraint',
+    'optimization_barrier',
+    'reduce_precision',
+}
+# keep the shape, but mix values along an axis
+_ACROSS = {'sort', 'rev', 'cumsum', 'cumprod', 'cummax', 'cummin', 'cumlogsumexp'}
 
 
 def operations(jaxpr: Jaxpr) -> list[Operation]:
-    """The operations of a jaxpr whose one input is a batch of images, in order; those on weights alone are left out.
+    """The operations of a jaxpr whose one input is a batch of images, in order; those on weights
+    alone are left out.
 
     Raises:
       ValueError: a `while` loop, whose length is not known, does multiply-adds.
@@ -60,7 +88,6 @@ def operations(jaxpr: Jaxpr) -> list[Operation]:
 
 
 class _Walk:
-
     def __init__(self):
         self.found: list[Operation] = []
         self.origins = 0
@@ -76,7 +103,9 @@ class _Walk:
             if all(o is None for o in operands):
                 continue
             inner = call_of(equation.source_info.name_stack)
-            results = self.equation(equation, operands, call if inner is None else inner, (*outer, number))
+            results = self.equation(
+                equation, operands, call if inner is None else inner, (*outer, number)
+            )
             env.update(zip(equation.outvars, results, strict=True))
         return [read(v) for v in jaxpr.outvars]
 
@@ -90,28 +119,53 @@ class _Walk:
             return self.branches(equation.params['branches'], operands[1:], call, site)
         inner = called(equation)
         if inner is not None:
-            return self.jaxpr(inner, operands[len(operands) - len(inner.invars):], call, site)
+            return self.jaxpr(inner, operands[len(operands) - len(inner.invars) :], call, site)
         return self.primitive(equation, operands, call, site)
 
     def primitive(self, equation, operands, call, site) -> list[_Value | None]:
         name, out = equation.primitive.name, equation.outvars[0].aval
         results = rules.results(equation, [None if o is None else o.fields for o in operands])
         origins = {o.origin for o in operands if o is not None}
-        largest = max(math.prod(v.aval.shape) for v, o in zip(equation.invars, operands, strict=True) if o is not None)
+        largest = max(
+            math.prod(v.aval.shape)
+            for v, o in zip(equation.invars, operands, strict=True)
+            if o is not None
+        )
         pointwise = name in _SAME_VALUES or (
-            len(origins) == 1 and name not in _ACROSS and not rules.moves_positions(equation) and math.prod(out.shape) == largest)
+            len(origins) == 1
+            and name not in _ACROSS
+            and not rules.moves_positions(equation)
+            and math.prod(out.shape) == largest
+        )
         if not pointwise:
             self.origins += 1
-        self.found.append(Operation(
-            call, site, name, out.shape, bytes=sum(math.prod(v.aval.shape) * v.aval.dtype.itemsize for v in equation.outvars),
-            macs=_MACS[name](equation) if name in _MACS else 0, fields=results[0], pointwise=pointwise,
-            weighted=any(o is None and v.aval.shape for v, o in zip(equation.invars, operands, strict=True)), window=_window(equation)))
+        self.found.append(
+            Operation(
+                call,
+                site,
+                name,
+                out.shape,
+                bytes=sum(
+                    math.prod(v.aval.shape) * v.aval.dtype.itemsize for v in equation.outvars
+                ),
+                macs=_MACS[name](equation) if name in _MACS else 0,
+                fields=results[0],
+                pointwise=pointwise,
+                weighted=any(
+                    o is None and v.aval.shape
+                    for v, o in zip(equation.invars, operands, strict=True)
+                ),
+                window=_window(equation),
+            )
+        )
         return [_Value(fields, min(origins) if pointwise else self.origins) for fields in results]
 
     def scan(self, equation, operands, call, site):
-        """Walks the body once for every iteration, so that what the carried value sees grows as it does.
+        """Walks the body once for every iteration, so that what the carried value sees grows as it
+        does.
 
-        Inputs are constants, carried values and rows, in this order; only rows have an axis more outside than inside.
+        Inputs are constants, carried values and rows, in this order; only rows have an axis more
+        outside than inside.
         """
         body = called(equation)
         carried = _of_equal_rank(equation.outvars, body.outvars)
@@ -119,14 +173,22 @@ class _Walk:
         out = [None] * len(body.outvars)
         for _ in range(equation.params['length']):
             out = self.jaxpr(body, operands, call, site)
-            operands = [*operands[:held], *out[:carried], *operands[held + carried:]]
+            operands = [*operands[:held], *out[:carried], *operands[held + carried :]]
         return out
 
     def loop(self, equation, operands, call, site):
         inner = _Walk()
-        out = inner.jaxpr(equation.params['body_jaxpr'].jaxpr, operands[equation.params['cond_nconsts']:], call, site)
+        out = inner.jaxpr(
+            equation.params['body_jaxpr'].jaxpr,
+            operands[equation.params['cond_nconsts'] :],
+            call,
+            site,
+        )
         if any(o.macs for o in inner.found):
-            raise ValueError('the network multiplies in a `while` loop; how often it runs, hence what it costs, is unknown from shapes')
+            raise ValueError(
+                'the network multiplies in a `while` loop; how often it runs, hence what it '
+                'costs, is unknown from shapes'
+            )
         return out
 
     def branches(self, branches, operands, call, site):
@@ -157,20 +219,25 @@ def called(equation) -> Jaxpr | None:
 
 def _conv_macs(equation) -> int:
     kernel = equation.invars[1].aval.shape
-    spec = equation.params['dimension_numbers'].rhs_spec  # (output features, input features of a group, *window)
+    # (output features, input features of a group, *window)
+    spec = equation.params['dimension_numbers'].rhs_spec
     return math.prod(equation.outvars[0].aval.shape) * math.prod(kernel[i] for i in spec[1:])
 
 
 def _dot_macs(equation) -> int:
     (contracted, _), _ = equation.params['dimension_numbers']
-    return math.prod(equation.outvars[0].aval.shape) * math.prod(equation.invars[0].aval.shape[i] for i in contracted)
+    return math.prod(equation.outvars[0].aval.shape) * math.prod(
+        equation.invars[0].aval.shape[i] for i in contracted
+    )
 
 
 _MACS: dict[str, Callable] = {'conv_general_dilated': _conv_macs, 'dot_general': _dot_macs}
 
 
 def _window(equation) -> Window | None:
-    """The windows of a convolution or pooling over image axes (axes of a pool with windows of 1 are not listed)."""
+    """The windows of a convolution or pooling over image axes (axes of a pool with windows of 1 are
+    not listed).
+    """
     p, shape = equation.params, equation.invars[0].aval.shape
     if equation.primitive.name == 'conv_general_dilated':
         axes, rhs = p['dimension_numbers'].lhs_spec[2:], p['dimension_numbers'].rhs_spec
@@ -179,19 +246,30 @@ def _window(equation) -> Window | None:
         groups, depth = p['feature_group_count'], equation.invars[1].aval.shape[rhs[1]]
         taps = [(k - 1) * d + 1 for k, d in zip(sizes, p['rhs_dilation'], strict=True)]
     elif equation.primitive.name in POOLS:
-        axes = [i for i in range(len(shape)) if p['window_dimensions'][i] > 1 or p['window_strides'][i] > 1] or [1, 2]
+        axes = [
+            i
+            for i in range(len(shape))
+            if p['window_dimensions'][i] > 1 or p['window_strides'][i] > 1
+        ] or [1, 2]
         sizes = tuple(p['window_dimensions'][i] for i in axes)
-        strides, pads, spread = (tuple(p[k][i] for i in axes) for k in ('window_strides', 'padding', 'base_dilation'))
+        strides, pads, spread = (
+            tuple(p[k][i] for i in axes) for k in ('window_strides', 'padding', 'base_dilation')
+        )
         taps = [(k - 1) * p['window_dilation'][i] + 1 for k, i in zip(sizes, axes, strict=True)]
         groups = depth = 1
     else:
         return None
-    dropped = tuple(_dropped((shape[a] - 1) * d + 1, k, s, pad) for a, k, s, pad, d in zip(axes, taps, strides, pads, spread, strict=True))
+    dropped = tuple(
+        _dropped((shape[a] - 1) * d + 1, k, s, pad)
+        for a, k, s, pad, d in zip(axes, taps, strides, pads, spread, strict=True)
+    )
     return Window(sizes, tuple(strides), groups, depth, dropped)
 
 
 def _dropped(size: int, window: int, stride: int, pad: tuple[int, int]) -> int:
-    """Pixels at the far border in no window, beyond those that a stride wider than the window skips after every window anyway."""
+    """Pixels at the far border in no window, beyond those that a stride wider than the window skips
+    after every window anyway.
+    """
     low, high = pad
     count = (size + low + high - window) // stride + 1
     unseen = size - ((count - 1) * stride + window - low)

@@ -1,4 +1,7 @@
-"""What the results of each primitive see of the image, from what its operands see: one rule for each that moves or merges positions."""
+"""What the results of each primitive see of the image, from what its operands see: one rule for
+each that moves or merges positions.
+"""
+
 from collections.abc import Callable, Iterator
 
 from cnnlab.analysis import fields as seen
@@ -15,12 +18,18 @@ def results(equation, operands: list[Fields | None]) -> list[Fields]:
     if moves_positions(equation):
         return list(_RULES[equation.primitive.name](equation, operands))
     rank = max(len(v.aval.shape) for v in equation.invars)
-    return [seen.joined(present, out.aval.shape) if len(out.aval.shape) == rank else tuple(f.merged() for f in max(present, key=len))
-            for out in equation.outvars]
+    return [
+        seen.joined(present, out.aval.shape)
+        if len(out.aval.shape) == rank
+        else tuple(f.merged() for f in max(present, key=len))
+        for out in equation.outvars
+    ]
 
 
 def moves_positions(equation) -> bool:
-    """Whether the primitive has a rule here; every other one is taken to work value by value where it keeps the rank."""
+    """Whether the primitive has a rule here; every other one is taken to work value by value where
+    it keeps the rank.
+    """
     return equation.primitive.name in _RULES
 
 
@@ -35,17 +44,33 @@ def _conv(equation, operands) -> Iterator[Fields]:
         if field.axis not in spatial:
             return field if field.axis is None else field.merged()
         i = spatial[field.axis]
-        return field.window(out[result[2 + i]], kernel[rhs[2 + i]], p['window_strides'][i], p['padding'][i][0],
-                            p['rhs_dilation'][i], p['lhs_dilation'][i]).moved(result[2 + i])
+        return field.window(
+            out[result[2 + i]],
+            kernel[rhs[2 + i]],
+            p['window_strides'][i],
+            p['padding'][i][0],
+            p['rhs_dilation'][i],
+            p['lhs_dilation'][i],
+        ).moved(result[2 + i])
 
     yield tuple(map(one, source))
 
 
 def _reduce_window(equation, operands) -> Iterator[Fields]:
     p, out = equation.params, equation.outvars[0].aval.shape
-    yield tuple(f if f.axis is None else f.window(
-        out[f.axis], p['window_dimensions'][f.axis], p['window_strides'][f.axis], p['padding'][f.axis][0], p['window_dilation'][f.axis],
-        p['base_dilation'][f.axis]) for f in operands[0])
+    yield tuple(
+        f
+        if f.axis is None
+        else f.window(
+            out[f.axis],
+            p['window_dimensions'][f.axis],
+            p['window_strides'][f.axis],
+            p['padding'][f.axis][0],
+            p['window_dilation'][f.axis],
+            p['base_dilation'][f.axis],
+        )
+        for f in operands[0]
+    )
 
 
 def _dot(equation, operands) -> Iterator[Fields]:
@@ -56,8 +81,12 @@ def _dot(equation, operands) -> Iterator[Fields]:
             continue
         rank = len(equation.invars[side].aval.shape)
         free = [i for i in range(rank) if i not in contract[side] and i not in batch[side]]
-        before = len(batch[0]) + (len(equation.invars[0].aval.shape) - len(batch[0]) - len(contract[0]) if side else 0)
-        position = {axis: i for i, axis in enumerate(batch[side])} | {axis: before + i for i, axis in enumerate(free)}
+        before = len(batch[0]) + (
+            len(equation.invars[0].aval.shape) - len(batch[0]) - len(contract[0]) if side else 0
+        )
+        position = {axis: i for i, axis in enumerate(batch[side])} | {
+            axis: before + i for i, axis in enumerate(free)
+        }
         moved.append(seen.permuted(operands[side], position))
     yield seen.joined(moved, equation.outvars[0].aval.shape)
 
@@ -77,7 +106,10 @@ def _pad(equation, operands) -> Iterator[Fields]:
 def _slice(equation, operands) -> Iterator[Fields]:
     p, out = equation.params, equation.outvars[0].aval.shape
     strides = p['strides'] or (1,) * len(out)
-    yield tuple(f if f.axis is None else f.cut(p['start_indices'][f.axis], out[f.axis], strides[f.axis]) for f in operands[0])
+    yield tuple(
+        f if f.axis is None else f.cut(p['start_indices'][f.axis], out[f.axis], strides[f.axis])
+        for f in operands[0]
+    )
 
 
 def _split(equation, operands) -> Iterator[Fields]:
@@ -98,12 +130,16 @@ def _reduce(equation, operands) -> Iterator[Fields]:
 
 
 def _transpose(equation, operands) -> Iterator[Fields]:
-    yield seen.permuted(operands[0], {axis: i for i, axis in enumerate(equation.params['permutation'])})
+    yield seen.permuted(
+        operands[0], {axis: i for i, axis in enumerate(equation.params['permutation'])}
+    )
 
 
 def _broadcast(equation, operands) -> Iterator[Fields]:
     old, out = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
-    position = {a: b for a, b in enumerate(equation.params['broadcast_dimensions']) if old[a] == out[b]}
+    position = {
+        a: b for a, b in enumerate(equation.params['broadcast_dimensions']) if old[a] == out[b]
+    }
     yield seen.permuted(operands[0], position)
 
 
@@ -111,8 +147,28 @@ def _reshape(equation, operands) -> Iterator[Fields]:
     yield seen.reshaped(operands[0], equation.invars[0].aval.shape, equation.outvars[0].aval.shape)
 
 
-_REDUCTIONS = ('reduce_sum', 'reduce_max', 'reduce_min', 'reduce_prod', 'reduce_and', 'reduce_or', 'argmax', 'argmin')
+_REDUCTIONS = (
+    'reduce_sum',
+    'reduce_max',
+    'reduce_min',
+    'reduce_prod',
+    'reduce_and',
+    'reduce_or',
+    'argmax',
+    'argmin',
+)
 _RULES: dict[str, Callable] = {
-    'conv_general_dilated': _conv, 'dot_general': _dot, 'pad': _pad, 'slice': _slice, 'split': _split, 'concatenate': _concatenate,
-    'transpose': _transpose, 'broadcast_in_dim': _broadcast, 'reshape': _reshape, 'squeeze': _reshape, 'expand_dims': _reshape,
-    **dict.fromkeys(_REDUCTIONS, _reduce), **dict.fromkeys(POOLS, _reduce_window)}
+    'conv_general_dilated': _conv,
+    'dot_general': _dot,
+    'pad': _pad,
+    'slice': _slice,
+    'split': _split,
+    'concatenate': _concatenate,
+    'transpose': _transpose,
+    'broadcast_in_dim': _broadcast,
+    'reshape': _reshape,
+    'squeeze': _reshape,
+    'expand_dims': _reshape,
+    **dict.fromkeys(_REDUCTIONS, _reduce),
+    **dict.fromkeys(POOLS, _reduce_window),
+}

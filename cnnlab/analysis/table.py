@@ -1,4 +1,5 @@
 """Costs as tables: every layer, folded by blocks, and two networks side by side."""
+
 import dataclasses
 import difflib
 import itertools
@@ -10,17 +11,28 @@ from cnnlab.analysis.fields import Field, Fields
 from cnnlab.analysis.operations import Window
 from cnnlab.report.table import Column, Table
 
-RULE = ('MACs are the multiply-adds of convolutions and matrix products; biases, normalisations, activations, pools and sums count '
-        'nothing. Weights are the parameters without biases and scales. Values are the numbers in the output, none where a layer works '
-        'in place.')
-SIGHT = ("Receptive field, stride and first centre are in pixels of the image; 'all' is the whole image, seen through a dense layer or a "
-         "mean over positions. 'Drops' are rows and columns of the input, at the bottom and right, that no window reaches.")
+RULE = (
+    'MACs are the multiply-adds of convolutions and matrix products; biases, normalisations, '
+    'activations, pools and sums count '
+    'nothing. Weights are the parameters without biases and scales. Values are the numbers in the '
+    'output, none where a layer works '
+    'in place.'
+)
+SIGHT = (
+    "Receptive field, stride and first centre are in pixels of the image; 'all' is the whole "
+    'image, seen through a dense layer or a '
+    "mean over positions. 'Drops' are rows and columns of the input, at the bottom and right, "
+    'that no window reaches.'
+)
 _TOTAL = 'total'
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A layer, or the layers of a block as one: sums of what adds up, and the rest from the last of them."""
+    """A layer, or the layers of a block as one: sums of what adds up, and the rest from the last of
+    them.
+    """
+
     path: str
     kind: str
     window: Window | None
@@ -35,7 +47,8 @@ class Row:
 
 
 def rows(costs: Costs, depth: int | None = None) -> list[Row]:
-    """One row for each layer, or for each block at `depth` names of a path: at 1 'stage1', at 2 'stage1/block1'.
+    """One row for each layer, or for each block at `depth` names of a path: at 1 'stage1', at 2
+    'stage1/block1'.
 
     Raises:
       ValueError: `depth` is less than 1.
@@ -57,26 +70,43 @@ def _row(path: str, layers: Sequence[Layer]) -> Row:
     own = working or shown
     alone = own[0] if len(own) == 1 else None
     return Row(
-        path=path or '(top)', kind=alone.kind if alone else f'{len(own)} layers', window=alone.window if alone else None,
-        shape=shown[-1].shape, params=sum(layer.params for layer in layers),
-        weights=sum(layer.weights for layer in layers), macs=sum(layer.macs for layer in layers),
-        values=sum(math.prod(layer.shape) * layer.times for layer in working), bytes=sum(layer.bytes * layer.times for layer in working),
-        fields=shown[-1].fields, dropped=tuple(map(max, zip(*(layer.dropped for layer in shown if layer.dropped), strict=True))))
+        path=path or '(top)',
+        kind=alone.kind if alone else f'{len(own)} layers',
+        window=alone.window if alone else None,
+        shape=shown[-1].shape,
+        params=sum(layer.params for layer in layers),
+        weights=sum(layer.weights for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        values=sum(math.prod(layer.shape) * layer.times for layer in working),
+        bytes=sum(layer.bytes * layer.times for layer in working),
+        fields=shown[-1].fields,
+        dropped=tuple(
+            map(max, zip(*(layer.dropped for layer in shown if layer.dropped), strict=True))
+        ),
+    )
 
 
 def layers(costs: Costs, title: str, depth: int | None = None) -> Table:
-    """The table of one network: input, layers in the order in which they run, and the total; `depth` as in `rows`."""
+    """The table of one network: input, layers in the order in which they run, and the total;
+    `depth` as in `rows`.
+    """
     return _table(costs, title, rows(costs, depth))
 
 
 def outline(costs: Costs, title: str) -> Table:
-    """The same with a row for every block and, below it, its parts: what a page folds and unfolds. Blocks repeat what their parts cost."""
+    """The same with a row for every block and, below it, its parts: what a page folds and unfolds.
+
+    Blocks repeat what their parts cost.
+    """
     found = list(_outlined(list(costs.layers), 1))
     return _table(costs, title, [row for _, row in found], (0, *(level for level, _ in found), 0))
 
 
 def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, Row]]:
-    """(level, row) of the layers that share the first `depth` - 1 names of their paths; a network's and a block's own stand alone."""
+    """(level, row) of the layers that share the first `depth` - 1 names of their paths; a network's
+    and a block's own stand alone.
+    """
+
     def key(layer):
         names = layer.path.split('/')
         return '/'.join(names[:depth]) if layer.path and len(names) >= depth else None
@@ -92,20 +122,86 @@ def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, Row]]:
 
 def _table(costs, title, found, levels=()):
     size = math.prod(costs.input_shape) * costs.batch
-    table = [('input', None, None, _shape((costs.batch, *costs.input_shape)), 0, 0, 0, size, costs.input_bytes, None, None, None, None)]
-    table += [(row.path, row.kind, _window(row.window), _shape(row.shape), row.params, row.weights, row.macs, row.values, row.bytes,
-               _size(row.fields), _by_axis(row.fields, 'jump'), _by_axis(row.fields, 'centre'), _dropped(row.dropped)) for row in found]
-    table.append((_TOTAL, None, None, None, costs.params, costs.weights, costs.macs, costs.values, costs.bytes, None, None, None, None))
+    table = [
+        (
+            'input',
+            None,
+            None,
+            _shape((costs.batch, *costs.input_shape)),
+            0,
+            0,
+            0,
+            size,
+            costs.input_bytes,
+            None,
+            None,
+            None,
+            None,
+        )
+    ]
+    table += [
+        (
+            row.path,
+            row.kind,
+            _window(row.window),
+            _shape(row.shape),
+            row.params,
+            row.weights,
+            row.macs,
+            row.values,
+            row.bytes,
+            _size(row.fields),
+            _by_axis(row.fields, 'jump'),
+            _by_axis(row.fields, 'centre'),
+            _dropped(row.dropped),
+        )
+        for row in found
+    ]
+    table.append(
+        (
+            _TOTAL,
+            None,
+            None,
+            None,
+            costs.params,
+            costs.weights,
+            costs.macs,
+            costs.values,
+            costs.bytes,
+            None,
+            None,
+            None,
+            None,
+        )
+    )
     return Table(
-        (Column('layer'), Column('kind'), Column('window'), Column('output', align='right'), Column('parameters', 'integer'),
-         Column('weights', 'integer'), Column('MACs', 'integer'), Column('values', 'integer'), Column('bytes', 'quantity'),
-         Column('receptive field', align='right'),
-         Column('stride', align='right'), Column('centre', align='right'), Column('drops', align='right')), table, title, (RULE, SIGHT),
-        levels)
+        (
+            Column('layer'),
+            Column('kind'),
+            Column('window'),
+            Column('output', align='right'),
+            Column('parameters', 'integer'),
+            Column('weights', 'integer'),
+            Column('MACs', 'integer'),
+            Column('values', 'integer'),
+            Column('bytes', 'quantity'),
+            Column('receptive field', align='right'),
+            Column('stride', align='right'),
+            Column('centre', align='right'),
+            Column('drops', align='right'),
+        ),
+        table,
+        title,
+        (RULE, SIGHT),
+        levels,
+    )
 
 
-def side_by_side(first: Costs, second: Costs, names: tuple[str, str], title: str, depth: int | None = None) -> Table:
-    """Two networks, layer by layer where their paths agree, and what the second has more; a layer of one alone has gaps on the other side.
+def side_by_side(
+    first: Costs, second: Costs, names: tuple[str, str], title: str, depth: int | None = None
+) -> Table:
+    """Two networks, layer by layer where their paths agree, and what the second has more; a layer
+    of one alone has gaps on the other side.
 
     Raises:
       ValueError: the names are equal, or `depth` is less than 1.
@@ -113,19 +209,41 @@ def side_by_side(first: Costs, second: Costs, names: tuple[str, str], title: str
     if names[0] == names[1]:
         raise ValueError(f'both networks are {names[0]!r}; comparing needs two names')
     pairs = _paired(rows(first, depth), rows(second, depth))
-    table = [(((a or b).path), *(_shape(r.shape) if r else None for r in (a, b)), *_both(a, b, 'params'), *_both(a, b, 'macs'),
-              *_both(a, b, 'values')) for a, b in pairs]
-    table.append((_TOTAL, None, None, *_both(first, second, 'params'), *_both(first, second, 'macs'), *_both(first, second, 'values')))
+    table = [
+        (
+            ((a or b).path),
+            *(_shape(r.shape) if r else None for r in (a, b)),
+            *_both(a, b, 'params'),
+            *_both(a, b, 'macs'),
+            *_both(a, b, 'values'),
+        )
+        for a, b in pairs
+    ]
+    table.append(
+        (
+            _TOTAL,
+            None,
+            None,
+            *_both(first, second, 'params'),
+            *_both(first, second, 'macs'),
+            *_both(first, second, 'values'),
+        )
+    )
     columns = [Column('layer'), *(Column(f'output {name}', align='right') for name in names)]
     for what in ('parameters', 'MACs', 'values'):
-        columns += [*(Column(f'{what} {name}', 'integer') for name in names), Column(f'{what} more', 'integer')]
+        columns += [
+            *(Column(f'{what} {name}', 'integer') for name in names),
+            Column(f'{what} more', 'integer'),
+        ]
     return Table(tuple(columns), table, title, (RULE, f"'more' is {names[1]} less {names[0]}."))
 
 
 def _paired(first: list[Row], second: list[Row]) -> list[tuple[Row | None, Row | None]]:
     """Rows of the same path face each other, in an order that keeps both sequences."""
     out: list[tuple[Row | None, Row | None]] = []
-    matcher = difflib.SequenceMatcher(None, [r.path for r in first], [r.path for r in second], autojunk=False)
+    matcher = difflib.SequenceMatcher(
+        None, [r.path for r in first], [r.path for r in second], autojunk=False
+    )
     for _, a, b, c, d in matcher.get_opcodes():
         left, right = first[a:b], second[c:d]
         if [r.path for r in left] == [r.path for r in right]:
@@ -151,7 +269,11 @@ def _window(window: Window | None) -> str | None:
     if window is None:
         return None
     stride = '' if set(window.stride) == {1} else f'/{_joined(window.stride)}'
-    return 'x'.join(map(str, window.size)) + stride + (f' in {window.groups}' if window.groups > 1 else '')
+    return (
+        'x'.join(map(str, window.size))
+        + stride
+        + (f' in {window.groups}' if window.groups > 1 else '')
+    )
 
 
 def _joined(numbers: Sequence[float]) -> str:

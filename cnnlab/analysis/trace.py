@@ -1,4 +1,8 @@
-"""A network as a list of equations on shapes, each marked with the module that made it. No array is ever made."""
+"""A network as a list of equations on shapes, each marked with the module that made it.
+
+No array is ever made.
+"""
+
 import dataclasses
 import math
 import re
@@ -15,19 +19,27 @@ from cnnlab import tree
 from cnnlab.analysis.paths import Paths
 from cnnlab.nn.layers import canonical
 
-_MARK = re.compile(r'call#(\d+)(?!.*call#)')  # the innermost mark of a name stack
+# the innermost mark of a name stack
+_MARK = re.compile(r'call#(\d+)(?!.*call#)')
 
 
 @dataclasses.dataclass(frozen=True)
 class Call:
     """One call of a module: where it is and what it calls itself."""
-    path: str  # 'stage1/block1/conv1'; '' is the network itself, and '*' any of the equal blocks of a scan
-    name: str  # 'batch norm' for the class BatchNorm, the function's name for an Act
-    leaf: bool  # it called no other module
+
+    # 'stage1/block1/conv1'; '' is the network itself, and '*' any of the equal blocks of a scan
+    path: str
+    # 'batch norm' for the class BatchNorm, the function's name for an Act
+    name: str
+    # it called no other module
+    leaf: bool
 
 
 class Owned(NamedTuple):
-    """Trained values of one module: all, and those of its kernels (arrays of two axes or more, so no biases and no scales)."""
+    """Trained values of one module: all, and those of its kernels (arrays of two axes or more, so
+    no biases and no scales).
+    """
+
     params: int
     weights: int
 
@@ -45,13 +57,17 @@ class Trace:
       calls: of modules, in order; `call_of` gives an index into them.
       params: {path of a module: what it owns itself}, modules without any left out.
     """
+
     jaxpr: Jaxpr
     calls: tuple[Call, ...]
     params: dict[str, Owned]
 
 
-def trace(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32) -> Trace:
-    """The equations of `model(images)` for `batch` images of `input_shape`, every Conv in its canonical form.
+def trace(
+    model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32
+) -> Trace:
+    """The equations of `model(images)` for `batch` images of `input_shape`, every Conv in its
+    canonical form.
 
     Args:
       model: called as the contract has it, `model(images)` being inference.
@@ -60,13 +76,17 @@ def trace(model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=
       dtype: of the images, hence of the computation.
 
     Raises:
-      ValueError: a size is not positive; or the model refuses such an input (it says which layer and why).
+      ValueError: a size is not positive; or the model refuses such an input (it says which layer
+        and why).
     """
     images = image_shapes(input_shape, batch, dtype)
     recorder = _Recorder()
     with canonical(), nn.intercept_methods(recorder):
-        closed, (output, variables) = jax.make_jaxpr(lambda x: model.init_with_output(jax.random.key(0), x), return_shape=True)(images)
-    # one trace gives the variables and the output; what serves only to make the variables is left out
+        closed, (output, variables) = jax.make_jaxpr(
+            lambda x: model.init_with_output(jax.random.key(0), x), return_shape=True
+        )(images)
+    # one trace gives the variables and the output; what serves only to make the variables is left
+    # out
     asked = [number < len(jax.tree.leaves(output)) for number in range(len(closed.jaxpr.outvars))]
     jaxpr, _ = partial_eval.dce_jaxpr(closed.jaxpr, asked, instantiate=True)
     return Trace(jaxpr, recorder.calls(), _own_params(variables.get('params', {})))
@@ -93,7 +113,10 @@ def call_of(name_stack: object) -> int | None:
 
 
 class _Recorder:
-    """An interceptor that marks the equations of every module. (The paths that flax itself writes there can be switched off.)"""
+    """An interceptor that marks the equations of every module.
+
+    (The paths that flax itself writes there can be switched off.)
+    """
 
     def __init__(self):
         self._where = Paths()
@@ -108,8 +131,15 @@ class _Recorder:
                 return call(*args, **kwargs)
 
     def calls(self) -> tuple[Call, ...]:
-        parents = {'/'.join(parts[:i]) for parts in (path.split('/') for path in self._paths if path) for i in range(len(parts))}
-        return tuple(Call(path, name, path not in parents) for path, name in zip(self._paths, self._names, strict=True))
+        parents = {
+            '/'.join(parts[:i])
+            for parts in (path.split('/') for path in self._paths if path)
+            for i in range(len(parts))
+        }
+        return tuple(
+            Call(path, name, path not in parents)
+            for path, name in zip(self._paths, self._names, strict=True)
+        )
 
 
 def _words(module: nn.Module) -> str:
@@ -125,5 +155,7 @@ def _own_params(params) -> dict[str, Owned]:
     own: dict[str, Owned] = {}
     for path, leaf in tree.named_leaves(params).items():
         owner, size = path.rpartition('/')[0], math.prod(leaf.shape)
-        own[owner] = own.get(owner, Owned(0, 0)).plus(Owned(size, size if len(leaf.shape) > 1 else 0))
+        own[owner] = own.get(owner, Owned(0, 0)).plus(
+            Owned(size, size if len(leaf.shape) > 1 else 0)
+        )
     return own

@@ -1,25 +1,36 @@
-"""Compositional pattern-producing networks: an image as a function of the place, grown by mutations. Stanley 2007.
+"""Compositional pattern-producing networks: an image as a function of the place, grown by
+mutations. Stanley 2007.
 
-A genome is a small feed-forward net. Its inputs are x, y, the distance from the middle, and 1; its outputs the colours. Kinds of
-neurons, rates of the mutations, and the range of the weights are those of sferes/exp/images/dl_map_elites_images.cpp in
-github.com/Evolving-AI-Lab/fooling. What the inputs are, the scale of the place, which neuron is drawn and how weights start is `assumed`.
+A genome is a small feed-forward net. Its inputs are x, y, the distance from the middle, and 1; its
+outputs the colours. Kinds of neurons, rates of the mutations, and the range of the weights are
+those of sferes/exp/images/dl_map_elites_images.cpp in github.com/Evolving-AI-Lab/fooling. What the
+inputs are, the scale of the place, which neuron is drawn and how weights start is `assumed`.
 """
+
 import dataclasses
 
 import numpy as np
 
 INPUTS = 4
-_FUNCTIONS = {'sine': np.sin, 'sigmoid': lambda v: 1 / (1 + np.exp(-np.clip(v, -30, 30))), 'gaussian': lambda v: np.exp(-np.square(v)),
-              'linear': lambda v: np.clip(v, -10, 10)}
+_FUNCTIONS = {
+    'sine': np.sin,
+    'sigmoid': lambda v: 1 / (1 + np.exp(-np.clip(v, -30, 30))),
+    'gaussian': lambda v: np.exp(-np.square(v)),
+    'linear': lambda v: np.clip(v, -10, 10),
+}
 KINDS = tuple(_FUNCTIONS)
 _ADD_LINK, _DROP_LINK, _MOVE_LINK, _ADD_NEURON, _DROP_NEURON = 0.5, 0.3, 0.5, 0.5, 0.2
-_RATE, _ETA, _LARGEST = 0.1, 15.0, 10.0  # of weights and of kinds: how often; the shape of polynomial mutation; |weight|
+# of weights and of kinds: how often; the shape of polynomial mutation; |weight|
+_RATE, _ETA, _LARGEST = 0.1, 15.0, 10.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Genome:
-    """kinds: of each neuron after the inputs, in an order in which signals only go forward; the last `outputs` are the colours.
-    links: {(from, to): weight}; neurons are counted from the inputs on."""
+    """kinds: of each neuron after the inputs, in an order in which signals only go forward; the
+    last `outputs` are the colours. links: {(from, to): weight}; neurons are counted from the inputs
+    on.
+    """
+
     kinds: tuple[str, ...]
     links: dict[tuple[int, int], float]
     outputs: int
@@ -29,58 +40,81 @@ def random(outputs: int, rng: np.random.Generator) -> Genome:
     """Every input linked to every colour, kinds and weights drawn at random."""
     kinds = tuple(rng.choice(KINDS, outputs).tolist())
     weights = rng.uniform(-_LARGEST, _LARGEST, (INPUTS, outputs))
-    return Genome(kinds, {(i, INPUTS + k): float(weights[i, k]) for i in range(INPUTS) for k in range(outputs)}, outputs)
+    return Genome(
+        kinds,
+        {(i, INPUTS + k): float(weights[i, k]) for i in range(INPUTS) for k in range(outputs)},
+        outputs,
+    )
 
 
 def render(genome: Genome, height: int, width: int) -> np.ndarray:
-    """The image, float32 (height, width, outputs) in [0, 1]; places run from -1 to 1, and an output v becomes the colour |v|, at most 1."""
+    """The image, float32 (height, width, outputs) in [0, 1]; places run from -1 to 1, and an output
+    v becomes the colour |v|, at most 1.
+    """
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing='ij')
     values = [x, y, np.sqrt(x**2 + y**2), np.ones_like(x)]
     incoming: dict[int, list[tuple[int, float]]] = {}
     for (source, to), weight in genome.links.items():
         incoming.setdefault(to, []).append((source, weight))
     for i, kind in enumerate(genome.kinds, INPUTS):
-        total = sum((weight * values[source] for source, weight in incoming.get(i, ())), np.zeros_like(x))
+        total = sum(
+            (weight * values[source] for source, weight in incoming.get(i, ())), np.zeros_like(x)
+        )
         values.append(_FUNCTIONS[kind](total))
-    return np.clip(np.abs(np.stack(values[-genome.outputs:], -1)), 0, 1).astype(np.float32)
+    return np.clip(np.abs(np.stack(values[-genome.outputs :], -1)), 0, 1).astype(np.float32)
 
 
 def mutated(genome: Genome, rng: np.random.Generator) -> Genome:
-    """A child: each kind of change is made or not by its rate, then weights and kinds are mutated one by one."""
+    """A child: each kind of change is made or not by its rate, then weights and kinds are mutated
+    one by one.
+    """
     kinds, links = list(genome.kinds), dict(genome.links)
     if rng.random() < _ADD_NEURON and links:
         kinds, links = _split(kinds, links, genome.outputs, rng)
     if rng.random() < _DROP_NEURON and len(kinds) > genome.outputs:
-        kinds, links = _without(kinds, links, INPUTS + int(rng.integers(len(kinds) - genome.outputs)))
+        kinds, links = _without(
+            kinds, links, INPUTS + int(rng.integers(len(kinds) - genome.outputs))
+        )
     if rng.random() < _ADD_LINK:
         to = int(rng.integers(INPUTS, INPUTS + len(kinds)))
-        source = int(rng.integers(min(to, INPUTS + len(kinds) - genome.outputs)))  # colours feed nothing
+        # colours feed nothing
+        source = int(rng.integers(min(to, INPUTS + len(kinds) - genome.outputs)))
         links.setdefault((source, to), float(rng.uniform(-_LARGEST, _LARGEST)))
     if rng.random() < _DROP_LINK and len(links) > 1:
         del links[list(links)[rng.integers(len(links))]]
     if rng.random() < _MOVE_LINK and links:
         old = list(links)[rng.integers(len(links))]
         to = old[1]
-        links.setdefault((int(rng.integers(min(to, INPUTS + len(kinds) - genome.outputs))), to), links.pop(old))
-    links = {link: _nudged(weight, rng) if rng.random() < _RATE else weight for link, weight in links.items()}
+        links.setdefault(
+            (int(rng.integers(min(to, INPUTS + len(kinds) - genome.outputs))), to), links.pop(old)
+        )
+    links = {
+        link: _nudged(weight, rng) if rng.random() < _RATE else weight
+        for link, weight in links.items()
+    }
     kinds = [str(rng.choice(KINDS)) if rng.random() < _RATE else kind for kind in kinds]
     return Genome(tuple(kinds), links, genome.outputs)
 
 
 def _split(kinds, links, outputs, rng):
-    """A new neuron within a link: just before the neuron that the link goes to, or before the colours."""
+    """A new neuron within a link: just before the neuron that the link goes to, or before the
+    colours.
+    """
     (source, to), weight = list(links.items())[rng.integers(len(links))]
-    place = min(to, INPUTS + len(kinds) - outputs)  # the source stands before it, since colours feed nothing
+    # the source stands before it, since colours feed nothing
+    place = min(to, INPUTS + len(kinds) - outputs)
     moved = {i: i + (i >= place) for i in range(INPUTS + len(kinds))}
     links = {(moved[a], moved[b]): w for (a, b), w in links.items() if (a, b) != (source, to)}
     links |= {(moved[source], place): 1.0, (place, moved[to]): weight}
-    return [*kinds[:place - INPUTS], str(rng.choice(KINDS)), *kinds[place - INPUTS:]], links
+    return [*kinds[: place - INPUTS], str(rng.choice(KINDS)), *kinds[place - INPUTS :]], links
 
 
 def _without(kinds, links, gone):
     """Without a neuron and its links."""
-    links = {(a - (a > gone), b - (b > gone)): w for (a, b), w in links.items() if gone not in (a, b)}
-    return [*kinds[:gone - INPUTS], *kinds[gone - INPUTS + 1:]], links
+    links = {
+        (a - (a > gone), b - (b > gone)): w for (a, b), w in links.items() if gone not in (a, b)
+    }
+    return [*kinds[: gone - INPUTS], *kinds[gone - INPUTS + 1 :]], links
 
 
 def _nudged(weight, rng):

@@ -1,4 +1,7 @@
-"""DeepFool: the least change that leaves a class, found by steps to the nearest boundary of the linearised network."""
+"""DeepFool: the least change that leaves a class, found by steps to the nearest boundary of the
+linearised network.
+"""
+
 import functools
 from typing import Any
 
@@ -10,13 +13,15 @@ from cnnlab import names
 from cnnlab.attacks import budget
 from cnnlab.attacks.target import Target, checked, logits, num_classes, positive
 
-_MARGIN = 1e-4  # of the largest score, by which another class must lead: the last steps are small, and rounding would undo them
+# of the largest score, by which another class must lead: the last steps are small, and rounding
+# would undo them
+_MARGIN = 1e-4
 
 
 @functools.partial(jax.jit, static_argnames=('norm',))
 def _iteration(target, images, total, origin, others, overshoot, *, norm):
-    """(r, the images at r, bool (n,)): `total` with the step to the nearest boundary added where the images are still of class `origin`,
-    and which these were.
+    """(r, the images at r, bool (n,)): `total` with the step to the nearest boundary added where
+    the images are still of class `origin`, and which these were.
 
     origin: int (n, 1); others: int (n, k).
     """
@@ -27,10 +32,14 @@ def _iteration(target, images, total, origin, others, overshoot, *, norm):
     hot = jax.nn.one_hot(origin[:, 0], scores.shape[-1], dtype=bool)
     inside = own + least > jnp.where(hot, -jnp.inf, scores).max(-1, keepdims=True)
 
-    def difference(other):  # gradient of a class's score minus that of the origin; other is (n,)
-        return pull(jax.nn.one_hot(other, scores.shape[-1], dtype=scores.dtype) - hot.astype(scores.dtype))[0]
+    # gradient of a class's score minus that of the origin; other is (n,)
+    def difference(other):
+        return pull(
+            jax.nn.one_hot(other, scores.shape[-1], dtype=scores.dtype) - hot.astype(scores.dtype)
+        )[0]
 
-    slopes = jax.vmap(difference, 1, 1)(others)  # (n, k, h, w, c)
+    # (n, k, h, w, c)
+    slopes = jax.vmap(difference, 1, 1)(others)
     gaps = jnp.abs(jnp.take_along_axis(scores, others, 1) - own) + least
     flat = slopes.reshape(*gaps.shape, -1)
     dual = jnp.sqrt(jnp.square(flat).sum(-1)) if norm == 'l2' else jnp.abs(flat).sum(-1)
@@ -43,23 +52,37 @@ def _iteration(target, images, total, origin, others, overshoot, *, norm):
     return total, jnp.clip(images + (1 + overshoot) * total, 0, 1), inside[:, 0]
 
 
-def deepfool(target: Target, images: Any, labels: Any = None, *, norm: str = 'l2', classes: int = 10, overshoot: float = 0.02,
-             steps: int = 50, count: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """The smallest change that DeepFool finds. Moosavi-Dezfooli, Fawzi & Frossard 2015, arXiv:1511.04599.
+def deepfool(
+    target: Target,
+    images: Any,
+    labels: Any = None,
+    *,
+    norm: str = 'l2',
+    classes: int = 10,
+    overshoot: float = 0.02,
+    steps: int = 50,
+    count: bool = False,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """The smallest change that DeepFool finds.
 
-    Each step goes to the nearest of the boundaries between the class and the `classes` - 1 others that scored highest at first, as if
-    the network were linear. The defaults are those of Python/deepfool.py in github.com/LTS4/DeepFool; unlike there, images stay in [0, 1].
+    Moosavi-Dezfooli, Fawzi & Frossard 2015, arXiv:1511.04599.
+
+    Each step goes to the nearest of the boundaries between the class and the `classes` - 1 others
+    that scored highest at first, as if the network were linear. The defaults are those of
+    Python/deepfool.py in github.com/LTS4/DeepFool; unlike there, images stay in [0, 1].
 
     Args:
       images: float (n, h, w, c) in [0, 1].
-      labels: int (n,), the classes to leave; images that are not of them as they are stay as they are. Default: what is predicted.
+      labels: int (n,), the classes to leave; images that are not of them as they are stay as they
+        are. Default: what is predicted.
       norm: in which the change is small: 'l2', or 'linf' (the paper's l_p form for infinity).
       classes: how many are looked at; never more than the network has.
       overshoot: by which share the sum of the steps is exceeded, to cross the boundary.
       steps: at most.
       count: also returns how many steps each image took, int (n,).
 
-    Returns: float32 (n, h, w, c). An image whose class did not change after `steps` is at the last place.
+    Returns: float32 (n, h, w, c). An image whose class did not change after `steps` is at the last
+      place.
 
     Raises:
       ValueError: as in `gradient.fgsm`, or fewer than two classes.
@@ -67,15 +90,26 @@ def deepfool(target: Target, images: Any, labels: Any = None, *, norm: str = 'l2
     names.among('norm', norm, budget.NORMS)
     positive('overshoot', overshoot)
     if classes < 2 or steps < 1:
-        raise ValueError(f'DeepFool looks at 2 classes or more in 1 step or more, not at {classes} in {steps}')
+        raise ValueError(
+            f'DeepFool looks at 2 classes or more in 1 step or more, not at {classes} in {steps}'
+        )
     images, labels = checked(target, images, labels)
     scores = logits(target, images)
     labels = scores.argmax(-1) if labels is None else labels
-    others = jnp.argsort(-jnp.where(jnp.arange(scores.shape[1])[None] == labels[:, None], -jnp.inf, scores), axis=-1)
-    others = others[:, :min(classes, num_classes(target, images)) - 1]
-    total, at, overshoot, taken = jnp.zeros_like(images), images, np.float32(overshoot), np.zeros(len(images), int)
+    others = jnp.argsort(
+        -jnp.where(jnp.arange(scores.shape[1])[None] == labels[:, None], -jnp.inf, scores), axis=-1
+    )
+    others = others[:, : min(classes, num_classes(target, images)) - 1]
+    total, at, overshoot, taken = (
+        jnp.zeros_like(images),
+        images,
+        np.float32(overshoot),
+        np.zeros(len(images), int),
+    )
     for _ in range(steps):
-        total, at, inside = _iteration(target, images, total, labels[:, None], others, overshoot, norm=norm)
+        total, at, inside = _iteration(
+            target, images, total, labels[:, None], others, overshoot, norm=norm
+        )
         taken += np.asarray(inside)
         if not inside.any():
             break

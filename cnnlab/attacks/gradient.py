@@ -1,4 +1,5 @@
 """Attacks that follow the gradient of the loss within a budget: FGSM, BIM and PGD."""
+
 import functools
 import math
 from typing import Any
@@ -11,15 +12,26 @@ from cnnlab.attacks import budget
 from cnnlab.attacks.target import Target, checked
 
 
-def ascend(target: Any, images: jax.Array, now: jax.Array, labels: jax.Array, epsilon: jax.Array | float, step: jax.Array | float,
-           *, norm: str = 'linf', targeted: bool = False) -> jax.Array:
-    """One step of projected gradient ascent on the cross-entropy; pure, for use inside other compiled functions.
+def ascend(
+    target: Any,
+    images: jax.Array,
+    now: jax.Array,
+    labels: jax.Array,
+    epsilon: jax.Array | float,
+    step: jax.Array | float,
+    *,
+    norm: str = 'linf',
+    targeted: bool = False,
+) -> jax.Array:
+    """One step of projected gradient ascent on the cross-entropy; pure, for use inside other
+    compiled functions.
 
     Args:
       target: maps images in [0, 1] to logits.
       images: float32 (n, h, w, c), the centres of the balls.
       now: where the attack is, of the same shape.
-      labels: int32 (n,), the true classes; with `targeted` the classes wanted, whose loss is descended.
+      labels: int32 (n,), the true classes; with `targeted` the classes wanted, whose loss is
+        descended.
       epsilon: radius; step: how far to go in the steepest direction of `norm`.
 
     Returns: images within the budget.
@@ -33,8 +45,18 @@ _ascend = functools.partial(jax.jit, static_argnames=('norm', 'targeted'))(ascen
 _start = functools.partial(jax.jit, static_argnames=('norm',))(budget.random_start)
 
 
-def fgsm(target: Target, images: Any, labels: Any, epsilon: float, *, norm: str = 'linf', targeted: bool = False) -> np.ndarray:
-    """The fast gradient (sign) method: one step of the whole budget. Goodfellow, Shlens & Szegedy 2014, arXiv:1412.6572.
+def fgsm(
+    target: Target,
+    images: Any,
+    labels: Any,
+    epsilon: float,
+    *,
+    norm: str = 'linf',
+    targeted: bool = False,
+) -> np.ndarray:
+    """The fast gradient (sign) method: one step of the whole budget.
+
+    Goodfellow, Shlens & Szegedy 2014, arXiv:1412.6572.
 
     Args:
       images: float (n, h, w, c) in [0, 1]; labels: int (n,).
@@ -45,17 +67,28 @@ def fgsm(target: Target, images: Any, labels: Any, epsilon: float, *, norm: str 
     Returns: float32 (n, h, w, c) in [0, 1].
 
     Raises:
-      ValueError: a negative budget, another norm, images that do not fit the network, a label that is no class.
+      ValueError: a negative budget, another norm, images that do not fit the network, a label that
+        is no class.
     """
     return pgd(target, images, labels, epsilon, step=epsilon, steps=1, norm=norm, targeted=targeted)
 
 
-def bim(target: Target, images: Any, labels: Any, epsilon: float, *, step: float = 1 / 255, steps: int | None = None,
-        targeted: bool = False) -> np.ndarray:
-    """The basic iterative method: FGSM in small steps. Kurakin, Goodfellow & Bengio 2016, arXiv:1607.02533.
+def bim(
+    target: Target,
+    images: Any,
+    labels: Any,
+    epsilon: float,
+    *,
+    step: float = 1 / 255,
+    steps: int | None = None,
+    targeted: bool = False,
+) -> np.ndarray:
+    """The basic iterative method: FGSM in small steps.
 
-    The paper's steps are one grey level each, and min(255 epsilon + 4, 1.25 * 255 epsilon) of them (rounded down, at least 1).
-    Arguments and errors as in `fgsm`, and as in `pgd`.
+    Kurakin, Goodfellow & Bengio 2016, arXiv:1607.02533.
+
+    The paper's steps are one grey level each, and min(255 epsilon + 4, 1.25 * 255 epsilon) of them
+    (rounded down, at least 1). Arguments and errors as in `fgsm`, and as in `pgd`.
     """
     budget.limit(epsilon)
     if steps is None:
@@ -63,17 +96,30 @@ def bim(target: Target, images: Any, labels: Any, epsilon: float, *, step: float
     return pgd(target, images, labels, epsilon, step=step, steps=steps, targeted=targeted)
 
 
-def pgd(target: Target, images: Any, labels: Any, epsilon: float, *, step: float | None = None, steps: int = 20, norm: str = 'linf',
-        key: jax.Array | None = None, targeted: bool = False) -> np.ndarray:
-    """Projected gradient descent: steps of the steepest ascent, each followed by the projection to the budget. Madry et al. 2017,
-    arXiv:1706.06083; the loss and the random start are those of pgd_attack.py in github.com/MadryLab/mnist_challenge.
+def pgd(
+    target: Target,
+    images: Any,
+    labels: Any,
+    epsilon: float,
+    *,
+    step: float | None = None,
+    steps: int = 20,
+    norm: str = 'linf',
+    key: jax.Array | None = None,
+    targeted: bool = False,
+) -> np.ndarray:
+    """Projected gradient descent: steps of the steepest ascent, each followed by the projection to
+    the budget. Madry et al. 2017, arXiv:1706.06083; the loss and the random start are those of
+    pgd_attack.py in github.com/MadryLab/mnist_challenge.
 
     Args:
-      step: of each step, in the norm; default 2.5 epsilon / steps (`assumed`), which reaches any point of the ball.
+      step: of each step, in the norm; default 2.5 epsilon / steps (`assumed`), which reaches any
+        point of the ball.
       steps: how many.
       key: starts at a random place of the ball (`budget.random_start`); None starts at the images.
 
-    Other arguments, result and errors as in `fgsm`; ValueError too for a step below 0 or less than one of them.
+    Other arguments, result and errors as in `fgsm`; ValueError too for a step below 0 or less than
+    one of them.
     """
     images, labels = checked(target, images, labels)
     radius = budget.limit(epsilon)
@@ -84,5 +130,7 @@ def pgd(target: Target, images: Any, labels: Any, epsilon: float, *, step: float
         raise ValueError(f'a step is a number of at least 0, not {step:g}')
     now = images if key is None else _start(key, images, radius, norm=norm)
     for _ in range(steps):
-        now = _ascend(target, images, now, labels, radius, np.float32(step), norm=norm, targeted=targeted)
+        now = _ascend(
+            target, images, now, labels, radius, np.float32(step), norm=norm, targeted=targeted
+        )
     return np.asarray(now)

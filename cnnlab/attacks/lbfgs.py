@@ -1,4 +1,7 @@
-"""The first adversarial examples: the least change to a given class within the box of images, by L-BFGS with bounds."""
+"""The first adversarial examples: the least change to a given class within the box of images, by
+L-BFGS with bounds.
+"""
+
 from typing import Any
 
 import jax
@@ -10,25 +13,42 @@ from cnnlab import losses
 from cnnlab.attacks.batches import Advance, silent
 from cnnlab.attacks.target import Target, checked, logits
 
-_FIRST, _FACTOR, _LONGEST = 1e-2, 10, 8  # where the search for the weight of the loss begins, and its steps, and how many
+# where the search for the weight of the loss begins, and its steps, and how many
+_FIRST, _FACTOR, _LONGEST = 1e-2, 10, 8
 
 
 @jax.jit
 def _objective(target, at, image, goal, weight):
     """(squared length + weight * loss, its gradient, the class) of one image (1, h, w, c)."""
+
     def value(x):
         scores = target(x)
-        return jnp.square(x - image).sum() + weight * losses.softmax(scores, goal).sum(), scores.argmax(-1)[0]
+        return jnp.square(x - image).sum() + weight * losses.softmax(
+            scores, goal
+        ).sum(), scores.argmax(-1)[0]
+
     (found, predicted), slope = jax.value_and_grad(value, has_aux=True)(at)
     return found, slope, predicted
 
 
-def lbfgs(target: Target, images: Any, goals: Any, *, steps: int = 50, halvings: int = 6, advance: Advance = silent) -> np.ndarray:
-    """Box-constrained L-BFGS. Szegedy et al. 2013, Intriguing properties of neural networks, arXiv:1312.6199.
+def lbfgs(
+    target: Target,
+    images: Any,
+    goals: Any,
+    *,
+    steps: int = 50,
+    halvings: int = 6,
+    advance: Advance = silent,
+) -> np.ndarray:
+    """Box-constrained L-BFGS.
 
-    Minimises c |r| + loss(x + r, goal) with x + r in [0, 1], where the weight is found by line search so that the change is small and x + r
-    is taken for the goal. As implementations do, |r| is squared and the weight stands at the loss; it grows tenfold until the goal is met,
-    and the power of ten is then found by bisection (`assumed`). One image after another: SciPy's L-BFGS-B around a compiled gradient.
+    Szegedy et al. 2013, Intriguing properties of neural networks, arXiv:1312.6199.
+
+    Minimises c |r| + loss(x + r, goal) with x + r in [0, 1], where the weight is found by line
+    search so that the change is small and x + r is taken for the goal. As implementations do, |r|
+    is squared and the weight stands at the loss; it grows tenfold until the goal is met, and the
+    power of ten is then found by bisection (`assumed`). One image after another: SciPy's L-BFGS-B
+    around a compiled gradient.
 
     Args:
       images: float (n, h, w, c) in [0, 1].
@@ -43,10 +63,13 @@ def lbfgs(target: Target, images: Any, goals: Any, *, steps: int = 50, halvings:
     """
     images, goals = checked(target, images, goals)
     if steps < 1 or halvings < 0:
-        raise ValueError(f'L-BFGS takes at least one step and no negative number of halvings, not {steps} and {halvings}')
+        raise ValueError(
+            f'L-BFGS takes at least one step and no negative number of halvings, not {steps} and '
+            f'{halvings}'
+        )
     out = np.array(images)
     for i in range(len(images)):
-        out[i] = _one(target, images[i:i + 1], goals[i:i + 1], steps, halvings)[0]
+        out[i] = _one(target, images[i : i + 1], goals[i : i + 1], steps, halvings)[0]
         advance(i + 1)
     return out
 
@@ -61,9 +84,14 @@ def _one(target, image, goal, steps, halvings):
         nonlocal best
 
         def function(flat):
-            value, slope, _ = _objective(target, np.float32(flat).reshape(image.shape), image, goal, np.float32(weight))
+            value, slope, _ = _objective(
+                target, np.float32(flat).reshape(image.shape), image, goal, np.float32(weight)
+            )
             return float(value), np.asarray(slope, np.float64).ravel()
-        found = optimize.minimize(function, start, jac=True, method='L-BFGS-B', bounds=box, options={'maxiter': steps})
+
+        found = optimize.minimize(
+            function, start, jac=True, method='L-BFGS-B', bounds=box, options={'maxiter': steps}
+        )
         at = np.clip(np.float32(found.x), 0, 1).reshape(image.shape)
         done = int(logits(target, at).argmax(-1)[0]) == int(goal[0])
         if done:

@@ -1,4 +1,8 @@
-"""A sticker that makes a network see one class wherever it lies. Brown, Mané, Roy, Abadi & Gilmer 2017, arXiv:1712.09665."""
+"""A sticker that makes a network see one class wherever it lies.
+
+Brown, Mané, Roy, Abadi & Gilmer 2017, arXiv:1712.09665.
+"""
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,11 +15,15 @@ from jax.scipy.ndimage import map_coordinates
 from cnnlab import losses
 from cnnlab.attacks.target import Target, checked
 
-_TURN = 22.5  # degrees either way, `assumed`
+# degrees either way, `assumed`
+_TURN = 22.5
 
 
 class Places(NamedTuple):
-    """Where patches lie, each (n,): the middle in pixels, the diameter in pixels, the turn in radians."""
+    """Where patches lie, each (n,): the middle in pixels, the diameter in pixels, the turn in
+    radians.
+    """
+
     row: jax.Array
     column: jax.Array
     diameter: jax.Array
@@ -23,26 +31,40 @@ class Places(NamedTuple):
 
 
 def places(key: jax.Array, count: int, height: int, width: int, low: float, high: float) -> Places:
-    """At random: diameters uniform between the shares `low` and `high` of the shorter side, middles so that the disk lies in the image,
-    turns of up to 22.5 degrees (`assumed`: the paper states no distribution that was read)."""
+    """At random: diameters uniform between the shares `low` and `high` of the shorter side, middles
+    so that the disk lies in the image, turns of up to 22.5 degrees (`assumed`: the paper states no
+    distribution that was read).
+    """
     keys = jax.random.split(key, 4)
     diameter = min(height, width) * jax.random.uniform(keys[0], (count,), minval=low, maxval=high)
-    row, column = (diameter / 2 + jax.random.uniform(k, (count,)) * (size - 1 - diameter) for k, size in zip(keys[1:3], (height, width),
-                                                                                                            strict=True))
+    row, column = (
+        diameter / 2 + jax.random.uniform(k, (count,)) * (size - 1 - diameter)
+        for k, size in zip(keys[1:3], (height, width), strict=True)
+    )
     angle = np.deg2rad(_TURN) * jax.random.uniform(keys[3], (count,), minval=-1, maxval=1)
     return Places(row, column, diameter, angle)
 
 
 def paste(images: jax.Array, patch: jax.Array, where: Places) -> jax.Array:
-    """The images (n, h, w, c) with the disk of a patch (s, s, c) laid on each, linearly interpolated; differentiable in the patch."""
+    """The images (n, h, w, c) with the disk of a patch (s, s, c) laid on each, linearly
+    interpolated; differentiable in the patch.
+    """
+
     def one(image, row, column, diameter, angle):
         h, w, channels = image.shape
         y, x = jnp.arange(h).reshape(-1, 1) - row, jnp.arange(w).reshape(1, -1) - column
-        across, down = (jnp.cos(angle) * x + jnp.sin(angle) * y) / diameter, (jnp.cos(angle) * y - jnp.sin(angle) * x) / diameter
+        across, down = (
+            (jnp.cos(angle) * x + jnp.sin(angle) * y) / diameter,
+            (jnp.cos(angle) * y - jnp.sin(angle) * x) / diameter,
+        )
         inside = (across**2 + down**2 <= 0.25).reshape(h, w, 1)
         at = [(v + 0.5) * (len(patch) - 1) for v in (down, across)]
-        laid = jnp.stack([map_coordinates(patch[..., c], at, order=1, mode='nearest') for c in range(channels)], -1)
+        laid = jnp.stack(
+            [map_coordinates(patch[..., c], at, order=1, mode='nearest') for c in range(channels)],
+            -1,
+        )
         return jnp.where(inside, laid, image)
+
     return jax.vmap(one)(images, *where)
 
 
@@ -55,10 +77,22 @@ _slope = jax.jit(jax.value_and_grad(_loss))
 _pasted = jax.jit(paste)
 
 
-def train(target: Target, images: Any, goal: int, *, side: int = 64, low: float = 0.3, high: float = 0.5, steps: int = 200,
-          batch: int = 16, rate: float = 0.05, seed: int = 0,
-          advance: Callable[[int, float], None] = lambda step, loss: None) -> np.ndarray:
-    """A round patch that maximises log p(goal) in the mean over images, places, sizes and turns, by Adam.
+def train(
+    target: Target,
+    images: Any,
+    goal: int,
+    *,
+    side: int = 64,
+    low: float = 0.3,
+    high: float = 0.5,
+    steps: int = 200,
+    batch: int = 16,
+    rate: float = 0.05,
+    seed: int = 0,
+    advance: Callable[[int, float], None] = lambda step, loss: None,
+) -> np.ndarray:
+    """A round patch that maximises log p(goal) in the mean over images, places, sizes and turns, by
+    Adam.
 
     The expectation over transformations is the paper's; optimiser, rate and sizes are `assumed`.
 
@@ -76,8 +110,11 @@ def train(target: Target, images: Any, goal: int, *, side: int = 64, low: float 
     """
     images, labels = checked(target, images, np.full(len(images), goal))
     if not 0 < low <= high <= 1 or side < 2 or steps < 1 or batch < 1:
-        raise ValueError('a patch has a side of 2 pixels or more, takes a step or more, and covers shares with 0 < low <= high <= 1; '
-                         f'given: side {side}, steps {steps}, low {low:g}, high {high:g}')
+        raise ValueError(
+            'a patch has a side of 2 pixels or more, takes a step or more, and covers shares with '
+            '0 < low <= high <= 1; '
+            f'given: side {side}, steps {steps}, low {low:g}, high {high:g}'
+        )
     h, w, c = images.shape[1:]
     patch, tx = jnp.full((side, side, c), 0.5, jnp.float32), optax.adam(rate)
     state, rng = tx.init(patch), np.random.default_rng(seed)
@@ -93,13 +130,16 @@ def train(target: Target, images: Any, goal: int, *, side: int = 64, low: float 
 
 
 def stuck(images: Any, patch: Any, *, share: float, seed: int = 0) -> np.ndarray:
-    """The images with the patch at a random place and turn, its diameter `share` of their shorter side: float32 (n, h, w, c).
+    """The images with the patch at a random place and turn, its diameter `share` of their shorter
+    side: float32 (n, h, w, c).
 
     Raises:
       ValueError: not 0 < share <= 1.
     """
     if not 0 < share <= 1:
-        raise ValueError(f'a patch covers a share of the shorter side above 0 and at most 1, not {share:g}')
+        raise ValueError(
+            f'a patch covers a share of the shorter side above 0 and at most 1, not {share:g}'
+        )
     images = jnp.asarray(images, jnp.float32)
     where = places(jax.random.key(seed), len(images), *images.shape[1:3], share, share)
     return np.asarray(_pasted(images, jnp.asarray(patch, jnp.float32), where))

@@ -1,4 +1,5 @@
 """A data set before a split of it is chosen."""
+
 import dataclasses
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ class DataSet:
       splits: those of `SPLITS` that exist, in that order.
       open: split -> Source; only called with one of `splits`.
     """
+
     name: str
     splits: tuple[str, ...]
     open: Callable[[str], Source]

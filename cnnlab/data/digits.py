@@ -1,15 +1,19 @@
-"""scikit-learn's handwritten digits: 1,797 real images that come with the library, so that nothing is downloaded.
+"""scikit-learn's handwritten digits: 1,797 real images that come with the library, so that nothing
+is downloaded.
 
-The test part of E. Alpaydin and C. Kaynak's 'Optical Recognition of Handwritten Digits' (UCI, 1998), as its
-description in scikit-learn says: 8x8 counts, 0 to 16, of the ink in 4x4 blocks of 32x32 bitmaps.
+The test part of E. Alpaydin and C. Kaynak's 'Optical Recognition of Handwritten Digits' (UCI,
+1998), as its description in scikit-learn says: 8x8 counts, 0 to 16, of the ink in 4x4 blocks of
+32x32 bitmaps.
 """
+
 import numpy as np
 
 from cnnlab.data.dataset import SPLITS, DataSet
 from cnnlab.data.source import Arrays, Source
 from cnnlab.data.split import hold_out
 
-TEST, VALIDATION = 360, 287  # of 1,797; the other 1,150 are for training
+# of 1,797; the other 1,150 are for training
+TEST, VALIDATION = 360, 287
 
 
 def to_uint8(counts: np.ndarray) -> np.ndarray:
@@ -23,13 +27,23 @@ def to_counts(image: np.ndarray) -> np.ndarray:
 
 
 def open_split(split: str) -> Source:
-    """1,150 train, 287 validation or 360 test images, uint8 (8, 8, 1); fixed for good, stratified by `split.hold_out`."""
-    from sklearn.datasets import load_digits  # takes a second to import, and only this set needs it
+    """1,150 train, 287 validation or 360 test images, uint8 (8, 8, 1); fixed for good, stratified
+    by `split.hold_out`.
+    """
+    # takes a second to import, and only this set needs it
+    from sklearn.datasets import load_digits
+
     data = load_digits()
     rest, test = hold_out(data.target, TEST)
     train, validation = (rest[part] for part in hold_out(data.target[rest], VALIDATION))
     chosen = dict(zip(SPLITS, (train, validation, test), strict=True))[split]
-    return Arrays('digits', split, to_uint8(data.images[chosen])[..., None], data.target[chosen], [str(i) for i in range(10)])
+    return Arrays(
+        'digits',
+        split,
+        to_uint8(data.images[chosen])[..., None],
+        data.target[chosen],
+        [str(i) for i in range(10)],
+    )
 
 
 DATASET = DataSet('digits', SPLITS, open_split)

@@ -1,4 +1,7 @@
-"""Images made from nothing, of any shape: for tests, timing, and trying a pipeline before the data is there."""
+"""Images made from nothing, of any shape: for tests, timing, and trying a pipeline before the data
+is there.
+"""
+
 import functools
 import re
 
@@ -9,14 +12,20 @@ from cnnlab.data.source import Example, Source, digest
 
 FORM = re.compile(r'fake(?::(\d+)x(\d+)x(\d+)(?::(\d+)(?::(\d+))?)?)?')
 DEFAULTS = (32, 32, 3, 10, 1000)
-_PATTERN, _TRAIN, _TEST = range(3)  # the streams of random numbers
+# the streams of random numbers
+_PATTERN, _TRAIN, _TEST = range(3)
 
 
 class Fake(Source):
-    """Image i is the pattern of its class (0..127) plus noise (0..127), so that there is something to learn; label i mod classes."""
+    """Image i is the pattern of its class (0..127) plus noise (0..127), so that there is something
+    to learn; label i mod classes.
+    """
+
     decodes = False
 
-    def __init__(self, name: str, split: str, shape: tuple[int, int, int], classes: int, length: int):
+    def __init__(
+        self, name: str, split: str, shape: tuple[int, int, int], classes: int, length: int
+    ):
         self.name, self.split, self.image_shape = name, split, shape
         self.class_names = tuple(f'class {i}' for i in range(classes))
         self._length = length
@@ -28,7 +37,10 @@ class Fake(Source):
         i = self._position(index)
         label = i % self.num_classes
         noise = _noise(_TRAIN if self.split == 'train' else _TEST, i, self.image_shape)
-        return {'image': noise + _noise(_PATTERN, label, self.image_shape), 'label': np.int32(label)}
+        return {
+            'image': noise + _noise(_PATTERN, label, self.image_shape),
+            'label': np.int32(label),
+        }
 
     def labels(self) -> np.ndarray:
         return (np.arange(self._length) % self.num_classes).astype(np.int32)
@@ -48,16 +60,25 @@ def _noise(stream: int, i: int, shape: tuple[int, ...]) -> np.ndarray:
 def find(name: str) -> DataSet:
     """The set 'fake:HEIGHTxWIDTHxCHANNELS:CLASSES:EXAMPLES'; 'fake' alone is fake:32x32x3:10:1000.
 
-    EXAMPLES is the size of the training split; the test split has a fifth of it. There is no validation split.
+    EXAMPLES is the size of the training split; the test split has a fifth of it. There is no
+    validation split.
 
     Raises:
       ValueError: another form, or a zero in it.
     """
     match = FORM.fullmatch(name)
     groups = match.groups() if match else ('0',) * len(DEFAULTS)
-    *shape, classes, examples = (default if given is None else int(given) for given, default in zip(groups, DEFAULTS, strict=True))
+    *shape, classes, examples = (
+        default if given is None else int(given)
+        for given, default in zip(groups, DEFAULTS, strict=True)
+    )
     if not all((*shape, classes, examples)):
-        raise ValueError(f'{name!r} is not of the form fake:HEIGHTxWIDTHxCHANNELS:CLASSES:EXAMPLES with numbers above 0, '
-                         'as in fake:32x32x3:10:1000')
+        raise ValueError(
+            f'{name!r} is not of the form fake:HEIGHTxWIDTHxCHANNELS:CLASSES:EXAMPLES with '
+            f'numbers above 0, '
+            'as in fake:32x32x3:10:1000'
+        )
     lengths = {'train': examples, 'test': max(1, examples // 5)}
-    return DataSet(name, tuple(lengths), lambda split: Fake(name, split, tuple(shape), classes, lengths[split]))
+    return DataSet(
+        name, tuple(lengths), lambda split: Fake(name, split, tuple(shape), classes, lengths[split])
+    )

@@ -1,4 +1,5 @@
 """A source of image files, wherever their paths and labels come from."""
+
 import pathlib
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +9,8 @@ from cnnlab.data.decode import Unreadable
 from cnnlab.data.encoded import Encoded
 from cnnlab.data.source import Example, Source, digest
 
-SUFFIXES = frozenset(('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp'))  # torchvision's
+# torchvision's
+SUFFIXES = frozenset(('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp'))
 
 
 class Files(Source):
@@ -20,9 +22,18 @@ class Files(Source):
       paths: in the order of the source.
       labels: positions in `class_names`.
     """
+
     image_shape = None
 
-    def __init__(self, name: str, split: str, class_names: Sequence[str], root: pathlib.Path, paths: Sequence[str], labels: Sequence[int]):
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        class_names: Sequence[str],
+        root: pathlib.Path,
+        paths: Sequence[str],
+        labels: Sequence[int],
+    ):
         self.name, self.split, self.class_names, self.root = name, split, tuple(class_names), root
         self._paths, self._labels = tuple(paths), np.array(labels, np.int32)
 
@@ -50,4 +61,6 @@ class Files(Source):
 
     def fingerprint(self) -> str:
         """Of the sorted paths below `root` and the sizes of the files; their contents are not read."""
-        return digest(*(f'{path} {(self.root / path).stat().st_size}' for path in sorted(self._paths)))
+        return digest(
+            *(f'{path} {(self.root / path).stat().st_size}' for path in sorted(self._paths))
+        )

@@ -1,4 +1,7 @@
-"""A folder of images: `root/train/<class>/*.jpg`, with `validation` (or `val`) and `test` beside `train` where they exist."""
+"""A folder of images: `root/train/<class>/*.jpg`, with `validation` (or `val`) and `test` beside
+`train` where they exist.
+"""
+
 import functools
 import pathlib
 
@@ -12,7 +15,8 @@ def find(data_dir: str | pathlib.Path | None) -> DataSet:
     """The set below `data_dir`.
 
     Raises:
-      ValueError: no data_dir was given, or training has fewer than two classes, or both validation and val exist.
+      ValueError: no data_dir was given, or training has fewer than two classes, or both validation
+        and val exist.
       FileNotFoundError: no such folder, or no `train` in it.
     """
     if data_dir is None:
@@ -22,18 +26,27 @@ def find(data_dir: str | pathlib.Path | None) -> DataSet:
         raise FileNotFoundError(f'data_dir {root} is not a folder')
     found = _subfolders(root)
     if 'train' not in found:
-        raise FileNotFoundError(f'{root} has no folder train with a folder of images for each class; '
-                                f'its folders: {", ".join(found[:6]) or "none"}')
+        raise FileNotFoundError(
+            f'{root} has no folder train with a folder of images for each class; '
+            f'its folders: {", ".join(found[:6]) or "none"}'
+        )
     if {'validation', 'val'} <= set(found):
         raise ValueError(f'{root} has both validation and val; keep one')
     class_names = tuple(_subfolders(root / 'train'))
     if len(class_names) < 2:
-        raise ValueError(f'{root / "train"} has {len(class_names)} class folder{"" if class_names else "s"}; at least two are needed')
-    paths = {split: root / name for split, names in FOLDERS.items() for name in names if name in found}
+        raise ValueError(
+            f'{root / "train"} has {len(class_names)} class folder{"" if class_names else "s"}; '
+            f'at least two are needed'
+        )
+    paths = {
+        split: root / name for split, names in FOLDERS.items() for name in names if name in found
+    }
     for split, path in paths.items():
         if not _subfolders(path):
             raise ValueError(f'the {split} folder {path} has no class folders')
-    return DataSet('folder', tuple(paths), functools.partial(_open, paths=paths, class_names=class_names))
+    return DataSet(
+        'folder', tuple(paths), functools.partial(_open, paths=paths, class_names=class_names)
+    )
 
 
 def _open(split: str, paths: dict[str, pathlib.Path], class_names: tuple[str, ...]) -> Files:
@@ -47,13 +60,21 @@ def _open(split: str, paths: dict[str, pathlib.Path], class_names: tuple[str, ..
     root = paths[split]
     present = _subfolders(root)
     if unseen := [c for c in present if c not in class_names]:
-        raise ValueError(f'{root} has the class folder {unseen[0]!r}, which the training folder does not have')
+        raise ValueError(
+            f'{root} has the class folder {unseen[0]!r}, which the training folder does not have'
+        )
     files = {c: _images(root / c) for c in present}
     if empty := [c for c in present if not files[c]]:
         raise ValueError(f'{root / empty[0]} has no images ({" ".join(sorted(SUFFIXES))})')
     label = {c: i for i, c in enumerate(class_names)}
-    return Files('folder', split, class_names, root, [path for c in present for path in files[c]],
-                 [label[c] for c in present for _ in files[c]])
+    return Files(
+        'folder',
+        split,
+        class_names,
+        root,
+        [path for c in present for path in files[c]],
+        [label[c] for c in present for _ in files[c]],
+    )
 
 
 def _subfolders(root: pathlib.Path) -> list[str]:
@@ -61,6 +82,11 @@ def _subfolders(root: pathlib.Path) -> list[str]:
 
 
 def _images(folder: pathlib.Path) -> list[str]:
-    """Images at any depth below a class folder, as sorted '<class>/<path>'; hidden files (macOS's ._x.jpg) are none."""
-    return sorted(p.relative_to(folder.parent).as_posix() for p in folder.rglob('*')
-                  if p.suffix.lower() in SUFFIXES and not p.name.startswith('.'))
+    """Images at any depth below a class folder, as sorted '<class>/<path>'; hidden files (macOS's
+    ._x.jpg) are none.
+    """
+    return sorted(
+        p.relative_to(folder.parent).as_posix()
+        for p in folder.rglob('*')
+        if p.suffix.lower() in SUFFIXES and not p.name.startswith('.')
+    )

@@ -1,4 +1,5 @@
-"""ImageNet's images and sets like them as they lie, for evaluation: a tar, a tar of tars, or a folder; nothing is prepared or unpacked.
+"""ImageNet's images and sets like them as they lie, for evaluation: a tar, a tar of tars, or a
+folder; nothing is prepared or unpacked.
 
     ILSVRC2012_img_val.tar      labels from the list that comes with TFDS
     ILSVRC2012_img_train.tar    a tar for each class
@@ -7,6 +8,7 @@
 
 Labels are always positions among the 1,000 classes of `synsets`, whatever classes occur.
 """
+
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
@@ -28,10 +30,14 @@ _NUMBER = re.compile(r'(?:ILSVRC2012_val_)?(\d+)(?:\.JPEG)?')
 
 class Place(NamedTuple):
     """Where an image lies."""
-    name: str  # of its file
-    group: str  # the folder or inner tar that it lies in, '' for none
+
+    # of its file
+    name: str
+    # the folder or inner tar that it lies in, '' for none
+    group: str
     path: pathlib.Path
-    member: tars.Member | None  # in the tar at `path`
+    # in the tar at `path`
+    member: tars.Member | None
 
     @property
     def full(self) -> str:
@@ -41,6 +47,7 @@ class Place(NamedTuple):
 
 class ImageNetImages(Source):
     """Images at `places` with `labels`; uint8 RGB, each in its own size. See `find`."""
+
     image_shape = None
 
     def __init__(self, name: str, split: str, places: Sequence[Place], labels: Sequence[int]):
@@ -65,7 +72,10 @@ class ImageNetImages(Source):
 
     def _file(self, i: int) -> Example:
         place = self._places[i]
-        what = f'image {i} of {self.name}, {place.name} in {place.path if place.member else place.path.parent},'
+        what = (
+            f'image {i} of {self.name}, {place.name} in '
+            f'{place.path if place.member else place.path.parent},'
+        )
         try:
             with place.path.open('rb') as file:
                 data = tars.read(file, place.member) if place.member else file.read()
@@ -79,7 +89,9 @@ class ImageNetImages(Source):
     def fingerprint(self) -> str:
         """Of names, sizes and labels; contents are not read."""
         sizes = (p.member.size if p.member else p.path.stat().st_size for p in self._places)
-        return digest(*(f'{p.full} {size}' for p, size in zip(self._places, sizes, strict=True)), self._labels)
+        return digest(
+            *(f'{p.full} {size}' for p, size in zip(self._places, sizes, strict=True)), self._labels
+        )
 
 
 def find(path: str | pathlib.Path, labels: str | pathlib.Path | None = None) -> ImageNetImages:
@@ -87,17 +99,21 @@ def find(path: str | pathlib.Path, labels: str | pathlib.Path | None = None) -> 
 
     Args:
       path: a tar or a folder.
-      labels: a file with one line an image: 'name label', 'name,label', or the label alone, in the order of the sorted names; a label
-        is a synset id or a number 0..999. It overrides folders and the list of the validation set.
+      labels: a file with one line an image: 'name label', 'name,label', or the label alone, in the
+        order of the sorted names; a label is a synset id or a number 0..999. It overrides folders
+        and the list of the validation set.
 
     Raises:
-      FileNotFoundError: no such file or folder, or no images in it. ValueError: not a tar, a truncated one, or an image whose label is
-        not known or not among the classes.
+      FileNotFoundError: no such file or folder, or no images in it. ValueError: not a tar, a
+        truncated one, or an image whose label is not known or not among the classes.
     """
     root = pathlib.Path(path).expanduser()
     if root.is_dir():
-        places = [Place(p.name, p.parent.name if p.parent != root else '', p, None) for p in root.rglob('*')
-                  if p.suffix.lower() in SUFFIXES and not p.name.startswith('.')]
+        places = [
+            Place(p.name, p.parent.name if p.parent != root else '', p, None)
+            for p in root.rglob('*')
+            if p.suffix.lower() in SUFFIXES and not p.name.startswith('.')
+        ]
     elif root.is_file():
         places = list(_in_tar(root))
     else:
@@ -105,7 +121,11 @@ def find(path: str | pathlib.Path, labels: str | pathlib.Path | None = None) -> 
     if not places:
         raise FileNotFoundError(f'{root} holds no images ({" ".join(sorted(SUFFIXES))})')
     places.sort(key=lambda p: (p.group, p.name))
-    found = _from_file(pathlib.Path(labels).expanduser(), places) if labels else [_own_label(p) for p in places]
+    found = (
+        _from_file(pathlib.Path(labels).expanduser(), places)
+        if labels
+        else [_own_label(p) for p in places]
+    )
     return ImageNetImages(root.name, 'validation', places, found)
 
 
@@ -134,7 +154,10 @@ def _own_label(place):
         return label(place.group or lists.of_validation_image(place.name))
     except ValueError as error:
         where = f'in {place.group}' if place.group else 'in no class folder'
-        raise ValueError(f'the label of {place.name}, {where}, is not known: {error}; a file of labels would say it') from None
+        raise ValueError(
+            f'the label of {place.name}, {where}, is not known: {error}; a file of labels would '
+            f'say it'
+        ) from None
 
 
 def _from_file(path, places):
@@ -147,7 +170,9 @@ def _from_file(path, places):
                 raise ValueError(f'it has {len(rows):,} labels for {len(places):,} images')
             return [label(r[0]) for r in rows]
         by_name = {r[0]: label(r[-1]) for r in rows}
-        if missing := next((p.full for p in places if p.full not in by_name and p.name not in by_name), None):
+        if missing := next(
+            (p.full for p in places if p.full not in by_name and p.name not in by_name), None
+        ):
             raise ValueError(f'it has no label for {missing}')
         return [by_name[p.full if p.full in by_name else p.name] for p in places]
     except ValueError as error:
@@ -157,11 +182,17 @@ def _from_file(path, places):
 def _lines(path):
     if not path.is_file():
         raise FileNotFoundError(f'there is no file {path}')
-    return [line for text in path.read_text().splitlines() if (line := text.strip()) and not line.startswith('#')]
+    return [
+        line
+        for text in path.read_text().splitlines()
+        if (line := text.strip()) and not line.startswith('#')
+    ]
 
 
 def file_names(source: Source) -> list[str]:
-    """The names of a source's image files, as `one_by_one` gives them; numbers from 0 where its images have none. Reads every file."""
+    """The names of a source's image files, as `one_by_one` gives them; numbers from 0 where its
+    images have none. Reads every file.
+    """
     if isinstance(source, ImageNetImages):
         return list(source.file_names)
     found = []
@@ -172,13 +203,15 @@ def file_names(source: Source) -> list[str]:
 
 
 def chosen(source: Source, path: str | pathlib.Path, keep: bool = True) -> Source:
-    """The images that a file lists, or (`keep` False) those that it does not: one line each, a file's name, with or
-    without its folder, or ILSVRC's number from 1.
+    """The images that a file lists, or (`keep` False) those that it does not: one line each, a
+    file's name, with or without its folder, or ILSVRC's number from 1.
 
-    So the list of blacklisted validation images in ILSVRC-2014's devkit leaves out what Inception's figures leave out.
+    So the list of blacklisted validation images in ILSVRC-2014's devkit leaves out what Inception's
+    figures leave out.
 
     Raises:
-      FileNotFoundError: no such file. ValueError: a line names no image of the source, or no image is left.
+      FileNotFoundError: no such file. ValueError: a line names no image of the source, or no image
+        is left.
     """
     path = pathlib.Path(path).expanduser()
     here = file_names(source)
@@ -188,9 +221,16 @@ def chosen(source: Source, path: str | pathlib.Path, keep: bool = True) -> Sourc
     position |= {name: i for i, name in enumerate(here)}
     listed = set()
     for line in _lines(path):
-        i = position.get(line, position.get(pathlib.PurePosixPath(line).name, number.get(int(line)) if line.isdigit() else None))
+        i = position.get(
+            line,
+            position.get(
+                pathlib.PurePosixPath(line).name, number.get(int(line)) if line.isdigit() else None
+            ),
+        )
         if i is None:
-            raise ValueError(f'{path} lists {line}, which is none of the {len(here):,} images of {source.name}')
+            raise ValueError(
+                f'{path} lists {line}, which is none of the {len(here):,} images of {source.name}'
+            )
         listed.add(i)
     left = [i for i in range(len(here)) if (i in listed) == keep]
     if not left:
@@ -199,7 +239,8 @@ def chosen(source: Source, path: str | pathlib.Path, keep: bool = True) -> Sourc
 
 
 def in_order_of_logits(source: Source) -> Source:
-    """A source of ImageNet's classes, or some of them, with the labels that networks have: positions among the 1,000.
+    """A source of ImageNet's classes, or some of them, with the labels that networks have:
+    positions among the 1,000.
 
     Raises:
       ValueError: its classes are not ImageNet's synset ids.
@@ -208,8 +249,10 @@ def in_order_of_logits(source: Source) -> Source:
     if source.class_names == tuple(s.id for s in synsets.synsets()):
         return source
     if strange := next((c for c in source.class_names if c not in known), None):
-        raise ValueError(f'{source.name} has the class {strange!r}, which is no synset id of ImageNet: '
-                         'a network with the classes of ImageNet cannot be tested on it')
+        raise ValueError(
+            f'{source.name} has the class {strange!r}, which is no synset id of ImageNet: '
+            'a network with the classes of ImageNet cannot be tested on it'
+        )
     return Relabelled(source, [known[c] for c in source.class_names])
 
 
@@ -217,7 +260,12 @@ class Relabelled(Source):
     """A source whose class k is number `places[k]` of ImageNet's."""
 
     def __init__(self, source: Source, places: Sequence[int]):
-        self.name, self.split, self.decodes, self.image_shape = source.name, source.split, source.decodes, source.image_shape
+        self.name, self.split, self.decodes, self.image_shape = (
+            source.name,
+            source.split,
+            source.decodes,
+            source.image_shape,
+        )
         self.class_names = tuple(s.id for s in synsets.synsets())
         self._source, self._places = source, np.array(places, np.int32)
 

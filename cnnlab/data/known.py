@@ -1,4 +1,7 @@
-"""What is known of data sets that are not there: enough to plan a run before the images are prepared."""
+"""What is known of data sets that are not there: enough to plan a run before the images are
+prepared.
+"""
+
 import dataclasses
 
 from cnnlab import names
@@ -7,29 +10,42 @@ from cnnlab.data import fake, ilsvrc, sources
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """Training images of a set: how many, (height, width, channels), how many classes, and whether it has a validation split of its own."""
+    """Training images of a set: how many, (height, width, channels), how many classes, and whether
+    it has a validation split of its own.
+    """
+
     examples: int
     shape: tuple[int, int, int]
     classes: int
     validation: bool = False
 
 
-# The sets of facts.md's tables; the sizes of CIFAR and MNIST are those of their own pages. ILSVRC's images differ in size: 375 x 500 is
-# the most frequent one (assumed).
+# The sets of facts.md's tables; the sizes of CIFAR and MNIST are those of their own pages. ILSVRC's
+# images differ in size: 375 x 500 is the most frequent one (assumed).
 SETS = {
-    'cifar10': Known(50_000, (32, 32, 3), 10), 'cifar100': Known(50_000, (32, 32, 3), 100), 'mnist': Known(60_000, (28, 28, 1), 10),
-    'ilsvrc2012': Known(ilsvrc.IMAGES['train'], (375, 500, 3), ilsvrc.CLASSES, validation=True)}
+    'cifar10': Known(50_000, (32, 32, 3), 10),
+    'cifar100': Known(50_000, (32, 32, 3), 100),
+    'mnist': Known(60_000, (28, 28, 1), 10),
+    'ilsvrc2012': Known(ilsvrc.IMAGES['train'], (375, 500, 3), ilsvrc.CLASSES, validation=True),
+}
 
 
 def stand_in(dataset: str) -> str:
-    """The name of a made set (`data.fake`) with as many training images and classes, of the same size; built-in sets stand for themselves.
+    """The name of a made set (`data.fake`) with as many training images and classes, of the same
+    size; built-in sets stand for themselves.
 
     Raises:
       KeyError: nothing is known of a set of that name.
     """
     if dataset == 'digits' or fake.FORM.fullmatch(dataset):
         return dataset
-    known = names.lookup('data set of known size', dataset, SETS) if dataset not in sources.BUILT_IN else None
+    known = (
+        names.lookup('data set of known size', dataset, SETS)
+        if dataset not in sources.BUILT_IN
+        else None
+    )
     if known is None:
-        raise KeyError(f'the images of {dataset} are needed to plan a run with them: give --data_dir')
+        raise KeyError(
+            f'the images of {dataset} are needed to plan a run with them: give --data_dir'
+        )
     return f'fake:{"x".join(map(str, known.shape))}:{known.classes}:{known.examples}'

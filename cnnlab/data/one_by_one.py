@@ -1,4 +1,7 @@
-"""Images one after another, for evaluations in which an image becomes many arrays, or arrays of many shapes."""
+"""Images one after another, for evaluations in which an image becomes many arrays, or arrays of
+many shapes.
+"""
+
 import collections
 import concurrent.futures
 import os
@@ -13,14 +16,22 @@ from cnnlab.data.source import Source
 _MOST_THREADS = 16
 
 
-def one_by_one(source: Source, view: Callable[[np.ndarray], Any], *, host: int = 0, hosts: int = 1,
-               threads: int | None = None) -> Iterator[tuple[int, Any, int, str]]:
-    """Every image of this host (each of `hosts` takes every `hosts`-th) once and in order: (index, view, label, name of the file).
+def one_by_one(
+    source: Source,
+    view: Callable[[np.ndarray], Any],
+    *,
+    host: int = 0,
+    hosts: int = 1,
+    threads: int | None = None,
+) -> Iterator[tuple[int, Any, int, str]]:
+    """Every image of this host (each of `hosts` takes every `hosts`-th) once and in order: (index,
+    view, label, name of the file).
 
     Images are read and viewed ahead of the consumer by `threads` (default: one a core).
 
     Raises:
-      ValueError: in `next`, where an image cannot be read, decoded or viewed: an error here, unlike in training, never passed over.
+      ValueError: in `next`, where an image cannot be read, decoded or viewed: an error here, unlike
+        in training, never passed over.
     """
     threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
     pool, ahead = concurrent.futures.ThreadPoolExecutor(threads), collections.deque()
@@ -42,4 +53,6 @@ def _one(source, view, index):
     try:
         return index, view(image), int(example['label']), name
     except ValueError as error:
-        raise ValueError(f'image {index} of {source.name} {source.split}, {name}: {error}') from error
+        raise ValueError(
+            f'image {index} of {source.name} {source.split}, {name}: {error}'
+        ) from error

@@ -1,10 +1,14 @@
-"""Images that cannot be read: training passes them over with a counted warning, until they are too many."""
+"""Images that cannot be read: training passes them over with a counted warning, until they are too
+many.
+"""
+
 import warnings
 
 from cnnlab.data.decode import Unreadable
 from cnnlab.data.source import Source
 
-PER_MILLE = 1  # of a training set may be unreadable, one image at least, unless another limit is given
+# of a training set may be unreadable, one image at least, unless another limit is given
+PER_MILLE = 1
 
 
 class Skips:
@@ -20,7 +24,9 @@ class Skips:
 
     def __init__(self, source: Source, most: int | None = None):
         if most is not None and most < 0:
-            raise ValueError(f'the most images to pass over is a whole number, 0 or more, not {most}')
+            raise ValueError(
+                f'the most images to pass over is a whole number, 0 or more, not {most}'
+            )
         self.most = max(1, len(source) * PER_MILLE // 1000) if most is None else most
         self._what, self._seen = f'{source.name} {source.split}', set()
 
@@ -36,8 +42,18 @@ class Skips:
         counted = index in self._seen
         self._seen.add(index)
         if len(self._seen) > self.most:
-            also = f'; with it {len(self._seen)} images of {self._what} cannot be read' if self.most else ''
-            raise ValueError(f'{error}{also}, and {self.most or "none"} may be passed over') from error
+            also = (
+                f'; with it {len(self._seen)} images of {self._what} cannot be read'
+                if self.most
+                else ''
+            )
+            raise ValueError(
+                f'{error}{also}, and {self.most or "none"} may be passed over'
+            ) from error
         if not counted:
-            warnings.warn(f'{error}: the next image takes its place ({len(self._seen)} of {self._what} so far, at most {self.most})',
-                          RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f'{error}: the next image takes its place ({len(self._seen)} of {self._what} so '
+                f'far, at most {self.most})',
+                RuntimeWarning,
+                stacklevel=2,
+            )

@@ -1,4 +1,5 @@
 """What a data set is to the rest of the library: images and labels by index."""
+
 import abc
 import hashlib
 import math
@@ -8,15 +9,20 @@ from typing import Any
 
 import numpy as np
 
-Example = dict[str, Any]  # {'image': uint8 (h, w, c), 'label': np.int32}
-MEMORY_LIMIT = 4 * 2**30  # bytes of decoded images that `in_memory` takes without being told otherwise
-_CHUNK = 1024  # images decoded at a time: enough to amortise a bulk read, little memory
+# {'image': uint8 (h, w, c), 'label': np.int32}
+Example = dict[str, Any]
+# bytes of decoded images that `in_memory` takes without being told otherwise
+MEMORY_LIMIT = 4 * 2**30
+# images decoded at a time: enough to amortise a bulk read, little memory
+_CHUNK = 1024
 
 
 class Source(abc.ABC):
-    """Random access to labelled images: `len(source)`, and `source[i]` -> {'image': uint8 (h, w, c), 'label': np.int32}.
+    """Random access to labelled images: `len(source)`, and `source[i]` -> {'image': uint8 (h, w,
+    c), 'label': np.int32}.
 
-    Sources are picklable, since worker processes are spawned, and may be read by several threads at once.
+    Sources are picklable, since worker processes are spawned, and may be read by several threads at
+    once.
 
     Attributes:
       name: of the data set, as given to `sources.load`.
@@ -25,6 +31,7 @@ class Source(abc.ABC):
       image_shape: (h, w, c), or None where the images differ in size.
       decodes: whether an access reads or decodes, so that several threads gain something.
     """
+
     name: str
     split: str
     class_names: tuple[str, ...]
@@ -37,7 +44,10 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def __getitem__(self, index: int) -> Example:
-        """One example. Raises IndexError outside of the split, ValueError where its image cannot be decoded."""
+        """One example.
+
+        Raises IndexError outside of the split, ValueError where its image cannot be decoded.
+        """
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
@@ -48,7 +58,9 @@ class Source(abc.ABC):
         return [self[i] for i in indices]
 
     def encoded(self, indices: Iterable[int]) -> list[Example]:
-        """As `__getitems__`, but images may be `encoded.Encoded`, for a view that cuts from them at a reduced scale."""
+        """As `__getitems__`, but images may be `encoded.Encoded`, for a view that cuts from them at
+        a reduced scale.
+        """
         return self.__getitems__(indices)
 
     def labels(self) -> np.ndarray:
@@ -71,35 +83,57 @@ def digest(*parts: bytes | str | np.ndarray) -> str:
     """SHA-256 over `parts` with their lengths, shortened to 32 hexadecimal digits."""
     sha = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else part
+        data = (
+            part.encode()
+            if isinstance(part, str)
+            else np.ascontiguousarray(part).tobytes()
+            if isinstance(part, np.ndarray)
+            else part
+        )
         sha.update(f'{len(data)}:'.encode())
         sha.update(data)
     return sha.hexdigest()[:32]
 
 
 class Arrays(Source):
-    """A source whose images are one uint8 array (n, h, w, c); also the way to bring data of one's own.
+    """A source whose images are one uint8 array (n, h, w, c); also the way to bring data of one's
+    own.
 
     Args:
       name, split, class_names: see `Source`.
       images: uint8 (n, h, w, c).
       labels: integers (n,) in 0 .. len(class_names) - 1.
-      fingerprint: of the data that the arrays were decoded from; computed from the arrays where it is None.
+      fingerprint: of the data that the arrays were decoded from; computed from the arrays where it
+        is None.
 
     Raises:
       ValueError: shapes, dtype or labels are not as described.
     """
+
     decodes = False
 
-    def __init__(self, name: str, split: str, images: np.ndarray, labels: np.ndarray, class_names: Sequence[str],
-                 fingerprint: str | None = None):
+    def __init__(
+        self,
+        name: str,
+        split: str,
+        images: np.ndarray,
+        labels: np.ndarray,
+        class_names: Sequence[str],
+        fingerprint: str | None = None,
+    ):
         if images.dtype != np.uint8 or images.ndim != 4:
-            raise ValueError(f'{name} {split}: images must be uint8 (n, h, w, c), not {images.dtype} {images.shape}')
+            raise ValueError(
+                f'{name} {split}: images must be uint8 (n, h, w, c), not {images.dtype} '
+                f'{images.shape}'
+            )
         if len(images) != len(labels):
             raise ValueError(f'{name} {split}: {len(images)} images but {len(labels)} labels')
         low, high = (np.min(labels), np.max(labels)) if len(labels) else (0, 0)
         if not 0 <= low <= high < len(class_names):
-            raise ValueError(f'{name} {split}: labels run from {low} to {high}, classes from 0 to {len(class_names) - 1}')
+            raise ValueError(
+                f'{name} {split}: labels run from {low} to {high}, classes from 0 to '
+                f'{len(class_names) - 1}'
+            )
         self.name, self.split, self.class_names = name, split, tuple(class_names)
         self.image_shape = images.shape[1:]
         self._images, self._labels = images, np.asarray(labels, np.int32)
@@ -114,7 +148,9 @@ class Arrays(Source):
 
     def __getitems__(self, indices: Iterable[int]) -> list[Example]:
         images, labels, n = self._images, self._labels, len(self)
-        return [{'image': images[i], 'label': labels[i]} if 0 <= i < n else self[i] for i in indices]
+        return [
+            {'image': images[i], 'label': labels[i]} if 0 <= i < n else self[i] for i in indices
+        ]
 
     def labels(self) -> np.ndarray:
         return self._labels.copy()
@@ -153,7 +189,8 @@ class Subset(Source):
 
 
 def subset(source: Source, indices: Sequence[int], split: str | None = None) -> Source:
-    """The images of `source` at `indices`, in that order; `split` renames it (default: the source's).
+    """The images of `source` at `indices`, in that order; `split` renames it (default: the
+    source's).
 
     Raises:
       IndexError: an index outside of the source.
@@ -169,16 +206,27 @@ def in_memory(source: Source, limit: int = MEMORY_LIMIT) -> Source:
       ValueError: the images differ in size, or take more than `limit` bytes.
     """
     if source.image_shape is None:
-        raise ValueError(f'the images of {source.name} {source.split} differ in size and do not fit one array')
+        raise ValueError(
+            f'the images of {source.name} {source.split} differ in size and do not fit one array'
+        )
     size = len(source) * math.prod(source.image_shape)
     if size > limit:
-        raise ValueError(f'{source.name} {source.split} takes {size / 2**20:.1f} MiB decoded, '
-                         f'more than the limit of {limit / 2**20:.1f} MiB; read it from disk instead')
+        raise ValueError(
+            f'{source.name} {source.split} takes {size / 2**20:.1f} MiB decoded, '
+            f'more than the limit of {limit / 2**20:.1f} MiB; read it from disk instead'
+        )
     images = np.empty((len(source), *source.image_shape), np.uint8)
     labels = np.empty(len(source), np.int32)
     for start in range(0, len(source), _CHUNK):
-        for i, example in enumerate(source.__getitems__(range(start, min(start + _CHUNK, len(source)))), start):
+        for i, example in enumerate(
+            source.__getitems__(range(start, min(start + _CHUNK, len(source)))), start
+        ):
             if example['image'].shape != source.image_shape:
-                raise ValueError(f'image {i} of {source.name} {source.split} is {example["image"].shape}, not {source.image_shape}')
+                raise ValueError(
+                    f'image {i} of {source.name} {source.split} is {example["image"].shape}, not '
+                    f'{source.image_shape}'
+                )
             images[i], labels[i] = example['image'], example['label']
-    return Arrays(source.name, source.split, images, labels, source.class_names, source.fingerprint())
+    return Arrays(
+        source.name, source.split, images, labels, source.class_names, source.fingerprint()
+    )

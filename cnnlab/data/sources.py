@@ -5,10 +5,12 @@
     folder     data_dir/train/<class>/*.jpg, with validation (or val) and test where they exist
     csv        data_dir/train.csv of path,label, with validation.csv and test.csv where they exist
     (others)   any set prepared as array_record below data_dir, by TensorFlow Datasets (mnist, cifar10, ...) or by
-               experiments.prepare_imagenet (ilsvrc2012, ...); or the path of such a set, /.../NAME/VERSION
+               experiments.prepare_imagenet (ilsvrc2012, ...); or the path of such a set,
+               /.../NAME/VERSION
 
 Nothing here ever uses the network.
 """
+
 import dataclasses
 import pathlib
 from collections.abc import Sequence
@@ -23,10 +25,21 @@ from cnnlab.data.select import of_classes
 from cnnlab.data.source import Arrays, Example, Source, in_memory, subset
 from cnnlab.data.split import folds, hold_out, parse_fold
 
-__all__ = ['BUILT_IN', 'SPLITS', 'Arrays', 'Example', 'Source', 'find', 'in_memory', 'load', 'subset']
+__all__ = [
+    'BUILT_IN',
+    'SPLITS',
+    'Arrays',
+    'Example',
+    'Source',
+    'find',
+    'in_memory',
+    'load',
+    'subset',
+]
 
 BUILT_IN = ('csv', 'digits', 'fake', 'folder')
-TEST_PART = 5  # a set that is all training images gives up one in five for testing
+# a set that is all training images gives up one in five for testing
+TEST_PART = 5
 
 
 def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
@@ -35,7 +48,8 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
     Raises:
       KeyError: no built-in set has that name, and no data_dir was given.
       FileNotFoundError: data_dir does not exist, is empty, or does not hold that set.
-      ValueError: see `csv.find`, `fake.find`, `folder.find` and `prepared.find`; or the set is not completely prepared.
+      ValueError: see `csv.find`, `fake.find`, `folder.find` and `prepared.find`; or the set is not
+        completely prepared.
     """
     if name == 'digits':
         return digits.DATASET
@@ -49,7 +63,10 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
         record.check_complete(path)
         return prepared.find(name, path)
     if data_dir is None:
-        raise KeyError(f'{names.unknown("built-in data set", name, BUILT_IN)}; a set prepared by TFDS needs data_dir')
+        raise KeyError(
+            f'{names.unknown("built-in data set", name, BUILT_IN)}; a set prepared by TFDS needs '
+            f'data_dir'
+        )
     root = pathlib.Path(data_dir).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f'data_dir {root} is not a folder; {name} was to be read from it')
@@ -59,32 +76,43 @@ def find(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
             record.check_complete(path)
         listed = ', '.join(sorted(n for n in available if ':' not in n)) or 'none'
         known = [n for n in available if (':' in n) == (':' in name)]
-        raise FileNotFoundError(f'{names.unknown("data set", name, (*BUILT_IN, *known))} (prepared in {root}: {listed})')
+        raise FileNotFoundError(
+            f'{names.unknown("data set", name, (*BUILT_IN, *known))} (prepared in {root}: {listed})'
+        )
     return prepared.find(name, available[name])
 
 
-def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, holdout: int = 0, fold: str = '',
-         classes: Sequence[str] = ()) -> Source:
+def load(
+    name: str,
+    split: str,
+    *,
+    data_dir: str | pathlib.Path | None = None,
+    holdout: int = 0,
+    fold: str = '',
+    classes: Sequence[str] = (),
+) -> Source:
     """One split of a data set.
 
-    A set without a validation split of its own gets one from `holdout`: that many training images, the same fraction of
-    each class, drawn by a seed that is not the run's (`split.hold_out`); 'train' is then the rest. A set that consists of
-    training images alone has its test split made in the same way from a fifth of them, before `holdout` is taken, and
-    'train' is then never all of them (`find(name, data_dir).open('train')` is).
-    A set with its own validation split, digits among them, takes a holdout of 0 or of exactly that split's size.
+    A set without a validation split of its own gets one from `holdout`: that many training images,
+    the same fraction of each class, drawn by a seed that is not the run's (`split.hold_out`);
+    'train' is then the rest. A set that consists of training images alone has its test split made
+    in the same way from a fifth of them, before `holdout` is taken, and 'train' is then never all
+    of them (`find(name, data_dir).open('train')` is). A set with its own validation split, digits
+    among them, takes a holdout of 0 or of exactly that split's size.
 
     Args:
       name: see the top of this file; TFDS names may be 'name/config' and 'name:version'.
       split: 'train', 'validation' or 'test'.
       data_dir: the folder of prepared sets, or the image folder.
       holdout: how many training images to set aside for validation.
-      fold: '2/5' makes the second of five equal parts of the training images the validation split and the other four the training
-        split (`split.folds`), for small sets; a validation split of the set's own is then not used. In place of holdout.
+      fold: '2/5' makes the second of five equal parts of the training images the validation split
+        and the other four the training split (`split.folds`), for small sets; a validation split of
+        the set's own is then not used. In place of holdout.
       classes: the names of those to keep, numbered in this order; () keeps all.
 
     Raises:
-      KeyError, FileNotFoundError, ValueError: as `find`, and ValueError for a split that does not exist or a holdout
-        that cannot be taken; each with one sentence that says what to do.
+      KeyError, FileNotFoundError, ValueError: as `find`, and ValueError for a split that does not
+        exist or a holdout that cannot be taken; each with one sentence that says what to do.
     """
     names.among('split', split, SPLITS)
     if fold:
@@ -104,16 +132,29 @@ def load(name: str, split: str, *, data_dir: str | pathlib.Path | None = None, h
     if 'validation' in data.splits or not holdout:
         return train
     if holdout >= len(train):
-        raise ValueError(f'holdout {holdout} leaves nothing to train on: {name} has {len(train)} training images')
+        raise ValueError(
+            f'holdout {holdout} leaves nothing to train on: {name} has {len(train)} training images'
+        )
     kept, held = hold_out(train.labels(), holdout)
     return subset(train, kept if split == 'train' else held, split)
 
 
 def _of_classes(data: DataSet, classes: Sequence[str]) -> DataSet:
-    return dataclasses.replace(data, open=lambda split: of_classes(data.open(split), classes)) if classes else data
+    return (
+        dataclasses.replace(data, open=lambda split: of_classes(data.open(split), classes))
+        if classes
+        else data
+    )
 
 
-def _of_fold(name: str, split: str, data_dir: str | pathlib.Path | None, holdout: int, fold: str, classes: Sequence[str]) -> Source:
+def _of_fold(
+    name: str,
+    split: str,
+    data_dir: str | pathlib.Path | None,
+    holdout: int,
+    fold: str,
+    classes: Sequence[str],
+) -> Source:
     if holdout:
         raise ValueError(f'give fold or holdout, not both: fold {fold} and holdout {holdout}')
     which, count = parse_fold(fold)
@@ -122,17 +163,30 @@ def _of_fold(name: str, split: str, data_dir: str | pathlib.Path | None, holdout
         return load(name, split, data_dir=data_dir, classes=classes)
     train = load(name, 'train', data_dir=data_dir, classes=classes)
     parts = folds(train.labels(), count)
-    chosen = parts[which] if split == 'validation' else np.sort(np.concatenate(parts[:which] + parts[which + 1:]))
+    chosen = (
+        parts[which]
+        if split == 'validation'
+        else np.sort(np.concatenate(parts[:which] + parts[which + 1 :]))
+    )
     return subset(train, chosen, split)
 
 
 def _check(data: DataSet, split: str, holdout: int) -> None:
     """Raises ValueError where the set has no such split or no such holdout."""
     if 'validation' in data.splits and holdout and holdout != (own := len(data.open('validation'))):
-        raise ValueError(f'{data.name} has a validation split of its own with {own} images: holdout must be 0 or {own}, not {holdout}')
+        raise ValueError(
+            f'{data.name} has a validation split of its own with {own} images: holdout must be 0 '
+            f'or {own}, not {holdout}'
+        )
     if split in data.splits:
         return
     if 'train' not in data.splits or (split == 'test' and 'validation' in data.splits):
-        raise ValueError(f'{data.name} has no {split} split; it has {", ".join(data.splits) or "none of " + ", ".join(SPLITS)}')
+        raise ValueError(
+            f'{data.name} has no {split} split; it has '
+            f'{", ".join(data.splits) or "none of " + ", ".join(SPLITS)}'
+        )
     if split == 'validation' and not holdout:
-        raise ValueError(f'{data.name} has no validation split of its own: set holdout to the number of training images to use for it')
+        raise ValueError(
+            f'{data.name} has no validation split of its own: set holdout to the number of '
+            f'training images to use for it'
+        )

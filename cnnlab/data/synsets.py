@@ -1,7 +1,10 @@
-"""The 1,000 classes of ILSVRC-2012 in the usual order, that of the sorted synset ids: class 0 is n01440764, the tench.
+"""The 1,000 classes of ILSVRC-2012 in the usual order, that of the sorted synset ids: class 0 is
+n01440764, the tench.
 
-`synsets.txt` joins two tables of timm 1.0.31 (timm/data/_info/imagenet_synsets.txt and imagenet_synset_to_lemma.txt).
+`synsets.txt` joins two tables of timm 1.0.31 (timm/data/_info/imagenet_synsets.txt and
+imagenet_synset_to_lemma.txt).
 """
+
 import dataclasses
 import functools
 import importlib.resources
@@ -10,8 +13,11 @@ import importlib.resources
 @dataclasses.dataclass(frozen=True)
 class Synset:
     """One class."""
-    id: str  # WordNet's: 'n01440764'
-    names: tuple[str, ...]  # its words, the first the most common: ('tench', 'Tinca tinca')
+
+    # WordNet's: 'n01440764'
+    id: str
+    # its words, the first the most common: ('tench', 'Tinca tinca')
+    names: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -23,7 +29,9 @@ class Synset:
 def synsets() -> tuple[Synset, ...]:
     """The classes, in the order of a network's logits."""
     rows = (importlib.resources.files(__package__) / 'synsets.txt').read_text().splitlines()
-    return tuple(Synset(id, tuple(words.split(', '))) for id, words in (row.split('\t') for row in rows))
+    return tuple(
+        Synset(id, tuple(words.split(', '))) for id, words in (row.split('\t') for row in rows)
+    )
 
 
 @functools.cache

@@ -1,4 +1,7 @@
-"""What training minimises: losses of classifiers by name, the triplet loss of embeddings, penalties on weights."""
+"""What training minimises: losses of classifiers by name, the triplet loss of embeddings, penalties
+on weights.
+"""
+
 from cnnlab.losses.classification import (
     LOSSES,
     SMOOTHED,
@@ -16,5 +19,21 @@ from cnnlab.losses.classification import (
 from cnnlab.losses.penalties import l1, l2
 from cnnlab.losses.triplet import batch_hard, semi_hard
 
-__all__ = ['LOSSES', 'SMOOTHED', 'Loss', 'batch_hard', 'binary_cross_entropy', 'by_name', 'focal', 'hinge', 'l1', 'l2', 'rbf_map',
-           'semi_hard', 'softmax', 'squared_hinge', 'sum_of_squares', 'weighted']
+__all__ = [
+    'LOSSES',
+    'SMOOTHED',
+    'Loss',
+    'batch_hard',
+    'binary_cross_entropy',
+    'by_name',
+    'focal',
+    'hinge',
+    'l1',
+    'l2',
+    'rbf_map',
+    'semi_hard',
+    'softmax',
+    'squared_hinge',
+    'sum_of_squares',
+    'weighted',
+]

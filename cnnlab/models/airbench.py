@@ -1,4 +1,7 @@
-"""Jordan 2024, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv:2404.00498: legacy/airbench94.py in KellerJordan/cifar10-airbench."""
+"""Jordan 2024, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv:2404.00498:
+legacy/airbench94.py in KellerJordan/cifar10-airbench.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -6,17 +9,28 @@ from cnnlab.models.registry import register
 from cnnlab.nn import init
 from cnnlab.nn.activations import gelu
 from cnnlab.nn.convolve import convolve
-from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalMean, MaxPool, refuse_integers, refuse_rank
+from cnnlab.nn.layers import (
+    Act,
+    BatchNorm,
+    Conv,
+    Dense,
+    GlobalMean,
+    MaxPool,
+    refuse_integers,
+    refuse_rank,
+)
 
-WINDOW = 2  # pixels a side of the patches that the first layer whitens
+# pixels a side of the patches that the first layer whitens
+WINDOW = 2
 
 
 class Whiten(nn.Module):
-    """A 2x2 convolution to twice as many channels as a patch has numbers, whose kernel is not trained, plus a bias, which is.
+    """A 2x2 convolution to twice as many channels as a patch has numbers, whose kernel is not
+    trained, plus a bias, which is.
 
-    The kernel lives in `batch_stats`: the principal components of the training images' patches, each divided by its standard deviation, and
-    their negatives. `cnnlab.train.whitening` computes it from the data; before that it is orthogonal noise.
-    (n, h, w, c) -> (n, h - 1, w - 1, 8 c).
+    The kernel lives in `batch_stats`: the principal components of the training images' patches,
+    each divided by its standard deviation, and their negatives. `cnnlab.train.whitening` computes
+    it from the data; before that it is orthogonal noise. (n, h, w, c) -> (n, h - 1, w - 1, 8 c).
     """
 
     @nn.compact
@@ -24,7 +38,9 @@ class Whiten(nn.Module):
         refuse_rank(self, x, 4)
         refuse_integers(self, x)
         size = WINDOW * WINDOW * x.shape[-1]
-        kernel = self.variable('batch_stats', 'kernel', lambda: _noise(self.make_rng('params'), x.shape[-1], size))
+        kernel = self.variable(
+            'batch_stats', 'kernel', lambda: _noise(self.make_rng('params'), x.shape[-1], size)
+        )
         bias = self.param('bias', init.zeros, (2 * size,))
         x = convolve(x, kernel.value.astype(x.dtype), 1, ((0, 0), (0, 0)), 1)
         return x + bias.astype(x.dtype).reshape(1, 1, 1, -1)
@@ -36,18 +52,28 @@ def _noise(key, channels, size):
 
 
 def dirac(key, shape, dtype=jnp.float32):
-    """The first filters, as many as there are input channels, pass a channel each; the rest are uniform in +-1 / sqrt(fan_in).
+    """The first filters, as many as there are input channels, pass a channel each; the rest are
+    uniform in +-1 / sqrt(fan_in).
 
-    torch.nn.init.dirac_ on the first `c` filters of torch's own initial weights, as the source has it.
+    torch.nn.init.dirac_ on the first `c` filters of torch's own initial weights, as the source has
+    it.
     """
     kh, kw, c, features = shape
     drawn = init.uniform_fan_in(key, shape, dtype)
-    passing = jnp.zeros((kh, kw, c, min(c, features)), dtype).at[kh // 2, kw // 2].set(jnp.eye(c, min(c, features), dtype=dtype))
-    return jnp.concatenate([passing, drawn[..., passing.shape[-1]:]], -1)
+    passing = (
+        jnp.zeros((kh, kw, c, min(c, features)), dtype)
+        .at[kh // 2, kw // 2]
+        .set(jnp.eye(c, min(c, features), dtype=dtype))
+    )
+    return jnp.concatenate([passing, drawn[..., passing.shape[-1] :]], -1)
 
 
 class ConvGroup(nn.Module):
-    """3x3, 2x2 max pooling, norm, GELU, 3x3, norm, GELU; norms without a scale. (n, h, w, c) -> (n, h // 2, w // 2, features)."""
+    """3x3, 2x2 max pooling, norm, GELU, 3x3, norm, GELU; norms without a scale.
+
+    (n, h, w, c) -> (n, h // 2, w // 2, features).
+    """
+
     features: int
 
     @nn.compact
@@ -62,19 +88,32 @@ class ConvGroup(nn.Module):
 
 
 class Airbench94(nn.Module):
-    """A whitening layer, three groups of two convolutions, 3x3 max pooling, and a linear layer whose scores are divided by nine."""
+    """A whitening layer, three groups of two convolutions, 3x3 max pooling, and a linear layer
+    whose scores are divided by nine.
+    """
+
     widths: tuple[int, int, int] = (64, 256, 256)
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = Act(gelu, name='act')(Whiten(name='whiten')(x))
         for i, features in enumerate(self.widths, 1):
             x = ConvGroup(features, name=f'group{i}')(x, train)
-        x = GlobalMean(name='mean')(MaxPool(3, 3, name='pool')(x))  # one pixel from 32; larger images have more, which are averaged
+        # one pixel from 32; larger images have more, which are averaged
+        x = GlobalMean(name='mean')(MaxPool(3, 3, name='pool')(x))
         x = Dense(self.num_classes, bias=False, kernel_init=init.uniform_fan_in, name='head')(x) / 9
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: summed over the layers of the source in tests/models/test_airbench.py; those of the whitening kernel, 288, are not trained.
-register('airbench94', Airbench94, params=1_971_352, input_shape=(32, 32, 3), paper='arXiv:2404.00498', year=2024)
+# Parameters: summed over the layers of the source in tests/models/test_airbench.py; those of the
+# whitening kernel, 288, are not trained.
+register(
+    'airbench94',
+    Airbench94,
+    params=1_971_352,
+    input_shape=(32, 32, 3),
+    paper='arXiv:2404.00498',
+    year=2024,
+)

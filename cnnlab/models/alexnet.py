@@ -1,4 +1,7 @@
-"""AlexNet: Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional neural networks."""
+"""AlexNet: Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional
+neural networks.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -6,21 +9,36 @@ from cnnlab.models.registry import register
 from cnnlab.nn import init
 from cnnlab.nn.layers import LRN, Conv, Dense, MaxPool, flatten
 
-_SMALL, _ONE = init.gaussian(0.01), init.ones  # the paper's initial weights, and its biases of 1 in conv2, conv4, conv5, fc6 and fc7
+# the paper's initial weights, and its biases of 1 in conv2, conv4, conv5, fc6 and fc7
+_SMALL, _ONE = init.gaussian(0.01), init.ones
 
 
 class AlexNet(nn.Module):
-    """Five convolutions, response normalisation after the first two, overlapping pooling, three dense layers with dropout.
+    """Five convolutions, response normalisation after the first two, overlapping pooling, three
+    dense layers with dropout.
 
-    The paper says 224 pixels, but its 55x55 maps need 227. The variables hold for images of one size; other sizes get another fc6.
+    The paper says 224 pixels, but its 55x55 maps need 227. The variables hold for images of one
+    size; other sizes get another fc6.
     """
-    groups: int = 2  # halves of conv2, conv4 and conv5 that lived on separate GPUs; 1 is the net without the split
+
+    # halves of conv2, conv4 and conv5 that lived on separate GPUs; 1 is the net without the split
+    groups: int = 2
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 227, 227, 3) -> float32 logits (n, num_classes)
+    # (n, 227, 227, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         def conv(features, kernel, groups, bias_init, name):
-            return Conv(features, kernel, groups=groups, act=nn.relu, kernel_init=_SMALL, bias_init=bias_init, name=name)
+            return Conv(
+                features,
+                kernel,
+                groups=groups,
+                act=nn.relu,
+                kernel_init=_SMALL,
+                bias_init=bias_init,
+                name=name,
+            )
+
         x = Conv(96, 11, stride=4, padding=0, act=nn.relu, kernel_init=_SMALL, name='conv1')(x)
         x = MaxPool(3, 2, name='pool1')(LRN(name='norm1')(x))
         x = conv(256, 5, self.groups, _ONE, 'conv2')(x)
@@ -36,5 +54,12 @@ class AlexNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-register('alexnet', AlexNet, input_shape=(227, 227, 3), params=60_965_224, year=2012,  # facts.md, table 1a
-         paper='Krizhevsky, Sutskever & Hinton 2012, NIPS 25')
+# facts.md, table 1a
+register(
+    'alexnet',
+    AlexNet,
+    input_shape=(227, 227, 3),
+    params=60_965_224,
+    year=2012,
+    paper='Krizhevsky, Sutskever & Hinton 2012, NIPS 25',
+)

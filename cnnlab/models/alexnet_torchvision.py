@@ -1,4 +1,8 @@
-"""torchvision's AlexNet: the single-GPU form of Krizhevsky 2014, One weird trick, arXiv:1404.5997. Not the net of 2012."""
+"""torchvision's AlexNet: the single-GPU form of Krizhevsky 2014, One weird trick, arXiv:1404.5997.
+
+Not the net of 2012.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -7,14 +11,18 @@ from cnnlab.nn.layers import AdaptiveAvgPool, Conv, Dense, MaxPool, flatten
 
 
 class OneWeirdTrick(nn.Module):
-    """Fewer filters in conv1, conv2, conv4, no response normalisation and no groups; any size of at least 63 x 63.
+    """Fewer filters in conv1, conv2, conv4, no response normalisation and no groups; any size of at
+    least 63 x 63.
 
-    Source: torchvision 0.29.2, models/alexnet.py. Dropout stands before fc6 and fc7, in the paper of 2012 after them.
+    Source: torchvision 0.29.2, models/alexnet.py. Dropout stands before fc6 and fc7, in the paper
+      of 2012 after them.
     """
+
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = Conv(64, 11, stride=4, padding=2, act=nn.relu, name='conv1')(x)
         x = MaxPool(3, 2, name='pool1')(x)
         x = Conv(192, 5, act=nn.relu, name='conv2')(x)
@@ -31,4 +39,7 @@ class OneWeirdTrick(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-register('alexnet_torchvision', OneWeirdTrick, params=61_100_840, paper='arXiv:1404.5997', year=2014)  # facts.md, table 1a
+# facts.md, table 1a
+register(
+    'alexnet_torchvision', OneWeirdTrick, params=61_100_840, paper='arXiv:1404.5997', year=2014
+)

@@ -1,4 +1,7 @@
-"""BiT's ResNet-v2: Kolesnikov et al. 2019, "Big Transfer", arXiv:1912.11370; as timm's resnetv2_50x1_bit."""
+"""BiT's ResNet-v2: Kolesnikov et al. 2019, "Big Transfer", arXiv:1912.11370; as timm's
+resnetv2_50x1_bit.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -12,31 +15,55 @@ from cnnlab.nn.stage import Stage
 
 
 class BitResNet(nn.Module):
-    """Pre-activation bottlenecks with group norm for batch norm and standardised kernels; the stride is on the 3x3."""
-    blocks: tuple[int, int, int, int]  # of each stage
-    width: int = 1  # times as many channels everywhere
-    drop_path: float = 0.0  # of the last block, rising linearly from the first
-    remat: bool = False  # recompute inside blocks in the backward pass
+    """Pre-activation bottlenecks with group norm for batch norm and standardised kernels; the
+    stride is on the 3x3.
+    """
+
+    # of each stage
+    blocks: tuple[int, int, int, int]
+    # times as many channels everywhere
+    width: int = 1
+    # of the last block, rising linearly from the first
+    drop_path: float = 0.0
+    # recompute inside blocks in the backward pass
+    remat: bool = False
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         conv = functools.partial(Conv, bias=False, standardize=1e-8)
         block = functools.partial(PreActivation, norm=GroupNorm, conv=conv)
         x = conv(64 * self.width, 7, 2, name='stem')(x)
-        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros, which may exceed the pixels: nothing is activated yet
+        # zeros, which may exceed the pixels: nothing is activated yet
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
         x = MaxPool(3, 2, name='pool')(x)
         for i, rates in enumerate(linear_decay(self.drop_path, self.blocks)):
             convs = functools.partial(bottleneck, 64 * self.width << i, 256 * self.width << i)
             first = functools.partial(block, convs(2 if i else 1), shortcut_kind('B', True))
-            x = Stage(first, functools.partial(block, convs()), rates, self.remat, name=f'stage{i + 1}')(x, train)
+            x = Stage(
+                first, functools.partial(block, convs()), rates, self.remat, name=f'stage{i + 1}'
+            )(x, train)
         x = Act(name='act')(GroupNorm(name='norm')(x))
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 # Parameters: facts.md for 50x1; the others timm 1.0.31 on torch's meta device.
-for _depth, _width, _blocks, _params in ((50, 1, (3, 4, 6, 3), 25_549_352), (50, 3, (3, 4, 6, 3), 217_319_080),
-                                         (101, 1, (3, 4, 23, 3), 44_541_480), (101, 3, (3, 4, 23, 3), 387_934_888),
-                                         (152, 2, (3, 8, 36, 3), 236_335_208), (152, 4, (3, 8, 36, 3), 936_533_224)):
-    register(f'bit_resnet{_depth}x{_width}', BitResNet, blocks=_blocks, width=_width, params=_params, paper='arXiv:1912.11370', year=2019)
+for _depth, _width, _blocks, _params in (
+    (50, 1, (3, 4, 6, 3), 25_549_352),
+    (50, 3, (3, 4, 6, 3), 217_319_080),
+    (101, 1, (3, 4, 23, 3), 44_541_480),
+    (101, 3, (3, 4, 23, 3), 387_934_888),
+    (152, 2, (3, 8, 36, 3), 236_335_208),
+    (152, 4, (3, 8, 36, 3), 936_533_224),
+):
+    register(
+        f'bit_resnet{_depth}x{_width}',
+        BitResNet,
+        blocks=_blocks,
+        width=_width,
+        params=_params,
+        paper='arXiv:1912.11370',
+        year=2019,
+    )

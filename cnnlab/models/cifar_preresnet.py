@@ -1,4 +1,7 @@
-"""Pre-activation ResNets for CIFAR: He et al. 2016, arXiv:1603.05027; as KaimingHe/resnet-1k-layers, resnet-pre-act.lua."""
+"""Pre-activation ResNets for CIFAR: He et al. 2016, arXiv:1603.05027; as
+KaimingHe/resnet-1k-layers, resnet-pre-act.lua.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -13,25 +16,48 @@ from cnnlab.nn.stage import Stage
 
 
 class CifarPreResNet(nn.Module):
-    """A bare 3x3 stem of 16 channels, three stages of n blocks at 32, 16 and 8 pixels, norm and ReLU, global mean, one dense layer."""
-    blocks: int  # n, the blocks of each stage
-    block: str = 'bottleneck'  # 9n + 2 layers, or 'basic', 6n + 2
-    width: int = 16  # channels of the 3x3 in the first stage; doubled in each further one
-    widens: bool = True  # the first stage has other channels than the stem (every net but those of 16-channel basic blocks)
-    shortcut: str = 'B'  # 'A' zero channels, 'B' projections where the shape changes
-    dropout: float = 0.0  # before the last convolution of each block: Wide ResNet
-    spatial_dropout: bool = False  # it leaves out whole maps: nn.blocks.SpatialDropout
-    reduction: int | None = None  # squeeze-excite after each branch, with channels / reduction in between
-    drop_path: float = 0.0  # of the last block, rising linearly from the first
-    remat: bool = False  # recompute inside blocks in the backward pass
-    scan: bool = False  # one traced block a stage, for the deepest nets
+    """A bare 3x3 stem of 16 channels, three stages of n blocks at 32, 16 and 8 pixels, norm and
+    ReLU, global mean, one dense layer.
+    """
+
+    # n, the blocks of each stage
+    blocks: int
+    # 9n + 2 layers, or 'basic', 6n + 2
+    block: str = 'bottleneck'
+    # channels of the 3x3 in the first stage; doubled in each further one
+    width: int = 16
+    # the first stage has other channels than the stem (every net but those of 16-channel basic
+    # blocks)
+    widens: bool = True
+    # 'A' zero channels, 'B' projections where the shape changes
+    shortcut: str = 'B'
+    # before the last convolution of each block: Wide ResNet
+    dropout: float = 0.0
+    # it leaves out whole maps: nn.blocks.SpatialDropout
+    spatial_dropout: bool = False
+    # squeeze-excite after each branch, with channels / reduction in between
+    reduction: int | None = None
+    # of the last block, rising linearly from the first
+    drop_path: float = 0.0
+    # recompute inside blocks in the backward pass
+    remat: bool = False
+    # one traced block a stage, for the deepest nets
+    scan: bool = False
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = Conv(16, 3, bias=False, name='stem')(x)
         for i, rates in enumerate(linear_decay(self.drop_path, (self.blocks,) * 3)):
-            x = Stage(self._block(i, True), self._block(i, False), rates, self.remat, self.scan, name=f'stage{i + 1}')(x, train)
+            x = Stage(
+                self._block(i, True),
+                self._block(i, False),
+                rates,
+                self.remat,
+                self.scan,
+                name=f'stage{i + 1}',
+            )(x, train)
         x = Act(name='act')(BatchNorm(name='norm')(x, train))
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
@@ -40,16 +66,45 @@ class CifarPreResNet(nn.Module):
         plain = names.among('block', self.block, ('basic', 'bottleneck')) == 'basic'
         stride, width = 2 if first and i > 0 else 1, self.width << i
         features = width if plain else 4 * width
-        convs = basic(width, stride) if plain else bottleneck(width, features, stride, stride_on='1x1')
-        kind = shortcut_kind(names.among('shortcut option', self.shortcut, ('A', 'B')), first and (i > 0 or self.widens))
-        return functools.partial(PreActivation, convs, kind, dropout=self.dropout, spatial=self.spatial_dropout,
-                                 squeeze=features // self.reduction if self.reduction else None)
+        convs = (
+            basic(width, stride) if plain else bottleneck(width, features, stride, stride_on='1x1')
+        )
+        kind = shortcut_kind(
+            names.among('shortcut option', self.shortcut, ('A', 'B')),
+            first and (i > 0 or self.widens),
+        )
+        return functools.partial(
+            PreActivation,
+            convs,
+            kind,
+            dropout=self.dropout,
+            spatial=self.spatial_dropout,
+            squeeze=features // self.reduction if self.reduction else None,
+        )
 
 
-# Parameters: summed over the layers in tests/models/test_preresnet.py. 164 and 1001 have the code's projections; the code has no basic
-# blocks, and 110 keeps the shortcuts of the original ResNet-110, option A (assumed).
-register('cifar_preresnet110', CifarPreResNet, blocks=18, block='basic', widens=False, shortcut='A', params=1_727_962,
-         input_shape=(32, 32, 3), paper='arXiv:1603.05027', year=2016)
+# Parameters: summed over the layers in tests/models/test_preresnet.py. 164 and 1001 have the code's
+# projections; the code has no basic blocks, and 110 keeps the shortcuts of the original ResNet-110,
+# option A (assumed).
+register(
+    'cifar_preresnet110',
+    CifarPreResNet,
+    blocks=18,
+    block='basic',
+    widens=False,
+    shortcut='A',
+    params=1_727_962,
+    input_shape=(32, 32, 3),
+    paper='arXiv:1603.05027',
+    year=2016,
+)
 for _blocks, _params in ((18, 1_703_258), (111, 10_327_706)):
-    register(f'cifar_preresnet{9 * _blocks + 2}', CifarPreResNet, blocks=_blocks, params=_params, input_shape=(32, 32, 3),
-             paper='arXiv:1603.05027', year=2016)
+    register(
+        f'cifar_preresnet{9 * _blocks + 2}',
+        CifarPreResNet,
+        blocks=_blocks,
+        params=_params,
+        input_shape=(32, 32, 3),
+        paper='arXiv:1603.05027',
+        year=2016,
+    )

@@ -1,4 +1,5 @@
 """Residual and plain nets for CIFAR: He et al. 2015, arXiv:1512.03385."""
+
 import functools
 
 import jax.numpy as jnp
@@ -12,36 +13,75 @@ from cnnlab.nn.stage import Stage
 
 
 class CifarResNet(nn.Module):
-    """6n + 2 layers: a 3x3 stem, three stages of n blocks at 32, 16 and 8 pixels, global mean, one dense layer."""
-    blocks: int  # n, the blocks of each stage
-    shortcut: str = 'A'  # 'A' zero channels (the paper's choice here), 'B' projections where the shape changes, 'C' everywhere, 'none'
-    width: int = 16  # channels of the first stage; doubled in each further one
-    drop_path: float = 0.0  # of the last block, rising linearly from the first: 1 - p_L of stochastic depth
-    drop_batch: bool = False  # stochastic depth as its paper: a block is left out for the whole batch, and weighed by p_l in evaluation
-    remat: bool = False  # recompute inside blocks in the backward pass
-    scan: bool = False  # one traced block a stage, for the deepest nets
+    """6n + 2 layers: a 3x3 stem, three stages of n blocks at 32, 16 and 8 pixels, global mean, one
+    dense layer.
+    """
+
+    # n, the blocks of each stage
+    blocks: int
+    # 'A' zero channels (the paper's choice here), 'B' projections where the shape changes, 'C'
+    # everywhere, 'none'
+    shortcut: str = 'A'
+    # channels of the first stage; doubled in each further one
+    width: int = 16
+    # of the last block, rising linearly from the first: 1 - p_L of stochastic depth
+    drop_path: float = 0.0
+    # stochastic depth as its paper: a block is left out for the whole batch, and weighed by p_l in
+    # evaluation
+    drop_batch: bool = False
+    # recompute inside blocks in the backward pass
+    remat: bool = False
+    # one traced block a stage, for the deepest nets
+    scan: bool = False
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = ConvNorm(self.width, 3, name='stem')(x, train)
         block = functools.partial(Residual, drop=StochasticDepth if self.drop_batch else DropPath)
         for i, rates in enumerate(linear_decay(self.drop_path, (self.blocks,) * 3)):
             width, changes = self.width << i, i > 0
-            first = functools.partial(block, basic(width, 2 if changes else 1), shortcut_kind(self.shortcut, changes))
+            first = functools.partial(
+                block, basic(width, 2 if changes else 1), shortcut_kind(self.shortcut, changes)
+            )
             rest = functools.partial(block, basic(width), shortcut_kind(self.shortcut, False))
             x = Stage(first, rest, rates, self.remat, self.scan, name=f'stage{i + 1}')(x, train)
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1c (akamaster's own module counted). A plain net has as many as its residual net with option A.
-for _blocks, _params in ((3, 269_722), (5, 464_154), (7, 658_586), (9, 853_018), (18, 1_727_962), (200, 19_421_274)):
+# Parameters: facts.md, table 1c (akamaster's own module counted). A plain net has as many as its
+# residual net with option A.
+for _blocks, _params in (
+    (3, 269_722),
+    (5, 464_154),
+    (7, 658_586),
+    (9, 853_018),
+    (18, 1_727_962),
+    (200, 19_421_274),
+):
     _depth = 6 * _blocks + 2
-    register(f'cifar_resnet{_depth}', CifarResNet, blocks=_blocks, params=_params, input_shape=(32, 32, 3), paper='arXiv:1512.03385',
-             year=2015)
-    alias(f'resnet{_depth}', f'cifar_resnet{_depth}')  # there is no such ImageNet network
+    register(
+        f'cifar_resnet{_depth}',
+        CifarResNet,
+        blocks=_blocks,
+        params=_params,
+        input_shape=(32, 32, 3),
+        paper='arXiv:1512.03385',
+        year=2015,
+    )
+    # there is no such ImageNet network
+    alias(f'resnet{_depth}', f'cifar_resnet{_depth}')
     if _depth <= 56:
         alias(f'plain{_depth}', f'cifar_plain{_depth}')
-        register(f'cifar_plain{_depth}', CifarResNet, blocks=_blocks, shortcut='none', params=_params, input_shape=(32, 32, 3),
-                 paper='arXiv:1512.03385', year=2015)
+        register(
+            f'cifar_plain{_depth}',
+            CifarResNet,
+            blocks=_blocks,
+            shortcut='none',
+            params=_params,
+            input_shape=(32, 32, 3),
+            paper='arXiv:1512.03385',
+            year=2015,
+        )

@@ -1,4 +1,7 @@
-"""ConvNetJS's CIFAR-10 net, the one that trains in a browser: demo/cifar10.html of github.com/karpathy/convnetjs."""
+"""ConvNetJS's CIFAR-10 net, the one that trains in a browser: demo/cifar10.html of
+github.com/karpathy/convnetjs.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -10,20 +13,35 @@ from cnnlab.nn.layers import Conv, Dense, MaxPool, flatten
 class ConvNetJS(nn.Module):
     """Three 5x5 convolutions with ReLU, each followed by a 2x2 max pooling, then one dense layer.
 
-    Weights start with variance 1 / fan_in (src/convnet_vol.js) and the biases before a ReLU at 0.1 (`bias_pref` of src/convnet_net.js).
-    The variables hold for images of one size.
+    Weights start with variance 1 / fan_in (src/convnet_vol.js) and the biases before a ReLU at 0.1
+    (`bias_pref` of src/convnet_net.js). The variables hold for images of one size.
     """
+
     channels: tuple[int, ...] = (16, 20, 20)
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         for i, features in enumerate(self.channels, 1):
-            x = Conv(features, 5, act=nn.relu, kernel_init=init.xavier_fan_in(), bias_init=init.constant(0.1), name=f'conv{i}')(x)
+            x = Conv(
+                features,
+                5,
+                act=nn.relu,
+                kernel_init=init.xavier_fan_in(),
+                bias_init=init.constant(0.1),
+                name=f'conv{i}',
+            )(x)
             x = MaxPool(2, 2, name=f'pool{i}')(x)
         x = Dense(self.num_classes, name='fc')(flatten(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-register('convnetjs_cifar10', ConvNetJS, input_shape=(32, 32, 3), params=22_466, year=2014,
-         paper='github.com/karpathy/convnetjs demo/cifar10.html')
+register(
+    'convnetjs_cifar10',
+    ConvNetJS,
+    input_shape=(32, 32, 3),
+    params=22_466,
+    year=2014,
+    paper='github.com/karpathy/convnetjs demo/cifar10.html',
+)

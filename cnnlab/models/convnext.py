@@ -1,7 +1,9 @@
 """ConvNeXt: Liu et al. 2022, A ConvNet for the 2020s, arXiv:2201.03545.
 
-Structure and constants: torchvision 0.29.2 (convnext.py), timm 1.0.31 (convnext.py) and Keras 3.15.1 (applications/convnext.py).
+Structure and constants: torchvision 0.29.2 (convnext.py), timm 1.0.31 (convnext.py) and Keras
+3.15.1 (applications/convnext.py).
 """
+
 import functools
 
 import jax
@@ -16,12 +18,17 @@ from cnnlab.nn.layers import Conv, Dense, GlobalMean, LayerNorm, Scale
 from cnnlab.nn.rescale import Rescale
 from cnnlab.nn.stage import Stage
 
-_INIT = init.gaussian(0.02)  # the ports' trunc_normal_ cuts at +-2, a hundred deviations away
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels, for pixels of 0 .. 1; Keras's `PreStem`
+# the ports' trunc_normal_ cuts at +-2, a hundred deviations away
+_INIT = init.gaussian(0.02)
+# of ImageNet's channels, for pixels of 0 .. 1; Keras's `PreStem`
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class ConvNeXtBlock(nn.Module):
-    """x plus a scaled branch: 7x7 depthwise, layer norm, 1x1 to four times the channels, GELU, 1x1 back. (n, h, w, c) -> the same shape."""
+    """x plus a scaled branch: 7x7 depthwise, layer norm, 1x1 to four times the channels, GELU, 1x1
+    back. (n, h, w, c) -> the same shape.
+    """
+
     layer_scale: float
     drop_path: float | jax.Array
 
@@ -37,23 +44,39 @@ class ConvNeXtBlock(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """4x4 patches, four stages with 2x2 convolutions between them, global mean, layer norm, dense. Any size of at least 32 x 32.
+    """4x4 patches, four stages with 2x2 convolutions between them, global mean, layer norm, dense.
 
-    (n, h, w, c) -> float32 logits (n, num_classes). Every normalisation is a layer norm over channels.
+    Any size of at least 32 x 32.
+
+    (n, h, w, c) -> float32 logits (n, num_classes). Every normalisation is a layer norm over
+    channels.
     """
-    blocks: tuple[int, int, int, int]  # of each stage
-    widths: tuple[int, int, int, int]  # channels of each stage
-    drop_path: float = 0.0  # of the last block, rising linearly from none in the first
-    layer_scale: float = 1e-6  # at the start, of every branch
-    normalize: bool = False  # takes RGB pixels of 0 .. 255 and normalises them itself (Keras); other channel counts stay as they are
-    remat: bool = False  # recompute inside blocks in the backward pass
-    scan: bool = False  # trace the equal blocks of a stage once: compiles faster, but their inside cannot be captured
+
+    # of each stage
+    blocks: tuple[int, int, int, int]
+    # channels of each stage
+    widths: tuple[int, int, int, int]
+    # of the last block, rising linearly from none in the first
+    drop_path: float = 0.0
+    # at the start, of every branch
+    layer_scale: float = 1e-6
+    # takes RGB pixels of 0 .. 255 and normalises them itself (Keras); other channel counts stay as
+    # they are
+    normalize: bool = False
+    # recompute inside blocks in the backward pass
+    remat: bool = False
+    # trace the equal blocks of a stage once: compiles faster, but their inside cannot be captured
+    scan: bool = False
     num_classes: int = 1000
 
     @nn.compact
     def __call__(self, x, train=False):
         if self.normalize and x.shape[-1] == 3:
-            x = Rescale(tuple(1 / (255 * s) for s in STD), tuple(-m / s for m, s in zip(MEAN, STD, strict=True)), name='rescale')(x)
+            x = Rescale(
+                tuple(1 / (255 * s) for s in STD),
+                tuple(-m / s for m, s in zip(MEAN, STD, strict=True)),
+                name='rescale',
+            )(x)
         total, done = sum(self.blocks), 0
         block = functools.partial(ConvNeXtBlock, self.layer_scale)
         for i, (blocks, width) in enumerate(zip(self.blocks, self.widths, strict=True), 1):
@@ -72,12 +95,22 @@ class ConvNeXt(nn.Module):
 
 
 _PAPER = {'paper': 'arXiv:2201.03545', 'year': 2022}
-# Parameters: facts.md, table 1a; XL from timm 1.0.31 on torch's meta device. Drop-path rates: facts.md, table 2, and for XL, for which
-# no training from scratch on ImageNet-1k is published, none.
+# Parameters: facts.md, table 1a; XL from timm 1.0.31 on torch's meta device. Drop-path rates:
+# facts.md, table 2, and for XL, for which no training from scratch on ImageNet-1k is published,
+# none.
 for _name, _blocks, _width, _drop_path, _params in (
-        ('tiny', (3, 3, 9, 3), 96, 0.1, 28_589_128), ('small', (3, 3, 27, 3), 96, 0.4, 50_223_688),
-        ('base', (3, 3, 27, 3), 128, 0.5, 88_591_464), ('large', (3, 3, 27, 3), 192, 0.5, 197_767_336),
-        ('xlarge', (3, 3, 27, 3), 256, 0.0, 350_196_968)):
-    _all = {'blocks': _blocks, 'widths': tuple(_width << i for i in range(4)), 'drop_path': _drop_path, 'params': _params, **_PAPER}
+    ('tiny', (3, 3, 9, 3), 96, 0.1, 28_589_128),
+    ('small', (3, 3, 27, 3), 96, 0.4, 50_223_688),
+    ('base', (3, 3, 27, 3), 128, 0.5, 88_591_464),
+    ('large', (3, 3, 27, 3), 192, 0.5, 197_767_336),
+    ('xlarge', (3, 3, 27, 3), 256, 0.0, 350_196_968),
+):
+    _all = {
+        'blocks': _blocks,
+        'widths': tuple(_width << i for i in range(4)),
+        'drop_path': _drop_path,
+        'params': _params,
+        **_PAPER,
+    }
     register(f'convnext_{_name}', ConvNeXt, **_all)
     register(f'convnext_{_name}_keras', ConvNeXt, normalize=True, **_all)

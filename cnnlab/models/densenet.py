@@ -1,4 +1,7 @@
-"""DenseNet: Huang et al. 2016, arXiv:1608.06993, with the dropout of the authors' github.com/liuzhuang13/DenseNet models/densenet.lua."""
+"""DenseNet: Huang et al. 2016, arXiv:1608.06993, with the dropout of the authors'
+github.com/liuzhuang13/DenseNet models/densenet.lua.
+"""
+
 import functools
 from collections.abc import Callable
 
@@ -13,7 +16,11 @@ STEMS = ('imagenet', 'cifar')
 
 
 class NormConv(nn.Module):
-    """Batch norm, ReLU, convolution without bias, dropout: the paper's composite function. (n, h, w, c) -> (n, h, w, features)."""
+    """Batch norm, ReLU, convolution without bias, dropout: the paper's composite function.
+
+    (n, h, w, c) -> (n, h, w, features).
+    """
+
     features: int
     kernel: int
     dropout: float = 0.0
@@ -28,13 +35,18 @@ class NormConv(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """All maps before it in, `growth` new channels out; the maps are concatenated here, so that `remat` need not keep the concatenation."""
+    """All maps before it in, `growth` new channels out; the maps are concatenated here, so that
+    `remat` need not keep the concatenation.
+    """
+
     growth: int
-    bottleneck: bool  # a 1x1 convolution to 4 growth channels first
+    # a 1x1 convolution to 4 growth channels first
+    bottleneck: bool
     conv: Callable = NormConv
 
     @nn.compact
-    def __call__(self, maps, train):  # tuple of (n, h, w, c_i) -> (n, h, w, growth)
+    # tuple of (n, h, w, c_i) -> (n, h, w, growth)
+    def __call__(self, maps, train):
         x = jnp.concatenate(maps, -1)
         if self.bottleneck:
             x = self.conv(4 * self.growth, 1, name='conv1x1')(x, train)
@@ -43,6 +55,7 @@ class DenseLayer(nn.Module):
 
 class DenseBlock(nn.Module):
     """layer1, layer2, ... (n, h, w, c) -> (n, h, w, c + layers * growth)."""
+
     layers: int
     growth: int
     bottleneck: bool
@@ -54,26 +67,41 @@ class DenseBlock(nn.Module):
         maps, call = (x,), lambda layer, maps: layer(maps, train)
         call = nn.remat(call) if self.remat else call
         for i in range(1, self.layers + 1):
-            maps += (call(DenseLayer(self.growth, self.bottleneck, self.conv, name=f'layer{i}'), maps),)
+            maps += (
+                call(DenseLayer(self.growth, self.bottleneck, self.conv, name=f'layer{i}'), maps),
+            )
         return jnp.concatenate(maps, -1)
 
 
 class DenseNet(nn.Module):
-    """A stem, dense blocks with transitions between, batch norm, ReLU, global mean, one dense layer."""
-    blocks: tuple[int, ...]  # layers of each dense block
-    growth: int  # k, the channels that a layer adds
+    """A stem, dense blocks with transitions between, batch norm, ReLU, global mean, one dense
+    layer.
+    """
+
+    # layers of each dense block
+    blocks: tuple[int, ...]
+    # k, the channels that a layer adds
+    growth: int
     stem_features: int
-    stem: str = 'imagenet'  # 'imagenet': 7x7 at stride 2, batch norm, ReLU, pooling; 'cifar': one 3x3 convolution
-    bottleneck: bool = True  # B of DenseNet-BC
-    compression: float = 0.5  # C of DenseNet-BC: the share of channels that a transition keeps, 1 for the basic net
-    dropout: float = 0.0  # after every convolution but the first; the paper has 0.2 where data are not augmented
-    momentum: float = 0.9  # of the running statistics
-    eps: float = 1e-5  # of the batch norms
-    remat: bool = False  # recompute layers in the backward pass: memory linear in the depth instead of quadratic
+    # 'imagenet': 7x7 at stride 2, batch norm, ReLU, pooling; 'cifar': one 3x3 convolution
+    stem: str = 'imagenet'
+    # B of DenseNet-BC
+    bottleneck: bool = True
+    # C of DenseNet-BC: the share of channels that a transition keeps, 1 for the basic net
+    compression: float = 0.5
+    # after every convolution but the first; the paper has 0.2 where data are not augmented
+    dropout: float = 0.0
+    # of the running statistics
+    momentum: float = 0.9
+    # of the batch norms
+    eps: float = 1e-5
+    # recompute layers in the backward pass: memory linear in the depth instead of quadratic
+    remat: bool = False
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         norm = {'momentum': self.momentum, 'eps': self.eps}
         conv = functools.partial(NormConv, dropout=self.dropout, **norm)
         if names.among('stem', self.stem, STEMS) == 'imagenet':
@@ -82,7 +110,9 @@ class DenseNet(nn.Module):
         else:
             x = Conv(self.stem_features, 3, bias=False, name='stem')(x)
         for b, layers in enumerate(self.blocks, 1):
-            x = DenseBlock(layers, self.growth, self.bottleneck, self.remat, conv, name=f'block{b}')(x, train)
+            x = DenseBlock(
+                layers, self.growth, self.bottleneck, self.remat, conv, name=f'block{b}'
+            )(x, train)
             if b < len(self.blocks):
                 x = conv(int(x.shape[-1] * self.compression), 1, name=f'transition{b}')(x, train)
                 x = AvgPool(2, 2, name=f'pool{b}')(x)
@@ -93,19 +123,41 @@ class DenseNet(nn.Module):
 
 _register = functools.partial(register, cls=DenseNet, paper='arXiv:1608.06993', year=2016)
 _cifar = functools.partial(_register, stem='cifar', num_classes=10, input_shape=(32, 32, 3))
-# Parameters: facts.md, table 1a (torchvision's); Keras's nets have as many. No zoo has the paper's 264 layers: the sum over its Table 1 is
-# kept in tests/models/test_densenet.py.
+# Parameters: facts.md, table 1a (torchvision's); Keras's nets have as many. No zoo has the paper's
+# 264 layers: the sum over its Table 1 is kept in tests/models/test_densenet.py.
 for _depth, _blocks, _growth, _params in (
-        (121, (6, 12, 24, 16), 32, 7_978_856), (169, (6, 12, 32, 32), 32, 14_149_480), (201, (6, 12, 48, 32), 32, 20_013_928),
-        (264, (6, 12, 64, 48), 32, 33_337_704), (161, (6, 12, 36, 24), 48, 28_681_000)):
-    _fields = {'blocks': _blocks, 'growth': _growth, 'stem_features': 2 * _growth, 'params': _params}
+    (121, (6, 12, 24, 16), 32, 7_978_856),
+    (169, (6, 12, 32, 32), 32, 14_149_480),
+    (201, (6, 12, 48, 32), 32, 20_013_928),
+    (264, (6, 12, 64, 48), 32, 33_337_704),
+    (161, (6, 12, 36, 24), 48, 28_681_000),
+):
+    _fields = {
+        'blocks': _blocks,
+        'growth': _growth,
+        'stem_features': 2 * _growth,
+        'params': _params,
+    }
     _register(f'densenet{_depth}', **_fields)
     if _depth in (121, 169, 201):
         _register(f'densenet{_depth}_keras', momentum=0.99, eps=1.001e-5, **_fields)
-# Parameters: facts.md, table 1c. A basic net begins with 16 channels, a BC net with twice its growth.
+# Parameters: facts.md, table 1c. A basic net begins with 16 channels, a BC net with twice its
+# growth.
 for _depth, _growth, _params in ((40, 12, 1_019_722), (100, 12, 6_979_642), (100, 24, 27_249_082)):
-    _cifar(f'cifar_densenet{_depth}_{_growth}', blocks=((_depth - 4) // 3,) * 3, growth=_growth, stem_features=16, bottleneck=False,
-           compression=1.0, params=_params)
+    _cifar(
+        f'cifar_densenet{_depth}_{_growth}',
+        blocks=((_depth - 4) // 3,) * 3,
+        growth=_growth,
+        stem_features=16,
+        bottleneck=False,
+        compression=1.0,
+        params=_params,
+    )
 for _depth, _growth, _params in ((100, 12, 769_162), (250, 24, 15_324_406), (190, 40, 25_624_430)):
-    _cifar(f'cifar_densenet_bc{_depth}_{_growth}', blocks=((_depth - 4) // 6,) * 3, growth=_growth, stem_features=2 * _growth,
-           params=_params)
+    _cifar(
+        f'cifar_densenet_bc{_depth}_{_growth}',
+        blocks=((_depth - 4) // 6,) * 3,
+        growth=_growth,
+        stem_features=2 * _growth,
+        params=_params,
+    )

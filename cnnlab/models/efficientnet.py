@@ -1,8 +1,11 @@
-"""EfficientNet: Tan & Le 2019, EfficientNet: Rethinking model scaling for convolutional neural networks, arXiv:1905.11946.
+"""EfficientNet: Tan & Le 2019, EfficientNet: Rethinking model scaling for convolutional neural
+networks, arXiv:1905.11946.
 
-The structure and every constant are read off ports of the authors' code (github.com/tensorflow/tpu, models/official/efficientnet):
-timm 1.0.31 (efficientnet.py, `tf_efficientnet_*`), torchvision 0.29.2 (efficientnet.py) and Keras 3.15.1 (applications/efficientnet.py).
+The structure and every constant are read off ports of the authors' code (github.com/tensorflow/tpu,
+models/official/efficientnet): timm 1.0.31 (efficientnet.py, `tf_efficientnet_*`), torchvision
+0.29.2 (efficientnet.py) and Keras 3.15.1 (applications/efficientnet.py).
 """
+
 import functools
 import math
 from typing import NamedTuple
@@ -18,11 +21,13 @@ from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 from cnnlab.nn.rescale import Normalize, Rescale
 
-STD = (0.229, 0.224, 0.225)  # of ImageNet's channels, for pixels of 0 .. 1
+# of ImageNet's channels, for pixels of 0 .. 1
+STD = (0.229, 0.224, 0.225)
 
 
 class Row(NamedTuple):
     """One stage of the paper's table of B0: blocks that are equal but for the first one's stride."""
+
     expansion: int
     kernel: int
     features: int
@@ -30,29 +35,57 @@ class Row(NamedTuple):
     stride: int
 
 
-B0 = (Row(1, 3, 16, 1, 1), Row(6, 3, 24, 2, 2), Row(6, 5, 40, 2, 2), Row(6, 3, 80, 3, 2), Row(6, 5, 112, 3, 1), Row(6, 5, 192, 4, 2),
-      Row(6, 3, 320, 1, 1))
+B0 = (
+    Row(1, 3, 16, 1, 1),
+    Row(6, 3, 24, 2, 2),
+    Row(6, 5, 40, 2, 2),
+    Row(6, 3, 80, 3, 2),
+    Row(6, 5, 112, 3, 1),
+    Row(6, 5, 192, 4, 2),
+    Row(6, 3, 320, 1, 1),
+)
 
 
 def conv_norm(features, kernel, stride=1, padding=None, groups=1, **rest):
-    """A ConvNorm drawn as the authors' code does: variance 2 / (kh kw features), and 2 / (kh kw) where depthwise."""
-    return ConvNorm(features, kernel, stride, padding, groups, kernel_init=init.he('fan_in' if groups > 1 else 'fan_out'), **rest)
+    """A ConvNorm drawn as the authors' code does: variance 2 / (kh kw features), and 2 / (kh kw)
+    where depthwise.
+    """
+    return ConvNorm(
+        features,
+        kernel,
+        stride,
+        padding,
+        groups,
+        kernel_init=init.he('fan_in' if groups > 1 else 'fan_out'),
+        **rest,
+    )
 
 
 class EfficientNet(nn.Module):
-    """A 3x3 convolution, seven stages of inverted residuals with squeeze-excite, 1x1, mean, dense: B0 wider and deeper. Any size.
+    """A 3x3 convolution, seven stages of inverted residuals with squeeze-excite, 1x1, mean, dense:
+    B0 wider and deeper. Any size.
 
-    (n, h, w, c) -> float32 logits (n, num_classes). The squeeze has a quarter of the block's input channels.
+    (n, h, w, c) -> float32 logits (n, num_classes). The squeeze has a quarter of the block's input
+    channels.
     """
-    width: float = 1.0  # multiplies channels, which are then rounded to multiples of 8
-    depth: float = 1.0  # multiplies the blocks of a stage, rounded up
-    padding: Padding | None = 'tf_same'  # where the stride is 2; None: (kernel - 1) / 2 on each side
+
+    # multiplies channels, which are then rounded to multiples of 8
+    width: float = 1.0
+    # multiplies the blocks of a stage, rounded up
+    depth: float = 1.0
+    # where the stride is 2; None: (kernel - 1) / 2 on each side
+    padding: Padding | None = 'tf_same'
     eps: float = 1e-3
     momentum: float = 0.99
-    dropout: float = 0.2  # before the dense layer
-    drop_path: float = 0.2  # block b of B is left out with probability drop_path b / B
-    normalize: bool = False  # the net takes pixels of 0 .. 255; their mean and variance lie in batch_stats (Keras)
-    std_twice: bool = False  # with `normalize`: divide by the root of ImageNet's deviations too, as Keras does for its ImageNet weights
+    # before the dense layer
+    dropout: float = 0.2
+    # block b of B is left out with probability drop_path b / B
+    drop_path: float = 0.2
+    # the net takes pixels of 0 .. 255; their mean and variance lie in batch_stats (Keras)
+    normalize: bool = False
+    # with `normalize`: divide by the root of ImageNet's deviations too, as Keras does for its
+    # ImageNet weights
+    std_twice: bool = False
     num_classes: int = 1000
 
     @nn.compact
@@ -67,15 +100,33 @@ class EfficientNet(nn.Module):
             features, blocks = divisible(row.features * self.width), []
             for j in range(self._blocks(row)):
                 stride = 1 if j else row.stride
-                blocks.append(functools.partial(
-                    InvertedResidual, features, None if row.expansion == 1 else row.expansion * channels, row.kernel, stride,
-                    skip=stride == 1 and channels == features, act=silu, squeeze=channels // 4, squeeze_act=silu,
-                    padding=self.padding if stride == 2 else None, drop_path=self.drop_path * done / total, conv=conv))
+                blocks.append(
+                    functools.partial(
+                        InvertedResidual,
+                        features,
+                        None if row.expansion == 1 else row.expansion * channels,
+                        row.kernel,
+                        stride,
+                        skip=stride == 1 and channels == features,
+                        act=silu,
+                        squeeze=channels // 4,
+                        squeeze_act=silu,
+                        padding=self.padding if stride == 2 else None,
+                        drop_path=self.drop_path * done / total,
+                        conv=conv,
+                    )
+                )
                 channels, done = features, done + 1
             x = Blocks(tuple(blocks), name=f'stage{i}')(x, train)
         x = conv(divisible(1280 * self.width), 1, act=silu, name='last')(x, train)
-        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
-        x = Dense(self.num_classes, kernel_init=nn.initializers.variance_scaling(1 / 3, 'fan_out', 'uniform'), name='head')(x)
+        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
+            GlobalMean(name='mean')(x)
+        )
+        x = Dense(
+            self.num_classes,
+            kernel_init=nn.initializers.variance_scaling(1 / 3, 'fan_out', 'uniform'),
+            name='head',
+        )(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
     def _blocks(self, row):
@@ -83,18 +134,39 @@ class EfficientNet(nn.Module):
 
     def _normalized(self, x):
         x = Normalize(name='normalize')(Rescale((1 / 255,), (0.0,), name='rescale')(x))
-        return Rescale(tuple(s ** -0.5 for s in STD), (0.0,), name='std_again')(x) if self.std_twice else x
+        return (
+            Rescale(tuple(s**-0.5 for s in STD), (0.0,), name='std_again')(x)
+            if self.std_twice
+            else x
+        )
 
 
 _PAPER = {'paper': 'arXiv:1905.11946', 'year': 2019}
-# (width, depth, input size, dropout) of each: timm 1.0.31's table in `_gen_efficientnet`, after the authors' code.
-# Parameters: facts.md, table 1a (B0, B1, B7); torchvision 0.29.2's `num_params` and timm 1.0.31 on torch's meta device (all; they agree).
-for _i, (_width, _depth, _size, _dropout, _params) in enumerate((
-        (1.0, 1.0, 224, 0.2, 5_288_548), (1.0, 1.1, 240, 0.2, 7_794_184), (1.1, 1.2, 260, 0.3, 9_109_994), (1.2, 1.4, 300, 0.3, 12_233_232),
-        (1.4, 1.8, 380, 0.4, 19_341_616), (1.6, 2.2, 456, 0.4, 30_389_784), (1.8, 2.6, 528, 0.5, 43_040_704),
-        (2.0, 3.1, 600, 0.5, 66_347_960))):
-    _all = {'width': _width, 'depth': _depth, 'dropout': _dropout, 'params': _params, 'input_shape': (_size, _size, 3), **_PAPER}
+# (width, depth, input size, dropout) of each: timm 1.0.31's table in `_gen_efficientnet`, after the
+# authors' code. Parameters: facts.md, table 1a (B0, B1, B7); torchvision 0.29.2's `num_params` and
+# timm 1.0.31 on torch's meta device (all; they agree).
+for _i, (_width, _depth, _size, _dropout, _params) in enumerate(
+    (
+        (1.0, 1.0, 224, 0.2, 5_288_548),
+        (1.0, 1.1, 240, 0.2, 7_794_184),
+        (1.1, 1.2, 260, 0.3, 9_109_994),
+        (1.2, 1.4, 300, 0.3, 12_233_232),
+        (1.4, 1.8, 380, 0.4, 19_341_616),
+        (1.6, 2.2, 456, 0.4, 30_389_784),
+        (1.8, 2.6, 528, 0.5, 43_040_704),
+        (2.0, 3.1, 600, 0.5, 66_347_960),
+    )
+):
+    _all = {
+        'width': _width,
+        'depth': _depth,
+        'dropout': _dropout,
+        'params': _params,
+        'input_shape': (_size, _size, 3),
+        **_PAPER,
+    }
     register(f'efficientnet_b{_i}', EfficientNet, **_all)
     register(f'efficientnet_b{_i}_keras', EfficientNet, normalize=True, **_all)
-    _norm = {'eps': 1e-5, 'momentum': 0.9} if _i < 5 else {}  # torchvision keeps the authors' from B5 on
+    # torchvision keeps the authors' from B5 on
+    _norm = {'eps': 1e-5, 'momentum': 0.9} if _i < 5 else {}
     register(f'efficientnet_b{_i}_torchvision', EfficientNet, padding=None, **_norm, **_all)

@@ -1,8 +1,10 @@
 """Two small convnets of the Keras documentation, as the lectures show them.
 
-`keras_mnist_convnet` is examples/mnist_cnn.py of github.com/keras-team/keras (99.25% on MNIST after 12 epochs, by its header);
-`keras_vgg_like` is the "VGG-like convnet" of its docs/templates/getting-started/sequential-model-guide.md.
+`keras_mnist_convnet` is examples/mnist_cnn.py of github.com/keras-team/keras (99.25% on MNIST after
+12 epochs, by its header); `keras_vgg_like` is the "VGG-like convnet" of its
+docs/templates/getting-started/sequential-model-guide.md.
 """
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -12,22 +14,36 @@ from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, MaxPool, flatten
 
 
 class KerasConvnet(nn.Module):
-    """Blocks of unpadded 3x3 convolutions, each followed by a 2x2 max pooling and dropout 0.25; then two dense layers.
+    """Blocks of unpadded 3x3 convolutions, each followed by a 2x2 max pooling and dropout 0.25;
+    then two dense layers.
 
-    Layers are conv<block>_<i>, pool<block>, drop<block>, fc, drop_fc, scores; weights start as Keras's do (Glorot uniform, zero biases).
-    The variables hold for images of one size.
+    Layers are conv<block>_<i>, pool<block>, drop<block>, fc, drop_fc, scores; weights start as
+    Keras's do (Glorot uniform, zero biases). The variables hold for images of one size.
     """
-    blocks: tuple[tuple[int, ...], ...]  # channels of the convolutions, by block
-    units: int  # of the hidden dense layer
-    dropout: bool = True  # as in the source; False leaves it out
-    norm: bool = False  # batch norm before each hidden activation: norm<block>_<i>, norm_fc; not in the source
+
+    # channels of the convolutions, by block
+    blocks: tuple[tuple[int, ...], ...]
+    # of the hidden dense layer
+    units: int
+    # as in the source; False leaves it out
+    dropout: bool = True
+    # batch norm before each hidden activation: norm<block>_<i>, norm_fc; not in the source
+    norm: bool = False
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         for b, channels in enumerate(self.blocks, 1):
             for i, features in enumerate(channels, 1):
-                x = Conv(features, 3, padding=0, act=self._act, kernel_init=init.xavier(), name=f'conv{b}_{i}')(x)
+                x = Conv(
+                    features,
+                    3,
+                    padding=0,
+                    act=self._act,
+                    kernel_init=init.xavier(),
+                    name=f'conv{b}_{i}',
+                )(x)
                 x = self._normalised(x, f'{b}_{i}', train)
             x = MaxPool(2, 2, name=f'pool{b}')(x)
             x = nn.Dropout(0.25, deterministic=not (train and self.dropout), name=f'drop{b}')(x)
@@ -39,14 +55,32 @@ class KerasConvnet(nn.Module):
 
     @property
     def _act(self):
-        """The activation within convolutions and dense layers; with batch norm it comes after that instead."""
+        """The activation within convolutions and dense layers; with batch norm it comes after that
+        instead.
+        """
         return None if self.norm else nn.relu
 
     def _normalised(self, x, name, train):
         return Act(name=f'act{name}')(BatchNorm(name=f'norm{name}')(x, train)) if self.norm else x
 
 
-register('keras_mnist_convnet', KerasConvnet, blocks=((32, 64),), units=128, input_shape=(28, 28, 1), params=1_199_882, year=2015,
-         paper='github.com/keras-team/keras examples/mnist_cnn.py')
-register('keras_vgg_like', KerasConvnet, blocks=((32, 32), (64, 64)), units=256, input_shape=(100, 100, 3), params=7_998_250, year=2015,
-         paper='github.com/keras-team/keras docs/templates/getting-started/sequential-model-guide.md')
+register(
+    'keras_mnist_convnet',
+    KerasConvnet,
+    blocks=((32, 64),),
+    units=128,
+    input_shape=(28, 28, 1),
+    params=1_199_882,
+    year=2015,
+    paper='github.com/keras-team/keras examples/mnist_cnn.py',
+)
+register(
+    'keras_vgg_like',
+    KerasConvnet,
+    blocks=((32, 32), (64, 64)),
+    units=256,
+    input_shape=(100, 100, 3),
+    params=7_998_250,
+    year=2015,
+    paper='github.com/keras-team/keras docs/templates/getting-started/sequential-model-guide.md',
+)

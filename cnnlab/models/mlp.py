@@ -1,4 +1,7 @@
-"""Perceptrons of two and three layers, trained by back-propagation: Rumelhart, Hinton & Williams 1986, in the lectures' sizes."""
+"""Perceptrons of two and three layers, trained by back-propagation: Rumelhart, Hinton & Williams
+1986, in the lectures' sizes.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -9,17 +12,23 @@ from cnnlab.nn.layers import Dense, flatten, refuse_rank
 
 
 class Perceptron(nn.Module):
-    """Fully connected layers fc1, fc2, ... over the flattened image, with an activation between them.
+    """Fully connected layers fc1, fc2, ... over the flattened image, with an activation between
+    them.
 
-    Without biases 3072-100-10 has the lectures' 308,200 weights. The variables hold for images of one size.
+    Without biases 3072-100-10 has the lectures' 308,200 weights. The variables hold for images of
+    one size.
     """
-    hidden: tuple[int, ...]  # units of the hidden layers
+
+    # units of the hidden layers
+    hidden: tuple[int, ...]
     bias: bool = True
-    act: str = 'relu'  # after each hidden layer: a name of nn.activations
+    # after each hidden layer: a name of nn.activations
+    act: str = 'relu'
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         refuse_rank(self, x, 4, 2)
         x = flatten(x)
         act = by_name(self.act)
@@ -30,5 +39,21 @@ class Perceptron(nn.Module):
 
 
 _PAPER = 'Rumelhart, Hinton & Williams 1986, Nature 323; the sizes are those of the lectures'
-register('mlp2', Perceptron, hidden=(100,), input_shape=(32, 32, 3), params=308_310, year=1986, paper=_PAPER)
-register('mlp3', Perceptron, hidden=(100, 100), input_shape=(32, 32, 3), params=318_410, year=1986, paper=_PAPER)
+register(
+    'mlp2',
+    Perceptron,
+    hidden=(100,),
+    input_shape=(32, 32, 3),
+    params=308_310,
+    year=1986,
+    paper=_PAPER,
+)
+register(
+    'mlp3',
+    Perceptron,
+    hidden=(100, 100),
+    input_shape=(32, 32, 3),
+    params=318_410,
+    year=1986,
+    paper=_PAPER,
+)

@@ -1,4 +1,5 @@
 """MnasNet: Tan et al. 2018, Platform-aware neural architecture search for mobile, arXiv:1807.11626."""
+
 import functools
 from typing import NamedTuple
 
@@ -12,52 +13,94 @@ from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 
 class Row(NamedTuple):
     """One stage of equal blocks."""
+
     expansion: int
     kernel: int
     features: int
     blocks: int
     stride: int
-    squeeze: bool = False  # squeeze-excite to a quarter of the block's input
+    # squeeze-excite to a quarter of the block's input
+    squeeze: bool = False
 
 
-B1 = (Row(3, 3, 24, 3, 2), Row(3, 5, 40, 3, 2), Row(6, 5, 80, 3, 2), Row(6, 3, 96, 2, 1), Row(6, 5, 192, 4, 2), Row(6, 3, 320, 1, 1))
-A1 = (Row(6, 3, 24, 2, 2), Row(3, 5, 40, 3, 2, True), Row(6, 3, 80, 4, 2), Row(6, 3, 112, 2, 1, True), Row(6, 5, 160, 3, 2, True),
-      Row(6, 3, 320, 1, 1))
+B1 = (
+    Row(3, 3, 24, 3, 2),
+    Row(3, 5, 40, 3, 2),
+    Row(6, 5, 80, 3, 2),
+    Row(6, 3, 96, 2, 1),
+    Row(6, 5, 192, 4, 2),
+    Row(6, 3, 320, 1, 1),
+)
+A1 = (
+    Row(6, 3, 24, 2, 2),
+    Row(3, 5, 40, 3, 2, True),
+    Row(6, 3, 80, 4, 2),
+    Row(6, 3, 112, 2, 1, True),
+    Row(6, 5, 160, 3, 2, True),
+    Row(6, 3, 320, 1, 1),
+)
 
 
 class MnasNet(nn.Module):
-    """A 3x3 convolution, a separable one (stage 1), six stages of inverted residuals, 1x1 to 1280, mean, one dense layer. Any size."""
-    rows: tuple[Row, ...]  # stages 2 to 7
-    width: float = 1.0  # multiplies the channels, then rounded to multiples of 8; the last 1x1 keeps 1280
-    momentum: float = 0.9997  # the paper's, as torchvision's mnasnet.py quotes it
-    dropout: float = 0.2  # before the dense layer: torchvision's
+    """A 3x3 convolution, a separable one (stage 1), six stages of inverted residuals, 1x1 to 1280,
+    mean, one dense layer. Any size.
+    """
+
+    # stages 2 to 7
+    rows: tuple[Row, ...]
+    # multiplies the channels, then rounded to multiples of 8; the last 1x1 keeps 1280
+    width: float = 1.0
+    # the paper's, as torchvision's mnasnet.py quotes it
+    momentum: float = 0.9997
+    # before the dense layer: torchvision's
+    dropout: float = 0.2
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         conv = functools.partial(ConvNorm, momentum=self.momentum)
         x = conv(divisible(32 * self.width), 3, 2, name='stem')(x, train)
         channels = divisible(16 * self.width)
-        x = Blocks((functools.partial(InvertedResidual, channels, act=nn.relu, conv=conv),), name='stage1')(x, train)
+        x = Blocks(
+            (functools.partial(InvertedResidual, channels, act=nn.relu, conv=conv),), name='stage1'
+        )(x, train)
         for i, row in enumerate(map(Row._make, self.rows), 2):
             features, blocks = divisible(row.features * self.width), []
             for j in range(row.blocks):
-                blocks.append(functools.partial(
-                    InvertedResidual, features, row.expansion * channels, row.kernel, 1 if j else row.stride, skip=j > 0, act=nn.relu,
-                    squeeze=round(channels / 4) if row.squeeze else None, conv=conv))
+                blocks.append(
+                    functools.partial(
+                        InvertedResidual,
+                        features,
+                        row.expansion * channels,
+                        row.kernel,
+                        1 if j else row.stride,
+                        skip=j > 0,
+                        act=nn.relu,
+                        squeeze=round(channels / 4) if row.squeeze else None,
+                        conv=conv,
+                    )
+                )
                 channels = features
             x = Blocks(tuple(blocks), name=f'stage{i}')(x, train)
         x = conv(1280, 1, name='last')(x, train)
-        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
+        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
+            GlobalMean(name='mean')(x)
+        )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 _PAPER = {'paper': 'arXiv:1807.11626', 'year': 2018}
-# Tables and parameters: B1 is torchvision 0.29.2, models/mnasnet.py (`num_params` of its weights; 1.4 is timm 1.0.31's mnasnet_140);
-# A1, the paper's net with squeeze-excite, is timm 1.0.31's semnasnet_*.
-for _name, _width, _b1, _a1 in (('0_5', 0.5, 2_218_512, 2_082_006), ('0_75', 0.75, 3_170_208, 2_912_278),
-                                ('1_0', 1.0, 4_383_312, 3_887_038), ('1_4', 1.4, 7_115_728, 6_105_992)):
+# Tables and parameters: B1 is torchvision 0.29.2, models/mnasnet.py (`num_params` of its weights;
+# 1.4 is timm 1.0.31's mnasnet_140); A1, the paper's net with squeeze-excite, is timm 1.0.31's
+# semnasnet_*.
+for _name, _width, _b1, _a1 in (
+    ('0_5', 0.5, 2_218_512, 2_082_006),
+    ('0_75', 0.75, 3_170_208, 2_912_278),
+    ('1_0', 1.0, 4_383_312, 3_887_038),
+    ('1_4', 1.4, 7_115_728, 6_105_992),
+):
     register(f'mnasnet{_name}', MnasNet, rows=B1, width=_width, params=_b1, **_PAPER)
     register(f'mnasnet_a1_{_name}', MnasNet, rows=A1, width=_width, params=_a1, **_PAPER)
 register('mnasnet1_3', MnasNet, rows=B1, width=1.3, params=6_282_256, **_PAPER)

@@ -1,4 +1,7 @@
-"""MobileNet: Howard et al. 2017, Efficient convolutional neural networks for mobile vision applications, arXiv:1704.04861."""
+"""MobileNet: Howard et al. 2017, Efficient convolutional neural networks for mobile vision
+applications, arXiv:1704.04861.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -9,7 +12,8 @@ from cnnlab.nn.geometry import Padding
 from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
 from cnnlab.nn.mobile import Blocks
 
-_STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))  # channels, blocks, stride of the first
+# channels, blocks, stride of the first
+_STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))
 
 
 class DepthwiseSeparable(nn.Module):
@@ -17,47 +21,73 @@ class DepthwiseSeparable(nn.Module):
 
     (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features).
     """
+
     features: int
     stride: int = 1
-    padding: Padding | None = None  # of the depthwise layer; None: 1 on each side
+    # of the depthwise layer; None: 1 on each side
+    padding: Padding | None = None
     conv: functools.partial | type[ConvNorm] = ConvNorm
 
     @nn.compact
     def __call__(self, x, train):
-        x = self.conv(x.shape[-1], 3, self.stride, self.padding, groups=x.shape[-1], name='depthwise')(x, train)
+        x = self.conv(
+            x.shape[-1], 3, self.stride, self.padding, groups=x.shape[-1], name='depthwise'
+        )(x, train)
         return self.conv(self.features, 1, name='pointwise')(x, train)
 
 
 class MobileNetV1(nn.Module):
-    """A 3x3 convolution, 13 depthwise separable blocks in five stages, global mean, one dense layer. Any size.
+    """A 3x3 convolution, 13 depthwise separable blocks in five stages, global mean, one dense
+    layer. Any size.
 
     The paper's `alpha` is `width`. Activations are ReLU6, as in Keras and timm.
     """
+
     width: float = 1.0
-    keras: bool = False  # Keras's padding: the odd pixel at the bottom and right where the stride is 2
+    # Keras's padding: the odd pixel at the bottom and right where the stride is 2
+    keras: bool = False
     eps: float = 1e-5
     momentum: float = 0.9
-    dropout: float = 0.0  # before the dense layer
+    # before the dense layer
+    dropout: float = 0.0
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum, act=nn.relu6)
         x = conv(int(32 * self.width), 3, 2, 'tf_same' if self.keras else 1, name='stem')(x, train)
         for i, (channels, blocks, stride) in enumerate(_STAGES, 1):
             block = functools.partial(DepthwiseSeparable, int(channels * self.width), conv=conv)
-            # Keras pads by ((0, 1), (0, 1)) before an unpadded convolution: not quite 'tf_same', which differs on odd sizes.
-            first = functools.partial(block, stride=stride, padding=((0, 1), (0, 1)) if self.keras and stride == 2 else None)
+            # Keras pads by ((0, 1), (0, 1)) before an unpadded convolution: not quite 'tf_same',
+            # which differs on odd sizes.
+            first = functools.partial(
+                block,
+                stride=stride,
+                padding=((0, 1), (0, 1)) if self.keras and stride == 2 else None,
+            )
             x = Blocks((first, *[block] * (blocks - 1)), name=f'stage{i}')(x, train)
-        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
+        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
+            GlobalMean(name='mean')(x)
+        )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 _PAPER = {'paper': 'arXiv:1704.04861', 'year': 2017}
-_KERAS = {'keras': True, 'eps': 1e-3, 'momentum': 0.99, 'dropout': 1e-3}  # keras 3.15.1, applications/mobilenet.py
-# Parameters: 1.0 in facts.md, table 1a; the other widths as count_params of keras 3.15.1's MobileNet(alpha=...), trainable ones.
-for _name, _width, _params in (('', 1.0, 4_231_976), ('_075', 0.75, 2_585_560), ('_050', 0.5, 1_331_592), ('_025', 0.25, 470_072)):
+# keras 3.15.1, applications/mobilenet.py
+_KERAS = {'keras': True, 'eps': 1e-3, 'momentum': 0.99, 'dropout': 1e-3}
+# Parameters: 1.0 in facts.md, table 1a; the other widths as count_params of keras 3.15.1's
+# MobileNet(alpha=...), trainable ones.
+for _name, _width, _params in (
+    ('', 1.0, 4_231_976),
+    ('_075', 0.75, 2_585_560),
+    ('_050', 0.5, 1_331_592),
+    ('_025', 0.25, 470_072),
+):
     register(f'mobilenet_v1{_name}', MobileNetV1, width=_width, params=_params, **_PAPER)
-    register(f'mobilenet_v1{_name}_keras', MobileNetV1, width=_width, params=_params, **_KERAS, **_PAPER)
-register('mobilenet_v1_125', MobileNetV1, width=1.25, params=6_270_840, **_PAPER)  # timm 1.0.31, mobilenetv1_125
+    register(
+        f'mobilenet_v1{_name}_keras', MobileNetV1, width=_width, params=_params, **_KERAS, **_PAPER
+    )
+# timm 1.0.31, mobilenetv1_125
+register('mobilenet_v1_125', MobileNetV1, width=1.25, params=6_270_840, **_PAPER)

@@ -1,4 +1,5 @@
 """MobileNetV2: Sandler et al. 2018, Inverted residuals and linear bottlenecks, arXiv:1801.04381."""
+
 import functools
 
 import jax.numpy as jnp
@@ -9,48 +10,97 @@ from cnnlab.nn.geometry import Padding
 from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 
-_STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 2), (6, 64, 2), (6, 96, 1), (6, 160, 2), (6, 320, 1))  # the paper's t, c and s
+# the paper's t, c and s
+_STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 2), (6, 64, 2), (6, 96, 1), (6, 160, 2), (6, 320, 1))
 
 
 class MobileNetV2(nn.Module):
-    """A 3x3 convolution, seven stages of inverted residuals, a 1x1 convolution, global mean, one dense layer. Any size."""
-    width: float = 1.0  # multiplies the channels, then rounded to multiples of 8; the last 1x1 is not narrowed
-    blocks: tuple[int, ...] = (1, 2, 3, 4, 3, 3, 1)  # by stage: the paper's n
-    fixed_ends: bool = False  # the first and the last convolution keep 32 and 1280 channels at any width (timm's deeper variants)
-    padding: Padding | None = None  # where the stride is 2; None: 1 on each side
+    """A 3x3 convolution, seven stages of inverted residuals, a 1x1 convolution, global mean, one
+    dense layer. Any size.
+    """
+
+    # multiplies the channels, then rounded to multiples of 8; the last 1x1 is not narrowed
+    width: float = 1.0
+    # by stage: the paper's n
+    blocks: tuple[int, ...] = (1, 2, 3, 4, 3, 3, 1)
+    # the first and the last convolution keep 32 and 1280 channels at any width (timm's deeper
+    # variants)
+    fixed_ends: bool = False
+    # where the stride is 2; None: 1 on each side
+    padding: Padding | None = None
     eps: float = 1e-5
     momentum: float = 0.9
-    dropout: float = 0.2  # before the dense layer: torchvision's
+    # before the dense layer: torchvision's
+    dropout: float = 0.2
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum)
         channels = 32 if self.fixed_ends else divisible(32 * self.width)
         x = conv(channels, 3, 2, self.padding, act=nn.relu6, name='stem')(x, train)
-        for i, ((expansion, features, stride), blocks) in enumerate(zip(_STAGES, self.blocks, strict=True), 1):
+        for i, ((expansion, features, stride), blocks) in enumerate(
+            zip(_STAGES, self.blocks, strict=True), 1
+        ):
             features, row = divisible(features * self.width), []
             for j in range(blocks):
                 stride = stride if j == 0 else 1
-                row.append(functools.partial(
-                    InvertedResidual, features, None if expansion == 1 else expansion * channels, stride=stride,
-                    skip=stride == 1 and channels == features, padding=self.padding if stride == 2 else None, conv=conv))
+                row.append(
+                    functools.partial(
+                        InvertedResidual,
+                        features,
+                        None if expansion == 1 else expansion * channels,
+                        stride=stride,
+                        skip=stride == 1 and channels == features,
+                        padding=self.padding if stride == 2 else None,
+                        conv=conv,
+                    )
+                )
                 channels = features
             x = Blocks(tuple(row), name=f'stage{i}')(x, train)
         last = 1280 if self.fixed_ends else divisible(1280 * max(self.width, 1.0))
         x = conv(last, 1, act=nn.relu6, name='last')(x, train)
-        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
+        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
+            GlobalMean(name='mean')(x)
+        )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 _PAPER = {'paper': 'arXiv:1801.04381', 'year': 2018}
-_KERAS = {'padding': 'tf_same', 'eps': 1e-3, 'momentum': 0.999, 'dropout': 0.0}  # keras 3.15.1, applications/mobilenet_v2.py
-# Parameters: 1.0 in facts.md, table 1a; the other widths as count_params of keras 3.15.1's MobileNetV2(alpha=...), trainable ones.
-for _name, _width, _params in (('_035', 0.35, 1_677_128), ('_050', 0.5, 1_968_680), ('_075', 0.75, 2_636_424), ('', 1.0, 3_504_872),
-                               ('_130', 1.3, 5_386_792), ('_140', 1.4, 6_108_776)):
+# keras 3.15.1, applications/mobilenet_v2.py
+_KERAS = {'padding': 'tf_same', 'eps': 1e-3, 'momentum': 0.999, 'dropout': 0.0}
+# Parameters: 1.0 in facts.md, table 1a; the other widths as count_params of keras 3.15.1's
+# MobileNetV2(alpha=...), trainable ones.
+for _name, _width, _params in (
+    ('_035', 0.35, 1_677_128),
+    ('_050', 0.5, 1_968_680),
+    ('_075', 0.75, 2_636_424),
+    ('', 1.0, 3_504_872),
+    ('_130', 1.3, 5_386_792),
+    ('_140', 1.4, 6_108_776),
+):
     register(f'mobilenet_v2{_name}', MobileNetV2, width=_width, params=_params, **_PAPER)
-    register(f'mobilenet_v2{_name}_keras', MobileNetV2, width=_width, params=_params, **_KERAS, **_PAPER)
+    register(
+        f'mobilenet_v2{_name}_keras', MobileNetV2, width=_width, params=_params, **_KERAS, **_PAPER
+    )
 # timm 1.0.31: mobilenetv2_110d and mobilenetv2_120d, counted there.
-register('mobilenet_v2_110d', MobileNetV2, width=1.1, blocks=(1, 3, 4, 5, 4, 4, 1), fixed_ends=True, params=4_516_520, **_PAPER)
-register('mobilenet_v2_120d', MobileNetV2, width=1.2, blocks=(1, 3, 5, 6, 5, 5, 1), fixed_ends=True, params=5_831_144, **_PAPER)
+register(
+    'mobilenet_v2_110d',
+    MobileNetV2,
+    width=1.1,
+    blocks=(1, 3, 4, 5, 4, 4, 1),
+    fixed_ends=True,
+    params=4_516_520,
+    **_PAPER,
+)
+register(
+    'mobilenet_v2_120d',
+    MobileNetV2,
+    width=1.2,
+    blocks=(1, 3, 5, 6, 5, 5, 1),
+    fixed_ends=True,
+    params=5_831_144,
+    **_PAPER,
+)

@@ -1,4 +1,5 @@
 """MobileNetV3: Howard et al. 2019, Searching for MobileNetV3, arXiv:1905.02244."""
+
 import functools
 from typing import NamedTuple
 
@@ -14,48 +15,73 @@ from cnnlab.nn.rescale import Rescale
 
 
 class Row(NamedTuple):
-    """A block of the paper's Tables 1 and 2. The expansion is a ratio, so that it follows the width (as in Keras and timm)."""
+    """A block of the paper's Tables 1 and 2.
+
+    The expansion is a ratio, so that it follows the width (as in Keras and timm).
+    """
+
     kernel: int
     expansion: float
     features: int
-    squeeze: bool  # squeeze-excite to a quarter of the expanded channels
-    swish: bool  # hard swish, else ReLU
+    # squeeze-excite to a quarter of the expanded channels
+    squeeze: bool
+    # hard swish, else ReLU
+    swish: bool
     stride: int = 1
 
 
 # Stages of rows; a stage begins where timm's does. The first row has no expansion layer.
-LARGE = ((Row(3, 1, 16, False, False),),
-         (Row(3, 4, 24, False, False, 2), Row(3, 3, 24, False, False)),
-         (Row(5, 3, 40, True, False, 2), Row(5, 3, 40, True, False), Row(5, 3, 40, True, False)),
-         (Row(3, 6, 80, False, True, 2), Row(3, 2.5, 80, False, True), Row(3, 2.3, 80, False, True), Row(3, 2.3, 80, False, True)),
-         (Row(3, 6, 112, True, True), Row(3, 6, 112, True, True)),
-         (Row(5, 6, 160, True, True, 2), Row(5, 6, 160, True, True), Row(5, 6, 160, True, True)))
-SMALL = ((Row(3, 1, 16, True, False, 2),),
-         (Row(3, 4.5, 24, False, False, 2), Row(3, 88 / 24, 24, False, False)),
-         (Row(5, 4, 40, True, True, 2), Row(5, 6, 40, True, True), Row(5, 6, 40, True, True)),
-         (Row(5, 3, 48, True, True), Row(5, 3, 48, True, True)),
-         (Row(5, 6, 96, True, True, 2), Row(5, 6, 96, True, True), Row(5, 6, 96, True, True)))
+LARGE = (
+    (Row(3, 1, 16, False, False),),
+    (Row(3, 4, 24, False, False, 2), Row(3, 3, 24, False, False)),
+    (Row(5, 3, 40, True, False, 2), Row(5, 3, 40, True, False), Row(5, 3, 40, True, False)),
+    (
+        Row(3, 6, 80, False, True, 2),
+        Row(3, 2.5, 80, False, True),
+        Row(3, 2.3, 80, False, True),
+        Row(3, 2.3, 80, False, True),
+    ),
+    (Row(3, 6, 112, True, True), Row(3, 6, 112, True, True)),
+    (Row(5, 6, 160, True, True, 2), Row(5, 6, 160, True, True), Row(5, 6, 160, True, True)),
+)
+SMALL = (
+    (Row(3, 1, 16, True, False, 2),),
+    (Row(3, 4.5, 24, False, False, 2), Row(3, 88 / 24, 24, False, False)),
+    (Row(5, 4, 40, True, True, 2), Row(5, 6, 40, True, True), Row(5, 6, 40, True, True)),
+    (Row(5, 3, 48, True, True), Row(5, 3, 48, True, True)),
+    (Row(5, 6, 96, True, True, 2), Row(5, 6, 96, True, True), Row(5, 6, 96, True, True)),
+)
 
 
 class MobileNetV3(nn.Module):
-    """Tables 1 and 2: a 3x3 convolution, inverted residuals, a 1x1 one to six times the channels, global mean, two dense layers.
+    """Tables 1 and 2: a 3x3 convolution, inverted residuals, a 1x1 one to six times the channels,
+    global mean, two dense layers.
 
-    Any size. torchvision's, timm's and Keras's forms differ in padding, epsilon and where pixels are rescaled only.
+    Any size. torchvision's, timm's and Keras's forms differ in padding, epsilon and where pixels
+    are rescaled only.
     """
+
     stages: tuple[tuple[Row, ...], ...]
-    hidden: int  # channels of the first dense layer; not narrowed with the width
+    # channels of the first dense layer; not narrowed with the width
+    hidden: int
     width: float = 1.0
-    minimal: bool = False  # 3x3 kernels and ReLU only, no squeeze-excite ("minimalistic" in Keras)
-    fixed_stem: bool = False  # the first convolution keeps 16 channels at any width
-    padding: Padding | None = None  # where the stride is 2; None: (kernel - 1) / 2 on each side
+    # 3x3 kernels and ReLU only, no squeeze-excite ("minimalistic" in Keras)
+    minimal: bool = False
+    # the first convolution keeps 16 channels at any width
+    fixed_stem: bool = False
+    # where the stride is 2; None: (kernel - 1) / 2 on each side
+    padding: Padding | None = None
     eps: float = 1e-3
     momentum: float = 0.99
-    dropout: float = 0.2  # before the last dense layer: torchvision's and Keras's
-    rescale: bool = False  # the net takes pixels of 0 .. 255 and maps them to -1 .. 1 itself (Keras)
+    # before the last dense layer: torchvision's and Keras's
+    dropout: float = 0.2
+    # the net takes pixels of 0 .. 255 and maps them to -1 .. 1 itself (Keras)
+    rescale: bool = False
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         if self.rescale:
             x = Rescale((1 / 127.5,), (-1.0,), name='rescale')(x)
         conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum)
@@ -78,21 +104,75 @@ class MobileNetV3(nn.Module):
         features = divisible(row.features * self.width)
         expanded = divisible(row.expansion * channels)
         return functools.partial(
-            InvertedResidual, features, expanded if expand else None, 3 if self.minimal else row.kernel, row.stride,
-            skip=row.stride == 1 and channels == features, act=hard_swish if row.swish and not self.minimal else nn.relu,
-            squeeze=divisible(expanded / 4) if row.squeeze and not self.minimal else None, gate=hard_sigmoid,
-            padding=self.padding if row.stride == 2 else None, conv=conv)
+            InvertedResidual,
+            features,
+            expanded if expand else None,
+            3 if self.minimal else row.kernel,
+            row.stride,
+            skip=row.stride == 1 and channels == features,
+            act=hard_swish if row.swish and not self.minimal else nn.relu,
+            squeeze=divisible(expanded / 4) if row.squeeze and not self.minimal else None,
+            gate=hard_sigmoid,
+            padding=self.padding if row.stride == 2 else None,
+            conv=conv,
+        )
 
 
 _PAPER = {'paper': 'arXiv:1905.02244', 'year': 2019}
-_KERAS = {'padding': 'tf_same', 'momentum': 0.999, 'rescale': True}  # keras 3.15.1, applications/mobilenet_v3.py
-# Parameters: width 1 in facts.md, table 1a; the others as timm 1.0.31 counts them (mobilenetv3_*, tf_mobilenetv3_*_minimal_100).
-for _name, _stages, _hidden, _params in (('large', LARGE, 1280, {1.0: 5_483_032, 0.75: 3_993_528}),
-                                         ('small', SMALL, 1024, {1.0: 2_542_856, 0.75: 2_041_872})):
+# keras 3.15.1, applications/mobilenet_v3.py
+_KERAS = {'padding': 'tf_same', 'momentum': 0.999, 'rescale': True}
+# Parameters: width 1 in facts.md, table 1a; the others as timm 1.0.31 counts them (mobilenetv3_*,
+# tf_mobilenetv3_*_minimal_100).
+for _name, _stages, _hidden, _params in (
+    ('large', LARGE, 1280, {1.0: 5_483_032, 0.75: 3_993_528}),
+    ('small', SMALL, 1024, {1.0: 2_542_856, 0.75: 2_041_872}),
+):
     for _width, _count in _params.items():
         _full = f'mobilenet_v3_{_name}' + ('' if _width == 1 else f'_{100 * _width:03.0f}')
-        register(_full, MobileNetV3, stages=_stages, hidden=_hidden, width=_width, params=_count, **_PAPER)
-        register(f'{_full}_keras', MobileNetV3, stages=_stages, hidden=_hidden, width=_width, params=_count, **_KERAS, **_PAPER)
-register('mobilenet_v3_large_minimal', MobileNetV3, stages=LARGE, hidden=1280, minimal=True, params=3_924_288, **_PAPER)
-register('mobilenet_v3_small_minimal', MobileNetV3, stages=SMALL, hidden=1024, minimal=True, params=2_044_736, **_PAPER)
-register('mobilenet_v3_small_050', MobileNetV3, stages=SMALL, hidden=1024, width=0.5, fixed_stem=True, params=1_593_224, **_PAPER)
+        register(
+            _full,
+            MobileNetV3,
+            stages=_stages,
+            hidden=_hidden,
+            width=_width,
+            params=_count,
+            **_PAPER,
+        )
+        register(
+            f'{_full}_keras',
+            MobileNetV3,
+            stages=_stages,
+            hidden=_hidden,
+            width=_width,
+            params=_count,
+            **_KERAS,
+            **_PAPER,
+        )
+register(
+    'mobilenet_v3_large_minimal',
+    MobileNetV3,
+    stages=LARGE,
+    hidden=1280,
+    minimal=True,
+    params=3_924_288,
+    **_PAPER,
+)
+register(
+    'mobilenet_v3_small_minimal',
+    MobileNetV3,
+    stages=SMALL,
+    hidden=1024,
+    minimal=True,
+    params=2_044_736,
+    **_PAPER,
+)
+register(
+    'mobilenet_v3_small_050',
+    MobileNetV3,
+    stages=SMALL,
+    hidden=1024,
+    width=0.5,
+    fixed_stem=True,
+    params=1_593_224,
+    **_PAPER,
+)

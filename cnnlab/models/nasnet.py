@@ -1,4 +1,7 @@
-"""NASNet-A: Zoph et al. 2017, arXiv:1707.07012, by research/slim/nets/nasnet/nasnet.py of github.com/tensorflow/models."""
+"""NASNet-A: Zoph et al. 2017, arXiv:1707.07012, by research/slim/nets/nasnet/nasnet.py of
+github.com/tensorflow/models.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -10,55 +13,94 @@ from cnnlab.nn.cell import EPS, CellSpec, Genotype, RisingRate, run
 from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalMean
 
 NORMAL = Genotype(
-    ((('sep5', 0), ('sep3', 1)),
-     (('sep5', 1), ('sep3', 1)),
-     (('avg', 0), ('none', 1)),
-     (('avg', 1), ('avg', 1)),
-     (('sep3', 0), ('none', 0))), out=(1, 2, 3, 4, 5, 6))
+    (
+        (('sep5', 0), ('sep3', 1)),
+        (('sep5', 1), ('sep3', 1)),
+        (('avg', 0), ('none', 1)),
+        (('avg', 1), ('avg', 1)),
+        (('sep3', 0), ('none', 0)),
+    ),
+    out=(1, 2, 3, 4, 5, 6),
+)
 REDUCTION = Genotype(
-    ((('sep5', 0), ('sep7', 1)),
-     (('max', 0), ('sep7', 1)),
-     (('avg', 0), ('sep5', 1)),
-     (('none', 3), ('avg', 2)),
-     (('sep3', 2), ('max', 0))), out=(3, 4, 5, 6))
+    (
+        (('sep5', 0), ('sep7', 1)),
+        (('max', 0), ('sep7', 1)),
+        (('avg', 0), ('sep5', 1)),
+        (('none', 3), ('avg', 2)),
+        (('sep3', 2), ('max', 0)),
+    ),
+    out=(3, 4, 5, 6),
+)
 
 
 class NASNet(nn.Module):
-    """A convolution, two reduction cells, then three times `repeats` normal cells with a reduction cell between, under slim's names.
+    """A convolution, two reduction cells, then three times `repeats` normal cells with a reduction
+    cell between, under slim's names.
 
-    NASNet-A (4 @ 1056) has repeats 4 and penultimate 1056. With `aux` it returns (logits, auxiliary logits) in training.
+    NASNet-A (4 @ 1056) has repeats 4 and penultimate 1056. With `aux` it returns (logits, auxiliary
+    logits) in training.
     """
-    repeats: int  # normal cells a stage
-    penultimate: int  # channels before the dense layer, 24 times those of the first stage's states
-    stem: int  # channels of the first convolution
-    skip_reduction: bool = False  # the cell after a reduction cell reads the same second input as that cell
-    aux_window: int = 4  # kernel of the auxiliary head's last convolution: slim's is the whole map, 4 at 224 pixels, 6 at 331
-    border: str = 'skip'  # what poolings at stride 2 see beyond the map: 'skip' (slim), 'count' (timm) or 'zeros' (Keras); see nn.cell
-    momentum: float = 0.9997  # of the running statistics: slim's and Keras's; timm's port has 0.9
-    drop_path: float = 0.0  # of the last cell, rising linearly from the first: 0.3 for the large net
-    drop_path_steps: int | None = None  # training steps over which the rates rise from 0 (slim: 250000); None: constant
-    dropout: float = 0.5  # before the dense layer: slim's dense_dropout_keep_prob is 0.5
-    aux: bool = False  # an auxiliary head before the second reduction cell
+
+    # normal cells a stage
+    repeats: int
+    # channels before the dense layer, 24 times those of the first stage's states
+    penultimate: int
+    # channels of the first convolution
+    stem: int
+    # the cell after a reduction cell reads the same second input as that cell
+    skip_reduction: bool = False
+    # kernel of the auxiliary head's last convolution: slim's is the whole map, 4 at 224 pixels, 6
+    # at 331
+    aux_window: int = 4
+    # what poolings at stride 2 see beyond the map: 'skip' (slim), 'count' (timm) or 'zeros'
+    # (Keras); see nn.cell
+    border: str = 'skip'
+    # of the running statistics: slim's and Keras's; timm's port has 0.9
+    momentum: float = 0.9997
+    # of the last cell, rising linearly from the first: 0.3 for the large net
+    drop_path: float = 0.0
+    # training steps over which the rates rise from 0 (slim: 250000); None: constant
+    drop_path_steps: int | None = None
+    # before the dense layer: slim's dense_dropout_keep_prob is 0.5
+    dropout: float = 0.5
+    # an auxiliary head before the second reduction cell
+    aux: bool = False
     num_classes: int = 1000
 
     def cells(self) -> tuple[CellSpec, ...]:
         """The cells in order; widths are those of their states."""
         width = self.penultimate // 24
-        cells = [CellSpec('cell_stem_0', REDUCTION, width // 4, 2), CellSpec('cell_stem_1', REDUCTION, width // 2, 2)]
+        cells = [
+            CellSpec('cell_stem_0', REDUCTION, width // 4, 2),
+            CellSpec('cell_stem_1', REDUCTION, width // 2, 2),
+        ]
         for i in range(3 * self.repeats):
             stage, opens = i // self.repeats, i % self.repeats == 0 and i > 0
             if opens:
                 cells.append(CellSpec(f'reduction_cell_{stage - 1}', REDUCTION, width << stage, 2))
-            cells.append(CellSpec(f'cell_{i}', NORMAL, width << stage, back=3 if opens and self.skip_reduction else 2))
+            cells.append(
+                CellSpec(
+                    f'cell_{i}',
+                    NORMAL,
+                    width << stage,
+                    back=3 if opens and self.skip_reduction else 2,
+                )
+            )
         return tuple(cells)
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes), in training with aux a pair of them
+    # (n, h, w, c) -> float32 logits (n, num_classes), in training with aux a pair of them
+    def __call__(self, x, train=False):
         if self.penultimate % 96:
             raise ValueError(f'penultimate must be a multiple of 96, got {self.penultimate}')
-        x = ConvNorm(self.stem, 3, 2, padding=0, act=None, momentum=self.momentum, eps=EPS, name='conv0')(x, train)
+        x = ConvNorm(
+            self.stem, 3, 2, padding=0, act=None, momentum=self.momentum, eps=EPS, name='conv0'
+        )(x, train)
         rate = RisingRate(self.drop_path, self.drop_path_steps, name='drop_path')(train)
-        outputs = run(self.cells(), x, train, border=self.border, momentum=self.momentum, drop_path=rate)
+        outputs = run(
+            self.cells(), x, train, border=self.border, momentum=self.momentum, drop_path=rate
+        )
         if self.aux and (train or self.is_initializing()):
             conv = functools.partial(ConvNorm, momentum=self.momentum, eps=EPS)
             aux = Act(name='aux_act')(outputs[f'cell_{2 * self.repeats - 1}'])
@@ -73,8 +115,16 @@ class NASNet(nn.Module):
 # Parameters: facts.md, table 1a (Keras's trainable ones; timm's large net has the same number).
 _register = functools.partial(register, cls=NASNet, paper='arXiv:1707.07012', year=2017)
 _mobile = functools.partial(_register, repeats=4, penultimate=1056, stem=32, params=5_289_978)
-_large = functools.partial(_register, repeats=6, penultimate=4032, stem=96, skip_reduction=True, aux_window=6, params=88_753_150,
-                           input_shape=(331, 331, 3))
+_large = functools.partial(
+    _register,
+    repeats=6,
+    penultimate=4032,
+    stem=96,
+    skip_reduction=True,
+    aux_window=6,
+    params=88_753_150,
+    input_shape=(331, 331, 3),
+)
 _mobile('nasnet_a_mobile')
 _large('nasnet_a_large', drop_path=0.3)
 _mobile('nasnet_a_mobile_keras', border='zeros', dropout=0.0)

@@ -1,4 +1,5 @@
 """Network in Network: Lin, Chen & Yan 2013, arXiv:1312.4400."""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -7,17 +8,24 @@ from cnnlab.nn.layers import Conv, GlobalMean, MaxPool
 
 
 class NetworkInNetwork(nn.Module):
-    """Convolutions each followed by two 1x1 ones (a small perceptron at every pixel), and the mean of one map a class as its score.
+    """Convolutions each followed by two 1x1 ones (a small perceptron at every pixel), and the mean
+    of one map a class as its score.
 
-    Under the names of the authors' code: conv1, cccp1, cccp2, pool1, conv2, ... The last 1x1 has a ReLU too.
+    Under the names of the authors' code: conv1, cccp1, cccp2, pool1, conv2, ... The last 1x1 has a
+    ReLU too.
     """
-    convs: tuple[tuple[int, int, int, int], ...]  # channels, kernel, stride and padding of conv1, conv2, ...
-    mixes: tuple[tuple[int, ...], ...]  # channels of the two 1x1 after each; the last one's second is the number of classes
-    drops: tuple[int, ...]  # the poolings that dropout of 0.5 follows
+
+    # channels, kernel, stride and padding of conv1, conv2, ...
+    convs: tuple[tuple[int, int, int, int], ...]
+    # channels of the two 1x1 after each; the last one's second is the number of classes
+    mixes: tuple[tuple[int, ...], ...]
+    # the poolings that dropout of 0.5 follows
+    drops: tuple[int, ...]
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         for i, (conv, mix) in enumerate(zip(self.convs, self.mixes, strict=True), 1):
             x = Conv(*conv, act=nn.relu, name=f'conv{i}')(x)
             last = i == len(self.convs)
@@ -31,11 +39,30 @@ class NetworkInNetwork(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# The paper's own text gives no table of sizes. CIFAR-10: the authors' NIN/cifar-10_def in github.com/mavenlin/cuda-convnet.
-# ImageNet: examples/imagenet/models/nin.py in github.com/ethereon/caffe-tensorflow, converted from the authors' Caffe model; that has no
-# dropout, which here stands after the third pooling (assumed). The sums over both tables are in the test.
-register('cifar_nin', NetworkInNetwork, input_shape=(32, 32, 3), params=966_986, paper='arXiv:1312.4400', year=2013, num_classes=10,
-         convs=((192, 5, 1, 2), (192, 5, 1, 2), (192, 3, 1, 1)), mixes=((160, 96), (192, 192), (192,)), drops=(1, 2))
-register('nin', NetworkInNetwork, params=7_595_176, paper='arXiv:1312.4400', year=2013,
-         convs=((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1), (1024, 3, 1, 1)),
-         mixes=((96, 96), (256, 256), (384, 384), (1024,)), drops=(3,))
+# The paper's own text gives no table of sizes. CIFAR-10: the authors' NIN/cifar-10_def in
+# github.com/mavenlin/cuda-convnet. ImageNet: examples/imagenet/models/nin.py in
+# github.com/ethereon/caffe-tensorflow, converted from the authors' Caffe model; that has no
+# dropout, which here stands after the third pooling (assumed). The sums over both tables are in the
+# test.
+register(
+    'cifar_nin',
+    NetworkInNetwork,
+    input_shape=(32, 32, 3),
+    params=966_986,
+    paper='arXiv:1312.4400',
+    year=2013,
+    num_classes=10,
+    convs=((192, 5, 1, 2), (192, 5, 1, 2), (192, 3, 1, 1)),
+    mixes=((160, 96), (192, 192), (192,)),
+    drops=(1, 2),
+)
+register(
+    'nin',
+    NetworkInNetwork,
+    params=7_595_176,
+    paper='arXiv:1312.4400',
+    year=2013,
+    convs=((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1), (1024, 3, 1, 1)),
+    mixes=((96, 96), (256, 256), (384, 384), (1024,)),
+    drops=(3,),
+)

@@ -1,4 +1,7 @@
-"""OverFeat, the fast model: Sermanet et al. 2013, Integrated recognition, localization and detection, arXiv:1312.6229."""
+"""OverFeat, the fast model: Sermanet et al. 2013, Integrated recognition, localization and
+detection, arXiv:1312.6229.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -8,20 +11,24 @@ from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool, flatten
 from cnnlab.nn.sliding import SlidingDense
 
 _SMALL = init.gaussian(0.01)
-_MAP = 6  # pixels a side of the map that fc6 reads
+# pixels a side of the map that fc6 reads
+_MAP = 6
 
 
 class OverFeat(nn.Module):
     """Five convolutions, pooling without overlap, no response normalisation, three dense layers.
 
-    Layer table: torch7/imagenet_winners/overfeat.lua in github.com/soumith/convnet-benchmarks. With `dense` the dense layers slide over
-    larger images, which is how the paper tests, and the scores of all places are averaged.
+    Layer table: torch7/imagenet_winners/overfeat.lua in github.com/soumith/convnet-benchmarks. With
+    `dense` the dense layers slide over larger images, which is how the paper tests, and the scores
+    of all places are averaged.
     """
+
     dense: bool = False
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 231, 231, 3) -> float32 logits (n, num_classes)
+    # (n, 231, 231, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = Conv(96, 11, stride=4, padding=0, act=nn.relu, kernel_init=_SMALL, name='conv1')(x)
         x = MaxPool(2, 2, name='pool1')(x)
         x = Conv(256, 5, padding=0, act=nn.relu, kernel_init=_SMALL, name='conv2')(x)
@@ -45,6 +52,13 @@ class OverFeat(nn.Module):
         return Dense(features, act, kernel_init=_SMALL, name=name)
 
 
-# 145,920,872: python/tf_cnn_benchmarks/models/overfeat_model.py's row in the model table of github.com/HewlettPackard/dlcookbook-dlbs,
-# and the sum over the layer table in the test.
-register('overfeat_fast', OverFeat, input_shape=(231, 231, 3), params=145_920_872, paper='arXiv:1312.6229', year=2013)
+# 145,920,872: python/tf_cnn_benchmarks/models/overfeat_model.py's row in the model table of
+# github.com/HewlettPackard/dlcookbook-dlbs, and the sum over the layer table in the test.
+register(
+    'overfeat_fast',
+    OverFeat,
+    input_shape=(231, 231, 3),
+    params=145_920_872,
+    paper='arXiv:1312.6229',
+    year=2013,
+)

@@ -1,4 +1,7 @@
-"""PNASNet-5: Liu et al. 2017, arXiv:1712.00559, by research/slim/nets/nasnet/pnasnet.py of github.com/tensorflow/models."""
+"""PNASNet-5: Liu et al. 2017, arXiv:1712.00559, by research/slim/nets/nasnet/pnasnet.py of
+github.com/tensorflow/models.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -10,42 +13,64 @@ from cnnlab.nn.cell import EPS, CellSpec, Genotype, RisingRate, run
 from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalMean
 
 CELL = Genotype(
-    ((('sep5', 1), ('max', 1)),
-     (('sep7', 0), ('max', 0)),
-     (('sep5', 0), ('sep3', 0)),
-     (('sep3', 4), ('max', 0)),
-     (('sep3', 1), ('none', 0))), out=(2, 3, 4, 5, 6))
+    (
+        (('sep5', 1), ('max', 1)),
+        (('sep7', 0), ('max', 0)),
+        (('sep5', 0), ('sep3', 0)),
+        (('sep3', 4), ('max', 0)),
+        (('sep3', 1), ('none', 0)),
+    ),
+    out=(2, 3, 4, 5, 6),
+)
 
 
 class PNASNet(nn.Module):
-    """A convolution, two strided cells, then three times `repeats` cells, the first of the last two stages strided, under slim's names.
+    """A convolution, two strided cells, then three times `repeats` cells, the first of the last two
+    stages strided, under slim's names.
 
     With `aux` it returns (logits, auxiliary logits) in training.
     """
-    repeats: int  # cells a stage
-    width: int  # channels of the first stage's states
-    stem: int  # channels of the first convolution
-    aux_window: int = 6  # kernel of the auxiliary head's last convolution: slim's is the whole map, 6 at 331 pixels, 4 at 224
-    momentum: float = 0.9997  # of the running statistics: slim's; timm's port has 0.9
-    drop_path: float = 0.0  # of the last cell, rising linearly from the first: 0.4 for the large net
-    drop_path_steps: int | None = None  # training steps over which the rates rise from 0 (slim: 250000); None: constant
-    dropout: float = 0.5  # before the dense layer: slim's dense_dropout_keep_prob is 0.5
-    aux: bool = False  # an auxiliary head before the third stage
+
+    # cells a stage
+    repeats: int
+    # channels of the first stage's states
+    width: int
+    # channels of the first convolution
+    stem: int
+    # kernel of the auxiliary head's last convolution: slim's is the whole map, 6 at 331 pixels, 4
+    # at 224
+    aux_window: int = 6
+    # of the running statistics: slim's; timm's port has 0.9
+    momentum: float = 0.9997
+    # of the last cell, rising linearly from the first: 0.4 for the large net
+    drop_path: float = 0.0
+    # training steps over which the rates rise from 0 (slim: 250000); None: constant
+    drop_path_steps: int | None = None
+    # before the dense layer: slim's dense_dropout_keep_prob is 0.5
+    dropout: float = 0.5
+    # an auxiliary head before the third stage
+    aux: bool = False
     num_classes: int = 1000
 
     def cells(self) -> tuple[CellSpec, ...]:
         """The cells in order; widths are those of their states."""
-        cells = [CellSpec('cell_stem_0', CELL, self.width // 4, 2), CellSpec('cell_stem_1', CELL, self.width // 2, 2)]
+        cells = [
+            CellSpec('cell_stem_0', CELL, self.width // 4, 2),
+            CellSpec('cell_stem_1', CELL, self.width // 2, 2),
+        ]
         for i in range(3 * self.repeats):
             stage, opens = i // self.repeats, i % self.repeats == 0 and i > 0
             cells.append(CellSpec(f'cell_{i}', CELL, self.width << stage, 2 if opens else 1))
         return tuple(cells)
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes), in training with aux a pair of them
+    # (n, h, w, c) -> float32 logits (n, num_classes), in training with aux a pair of them
+    def __call__(self, x, train=False):
         if self.width % 8:
             raise ValueError(f'width must be a multiple of 8, got {self.width}')
-        x = ConvNorm(self.stem, 3, 2, padding=0, act=None, momentum=self.momentum, eps=EPS, name='conv0')(x, train)
+        x = ConvNorm(
+            self.stem, 3, 2, padding=0, act=None, momentum=self.momentum, eps=EPS, name='conv0'
+        )(x, train)
         rate = RisingRate(self.drop_path, self.drop_path_steps, name='drop_path')(train)
         outputs = run(self.cells(), x, train, border='skip', momentum=self.momentum, drop_path=rate)
         if self.aux and (train or self.is_initializing()):
@@ -60,5 +85,15 @@ class PNASNet(nn.Module):
 
 
 # Parameters: timm 1.0.31's pnasnet5large on torch's meta device.
-register('pnasnet5_large', PNASNet, repeats=4, width=216, stem=96, drop_path=0.4, params=86_057_668, input_shape=(331, 331, 3),
-         paper='arXiv:1712.00559', year=2017)
+register(
+    'pnasnet5_large',
+    PNASNet,
+    repeats=4,
+    width=216,
+    stem=96,
+    drop_path=0.4,
+    params=86_057_668,
+    input_shape=(331, 331, 3),
+    paper='arXiv:1712.00559',
+    year=2017,
+)

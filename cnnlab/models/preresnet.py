@@ -1,4 +1,7 @@
-"""Pre-activation ResNets for ImageNet: He et al. 2016, "Identity mappings in deep residual networks", arXiv:1603.05027."""
+"""Pre-activation ResNets for ImageNet: He et al. 2016, "Identity mappings in deep residual
+networks", arXiv:1603.05027.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -13,27 +16,37 @@ from cnnlab.nn.stage import Stage
 
 
 class PreResNet(nn.Module):
-    """A 7x7 stem and pooling, four stages of pre-activation blocks, norm and ReLU, global mean, one dense layer.
+    """A 7x7 stem and pooling, four stages of pre-activation blocks, norm and ReLU, global mean, one
+    dense layer.
 
-    The first norm and ReLU come right after the stem's convolution (`stem_act`), before the pooling and the two paths of the first block,
-    or within the first block like all others (timm).
+    The first norm and ReLU come right after the stem's convolution (`stem_act`), before the pooling
+    and the two paths of the first block, or within the first block like all others (timm).
     """
-    blocks: tuple[int, int, int, int]  # of each stage
-    block: str = 'bottleneck'  # or 'basic'
-    stride_on: str = '1x1'  # of a bottleneck: its first 1x1 (the authors' CIFAR code) or its '3x3'
+
+    # of each stage
+    blocks: tuple[int, int, int, int]
+    # or 'basic'
+    block: str = 'bottleneck'
+    # of a bottleneck: its first 1x1 (the authors' CIFAR code) or its '3x3'
+    stride_on: str = '1x1'
     stem_act: bool = True
-    drop_path: float = 0.0  # of the last block, rising linearly from the first
-    remat: bool = False  # recompute inside blocks in the backward pass
+    # of the last block, rising linearly from the first
+    drop_path: float = 0.0
+    # recompute inside blocks in the backward pass
+    remat: bool = False
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = Conv(64, 7, 2, bias=False, name='stem')(x)
         if self.stem_act:
             x = Act(name='stem_act')(BatchNorm(name='stem_norm')(x, train))
         x = MaxPool(3, 2, padding=1, name='pool')(x)
         for i, rates in enumerate(linear_decay(self.drop_path, self.blocks)):
-            x = Stage(self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}')(x, train)
+            x = Stage(
+                self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}'
+            )(x, train)
         x = Act(name='act')(BatchNorm(name='norm')(x, train))
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
@@ -41,19 +54,50 @@ class PreResNet(nn.Module):
     def _block(self, i, first):
         plain = names.among('block', self.block, ('basic', 'bottleneck')) == 'basic'
         stride = 2 if first and i > 0 else 1
-        convs = basic(64 << i, stride) if plain else bottleneck(64 << i, 256 << i, stride, stride_on=self.stride_on)
+        convs = (
+            basic(64 << i, stride)
+            if plain
+            else bottleneck(64 << i, 256 << i, stride, stride_on=self.stride_on)
+        )
         kind = shortcut_kind('B', first and (i > 0 or not plain))
-        return functools.partial(PreActivation, convs, kind, activated=first and i == 0 and self.stem_act)
+        return functools.partial(
+            PreActivation, convs, kind, activated=first and i == 0 and self.stem_act
+        )
 
 
-# Parameters: facts.md, table 1a (timm); where the first norm stands and where the stride is changes no count. 18, 34 (timm 1.0.31 on
-# torch's meta device) and 200 (summed over the layers in tests/models/test_preresnet.py).
-# That the ImageNet nets stride on the first 1x1 and activate before the pooling is assumed from the authors' CIFAR code.
-for _depth, _blocks, _params in ((50, (3, 4, 6, 3), 25_549_352), (101, (3, 4, 23, 3), 44_541_480), (152, (3, 8, 36, 3), 60_185_128),
-                                 (200, (3, 24, 36, 3), 64_666_152)):
-    register(f'preresnet{_depth}', PreResNet, blocks=_blocks, params=_params, paper='arXiv:1603.05027', year=2016)
-for _depth, _block, _blocks, _params in ((18, 'basic', (2, 2, 2, 2), 11_687_720), (34, 'basic', (3, 4, 6, 3), 21_795_880),
-                                         (50, 'bottleneck', (3, 4, 6, 3), 25_549_352), (101, 'bottleneck', (3, 4, 23, 3), 44_541_480),
-                                         (152, 'bottleneck', (3, 8, 36, 3), 60_185_128)):
-    register(f'preresnet{_depth}_timm', PreResNet, blocks=_blocks, block=_block, stride_on='3x3', stem_act=False, params=_params,
-             paper='timm 1.0.31, resnetv2.py', year=2021)
+# Parameters: facts.md, table 1a (timm); where the first norm stands and where the stride is changes
+# no count. 18, 34 (timm 1.0.31 on torch's meta device) and 200 (summed over the layers in
+# tests/models/test_preresnet.py). That the ImageNet nets stride on the first 1x1 and activate
+# before the pooling is assumed from the authors' CIFAR code.
+for _depth, _blocks, _params in (
+    (50, (3, 4, 6, 3), 25_549_352),
+    (101, (3, 4, 23, 3), 44_541_480),
+    (152, (3, 8, 36, 3), 60_185_128),
+    (200, (3, 24, 36, 3), 64_666_152),
+):
+    register(
+        f'preresnet{_depth}',
+        PreResNet,
+        blocks=_blocks,
+        params=_params,
+        paper='arXiv:1603.05027',
+        year=2016,
+    )
+for _depth, _block, _blocks, _params in (
+    (18, 'basic', (2, 2, 2, 2), 11_687_720),
+    (34, 'basic', (3, 4, 6, 3), 21_795_880),
+    (50, 'bottleneck', (3, 4, 6, 3), 25_549_352),
+    (101, 'bottleneck', (3, 4, 23, 3), 44_541_480),
+    (152, 'bottleneck', (3, 8, 36, 3), 60_185_128),
+):
+    register(
+        f'preresnet{_depth}_timm',
+        PreResNet,
+        blocks=_blocks,
+        block=_block,
+        stride_on='3x3',
+        stem_act=False,
+        params=_params,
+        paper='timm 1.0.31, resnetv2.py',
+        year=2021,
+    )

@@ -1,4 +1,7 @@
-"""Keras's ResNet50V2 and larger: keras.applications, resnet.py (keras 3.15); pre-activation nets that differ from the paper's."""
+"""Keras's ResNet50V2 and larger: keras.applications, resnet.py (keras 3.15); pre-activation nets
+that differ from the paper's.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -12,30 +15,54 @@ from cnnlab.nn.stage import Stage
 
 
 class KerasPreResNet(nn.Module):
-    """The stride of a stage is on its *last* block, whose shortcut takes every second pixel; some convolutions have biases."""
-    blocks: tuple[int, int, int, int]  # of each stage
-    drop_path: float = 0.0  # of the last block, rising linearly from the first
-    remat: bool = False  # recompute inside blocks in the backward pass
+    """The stride of a stage is on its *last* block, whose shortcut takes every second pixel; some
+    convolutions have biases.
+    """
+
+    # of each stage
+    blocks: tuple[int, int, int, int]
+    # of the last block, rising linearly from the first
+    drop_path: float = 0.0
+    # recompute inside blocks in the backward pass
+    remat: bool = False
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         norm = functools.partial(BatchNorm, 0.99, 1.001e-5)
         block = functools.partial(PreActivation, norm=norm, last_bias=True)
         x = Conv(64, 7, 2, name='stem')(x)
-        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))  # zeros, which may exceed the pixels: nothing is activated yet
+        # zeros, which may exceed the pixels: nothing is activated yet
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
         x = MaxPool(3, 2, name='pool')(x)
         for i, rates in enumerate(linear_decay(self.drop_path, self.blocks)):
             convs = functools.partial(bottleneck, 64 << i, 256 << i)
             last = functools.partial(block, convs(2), 'pad') if i < 3 else None
-            x = Stage(functools.partial(block, convs(), 'project'), functools.partial(block, convs()), rates, self.remat, last=last,
-                      name=f'stage{i + 1}')(x, train)
+            x = Stage(
+                functools.partial(block, convs(), 'project'),
+                functools.partial(block, convs()),
+                rates,
+                self.remat,
+                last=last,
+                name=f'stage{i + 1}',
+            )(x, train)
         x = Act(name='act')(norm(name='norm')(x, train))
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 # Parameters: facts.md, table 1a.
-for _depth, _blocks, _params in ((50, (3, 4, 6, 3), 25_568_360), (101, (3, 4, 23, 3), 44_577_896), (152, (3, 8, 36, 3), 60_236_904)):
-    register(f'preresnet{_depth}_keras', KerasPreResNet, blocks=_blocks, params=_params, paper='keras 3.15, applications/resnet.py',
-             year=2019)
+for _depth, _blocks, _params in (
+    (50, (3, 4, 6, 3), 25_568_360),
+    (101, (3, 4, 23, 3), 44_577_896),
+    (152, (3, 8, 36, 3), 60_236_904),
+):
+    register(
+        f'preresnet{_depth}_keras',
+        KerasPreResNet,
+        blocks=_blocks,
+        params=_params,
+        paper='keras 3.15, applications/resnet.py',
+        year=2019,
+    )

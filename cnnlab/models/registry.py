@@ -1,4 +1,8 @@
-"""Name -> (module class, fields, facts). One table, filled when `zoo` is imported, read by everything."""
+"""Name -> (module class, fields, facts).
+
+One table, filled when `zoo` is imported, read by everything.
+"""
+
 import dataclasses
 import importlib
 from collections.abc import Mapping
@@ -12,12 +16,18 @@ from cnnlab import names as lookups
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """The facts of one registered network."""
+
     cls: type[nn.Module]
-    fields: Mapping[str, Any]  # what distinguishes it within its class
-    paper: str  # where the network is described: an arXiv number, a citation, or the code that defines it
+    # what distinguishes it within its class
+    fields: Mapping[str, Any]
+    # where the network is described: an arXiv number, a citation, or the code that defines it
+    paper: str
     year: int
-    params: int  # trained values at `input_shape` and the registered classes, from a source other than our module
-    input_shape: tuple[int, int, int]  # (height, width, channels) of the paper
+    # trained values at `input_shape` and the registered classes, from a source other than our
+    # module
+    params: int
+    # (height, width, channels) of the paper
+    input_shape: tuple[int, int, int]
 
 
 _TABLE: dict[str, Entry] = {}
@@ -37,21 +47,33 @@ def _check_fields(cls, fields):
         raise ValueError(f'num_classes must be at least 1, got {fields["num_classes"]}')
 
 
-def register(name: str, cls: type[nn.Module], *, paper: str, year: int, params: int,
-             input_shape: tuple[int, int, int] = (224, 224, 3), **fields: Any) -> None:
+def register(
+    name: str,
+    cls: type[nn.Module],
+    *,
+    paper: str,
+    year: int,
+    params: int,
+    input_shape: tuple[int, int, int] = (224, 224, 3),
+    **fields: Any,
+) -> None:
     """Adds a network to the table; `fields` are those of `cls` that make it this one.
 
     Raises:
       ValueError: the name is taken, or `cls` has no such field.
     """
     if name in _TABLE:
-        raise ValueError(f'the model {name!r} is registered already, with {_TABLE[name].cls.__name__} of {_TABLE[name].paper}')
+        raise ValueError(
+            f'the model {name!r} is registered already, with {_TABLE[name].cls.__name__} of '
+            f'{_TABLE[name].paper}'
+        )
     _check_fields(cls, fields)
     _TABLE[name] = Entry(cls, fields, paper, year, params, tuple(input_shape))
 
 
 def alias(name: str, registered: str) -> None:
-    """Lets `entry` and `create` take a second name for one network where no other could be meant; `names` does not list it.
+    """Lets `entry` and `create` take a second name for one network where no other could be meant;
+    `names` does not list it.
 
     Raises:
       ValueError: the name is taken.
@@ -68,7 +90,8 @@ def resolve(name: str) -> str:
 
 
 def _table() -> dict[str, Entry]:
-    importlib.import_module('cnnlab.models.zoo')  # the families register themselves; once
+    # the families register themselves; once
+    importlib.import_module('cnnlab.models.zoo')
     return _TABLE
 
 

@@ -1,4 +1,5 @@
 """Residual and plain nets for ImageNet: He et al. 2015, "Deep residual learning", arXiv:1512.03385."""
+
 import functools
 
 import jax.numpy as jnp
@@ -12,26 +13,44 @@ from cnnlab.nn.stage import Stage
 
 
 class ResNet(nn.Module):
-    """Table 1: a 7x7 stem, four stages of blocks at strides 4, 8, 16 and 32, global mean, one dense layer."""
-    blocks: tuple[int, int, int, int]  # of each stage
-    block: str = 'bottleneck'  # or 'basic', figure 5
-    stride_on: str = '1x1'  # of a bottleneck: its first 1x1 (the paper) or its '3x3' ("v1.5")
-    shortcut: str = 'B'  # 'A' zero channels, 'B' projections where the shape changes, 'C' everywhere, 'none' the plain net
-    width: int = 64  # channels of the 3x3 in the first stage; doubled in each further one
-    groups: int = 1  # of the 3x3 in a bottleneck
-    reduction: int | None = None  # squeeze-excite after each branch, with channels / reduction in between
-    drop_path: float = 0.0  # of the last block, rising linearly from the first
-    zero_last: bool = False  # the scale of each branch's last norm begins at 0: Goyal et al. 2017, arXiv:1706.02677
-    remat: bool = False  # recompute inside blocks in the backward pass
+    """Table 1: a 7x7 stem, four stages of blocks at strides 4, 8, 16 and 32, global mean, one dense
+    layer.
+    """
+
+    # of each stage
+    blocks: tuple[int, int, int, int]
+    # or 'basic', figure 5
+    block: str = 'bottleneck'
+    # of a bottleneck: its first 1x1 (the paper) or its '3x3' ("v1.5")
+    stride_on: str = '1x1'
+    # 'A' zero channels, 'B' projections where the shape changes, 'C' everywhere, 'none' the plain
+    # net
+    shortcut: str = 'B'
+    # channels of the 3x3 in the first stage; doubled in each further one
+    width: int = 64
+    # of the 3x3 in a bottleneck
+    groups: int = 1
+    # squeeze-excite after each branch, with channels / reduction in between
+    reduction: int | None = None
+    # of the last block, rising linearly from the first
+    drop_path: float = 0.0
+    # the scale of each branch's last norm begins at 0: Goyal et al. 2017, arXiv:1706.02677
+    zero_last: bool = False
+    # recompute inside blocks in the backward pass
+    remat: bool = False
     num_classes: int = 1000
 
-    conv = staticmethod(ConvNorm)  # every convolution is called as this
+    # every convolution is called as this
+    conv = staticmethod(ConvNorm)
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = self.stem(x, train)
         for i, rates in enumerate(linear_decay(self.drop_path, self.blocks)):
-            x = Stage(self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}')(x, train)
+            x = Stage(
+                self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}'
+            )(x, train)
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
@@ -47,29 +66,87 @@ class ResNet(nn.Module):
         plain = names.among('block', self.block, ('basic', 'bottleneck')) == 'basic'
         stride = 2 if first and i > 0 else 1
         features = (64 if plain else 256) << i
-        convs = basic(self.width << i, stride) if plain else bottleneck(
-            self.width << i, features, stride, stride_on=self.stride_on, groups=self.groups)
+        convs = (
+            basic(self.width << i, stride)
+            if plain
+            else bottleneck(
+                self.width << i, features, stride, stride_on=self.stride_on, groups=self.groups
+            )
+        )
         changes = first and (i > 0 or not plain)
-        return functools.partial(Residual, convs, self.projecting(shortcut_kind(self.shortcut, changes)), conv=self.conv,
-                                 zero_last=self.zero_last, squeeze=features // self.reduction if self.reduction else None)
+        return functools.partial(
+            Residual,
+            convs,
+            self.projecting(shortcut_kind(self.shortcut, changes)),
+            conv=self.conv,
+            zero_last=self.zero_last,
+            squeeze=features // self.reduction if self.reduction else None,
+        )
 
 
 class KerasResNet(ResNet):
     """As in keras.applications: biases in the convolutions, epsilon 1.001e-5, Keras's momentum."""
+
     conv = staticmethod(functools.partial(ConvNorm, bias=True, eps=1.001e-5, momentum=0.99))
 
 
-# Parameters: facts.md, table 1a; where the stride is changes no count, nor does leaving the shortcuts of option A out.
-# ResNet-34 with options A and C, and plain nets: `create('resnet34', shortcut='A')`; counts are summed in tests/models/test_resnet.py.
+# Parameters: facts.md, table 1a; where the stride is changes no count, nor does leaving the
+# shortcuts of option A out. ResNet-34 with options A and C, and plain nets: `create('resnet34',
+# shortcut='A')`; counts are summed in tests/models/test_resnet.py.
 _PAPER = 'arXiv:1512.03385'
-for _depth, _blocks, _params, _plain in ((18, (2, 2, 2, 2), 11_689_512, 11_515_688), (34, (3, 4, 6, 3), 21_797_672, 21_623_848)):
-    register(f'resnet{_depth}', ResNet, blocks=_blocks, block='basic', params=_params, paper=_PAPER, year=2015)
-    register(f'plain{_depth}', ResNet, blocks=_blocks, block='basic', shortcut='none', params=_plain, paper=_PAPER, year=2015)
-for _depth, _blocks, _params, _keras in ((50, (3, 4, 6, 3), 25_557_032, 25_583_592), (101, (3, 4, 23, 3), 44_549_160, 44_601_832),
-                                         (152, (3, 8, 36, 3), 60_192_808, 60_268_520)):
+for _depth, _blocks, _params, _plain in (
+    (18, (2, 2, 2, 2), 11_689_512, 11_515_688),
+    (34, (3, 4, 6, 3), 21_797_672, 21_623_848),
+):
+    register(
+        f'resnet{_depth}',
+        ResNet,
+        blocks=_blocks,
+        block='basic',
+        params=_params,
+        paper=_PAPER,
+        year=2015,
+    )
+    register(
+        f'plain{_depth}',
+        ResNet,
+        blocks=_blocks,
+        block='basic',
+        shortcut='none',
+        params=_plain,
+        paper=_PAPER,
+        year=2015,
+    )
+for _depth, _blocks, _params, _keras in (
+    (50, (3, 4, 6, 3), 25_557_032, 25_583_592),
+    (101, (3, 4, 23, 3), 44_549_160, 44_601_832),
+    (152, (3, 8, 36, 3), 60_192_808, 60_268_520),
+):
     register(f'resnet{_depth}', ResNet, blocks=_blocks, params=_params, paper=_PAPER, year=2015)
-    register(f'resnet{_depth}_v1_5', ResNet, blocks=_blocks, stride_on='3x3', params=_params, paper='torchvision 0.29, resnet.py',
-             year=2017)
-    register(f'resnet{_depth}_keras', KerasResNet, blocks=_blocks, params=_keras, paper='keras 3.15, applications/resnet.py', year=2019)
+    register(
+        f'resnet{_depth}_v1_5',
+        ResNet,
+        blocks=_blocks,
+        stride_on='3x3',
+        params=_params,
+        paper='torchvision 0.29, resnet.py',
+        year=2017,
+    )
+    register(
+        f'resnet{_depth}_keras',
+        KerasResNet,
+        blocks=_blocks,
+        params=_keras,
+        paper='keras 3.15, applications/resnet.py',
+        year=2019,
+    )
 # Parameters: timm 1.0.31 (resnet200) on torch's meta device.
-register('resnet200_v1_5', ResNet, blocks=(3, 24, 36, 3), stride_on='3x3', params=64_673_832, paper='timm 1.0.31, resnet.py', year=2017)
+register(
+    'resnet200_v1_5',
+    ResNet,
+    blocks=(3, 24, 36, 3),
+    stride_on='3x3',
+    params=64_673_832,
+    paper='timm 1.0.31, resnet.py',
+    year=2017,
+)

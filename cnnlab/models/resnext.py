@@ -1,4 +1,7 @@
-"""ResNeXt: Xie et al. 2016, "Aggregated residual transformations", arXiv:1611.05431; as facebookresearch/ResNeXt, models/resnext.lua."""
+"""ResNeXt: Xie et al. 2016, "Aggregated residual transformations", arXiv:1611.05431; as
+facebookresearch/ResNeXt, models/resnext.lua.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -12,33 +15,73 @@ from cnnlab.nn.stage import Stage
 
 
 class CifarResNeXt(nn.Module):
-    """9n + 2 layers: a 3x3 stem of 64 channels, three stages of n blocks at 32, 16 and 8 pixels, global mean, one dense layer."""
-    blocks: int  # n, the blocks of each stage
-    groups: int  # the paper's cardinality
-    group_width: int  # channels of one group in the first stage; doubled in each further one
-    shortcut: str = 'B'  # 'A', 'B', 'C' or 'none', as a ResNet's
-    drop_path: float = 0.0  # of the last block, rising linearly from the first
-    remat: bool = False  # recompute inside blocks in the backward pass
+    """9n + 2 layers: a 3x3 stem of 64 channels, three stages of n blocks at 32, 16 and 8 pixels,
+    global mean, one dense layer.
+    """
+
+    # n, the blocks of each stage
+    blocks: int
+    # the paper's cardinality
+    groups: int
+    # channels of one group in the first stage; doubled in each further one
+    group_width: int
+    # 'A', 'B', 'C' or 'none', as a ResNet's
+    shortcut: str = 'B'
+    # of the last block, rising linearly from the first
+    drop_path: float = 0.0
+    # recompute inside blocks in the backward pass
+    remat: bool = False
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = ConvNorm(64, 3, name='stem')(x, train)
         for i, rates in enumerate(linear_decay(self.drop_path, (self.blocks,) * 3)):
-            convs = functools.partial(bottleneck, self.groups * self.group_width << i, 256 << i, groups=self.groups)
-            first = functools.partial(Residual, convs(2 if i else 1), shortcut_kind(self.shortcut, True))
+            convs = functools.partial(
+                bottleneck, self.groups * self.group_width << i, 256 << i, groups=self.groups
+            )
+            first = functools.partial(
+                Residual, convs(2 if i else 1), shortcut_kind(self.shortcut, True)
+            )
             rest = functools.partial(Residual, convs(1), shortcut_kind(self.shortcut, False))
             x = Stage(first, rest, rates, self.remat, name=f'stage{i + 1}')(x, train)
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a; 32x16d and 32x32d (names of timm) from timm 1.0.31 on torch's meta device.
-for _depth, _groups, _each, _params in ((50, 32, 4, 25_028_904), (101, 32, 4, 44_177_704), (101, 32, 8, 88_791_336),
-                                        (101, 64, 4, 83_455_272), (101, 32, 16, 194_026_792), (101, 32, 32, 468_530_472)):
-    register(f'resnext{_depth}_{_groups}x{_each}d', ResNet, blocks=(3, 4, 6 if _depth == 50 else 23, 3), stride_on='3x3',
-             width=_groups * _each, groups=_groups, params=_params, paper='arXiv:1611.05431', year=2016)
-# Parameters: summed over the layers in tests/models/test_resnet.py; the paper has 34.4 and 68.1 million.
+# Parameters: facts.md, table 1a; 32x16d and 32x32d (names of timm) from timm 1.0.31 on torch's meta
+# device.
+for _depth, _groups, _each, _params in (
+    (50, 32, 4, 25_028_904),
+    (101, 32, 4, 44_177_704),
+    (101, 32, 8, 88_791_336),
+    (101, 64, 4, 83_455_272),
+    (101, 32, 16, 194_026_792),
+    (101, 32, 32, 468_530_472),
+):
+    register(
+        f'resnext{_depth}_{_groups}x{_each}d',
+        ResNet,
+        blocks=(3, 4, 6 if _depth == 50 else 23, 3),
+        stride_on='3x3',
+        width=_groups * _each,
+        groups=_groups,
+        params=_params,
+        paper='arXiv:1611.05431',
+        year=2016,
+    )
+# Parameters: summed over the layers in tests/models/test_resnet.py; the paper has 34.4 and 68.1
+# million.
 for _groups, _params in ((8, 34_426_698), (16, 68_155_210)):
-    register(f'cifar_resnext29_{_groups}x64d', CifarResNeXt, blocks=3, groups=_groups, group_width=64, params=_params,
-             input_shape=(32, 32, 3), paper='arXiv:1611.05431', year=2016)
+    register(
+        f'cifar_resnext29_{_groups}x64d',
+        CifarResNeXt,
+        blocks=3,
+        groups=_groups,
+        group_width=64,
+        params=_params,
+        input_shape=(32, 32, 3),
+        paper='arXiv:1611.05431',
+        year=2016,
+    )

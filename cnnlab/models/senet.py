@@ -1,4 +1,7 @@
-"""Squeeze-and-excitation networks: Hu et al. 2017, arXiv:1709.01507; as hujie-frank/SENet's prototxt files and timm's legacy_se*."""
+"""Squeeze-and-excitation networks: Hu et al. 2017, arXiv:1709.01507; as hujie-frank/SENet's
+prototxt files and timm's legacy_se*.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -11,26 +14,42 @@ from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean, MaxPool
 from cnnlab.nn.residual import ConvSpec, Residual, basic, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
-REDUCTION = 16  # channels of a block over those between the two layers of its gate: the paper's r
+# channels of a block over those between the two layers of its gate: the paper's r
+REDUCTION = 16
 
 
 class SENet(nn.Module):
-    """The nets that the authors released: Caffe's pooling (no padding, a last partial window), a gate at the end of every branch."""
-    blocks: tuple[int, int, int, int]  # of each stage
-    block: str = 'bottleneck'  # or 'basic'
-    reduce: int = 64  # channels of a bottleneck's first 1x1 in the first stage; doubled in each further one
-    width: int = 64  # likewise of its 3x3
-    groups: int = 1  # of its 3x3
-    stride_on: str = '1x1'  # or '3x3'
-    projection: int = 1  # kernel of the projections at stride 2
-    deep_stem: bool = False  # three 3x3 convolutions (64, 64, 128) in place of the 7x7
-    dropout: float = 0.0  # before the head
-    drop_path: float = 0.0  # of the last block, rising linearly from the first
-    remat: bool = False  # recompute inside blocks in the backward pass
+    """The nets that the authors released: Caffe's pooling (no padding, a last partial window), a
+    gate at the end of every branch.
+    """
+
+    # of each stage
+    blocks: tuple[int, int, int, int]
+    # or 'basic'
+    block: str = 'bottleneck'
+    # channels of a bottleneck's first 1x1 in the first stage; doubled in each further one
+    reduce: int = 64
+    # likewise of its 3x3
+    width: int = 64
+    # of its 3x3
+    groups: int = 1
+    # or '3x3'
+    stride_on: str = '1x1'
+    # kernel of the projections at stride 2
+    projection: int = 1
+    # three 3x3 convolutions (64, 64, 128) in place of the 7x7
+    deep_stem: bool = False
+    # before the head
+    dropout: float = 0.0
+    # of the last block, rising linearly from the first
+    drop_path: float = 0.0
+    # recompute inside blocks in the backward pass
+    remat: bool = False
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         if self.deep_stem:
             for i, (features, stride) in enumerate(((64, 2), (64, 1), (128, 1)), 1):
                 x = ConvNorm(features, 3, stride, name=f'stem{i}')(x, train)
@@ -38,8 +57,12 @@ class SENet(nn.Module):
             x = ConvNorm(64, 7, 2, name='stem1')(x, train)
         x = MaxPool(3, 2, ceil=True, name='pool')(x)
         for i, rates in enumerate(linear_decay(self.drop_path, self.blocks)):
-            x = Stage(self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}')(x, train)
-        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
+            x = Stage(
+                self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}'
+            )(x, train)
+        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
+            GlobalMean(name='mean')(x)
+        )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
@@ -48,34 +71,114 @@ class SENet(nn.Module):
         on_first = names.among('place of the stride', self.stride_on, ('1x1', '3x3')) == '1x1'
         stride = 2 if first and i > 0 else 1
         features = (64 if plain else 256) << i
-        convs = basic(features, stride) if plain else (
-            ConvSpec(self.reduce << i, 1, stride if on_first else 1),
-            ConvSpec(self.width << i, 3, 1 if on_first else stride, self.groups),
-            ConvSpec(features, 1))
+        convs = (
+            basic(features, stride)
+            if plain
+            else (
+                ConvSpec(self.reduce << i, 1, stride if on_first else 1),
+                ConvSpec(self.width << i, 3, 1 if on_first else stride, self.groups),
+                ConvSpec(features, 1),
+            )
+        )
         kind = shortcut_kind('B', first and (i > 0 or not plain))
-        # timm's basic block, which the paper does not have, ends its branch with a ReLU before the gate
-        return functools.partial(Residual, convs, kind, projection=self.projection if stride > 1 else 1, squeeze=features // REDUCTION,
-                                 act_last=plain)
+        # timm's basic block, which the paper does not have, ends its branch with a ReLU before the
+        # gate
+        return functools.partial(
+            Residual,
+            convs,
+            kind,
+            projection=self.projection if stride > 1 else 1,
+            squeeze=features // REDUCTION,
+            act_last=plain,
+        )
 
 
 _PAPER = 'arXiv:1709.01507'
 _50, _101, _152 = (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
-# Parameters: facts.md, table 1a; the SE-ResNeXts of timm's own from timm 1.0.31 on torch's meta device.
-register('senet154', SENet, blocks=_152, reduce=128, width=256, groups=64, stride_on='3x3', projection=3, deep_stem=True, dropout=0.2,
-         params=115_088_984, paper=_PAPER, year=2017)
-for _depth, _blocks, _params in ((50, _50, 28_088_024), (101, _101, 49_326_872), (152, _152, 66_821_848)):
+# Parameters: facts.md, table 1a; the SE-ResNeXts of timm's own from timm 1.0.31 on torch's meta
+# device.
+register(
+    'senet154',
+    SENet,
+    blocks=_152,
+    reduce=128,
+    width=256,
+    groups=64,
+    stride_on='3x3',
+    projection=3,
+    deep_stem=True,
+    dropout=0.2,
+    params=115_088_984,
+    paper=_PAPER,
+    year=2017,
+)
+for _depth, _blocks, _params in (
+    (50, _50, 28_088_024),
+    (101, _101, 49_326_872),
+    (152, _152, 66_821_848),
+):
     register(f'se_resnet{_depth}', SENet, blocks=_blocks, params=_params, paper=_PAPER, year=2017)
-    register(f'se_resnet{_depth}_v1_5', ResNet, blocks=_blocks, stride_on='3x3', reduction=REDUCTION, params=_params,
-             paper='timm 1.0.31, resnet.py', year=2019)
+    register(
+        f'se_resnet{_depth}_v1_5',
+        ResNet,
+        blocks=_blocks,
+        stride_on='3x3',
+        reduction=REDUCTION,
+        params=_params,
+        paper='timm 1.0.31, resnet.py',
+        year=2019,
+    )
 for _depth, _blocks, _params in ((50, _50, 27_559_896), (101, _101, 48_955_416)):
-    register(f'se_resnext{_depth}_32x4d', SENet, blocks=_blocks, reduce=128, width=128, groups=32, stride_on='3x3', params=_params,
-             paper=_PAPER, year=2017)
-for _depth, _groups, _each, _params in ((50, 32, 4, 27_559_896), (101, 32, 4, 48_955_416), (101, 32, 8, 93_569_048),
-                                        (101, 64, 4, 88_232_984)):
-    register(f'se_resnext{_depth}_{_groups}x{_each}d_timm', ResNet, blocks=_50 if _depth == 50 else _101, stride_on='3x3',
-             width=_groups * _each, groups=_groups, reduction=REDUCTION, params=_params, paper='timm 1.0.31, resnet.py', year=2019)
+    register(
+        f'se_resnext{_depth}_32x4d',
+        SENet,
+        blocks=_blocks,
+        reduce=128,
+        width=128,
+        groups=32,
+        stride_on='3x3',
+        params=_params,
+        paper=_PAPER,
+        year=2017,
+    )
+for _depth, _groups, _each, _params in (
+    (50, 32, 4, 27_559_896),
+    (101, 32, 4, 48_955_416),
+    (101, 32, 8, 93_569_048),
+    (101, 64, 4, 88_232_984),
+):
+    register(
+        f'se_resnext{_depth}_{_groups}x{_each}d_timm',
+        ResNet,
+        blocks=_50 if _depth == 50 else _101,
+        stride_on='3x3',
+        width=_groups * _each,
+        groups=_groups,
+        reduction=REDUCTION,
+        params=_params,
+        paper='timm 1.0.31, resnet.py',
+        year=2019,
+    )
 # timm 1.0.31 on torch's meta device.
 for _depth, _blocks, _params in ((18, (2, 2, 2, 2), 11_778_592), (34, (3, 4, 6, 3), 21_958_868)):
-    register(f'se_resnet{_depth}_timm', SENet, blocks=_blocks, block='basic', params=_params, paper='timm 1.0.31, senet.py', year=2019)
-register('se_resnext26_32x4d_timm', SENet, blocks=(2, 2, 2, 2), reduce=128, width=128, groups=32, stride_on='3x3', params=16_790_280,
-         paper='timm 1.0.31, senet.py', year=2019)
+    register(
+        f'se_resnet{_depth}_timm',
+        SENet,
+        blocks=_blocks,
+        block='basic',
+        params=_params,
+        paper='timm 1.0.31, senet.py',
+        year=2019,
+    )
+register(
+    'se_resnext26_32x4d_timm',
+    SENet,
+    blocks=(2, 2, 2, 2),
+    reduce=128,
+    width=128,
+    groups=32,
+    stride_on='3x3',
+    params=16_790_280,
+    paper='timm 1.0.31, senet.py',
+    year=2019,
+)

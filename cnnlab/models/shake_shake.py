@@ -1,4 +1,7 @@
-"""Shake-shake nets for CIFAR: Gastaldi 2017, arXiv:1705.07485; as models/shakeshake.lua in github.com/xgastaldi/shake-shake."""
+"""Shake-shake nets for CIFAR: Gastaldi 2017, arXiv:1705.07485; as models/shakeshake.lua in
+github.com/xgastaldi/shake-shake.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -9,14 +12,19 @@ from cnnlab.nn.stage import Stage
 
 
 class ShakeBlock(nn.Module):
-    """shortcut + two branches of ReLU, 3x3, norm, ReLU, 3x3, norm, mixed at random. (n, h, w, c) -> (n, h / stride, ..., features)."""
+    """shortcut + two branches of ReLU, 3x3, norm, ReLU, 3x3, norm, mixed at random.
+
+    (n, h, w, c) -> (n, h / stride, ..., features).
+    """
+
     features: int
     stride: int = 1
     project: bool = False
     forward: str = 'shake'
     backward: str = 'shake'
     level: str = 'image'
-    drop_path: float = 0.0  # has no meaning here; a stage hands it to every block
+    # has no meaning here; a stage hands it to every block
+    drop_path: float = 0.0
 
     @nn.compact
     def __call__(self, x, train):
@@ -25,37 +33,57 @@ class ShakeBlock(nn.Module):
         def branch(name):
             y = ConvNorm(self.features, 3, self.stride, name=f'{name}_conv1')(active, train)
             return ConvNorm(self.features, 3, act=None, name=f'{name}_conv2')(y, train)
-        mixed = ShakeShake(self.forward, self.backward, self.level, name='shake')(branch('branch1'), branch('branch2'), train)
-        return (TwoPaths(self.features, self.stride, name='shortcut')(active, train) if self.project else x) + mixed
+
+        mixed = ShakeShake(self.forward, self.backward, self.level, name='shake')(
+            branch('branch1'), branch('branch2'), train
+        )
+        return (
+            TwoPaths(self.features, self.stride, name='shortcut')(active, train)
+            if self.project
+            else x
+        ) + mixed
 
 
 class TwoPaths(nn.Module):
-    """Half of the channels from every `stride`-th pixel, half from those one up and left of it, then batch norm.
+    """Half of the channels from every `stride`-th pixel, half from those one up and left of it,
+    then batch norm.
 
-    The source pads a row and a column of zeros in front and drops the last ones before it takes every `stride`-th pixel.
+    The source pads a row and a column of zeros in front and drops the last ones before it takes
+    every `stride`-th pixel.
     """
+
     features: int
     stride: int
 
     @nn.compact
     def __call__(self, x, train):
         shifted = jnp.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)))[:, :-1, :-1]
-        paths = [Conv(self.features // 2, 1, bias=False, name=f'path{i}')(y[:, ::self.stride, ::self.stride])
-                 for i, y in enumerate((x, shifted), 1)]
+        paths = [
+            Conv(self.features // 2, 1, bias=False, name=f'path{i}')(
+                y[:, :: self.stride, :: self.stride]
+            )
+            for i, y in enumerate((x, shifted), 1)
+        ]
         return BatchNorm(name='norm')(jnp.concatenate(paths, -1), train)
 
 
 class ShakeShakeNet(nn.Module):
-    """6n + 2 layers and two residual branches: a 3x3 stem of 16 channels with norm, three stages of n blocks, ReLU, mean, dense."""
-    blocks: int  # n, the blocks of each stage
-    width: int  # channels of the first stage, the paper's d of 2 x d; doubled in each further one
+    """6n + 2 layers and two residual branches: a 3x3 stem of 16 channels with norm, three stages of
+    n blocks, ReLU, mean, dense.
+    """
+
+    # n, the blocks of each stage
+    blocks: int
+    # channels of the first stage, the paper's d of 2 x d; doubled in each further one
+    width: int
     forward: str = 'shake'
     backward: str = 'shake'
     level: str = 'image'
     num_classes: int = 10
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    # (n, 32, 32, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = ConvNorm(16, 3, act=None, name='stem')(x, train)
         how = {'forward': self.forward, 'backward': self.backward, 'level': self.level}
         for i in range(3):
@@ -66,13 +94,22 @@ class ShakeShakeNet(nn.Module):
 
             def others(features=features, **rest):
                 return ShakeBlock(features, **how, **rest)
+
             x = Stage(first, others, (0.0,) * self.blocks, name=f'stage{i + 1}')(x, train)
         x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(Act(name='act')(x)))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# 26 layers and 2 x 32, 64 and 96 channels, with the paper's best way, 'shake', 'shake', 'image'. Parameters: summed over the layers of
-# the source in tests/models/test_shake_shake.py.
+# 26 layers and 2 x 32, 64 and 96 channels, with the paper's best way, 'shake', 'shake', 'image'.
+# Parameters: summed over the layers of the source in tests/models/test_shake_shake.py.
 for _width, _params in ((32, 2_923_162), (64, 11_653_978), (96, 26_192_922)):
-    register(f'cifar_shake_shake26_2x{_width}d', ShakeShakeNet, blocks=4, width=_width, params=_params, input_shape=(32, 32, 3),
-             paper='arXiv:1705.07485', year=2017)
+    register(
+        f'cifar_shake_shake26_2x{_width}d',
+        ShakeShakeNet,
+        blocks=4,
+        width=_width,
+        params=_params,
+        input_shape=(32, 32, 3),
+        paper='arXiv:1705.07485',
+        year=2017,
+    )

@@ -1,4 +1,7 @@
-"""ShuffleNet V2: Ma et al. 2018, Practical guidelines for efficient CNN architecture design, arXiv:1807.11164."""
+"""ShuffleNet V2: Ma et al. 2018, Practical guidelines for efficient CNN architecture design,
+arXiv:1807.11164.
+"""
+
 import functools
 
 import jax
@@ -11,7 +14,10 @@ from cnnlab.nn.mobile import Blocks
 
 
 def shuffle(x: jax.Array, groups: int = 2) -> jax.Array:
-    """Channel j of group i goes to place j * groups + i. (n, h, w, c) -> (n, h, w, c), c a multiple of `groups`."""
+    """Channel j of group i goes to place j * groups + i.
+
+    (n, h, w, c) -> (n, h, w, c), c a multiple of `groups`.
+    """
     return x.reshape(*x.shape[:-1], groups, -1).swapaxes(-1, -2).reshape(x.shape)
 
 
@@ -20,16 +26,20 @@ class Unit(nn.Module):
 
     At stride 2 all channels go both ways, the first of them through depthwise 3x3 and 1x1.
     """
+
     features: int
     stride: int = 1
 
     @nn.compact
-    def __call__(self, x, train):  # (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features)
+    # (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features)
+    def __call__(self, x, train):
         half = self.features // 2
         if self.stride == 1:
             kept, y = jnp.split(x, 2, axis=-1)
         else:
-            kept = ConvNorm(x.shape[-1], 3, self.stride, groups=x.shape[-1], act=None, name='pass_depthwise')(x, train)
+            kept = ConvNorm(
+                x.shape[-1], 3, self.stride, groups=x.shape[-1], act=None, name='pass_depthwise'
+            )(x, train)
             kept, y = ConvNorm(half, 1, name='pass_conv')(kept, train), x
         y = ConvNorm(half, 1, name='conv1')(y, train)
         y = ConvNorm(half, 3, self.stride, groups=half, act=None, name='depthwise')(y, train)
@@ -38,17 +48,27 @@ class Unit(nn.Module):
 
 
 class ShuffleNetV2(nn.Module):
-    """Under the paper's names: conv1, pool, stage2 to stage4, conv5, then global mean and one dense layer. Any size."""
-    channels: tuple[int, int, int, int, int]  # of conv1, the three stages, conv5
+    """Under the paper's names: conv1, pool, stage2 to stage4, conv5, then global mean and one dense
+    layer. Any size.
+    """
+
+    # of conv1, the three stages, conv5
+    channels: tuple[int, int, int, int, int]
     blocks: tuple[int, int, int] = (4, 8, 4)
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, h, w, c) -> float32 logits (n, num_classes)
+    # (n, h, w, c) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = ConvNorm(self.channels[0], 3, 2, name='conv1')(x, train)
         x = MaxPool(3, 2, padding=1, name='pool')(x)
-        for i, (features, blocks) in enumerate(zip(self.channels[1:-1], self.blocks, strict=True), 2):
-            row = (functools.partial(Unit, features, 2), *[functools.partial(Unit, features)] * (blocks - 1))
+        for i, (features, blocks) in enumerate(
+            zip(self.channels[1:-1], self.blocks, strict=True), 2
+        ):
+            row = (
+                functools.partial(Unit, features, 2),
+                *[functools.partial(Unit, features)] * (blocks - 1),
+            )
             x = Blocks(row, name=f'stage{i}')(x, train)
         x = ConvNorm(self.channels[-1], 1, name='conv5')(x, train)
         x = Dense(self.num_classes, name='fc')(GlobalMean(name='mean')(x))
@@ -56,6 +76,17 @@ class ShuffleNetV2(nn.Module):
 
 
 # Channels and parameters: torchvision 0.29.2, models/shufflenetv2.py (`num_params` of its weights).
-for _width, _channels, _params in (('0_5', (24, 48, 96, 192, 1024), 1_366_792), ('1_0', (24, 116, 232, 464, 1024), 2_278_604),
-                                   ('1_5', (24, 176, 352, 704, 1024), 3_503_624), ('2_0', (24, 244, 488, 976, 2048), 7_393_996)):
-    register(f'shufflenet_v2_x{_width}', ShuffleNetV2, channels=_channels, params=_params, paper='arXiv:1807.11164', year=2018)
+for _width, _channels, _params in (
+    ('0_5', (24, 48, 96, 192, 1024), 1_366_792),
+    ('1_0', (24, 116, 232, 464, 1024), 2_278_604),
+    ('1_5', (24, 176, 352, 704, 1024), 3_503_624),
+    ('2_0', (24, 244, 488, 976, 2048), 7_393_996),
+):
+    register(
+        f'shufflenet_v2_x{_width}',
+        ShuffleNetV2,
+        channels=_channels,
+        params=_params,
+        paper='arXiv:1807.11164',
+        year=2018,
+    )

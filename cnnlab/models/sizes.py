@@ -1,4 +1,5 @@
 """Which image size to feed a network that was made for another one."""
+
 import jax
 import jax.numpy as jnp
 
@@ -9,7 +10,8 @@ from cnnlab.nn.layers import canonical
 def _parameter_shapes(name: str, shape: tuple[int, int, int]):
     model = registry.create(name)
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    with canonical():  # traces fastest
+    # traces fastest
+    with canonical():
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)
     return jax.tree.map(lambda a: a.shape, variables['params'])
 
@@ -17,15 +19,19 @@ def _parameter_shapes(name: str, shape: tuple[int, int, int]):
 def fitting(name: str, shape: tuple[int, int, int]) -> tuple[int, int]:
     """(height, width) at which to feed images of `shape` (h, w, c) to a registered network.
 
-    Their own size where the network takes any, because it has dense layers alone, or because it pools globally (its parameters are
-    then the same at both sizes). The size of its paper where a flattening of maps fixes it, or where the images are too small for it.
+    Their own size where the network takes any, because it has dense layers alone, or because it
+    pools globally (its parameters are then the same at both sizes). The size of its paper where a
+    flattening of maps fixes it, or where the images are too small for it.
     """
     native = registry.entry(name).input_shape[:2]
     if tuple(shape[:2]) == native:
         return native
     try:
         own, papers = _parameter_shapes(name, shape), _parameter_shapes(name, (*native, shape[2]))
-    except ValueError:  # too small for a window, or the network refuses any size but its own
+    except ValueError:
+        # too small for a window, or the network refuses any size but its own
         return native
-    dense_alone = all(len(s) < 4 for s in jax.tree.leaves(own, is_leaf=lambda s: isinstance(s, tuple)))
+    dense_alone = all(
+        len(s) < 4 for s in jax.tree.leaves(own, is_leaf=lambda s: isinstance(s, tuple))
+    )
     return tuple(shape[:2]) if dense_alone or own == papers else native

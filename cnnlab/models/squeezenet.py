@@ -1,4 +1,7 @@
-"""SqueezeNet: Iandola et al. 2016, AlexNet-level accuracy with 50x fewer parameters, arXiv:1602.07360."""
+"""SqueezeNet: Iandola et al. 2016, AlexNet-level accuracy with 50x fewer parameters,
+arXiv:1602.07360.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -11,33 +14,47 @@ BYPASSES = ('none', 'simple', 'complex')
 
 
 class Fire(nn.Module):
-    """Figure 1: a 1x1 squeeze, then 1x1 and 3x3 expansions side by side. (n, h, w, c) -> (n, h, w, 2 expand)."""
+    """Figure 1: a 1x1 squeeze, then 1x1 and 3x3 expansions side by side.
+
+    (n, h, w, c) -> (n, h, w, 2 expand).
+    """
+
     squeeze: int
-    expand: int  # channels of each expansion
-    bypass: str = 'none'  # what is added: 'none', 'identity' or 'project', a 1x1 convolution of the input
+    # channels of each expansion
+    expand: int
+    # what is added: 'none', 'identity' or 'project', a 1x1 convolution of the input
+    bypass: str = 'none'
 
     @nn.compact
     def __call__(self, x):
         y = Conv(self.squeeze, 1, act=nn.relu, name='squeeze')(x)
-        y = jnp.concatenate([Conv(self.expand, k, act=nn.relu, name=f'expand{k}x{k}')(y) for k in (1, 3)], -1)
+        y = jnp.concatenate(
+            [Conv(self.expand, k, act=nn.relu, name=f'expand{k}x{k}')(y) for k in (1, 3)], -1
+        )
         if self.bypass == 'project':
             return y + Conv(2 * self.expand, 1, name='bypass')(x)
         return y + x if self.bypass == 'identity' else y
 
 
 class SqueezeNet(nn.Module):
-    """Table 1, under the paper's names: conv1, fire2 ... fire9, conv10. Any size of at least 21 x 21.
+    """Table 1, under the paper's names: conv1, fire2 ... fire9, conv10.
 
-    `bypass` 'simple' adds its input to every fire that keeps the channels (3, 5, 7, 9); 'complex' also adds a 1x1
-    convolution of it to the others.
+    Any size of at least 21 x 21.
+
+    `bypass` 'simple' adds its input to every fire that keeps the channels (3, 5, 7, 9); 'complex'
+    also adds a 1x1 convolution of it to the others.
     """
-    stem: tuple[int, int]  # channels and kernel of conv1
-    pools: tuple[int, ...]  # the fires that a pooling precedes
+
+    # channels and kernel of conv1
+    stem: tuple[int, int]
+    # the fires that a pooling precedes
+    pools: tuple[int, ...]
     bypass: str = 'none'
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         names.among('bypass', self.bypass, BYPASSES)
         changing = 'project' if self.bypass == 'complex' else 'none'
         keeping = 'none' if self.bypass == 'none' else 'identity'
@@ -45,16 +62,29 @@ class SqueezeNet(nn.Module):
         for i in range(2, 10):
             if i in self.pools:
                 x = MaxPool(3, 2, ceil=True, name=f'pool{i - 1}')(x)
-            x = Fire(16 * (i // 2), 64 * (i // 2), keeping if i % 2 else changing, name=f'fire{i}')(x)
+            x = Fire(16 * (i // 2), 64 * (i // 2), keeping if i % 2 else changing, name=f'fire{i}')(
+                x
+            )
         x = nn.Dropout(0.5, deterministic=not train, name='drop9')(x)
-        x = Conv(self.num_classes, 1, act=nn.relu, kernel_init=init.gaussian(0.01), name='conv10')(x)
+        x = Conv(self.num_classes, 1, act=nn.relu, kernel_init=init.gaussian(0.01), name='conv10')(
+            x
+        )
         x = GlobalMean(name='mean')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a; a simple bypass has none, those of the complex one are summed in the test.
+# Parameters: facts.md, table 1a; a simple bypass has none, those of the complex one are summed in
+# the test.
 _V1 = {'stem': (96, 7), 'pools': (2, 5, 9), 'paper': 'arXiv:1602.07360', 'year': 2016}
 register('squeezenet1_0', SqueezeNet, params=1_248_424, **_V1)
 register('squeezenet1_0_simple_bypass', SqueezeNet, bypass='simple', params=1_248_424, **_V1)
 register('squeezenet1_0_complex_bypass', SqueezeNet, bypass='complex', params=1_589_672, **_V1)
-register('squeezenet1_1', SqueezeNet, stem=(64, 3), pools=(2, 4, 6), params=1_235_496, paper='github.com/forresti/SqueezeNet', year=2016)
+register(
+    'squeezenet1_1',
+    SqueezeNet,
+    stem=(64, 3),
+    pools=(2, 4, 6),
+    params=1_235_496,
+    paper='github.com/forresti/SqueezeNet',
+    year=2016,
+)

@@ -1,4 +1,7 @@
-"""VGG: Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image recognition, arXiv:1409.1556."""
+"""VGG: Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image
+recognition, arXiv:1409.1556.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -8,25 +11,38 @@ from cnnlab.nn.layers import AdaptiveAvgPool, Conv, ConvNorm, Dense, GlobalMean,
 from cnnlab.nn.sliding import SlidingDense
 
 _WIDTHS = (64, 128, 256, 512, 512)
-_MAP = 7  # pixels a side of the map that fc6 reads
-_GLOROT = init.xavier()  # what the paper, after submission, found to need no pre-training (facts.md, table 2)
+# pixels a side of the map that fc6 reads
+_MAP = 7
+# what the paper, after submission, found to need no pre-training (facts.md, table 2)
+_GLOROT = init.xavier()
 
 
 class VGG(nn.Module):
-    """Stacks of 3x3 convolutions between five poolings, then three dense layers. Any size of at least 32 x 32."""
-    blocks: tuple[int, ...]  # convolutions before each pooling
-    norm: bool = False  # batch norm after each convolution, which keeps its bias (torchvision)
-    dense: bool = False  # larger images: False pools the last map to 7 x 7 (torchvision); True slides fc6 .. fc8 over it and takes the
+    """Stacks of 3x3 convolutions between five poolings, then three dense layers.
+
+    Any size of at least 32 x 32.
+    """
+
+    # convolutions before each pooling
+    blocks: tuple[int, ...]
+    # batch norm after each convolution, which keeps its bias (torchvision)
+    norm: bool = False
+    # larger images: False pools the last map to 7 x 7 (torchvision); True slides fc6 .. fc8 over it
+    # and takes the
+    dense: bool = False
     # mean of the scores, as the paper tests whole images and timm does
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         for i, (convolutions, width) in enumerate(zip(self.blocks, _WIDTHS, strict=True), 1):
             for j in range(1, convolutions + 1):
                 name = f'conv{i}_{j}'
                 if self.norm:
-                    x = ConvNorm(width, 3, bias=True, kernel_init=init.he('fan_out'), name=name)(x, train)
+                    x = ConvNorm(width, 3, bias=True, kernel_init=init.he('fan_out'), name=name)(
+                        x, train
+                    )
                 else:
                     x = Conv(width, 3, act=nn.relu, kernel_init=_GLOROT, name=name)(x)
             x = MaxPool(2, 2, name=f'pool{i}')(x)
@@ -41,17 +57,34 @@ class VGG(nn.Module):
         return Dense(self.num_classes, kernel_init=_GLOROT, name='fc8')(x)
 
     def _slid(self, x, train):
-        x = AdaptiveAvgPool((max(_MAP, x.shape[1]), max(_MAP, x.shape[2])), name='resize')(x)  # a smaller map is stretched, as in timm
+        # a smaller map is stretched, as in timm
+        x = AdaptiveAvgPool((max(_MAP, x.shape[1]), max(_MAP, x.shape[2])), name='resize')(x)
         for i, size in ((6, _MAP), (7, 1)):
             x = SlidingDense(4096, size, act=nn.relu, kernel_init=_GLOROT, name=f'fc{i}')(x)
             x = nn.Dropout(0.5, deterministic=not train, name=f'drop{i}')(x)
-        return GlobalMean(name='mean')(SlidingDense(self.num_classes, 1, kernel_init=_GLOROT, name='fc8')(x))
+        return GlobalMean(name='mean')(
+            SlidingDense(self.num_classes, 1, kernel_init=_GLOROT, name='fc8')(x)
+        )
 
 
 # Parameters: facts.md, table 1a. The letters are the paper's configurations.
-for _depth, _blocks, _plain, _normed in ((11, (1, 1, 2, 2, 2), 132_863_336, 132_868_840),  # A
-                                         (13, (2, 2, 2, 2, 2), 133_047_848, 133_053_736),  # B
-                                         (16, (2, 2, 3, 3, 3), 138_357_544, 138_365_992),  # D
-                                         (19, (2, 2, 4, 4, 4), 143_667_240, 143_678_248)):  # E
+# A
+for _depth, _blocks, _plain, _normed in (
+    (11, (1, 1, 2, 2, 2), 132_863_336, 132_868_840),
+    # B
+    (13, (2, 2, 2, 2, 2), 133_047_848, 133_053_736),
+    # D
+    (16, (2, 2, 3, 3, 3), 138_357_544, 138_365_992),
+    # E
+    (19, (2, 2, 4, 4, 4), 143_667_240, 143_678_248),
+):
     register(f'vgg{_depth}', VGG, blocks=_blocks, params=_plain, paper='arXiv:1409.1556', year=2014)
-    register(f'vgg{_depth}_bn', VGG, blocks=_blocks, norm=True, params=_normed, paper='arXiv:1409.1556; batch norm: torchvision', year=2014)
+    register(
+        f'vgg{_depth}_bn',
+        VGG,
+        blocks=_blocks,
+        norm=True,
+        params=_normed,
+        paper='arXiv:1409.1556; batch norm: torchvision',
+        year=2014,
+    )

@@ -1,4 +1,7 @@
-"""Xception: Chollet 2016, arXiv:1610.02357, by the author's own code, keras/src/applications/xception.py."""
+"""Xception: Chollet 2016, arXiv:1610.02357, by the author's own code,
+keras/src/applications/xception.py.
+"""
+
 import functools
 
 import jax.numpy as jnp
@@ -11,14 +14,20 @@ from cnnlab.nn.separable import SeparableConvNorm
 
 
 class XceptionBlock(nn.Module):
-    """Separable convolutions, each after a ReLU, and a shortcut around them. (n, h, w, c) -> (n, h', w', widths[-1]).
+    """Separable convolutions, each after a ReLU, and a shortcut around them.
 
-    With `reduce` a 3x3 max pooling at stride 2 follows and the shortcut is a 1x1 convolution at stride 2, else it is the identity.
+    (n, h, w, c) -> (n, h', w', widths[-1]).
+
+    With `reduce` a 3x3 max pooling at stride 2 follows and the shortcut is a 1x1 convolution at
+    stride 2, else it is the identity.
     """
-    widths: tuple[int, ...]  # channels of the separable convolutions
+
+    # channels of the separable convolutions
+    widths: tuple[int, ...]
     reduce: bool
     start_with_relu: bool = True
-    padding: Padding = 'tf_same'  # of the max pooling
+    # of the max pooling
+    padding: Padding = 'tf_same'
     momentum: float = 0.99
     eps: float = 1e-3
 
@@ -26,27 +35,46 @@ class XceptionBlock(nn.Module):
     def __call__(self, x, train):
         shortcut = x
         if self.reduce:
-            conv = ConvNorm(self.widths[-1], 1, 2, padding=0, act=None, momentum=self.momentum, eps=self.eps, name='shortcut')
+            conv = ConvNorm(
+                self.widths[-1],
+                1,
+                2,
+                padding=0,
+                act=None,
+                momentum=self.momentum,
+                eps=self.eps,
+                name='shortcut',
+            )
             shortcut = conv(x, train)
         for i, width in enumerate(self.widths, 1):
             if i > 1 or self.start_with_relu:
                 x = Act(name=f'act{i}')(x)
-            x = SeparableConvNorm(width, 3, momentum=self.momentum, eps=self.eps, name=f'sepconv{i}')(x, train)
+            x = SeparableConvNorm(
+                width, 3, momentum=self.momentum, eps=self.eps, name=f'sepconv{i}'
+            )(x, train)
         if self.reduce:
             x = MaxPool(3, 2, padding=self.padding, name='pool')(x)
         return x + shortcut
 
 
 class Xception(nn.Module):
-    """Fourteen blocks under Keras's names: 1 is two convolutions, 2-4 and 13 reduce, 5-12 are equal, 14 is two separable convolutions."""
-    pool_padding: Padding = 'tf_same'  # of the max poolings: Keras's; timm's port has 1 on every side
-    momentum: float = 0.99  # of the running statistics: Keras's; timm's port has 0.9
-    eps: float = 1e-3  # of the batch norms: Keras's; timm's port has 1e-5
-    dropout: float = 0.5  # before the dense layer; assumed, for the author's published code has none
+    """Fourteen blocks under Keras's names: 1 is two convolutions, 2-4 and 13 reduce, 5-12 are
+    equal, 14 is two separable convolutions.
+    """
+
+    # of the max poolings: Keras's; timm's port has 1 on every side
+    pool_padding: Padding = 'tf_same'
+    # of the running statistics: Keras's; timm's port has 0.9
+    momentum: float = 0.99
+    # of the batch norms: Keras's; timm's port has 1e-5
+    eps: float = 1e-3
+    # before the dense layer; assumed, for the author's published code has none
+    dropout: float = 0.5
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 299, 299, 3) -> float32 logits (n, num_classes)
+    # (n, 299, 299, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         norm = {'momentum': self.momentum, 'eps': self.eps}
         block = functools.partial(XceptionBlock, padding=self.pool_padding, **norm)
         x = ConvNorm(32, 3, 2, padding=0, **norm, name='block1_conv1')(x, train)
@@ -60,12 +88,31 @@ class Xception(nn.Module):
         for i, width in ((1, 1536), (2, 2048)):
             x = SeparableConvNorm(width, 3, **norm, name=f'block14_sepconv{i}')(x, train)
             x = Act(name=f'block14_act{i}')(x)
-        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(GlobalMean(name='mean')(x))
+        x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
+            GlobalMean(name='mean')(x)
+        )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 # Parameters: facts.md, table 1a (timm's and Keras's trainable ones are the same number).
-register('xception', Xception, params=22_855_952, input_shape=(299, 299, 3), paper='arXiv:1610.02357', year=2016)
-register('xception_timm', Xception, pool_padding=1, momentum=0.9, eps=1e-5, dropout=0.0, params=22_855_952, input_shape=(299, 299, 3),
-         paper='arXiv:1610.02357', year=2016)
+register(
+    'xception',
+    Xception,
+    params=22_855_952,
+    input_shape=(299, 299, 3),
+    paper='arXiv:1610.02357',
+    year=2016,
+)
+register(
+    'xception_timm',
+    Xception,
+    pool_padding=1,
+    momentum=0.9,
+    eps=1e-5,
+    dropout=0.0,
+    params=22_855_952,
+    input_shape=(299, 299, 3),
+    paper='arXiv:1610.02357',
+    year=2016,
+)

@@ -1,4 +1,7 @@
-"""ZFNet: Zeiler & Fergus 2013, Visualizing and understanding convolutional networks, arXiv:1311.2901."""
+"""ZFNet: Zeiler & Fergus 2013, Visualizing and understanding convolutional networks,
+arXiv:1311.2901.
+"""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -6,20 +9,24 @@ from cnnlab.models.registry import register
 from cnnlab.nn import init
 from cnnlab.nn.layers import LRN, Conv, Dense, MaxPool, flatten
 
-_SMALL = init.gaussian(0.01)  # facts.md, table 2: weights 1e-2, biases 0
+# facts.md, table 2: weights 1e-2, biases 0
+_SMALL = init.gaussian(0.01)
 
 
 class ZFNet(nn.Module):
-    """AlexNet with 7x7 filters at stride 2 in conv1, stride 2 in conv2, and dense connections instead of two groups.
+    """AlexNet with 7x7 filters at stride 2 in conv1, stride 2 in conv2, and dense connections
+    instead of two groups.
 
-    Maps of 110, 55 (pooled), 26, 13 (pooled), 13, 13, 13 and 6 pixels fix the paddings and the partial windows of pool1 and pool2 (they
-    give the 1.168 G multiply-adds of facts.md, table 1a). Contrast normalisation across the maps follows pooling; its constants are
-    AlexNet's (assumed).
+    Maps of 110, 55 (pooled), 26, 13 (pooled), 13, 13, 13 and 6 pixels fix the paddings and the
+    partial windows of pool1 and pool2 (they give the 1.168 G multiply-adds of facts.md, table 1a).
+    Contrast normalisation across the maps follows pooling; its constants are AlexNet's (assumed).
     """
+
     num_classes: int = 1000
 
     @nn.compact
-    def __call__(self, x, train=False):  # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    # (n, 224, 224, 3) -> float32 logits (n, num_classes)
+    def __call__(self, x, train=False):
         x = Conv(96, 7, stride=2, padding=1, act=nn.relu, kernel_init=_SMALL, name='conv1')(x)
         x = LRN(name='norm1')(MaxPool(3, 2, ceil=True, name='pool1')(x))
         x = Conv(256, 5, stride=2, padding=0, act=nn.relu, kernel_init=_SMALL, name='conv2')(x)
@@ -34,4 +41,5 @@ class ZFNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-register('zfnet', ZFNet, params=62_357_608, paper='arXiv:1311.2901', year=2013)  # facts.md, table 1a
+# facts.md, table 1a
+register('zfnet', ZFNet, params=62_357_608, paper='arXiv:1311.2901', year=2013)

@@ -1,4 +1,8 @@
-"""The families of the zoo: importing a module here registers its networks. One line a family, in alphabetical order."""
+"""The families of the zoo: importing a module here registers its networks.
+
+One line a family, in alphabetical order.
+"""
+
 import cnnlab.models.airbench  # noqa: F401
 import cnnlab.models.alexnet  # noqa: F401
 import cnnlab.models.alexnet_torchvision  # noqa: F401

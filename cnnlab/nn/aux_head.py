@@ -1,4 +1,5 @@
 """The auxiliary classifier that Inception-v3, NASNet-A and PNASNet-5 share."""
+
 from collections.abc import Callable
 
 from flax import linen as nn
@@ -7,14 +8,20 @@ from cnnlab.nn.layers import AvgPool, ConvNorm, Dense, GlobalMean
 
 
 class AuxHead(nn.Module):
-    """(n, h, w, c) -> (n, num_classes): 5x5 average pooling at stride 3, 1x1 to 128, `window` x `window` to 768 unpadded, dense.
+    """(n, h, w, c) -> (n, num_classes): 5x5 average pooling at stride 3, 1x1 to 128, `window` x
+    `window` to 768 unpadded, dense.
 
-    Source: inception_v3.py and nasnet/nasnet.py in research/slim/nets of github.com/tensorflow/models. NASNet's window is the whole map
-    there; it is declared here, and a larger map is averaged before the dense layer, as torchvision does.
+    Source: inception_v3.py and nasnet/nasnet.py in research/slim/nets of
+      github.com/tensorflow/models. NASNet's window is the whole map
+    there; it is declared here, and a larger map is averaged before the dense layer, as torchvision
+    does.
     """
+
     num_classes: int
-    window: int  # 5 pixels for Inception-v3 at 299, 4 for NASNet-A mobile at 224, 6 for the large nets at 331
-    conv: Callable = ConvNorm  # called as ConvNorm is
+    # 5 pixels for Inception-v3 at 299, 4 for NASNet-A mobile at 224, 6 for the large nets at 331
+    window: int
+    # called as ConvNorm is
+    conv: Callable = ConvNorm
 
     @nn.compact
     def __call__(self, x, train):

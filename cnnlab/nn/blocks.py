@@ -1,4 +1,5 @@
 """Bricks that two or more families share."""
+
 from collections.abc import Callable
 
 import jax
@@ -11,10 +12,12 @@ from cnnlab.nn.layers import Act, Conv, GlobalMean
 
 
 class SqueezeExcite(nn.Module):
-    """x times a gate per channel, from the global mean through two 1x1 layers: Hu et al. 2017, arXiv:1709.01507.
+    """x times a gate per channel, from the global mean through two 1x1 layers: Hu et al. 2017,
+    arXiv:1709.01507.
 
     (n, h, w, c) -> (n, h, w, c); `width` is the number of channels between the two layers.
     """
+
     width: int
     act: Callable = nn.relu
     gate: Callable = nn.sigmoid
@@ -29,26 +32,35 @@ class SqueezeExcite(nn.Module):
 
 
 class DropPath(nn.Module):
-    """In training, drops the whole branch of an image with probability `rate` and divides the kept ones by 1 - rate.
+    """In training, drops the whole branch of an image with probability `rate` and divides the kept
+    ones by 1 - rate.
 
-    The later form of `StochasticDepth`, under the name of Larsson et al. 2016: evaluation is as without it.
+    The later form of `StochasticDepth`, under the name of Larsson et al. 2016: evaluation is as
+    without it.
     """
-    rate: float | jax.Array  # an array where a scan runs over blocks of several rates
+
+    # an array where a scan runs over blocks of several rates
+    rate: float | jax.Array
 
     @nn.compact
     def __call__(self, x, train):
         if not train or (isinstance(self.rate, int | float) and self.rate == 0):
             return x
-        keep = jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+        keep = jax.random.bernoulli(
+            self.make_rng('dropout'), 1 - self.rate, (x.shape[0],) + (1,) * (x.ndim - 1)
+        )
         return x * (keep / (1 - self.rate)).astype(x.dtype)
 
 
 class StochasticDepth(nn.Module):
-    """In training, leaves the branch out for the whole batch with probability `rate`; in evaluation, multiplies it by 1 - rate.
+    """In training, leaves the branch out for the whole batch with probability `rate`; in
+    evaluation, multiplies it by 1 - rate.
 
-    Huang et al. 2016, arXiv:1603.09382, as in its code (yueatsprograms/Stochastic_Depth, ResidualDrop.lua). Called with a branch that is
-    computed already, it saves nothing; a block that asks `kept` first need not compute it.
+    Huang et al. 2016, arXiv:1603.09382, as in its code (yueatsprograms/Stochastic_Depth,
+    ResidualDrop.lua). Called with a branch that is computed already, it saves nothing; a block that
+    asks `kept` first need not compute it.
     """
+
     rate: float | jax.Array
 
     def kept(self):
@@ -63,11 +75,13 @@ class StochasticDepth(nn.Module):
 
 
 class SpatialDropout(nn.Module):
-    """In training, drops whole maps: each channel of each image with probability `rate`, the kept ones divided by 1 - rate.
+    """In training, drops whole maps: each channel of each image with probability `rate`, the kept
+    ones divided by 1 - rate.
 
-    Tompson et al. 2014, arXiv:1411.4280: neighbouring pixels of a map are alike, so that leaving single ones out removes little.
-    (n, h, w, c) -> the same shape.
+    Tompson et al. 2014, arXiv:1411.4280: neighbouring pixels of a map are alike, so that leaving
+    single ones out removes little. (n, h, w, c) -> the same shape.
     """
+
     rate: float
 
     @nn.compact
@@ -77,12 +91,15 @@ class SpatialDropout(nn.Module):
 
 
 class ShakeShake(nn.Module):
-    """a * first + (1 - a) * second: in training a is uniform in 0 .. 1, and another b takes its place in the backward pass; else 1/2.
+    """a * first + (1 - a) * second: in training a is uniform in 0 .. 1, and another b takes its
+    place in the backward pass; else 1/2.
 
-    Gastaldi 2017, Shake-shake regularization, arXiv:1705.07485, under the names of github.com/xgastaldi/shake-shake: `forward` is 'shake'
-    or 'even' (1/2), `backward` 'shake', 'even' or 'keep' (b = a), and `level` 'image' (a draw for each) or 'batch' (one for all).
-    (n, ...), (n, ...) -> (n, ...).
+    Gastaldi 2017, Shake-shake regularization, arXiv:1705.07485, under the names of
+    github.com/xgastaldi/shake-shake: `forward` is 'shake' or 'even' (1/2), `backward` 'shake',
+    'even' or 'keep' (b = a), and `level` 'image' (a draw for each) or 'batch' (one for all). (n,
+    ...), (n, ...) -> (n, ...).
     """
+
     forward: str = 'shake'
     backward: str = 'shake'
     level: str = 'image'
@@ -97,7 +114,12 @@ class ShakeShake(nn.Module):
         shape = (first.shape[0] if self.level == 'image' else 1,) + (1,) * (first.ndim - 1)
 
         def weight(how):
-            return jax.random.uniform(self.make_rng('dropout'), shape, first.dtype) if how == 'shake' else jnp.full(shape, 0.5, first.dtype)
+            return (
+                jax.random.uniform(self.make_rng('dropout'), shape, first.dtype)
+                if how == 'shake'
+                else jnp.full(shape, 0.5, first.dtype)
+            )
+
         a = weight(self.forward)
         b = a if self.backward == 'keep' else weight(self.backward)
         difference = first - second

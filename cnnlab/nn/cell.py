@@ -1,7 +1,10 @@
-"""Cells found by architecture search: NASNet-A (Zoph et al. 2017, arXiv:1707.07012) and PNASNet-5 (Liu et al. 2017, arXiv:1712.00559).
+"""Cells found by architecture search: NASNet-A (Zoph et al. 2017, arXiv:1707.07012) and PNASNet-5
+(Liu et al. 2017, arXiv:1712.00559).
 
-A cell is declared as data, as in research/slim/nets/nasnet of github.com/tensorflow/models: five sums of two operations on earlier states.
+A cell is declared as data, as in research/slim/nets/nasnet of github.com/tensorflow/models: five
+sums of two operations on earlier states.
 """
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,38 +18,48 @@ from cnnlab.nn.geometry import resolve
 from cnnlab.nn.layers import Act, AvgPool, BatchNorm, Conv, ConvNorm, MaxPool
 from cnnlab.nn.separable import SeparableConvNorm
 
-EPS = 1e-3  # of every batch norm: research/slim's arg scopes
+# of every batch norm: research/slim's arg scopes
+EPS = 1e-3
 OPERATIONS = ('sep3', 'sep5', 'sep7', 'avg', 'max', 'none')
 BORDERS = ('skip', 'count', 'zeros')
 PREVIOUS = ('raw', 'project', 'halve')
 
 
 class Genotype(NamedTuple):
-    """What the search found: pairs of (operation, state it reads), and the states that are concatenated at the end.
+    """What the search found: pairs of (operation, state it reads), and the states that are
+    concatenated at the end.
 
-    State 0 is the cell's input, state 1 the output of the cell before, both brought to the cell's width; each sum adds a state.
+    State 0 is the cell's input, state 1 the output of the cell before, both brought to the cell's
+    width; each sum adds a state.
     """
+
     pairs: tuple[tuple[tuple[str, int], tuple[str, int]], ...]
     out: tuple[int, ...]
 
 
 class CellSpec(NamedTuple):
     """One cell of a network."""
+
     name: str
     genotype: Genotype
-    features: int  # of every state; the output has as many times the states that it concatenates
+    # of every state; the output has as many times the states that it concatenates
+    features: int
     stride: int = 1
-    back: int = 2  # how many outputs back the second input lies
+    # how many outputs back the second input lies
+    back: int = 2
 
 
 class Operation(nn.Module):
-    """(n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features); drop-path follows all but 'none'.
+    """(n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features); drop-path follows all but
+    'none'.
 
-    'sep3', 'sep5', 'sep7' are twice ReLU and a separable convolution, the stride on the first; 'avg', 'max' a 3x3 pooling; 'none' is the
-    identity. With `fit` the input has another number of channels, and a 1x1 convolution follows a pooling or stands for 'none'.
-    `border` says what a pooling at stride 2 sees beyond the map: nothing ('skip', research/slim), zeros that count in an average only
-    ('count', timm), or zeros in averages and maxima ('zeros', Keras).
+    'sep3', 'sep5', 'sep7' are twice ReLU and a separable convolution, the stride on the first;
+    'avg', 'max' a 3x3 pooling; 'none' is the identity. With `fit` the input has another number of
+    channels, and a 1x1 convolution follows a pooling or stands for 'none'. `border` says what a
+    pooling at stride 2 sees beyond the map: nothing ('skip', research/slim), zeros that count in an
+    average only ('count', timm), or zeros in averages and maxima ('zeros', Keras).
     """
+
     kind: str
     features: int
     stride: int = 1
@@ -60,12 +73,16 @@ class Operation(nn.Module):
         norm = {'momentum': self.momentum, 'eps': EPS}
         if names.among('operation', self.kind, OPERATIONS) == 'none':
             if self.fit or self.stride > 1:
-                x = ConvNorm(self.features, 1, self.stride, act=None, **norm, name='fit')(Act(name='act')(x), train)
+                x = ConvNorm(self.features, 1, self.stride, act=None, **norm, name='fit')(
+                    Act(name='act')(x), train
+                )
             return x
         if self.kind.startswith('sep'):
             for i, stride in ((1, self.stride), (2, 1)):
                 x = Act(name=f'act{i}')(x)
-                x = SeparableConvNorm(self.features, int(self.kind[3:]), stride, 'tf_same', **norm, name=f'sepconv{i}')(x, train)
+                x = SeparableConvNorm(
+                    self.features, int(self.kind[3:]), stride, 'tf_same', **norm, name=f'sepconv{i}'
+                )(x, train)
         else:
             x = self._pool(x)
             if self.fit:
@@ -78,17 +95,21 @@ class Operation(nn.Module):
         if self.stride == 1:
             border = 'skip'
         if self.kind == 'avg':
-            return AvgPool(3, self.stride, padding, count_include_pad=border != 'skip', name='pool')(x)
+            return AvgPool(
+                3, self.stride, padding, count_include_pad=border != 'skip', name='pool'
+            )(x)
         if border == 'zeros':
             x, padding = jnp.pad(x, ((0, 0), *padding, (0, 0))), 0
         return MaxPool(3, self.stride, padding, name='pool')(x)
 
 
 class Halve(nn.Module):
-    """Factorized reduction: every second pixel, and every second one shifted by one, each through half of the channels, then batch norm.
+    """Factorized reduction: every second pixel, and every second one shifted by one, each through
+    half of the channels, then batch norm.
 
     (n, h, w, c) -> (n, ceil(h / 2), ceil(w / 2), features).
     """
+
     features: int
     momentum: float = 0.9997
 
@@ -96,17 +117,29 @@ class Halve(nn.Module):
     def __call__(self, x, train):
         shifted = jnp.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))[:, 1:, 1:]
         paths = (x, shifted)
-        x = jnp.concatenate([Conv(self.features // 2, 1, bias=False, name=f'path{i}')(p[:, ::2, ::2]) for i, p in enumerate(paths, 1)], -1)
+        x = jnp.concatenate(
+            [
+                Conv(self.features // 2, 1, bias=False, name=f'path{i}')(p[:, ::2, ::2])
+                for i, p in enumerate(paths, 1)
+            ],
+            -1,
+        )
         return BatchNorm(self.momentum, EPS, name='norm')(x, train)
 
 
 class Cell(nn.Module):
-    """(input, output of the cell before) -> (n, ceil(h / stride), ceil(w / stride), features * number of states in `genotype.out`)."""
+    """(input, output of the cell before) -> (n, ceil(h / stride), ceil(w / stride), features *
+    number of states in `genotype.out`).
+    """
+
     genotype: Genotype
     features: int
     stride: int = 1
-    previous: str = 'project'  # the second input: 'halve' where it is twice as large, 'project' where not; 'raw': the input itself
-    border: str = 'skip'  # of the poolings: see Operation
+    # the second input: 'halve' where it is twice as large, 'project' where not; 'raw': the input
+    # itself
+    previous: str = 'project'
+    # of the poolings: see Operation
+    border: str = 'skip'
     momentum: float = 0.9997
     drop_path: float | jax.Array = 0.0
 
@@ -116,28 +149,40 @@ class Cell(nn.Module):
         if names.among('kind of second input', self.previous, PREVIOUS) == 'project':
             states[1] = self._conv('conv_previous', previous, train)
         elif self.previous == 'halve':
-            states[1] = Halve(self.features, self.momentum, name='halve_previous')(Act(name='act_previous')(previous), train)
+            states[1] = Halve(self.features, self.momentum, name='halve_previous')(
+                Act(name='act_previous')(previous), train
+            )
         for i, pair in enumerate(self.genotype.pairs, 1):
-            left, right = (self._operation(f'combine{i}_{side}', kind, state)(states[state], train)
-                           for side, (kind, state) in zip(('left', 'right'), pair, strict=True))
+            left, right = (
+                self._operation(f'combine{i}_{side}', kind, state)(states[state], train)
+                for side, (kind, state) in zip(('left', 'right'), pair, strict=True)
+            )
             states.append(left + right)
         return jnp.concatenate([states[i] for i in self.genotype.out], -1)
 
     def _conv(self, name, x, train):
         x = Act(name=f'{name}_act')(x)
-        return ConvNorm(self.features, 1, act=None, momentum=self.momentum, eps=EPS, name=name)(x, train)
+        return ConvNorm(self.features, 1, act=None, momentum=self.momentum, eps=EPS, name=name)(
+            x, train
+        )
 
     def _operation(self, name, kind, state):
-        stride = self.stride if state < 2 else 1  # sums are of the reduced size already
+        # sums are of the reduced size already
+        stride = self.stride if state < 2 else 1
         fit = self.previous == 'raw' and state == 1
-        return Operation(kind, self.features, stride, fit, self.border, self.momentum, self.drop_path, name=name)
+        return Operation(
+            kind, self.features, stride, fit, self.border, self.momentum, self.drop_path, name=name
+        )
 
 
 class RisingRate(nn.Module):
-    """`rate` times the share of `steps` done, at most 1: the second half of NASNet's scheduled drop-path.
+    """`rate` times the share of `steps` done, at most 1: the second half of NASNet's scheduled
+    drop-path.
 
-    The training passes are counted in `batch_stats`. With `steps` None the rate is constant and nothing is counted.
+    The training passes are counted in `batch_stats`. With `steps` None the rate is constant and
+    nothing is counted.
     """
+
     rate: float
     steps: int | None
 
@@ -152,16 +197,34 @@ class RisingRate(nn.Module):
         return self.rate * share
 
 
-def run(cells: Sequence[CellSpec], x: jax.Array, train: bool, *, border: str, momentum: float,
-        drop_path: float | jax.Array) -> dict[str, jax.Array]:
-    """Runs the cells one after the other, in the scope of the module that calls: {name: output}, in order.
+def run(
+    cells: Sequence[CellSpec],
+    x: jax.Array,
+    train: bool,
+    *,
+    border: str,
+    momentum: float,
+    drop_path: float | jax.Array,
+) -> dict[str, jax.Array]:
+    """Runs the cells one after the other, in the scope of the module that calls: {name: output}, in
+    order.
 
-    The second input of the first cell is `x` itself. Cell i of n drops paths with probability `drop_path` (i / n).
+    The second input of the first cell is `x` itself. Cell i of n drops paths with probability
+    `drop_path` (i / n).
     """
     outputs, halved = [x], False
     for i, spec in enumerate(cells, 1):
         previous = 'raw' if i == 1 else 'halve' if halved else 'project'
-        cell = Cell(spec.genotype, spec.features, spec.stride, previous, border, momentum, drop_path * (i / len(cells)), name=spec.name)
+        cell = Cell(
+            spec.genotype,
+            spec.features,
+            spec.stride,
+            previous,
+            border,
+            momentum,
+            drop_path * (i / len(cells)),
+            name=spec.name,
+        )
         outputs.append(cell(outputs[-1], outputs[-min(spec.back, len(outputs))], train))
         halved = spec.stride > 1
     return dict(zip((spec.name for spec in cells), outputs[1:], strict=True))

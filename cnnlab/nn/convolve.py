@@ -1,10 +1,12 @@
 """One convolution, several forms of it: the canonical one, and faster ones where XLA is slow.
 
-On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, takes the gradient of a 1x1 kernel at a fifth of
-the speed of a matrix product and that of a larger kernel at a third to a half of the speed of `kernel_gradient`, and runs plain loops where
-the kernel is larger than the map; the form is chosen at lowering time by the platform of the computation, so a GPU keeps cuDNN's kernels.
-The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
+On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, takes the
+gradient of a 1x1 kernel at a fifth of the speed of a matrix product and that of a larger kernel at
+a third to a half of the speed of `kernel_gradient`, and runs plain loops where the kernel is larger
+than the map; the form is chosen at lowering time by the platform of the computation, so a GPU keeps
+cuDNN's kernels. The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
 """
+
 import contextlib
 import contextvars
 import functools
@@ -15,14 +17,18 @@ import jax
 from cnnlab.nn import clusters, depthwise, kernel_gradient, unfold
 from cnnlab.nn.geometry import Pads
 
-FEW = 16  # features up to which a convolution of one channel is faster forward as multiply-adds: 3 to 5 times; at 32 as fast, at 64 slower
+# features up to which a convolution of one channel is faster forward as multiply-adds: 3 to 5
+# times; at 32 as fast, at 64 slower
+FEW = 16
 
 _CANONICAL = contextvars.ContextVar('canonical', default=False)
 
 
 @contextlib.contextmanager
 def canonical() -> Iterator[None]:
-    """Within it every Conv traces as one `conv_general_dilated`: what `analysis` counts, and what golden tests compare."""
+    """Within it every Conv traces as one `conv_general_dilated`: what `analysis` counts, and what
+    golden tests compare.
+    """
     token = _CANONICAL.set(True)
     try:
         yield
@@ -35,11 +41,15 @@ def is_canonical() -> bool:
     return _CANONICAL.get()
 
 
-def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
-    """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the dtype of x.
+def convolve(
+    x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1
+) -> jax.Array:
+    """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the
+    dtype of x.
 
-    Grouped kernels, those of a single channel and those for which `kernel_gradient` is worthwhile have derivatives of any order in reverse
-    mode; for forward mode (`jax.jvp`) trace within `canonical()`.
+    Grouped kernels, those of a single channel and those for which `kernel_gradient` is worthwhile
+    have derivatives of any order in reverse mode; for forward mode (`jax.jvp`) trace within
+    `canonical()`.
     """
     if _CANONICAL.get():
         return plain(x, kernel, stride, pads, groups)
@@ -47,10 +57,18 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: i
         return _grouped(x, kernel, stride, pads, groups)
     if kernel.shape[:2] == (1, 1) and not any(map(any, pads)):
         return jax.lax.platform_dependent(
-            x, kernel, cpu=lambda x, w: _product(x, w, stride), default=lambda x, w: plain(x, w, stride, pads))
+            x,
+            kernel,
+            cpu=lambda x, w: _product(x, w, stride),
+            default=lambda x, w: plain(x, w, stride, pads),
+        )
     if any(k > n for k, n in zip(kernel.shape[:2], x.shape[1:3], strict=True)):
         return jax.lax.platform_dependent(
-            x, kernel, cpu=lambda x, w: unfold.forward(x, w, stride, pads), default=lambda x, w: plain(x, w, stride, pads))
+            x,
+            kernel,
+            cpu=lambda x, w: unfold.forward(x, w, stride, pads),
+            default=lambda x, w: plain(x, w, stride, pads),
+        )
     if stride == 1 and kernel_gradient.worthwhile(x.shape, kernel.shape[:2], pads):
         return _dense(x, kernel, pads)
     return plain(x, kernel, stride, pads)
@@ -59,7 +77,13 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: i
 def plain(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
     """The canonical form of `convolve`."""
     return jax.lax.conv_general_dilated(
-        x, kernel, (stride, stride), pads, feature_group_count=groups, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+        x,
+        kernel,
+        (stride, stride),
+        pads,
+        feature_group_count=groups,
+        dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
 
 
 def _product(x, kernel, stride):
@@ -74,11 +98,17 @@ def _transposed(form, x, kernel, cotangent, *how):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _grouped(x, kernel, stride, pads, groups):
-    fast = depthwise.forward if groups == x.shape[-1] else functools.partial(clusters.forward, dense=plain)
+    fast = (
+        depthwise.forward
+        if groups == x.shape[-1]
+        else functools.partial(clusters.forward, dense=plain)
+    )
     return jax.lax.platform_dependent(
-        x, kernel,
+        x,
+        kernel,
         cpu=lambda x, w: fast(x, w, stride, pads, groups),
-        default=lambda x, w: plain(x, w, stride, pads, groups))
+        default=lambda x, w: plain(x, w, stride, pads, groups),
+    )
 
 
 def _forward(x, kernel, stride, pads, groups):
@@ -87,14 +117,21 @@ def _forward(x, kernel, stride, pads, groups):
 
 def _backward(stride, pads, groups, kept, cotangent):
     x, kernel = kept
-    if groups == 1:  # of one channel only the forward pass gains
+    # of one channel only the forward pass gains
+    if groups == 1:
         return _transposed(plain, x, kernel, cotangent, stride, pads)
-    fast = depthwise.backward if groups == x.shape[-1] else functools.partial(
-        _transposed, functools.partial(clusters.forward, dense=plain))
+    fast = (
+        depthwise.backward
+        if groups == x.shape[-1]
+        else functools.partial(_transposed, functools.partial(clusters.forward, dense=plain))
+    )
     return jax.lax.platform_dependent(
-        x, kernel, cotangent,
+        x,
+        kernel,
+        cotangent,
         cpu=lambda x, w, ct: fast(x, w, ct, stride, pads, groups),
-        default=lambda x, w, ct: _transposed(plain, x, w, ct, stride, pads, groups))
+        default=lambda x, w, ct: _transposed(plain, x, w, ct, stride, pads, groups),
+    )
 
 
 _grouped.defvjp(_forward, _backward)
@@ -109,9 +146,12 @@ def _dense_backward(pads, kept, cotangent):
     x, kernel = kept
     (dx,) = jax.vjp(lambda x: plain(x, kernel, 1, pads), x)[1](cotangent)
     dw = jax.lax.platform_dependent(
-        x, kernel, cotangent,
+        x,
+        kernel,
+        cotangent,
         cpu=lambda x, w, ct: kernel_gradient.kernel_gradient(x, ct, w.shape[:2], pads),
-        default=lambda x, w, ct: jax.vjp(lambda w: plain(x, w, 1, pads), w)[1](ct)[0])
+        default=lambda x, w, ct: jax.vjp(lambda w: plain(x, w, 1, pads), w)[1](ct)[0],
+    )
     return dx, dw
 
 

@@ -1,7 +1,9 @@
-"""A depthwise convolution as shifted multiply-adds, and its derivatives likewise: the form that a CPU is fast at.
+"""A depthwise convolution as shifted multiply-adds, and its derivatives likewise: the form that a
+CPU is fast at.
 
 Products are summed in float32 for half precision, as XLA's own convolutions do.
 """
+
 import jax
 import jax.numpy as jnp
 
@@ -9,12 +11,16 @@ from cnnlab.nn.geometry import Pads, windows
 
 
 def forward(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
-    """`convolve` where groups are channels: one multiply-add over the whole map per tap of the kernel."""
+    """`convolve` where groups are channels: one multiply-add over the whole map per tap of the
+    kernel.
+    """
     x = _repeated(x, kernel.shape[-1] // groups)
     return _taps(x, kernel, stride, pads).astype(x.dtype)
 
 
-def backward(x: jax.Array, kernel: jax.Array, cotangent: jax.Array, stride: int, pads: Pads, groups: int) -> tuple[jax.Array, jax.Array]:
+def backward(
+    x: jax.Array, kernel: jax.Array, cotangent: jax.Array, stride: int, pads: Pads, groups: int
+) -> tuple[jax.Array, jax.Array]:
     """The cotangents of x and of the kernel."""
     multiplier = kernel.shape[-1] // groups
     dx = _to_input(kernel, cotangent, x.shape[1:3], stride, pads)
@@ -24,7 +30,8 @@ def backward(x: jax.Array, kernel: jax.Array, cotangent: jax.Array, stride: int,
 
 
 def _repeated(x, multiplier):
-    return x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)  # output c * m + j belongs to input c
+    # output c * m + j belongs to input c
+    return x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
 
 
 def _wide(x):
@@ -38,15 +45,23 @@ def _taps(x, kernel, stride, pads):
     out = 0
     for i in range(kh):
         for j in range(kw):
-            tap = x[:, i:i + (height - 1) * stride + 1:stride, j:j + (width - 1) * stride + 1:stride]
+            tap = x[
+                :,
+                i : i + (height - 1) * stride + 1 : stride,
+                j : j + (width - 1) * stride + 1 : stride,
+            ]
             out = out + tap * kernel[i, j].reshape(1, 1, 1, features)
     return out
 
 
 def _to_input(kernel, cotangent, size, stride, pads):
-    """The transposed convolution: the cotangent with stride - 1 zeros between its pixels, under the kernel turned by half a circle."""
+    """The transposed convolution: the cotangent with stride - 1 zeros between its pixels, under the
+    kernel turned by half a circle.
+    """
     edges = []
-    for n, k, count, (low, _) in zip(size, kernel.shape[:2], cotangent.shape[1:3], pads, strict=True):
+    for n, k, count, (low, _) in zip(
+        size, kernel.shape[:2], cotangent.shape[1:3], pads, strict=True
+    ):
         before = k - 1 - low
         edges.append((before, n + k - 1 - before - ((count - 1) * stride + 1), stride - 1))
     spread = jax.lax.pad(cotangent, jnp.zeros((), cotangent.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
@@ -54,7 +69,9 @@ def _to_input(kernel, cotangent, size, stride, pads):
 
 
 def _to_kernel(x, cotangent, size, stride, pads):
-    """Sums over the map, row by row: XLA's reductions of many pixels to few numbers are several times slower than these additions."""
+    """Sums over the map, row by row: XLA's reductions of many pixels to few numbers are several
+    times slower than these additions.
+    """
     (kh, kw), (n, height, width, features) = size, cotangent.shape
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
 
@@ -63,7 +80,10 @@ def _to_kernel(x, cotangent, size, stride, pads):
         out = []
         for i in range(kh):
             pixels = _wide(jax.lax.dynamic_index_in_dim(x, row * stride + i, 1, keepdims=False))
-            out += [sums[i * kw + j] + pixels[:, j:j + (width - 1) * stride + 1:stride] * at for j in range(kw)]
+            out += [
+                sums[i * kw + j] + pixels[:, j : j + (width - 1) * stride + 1 : stride] * at
+                for j in range(kw)
+            ]
         return out, None
 
     zeros = jnp.zeros((n, width, features), jnp.promote_types(x.dtype, jnp.float32))

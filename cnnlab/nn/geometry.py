@@ -1,25 +1,37 @@
-"""Where windows fall: output sizes and padding, by the rules of the lectures, torch, Caffe and TensorFlow."""
+"""Where windows fall: output sizes and padding, by the rules of the lectures, torch, Caffe and
+TensorFlow.
+"""
+
 from fractions import Fraction
 
-Pads = tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
-Padding = int | Pads | str  # the string is 'tf_same'
+# ((top, bottom), (left, right))
+Pads = tuple[tuple[int, int], tuple[int, int]]
+# the string is 'tf_same'
+Padding = int | Pads | str
 
 
 def output_size(size: int, window: int, stride: int = 1, padding: int = 0) -> int:
     """(size - window + 2 padding) / stride + 1, in pixels, where it is a whole number.
 
-    The lectures' rule: 7 pixels under a window of 3 give 5 at stride 1, 3 at stride 2, and at stride 3 the window does not fit.
-    (Layers floor instead, as every framework does; `analysis` marks the ones that drop a border.)
+    The lectures' rule: 7 pixels under a window of 3 give 5 at stride 1, 3 at stride 2, and at
+    stride 3 the window does not fit. (Layers floor instead, as every framework does; `analysis`
+    marks the ones that drop a border.)
 
     Raises:
-      ValueError: the windows do not tile the padded input exactly, or the input is smaller than the window.
+      ValueError: the windows do not tile the padded input exactly, or the input is smaller than the
+        window.
     """
     exact = Fraction(size - window + 2 * padding, stride) + 1
     if exact < 1:
-        raise ValueError(f'a window of {window} does not fit into {size} pixels padded by {padding}')
+        raise ValueError(
+            f'a window of {window} does not fit into {size} pixels padded by {padding}'
+        )
     if exact.denominator != 1:
-        raise ValueError(f'windows of {window} at stride {stride} do not tile {size} pixels padded by {padding}: '
-                         f'({size} - {window} + 2 * {padding}) / {stride} + 1 = {float(exact):.2f}')
+        raise ValueError(
+            f'windows of {window} at stride {stride} do not tile {size} pixels padded by '
+            f'{padding}: '
+            f'({size} - {window} + 2 * {padding}) / {stride} + 1 = {float(exact):.2f}'
+        )
     return int(exact)
 
 
@@ -29,29 +41,44 @@ def pair(value: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def same(kernel: int | tuple[int, int]) -> Pads:
-    """The symmetric padding (k - 1) / 2 that keeps the size at stride 1; an even kernel has none and must state its own."""
+    """The symmetric padding (k - 1) / 2 that keeps the size at stride 1; an even kernel has none
+    and must state its own.
+    """
     kernel = pair(kernel)
     if any(k % 2 == 0 for k in kernel):
-        raise ValueError(f'an even kernel {kernel} has no symmetric padding that keeps the size; state `padding`')
+        raise ValueError(
+            f'an even kernel {kernel} has no symmetric padding that keeps the size; state `padding`'
+        )
     return tuple((k // 2, k // 2) for k in kernel)
 
 
 def resolve(padding: Padding, size: tuple[int, int], window: tuple[int, int], stride: int) -> Pads:
-    """((top, bottom), (left, right)) in pixels; 'tf_same' puts the odd pixel at the bottom and right, as TensorFlow and Keras do."""
+    """((top, bottom), (left, right)) in pixels; 'tf_same' puts the odd pixel at the bottom and
+    right, as TensorFlow and Keras do.
+    """
     if padding == 'tf_same':
-        total = [max((-(-n // stride) - 1) * stride + k - n, 0) for n, k in zip(size, window, strict=True)]
+        total = [
+            max((-(-n // stride) - 1) * stride + k - n, 0)
+            for n, k in zip(size, window, strict=True)
+        ]
         return tuple((t // 2, t - t // 2) for t in total)
     if isinstance(padding, str):
-        raise ValueError(f"padding {padding!r} is unknown; allowed: an int, ((top, bottom), (left, right)) or 'tf_same'")
+        raise ValueError(
+            f'padding {padding!r} is unknown; allowed: an int, ((top, bottom), (left, right)) or '
+            f"'tf_same'"
+        )
     if isinstance(padding, int):
         return ((padding, padding),) * 2
     return tuple(map(tuple, padding))
 
 
-def windows(size: tuple[int, int], window: tuple[int, int], stride: int, pads: Pads, ceil: bool = False) -> tuple[int, int]:
+def windows(
+    size: tuple[int, int], window: tuple[int, int], stride: int, pads: Pads, ceil: bool = False
+) -> tuple[int, int]:
     """How many windows fit, (rows, columns).
 
-    `ceil` keeps a last partial one, unless it would start in the bottom or right padding (torch's rule).
+    `ceil` keeps a last partial one, unless it would start in the bottom or right padding (torch's
+    rule).
     """
     out = []
     for n, k, (low, high) in zip(size, window, pads, strict=True):
@@ -63,11 +90,16 @@ def windows(size: tuple[int, int], window: tuple[int, int], stride: int, pads: P
     return tuple(out)
 
 
-def checked_windows(path: tuple[str, ...], size, window, stride, pads: Pads, ceil: bool = False) -> tuple[int, int]:
+def checked_windows(
+    path: tuple[str, ...], size, window, stride, pads: Pads, ceil: bool = False
+) -> tuple[int, int]:
     """`windows`, or one ValueError that names the layer and the least input it takes."""
     out = windows(size, window, stride, pads, ceil)
     if min(out) < 1:
         least = ' x '.join(str(max(k - sum(p), 1)) for k, p in zip(window, pads, strict=True))
-        raise ValueError(f"the image is too small for this network: layer {'/'.join(path) or '(top)'} gets {size[0]} x {size[1]} pixels "
-                         f'and its window of {window[0]} x {window[1]} needs at least {least}')
+        raise ValueError(
+            f'the image is too small for this network: layer {"/".join(path) or "(top)"} gets '
+            f'{size[0]} x {size[1]} pixels '
+            f'and its window of {window[0]} x {window[1]} needs at least {least}'
+        )
     return out

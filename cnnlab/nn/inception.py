@@ -1,4 +1,7 @@
-"""Bricks of the Inceptions with batch norm: chains of convolutions side by side, declared as data, and the stem that two of them share."""
+"""Bricks of the Inceptions with batch norm: chains of convolutions side by side, declared as data,
+and the stem that two of them share.
+"""
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +17,7 @@ POOLS = ('', 'avg', 'max')
 
 class Step(NamedTuple):
     """One convolution of a chain; `padding` None keeps the size at stride 1."""
+
     features: int
     kernel: int | tuple[int, int] = 1
     stride: int = 1
@@ -21,14 +25,21 @@ class Step(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A pooling or none, then convolutions one after the other; a tuple of Steps among them is a fork: all read the same map."""
+    """A pooling or none, then convolutions one after the other; a tuple of Steps among them is a
+    fork: all read the same map.
+    """
+
     name: str
     steps: tuple[Step | tuple[Step, ...], ...] = ()
-    pool: str = ''  # 'avg' is 3x3 at stride 1, padded by 1; 'max' is 3x3 at stride 2, unpadded
+    # 'avg' is 3x3 at stride 1, padded by 1; 'max' is 3x3 at stride 2, unpadded
+    pool: str = ''
 
 
 class Chain(nn.Module):
-    """(n, h, w, c) -> (n, h', w', features of the last step): pool, conv1, conv2, ...; the parts of a fork are conv2a, conv2b."""
+    """(n, h, w, c) -> (n, h', w', features of the last step): pool, conv1, conv2, ...; the parts of
+    a fork are conv2a, conv2b.
+    """
+
     steps: tuple[Step | tuple[Step, ...], ...]
     pool: str = ''
     count_include_pad: bool = False
@@ -45,7 +56,13 @@ class Chain(nn.Module):
             if isinstance(step, Step):
                 x = self._step(step, f'conv{i}', x, train)
             else:
-                x = jnp.concatenate([self._step(s, f'conv{i}{part}', x, train) for s, part in zip(step, 'ab', strict=True)], -1)
+                x = jnp.concatenate(
+                    [
+                        self._step(s, f'conv{i}{part}', x, train)
+                        for s, part in zip(step, 'ab', strict=True)
+                    ],
+                    -1,
+                )
         return x
 
     def _step(self, step, name, x, train):
@@ -53,29 +70,42 @@ class Chain(nn.Module):
 
 
 class Branches(nn.Module):
-    """Chains on the same input, their outputs concatenated in the order of the table: an inception module without a residual."""
+    """Chains on the same input, their outputs concatenated in the order of the table: an inception
+    module without a residual.
+    """
+
     branches: tuple[Branch, ...]
-    count_include_pad: bool = False  # whether average poolings count their padding: torch's ports of v3 do, TensorFlow does not
-    conv: Callable = ConvNorm  # called as ConvNorm is
+    # whether average poolings count their padding: torch's ports of v3 do, TensorFlow does not
+    count_include_pad: bool = False
+    # called as ConvNorm is
+    conv: Callable = ConvNorm
 
     @nn.compact
     def __call__(self, x, train):
-        outputs = [Chain(b.steps, b.pool, self.count_include_pad, self.conv, name=b.name)(x, train) for b in self.branches]
+        outputs = [
+            Chain(b.steps, b.pool, self.count_include_pad, self.conv, name=b.name)(x, train)
+            for b in self.branches
+        ]
         return jnp.concatenate(outputs, -1)
 
 
 def conv_paths(branches: tuple[Branch, ...]) -> list[str]:
-    """The paths of the convolutions within `Branches`, in the order of the table: 'branch0/conv1', ..."""
+    """The paths of the convolutions within `Branches`, in the order of the table: 'branch0/conv1',
+    ...
+    """
     paths = []
     for branch in branches:
         for i, step in enumerate(branch.steps, 1):
-            parts = [''] if isinstance(step, Step) else 'ab'[:len(step)]
+            parts = [''] if isinstance(step, Step) else 'ab'[: len(step)]
             paths += [f'{branch.name}/conv{i}{part}' for part in parts]
     return paths
 
 
 class InceptionStem(nn.Module):
-    """(n, 299, 299, 3) -> (n, 35, 35, 192): Szegedy et al. 2015, arXiv:1512.00567; names are those of research/slim's inception_v3.py."""
+    """(n, 299, 299, 3) -> (n, 35, 35, 192): Szegedy et al. 2015, arXiv:1512.00567; names are those
+    of research/slim's inception_v3.py.
+    """
+
     conv: Callable = ConvNorm
 
     @nn.compact

@@ -1,7 +1,11 @@
-"""The initialisers that papers name. Each returns `init(key, shape, dtype) -> array`, as jax.nn.initializers do.
+"""The initialisers that papers name.
 
-The fan-in of a convolution kernel (kh, kw, c, features) is kh kw c, that of a dense kernel (inputs, features) is `inputs`.
+Each returns `init(key, shape, dtype) -> array`, as jax.nn.initializers do.
+
+The fan-in of a convolution kernel (kh, kw, c, features) is kh kw c, that of a dense kernel (inputs,
+features) is `inputs`.
 """
+
 import ast
 import math
 import re
@@ -30,7 +34,10 @@ def gaussian(std: float = 0.01) -> Initializer:
 
 
 def xavier(distribution: str = 'uniform') -> Initializer:
-    """Variance 2 / (fan_in + fan_out): Glorot & Bengio 2010. `distribution` is 'uniform' (the paper's) or 'normal'."""
+    """Variance 2 / (fan_in + fan_out): Glorot & Bengio 2010.
+
+    `distribution` is 'uniform' (the paper's) or 'normal'.
+    """
     return initializers.variance_scaling(1.0, 'fan_avg', distribution)
 
 
@@ -54,7 +61,9 @@ def lecun1998(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
 
 
 def uniform_fan_in(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
-    """Uniform in +-1 / sqrt(fan_in): what torch's convolutions and linear layers begin with (torch/nn/modules/conv.py and linear.py)."""
+    """Uniform in +-1 / sqrt(fan_in): what torch's convolutions and linear layers begin with
+    (torch/nn/modules/conv.py and linear.py).
+    """
     bound = math.prod(shape[:-1]) ** -0.5
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
@@ -65,31 +74,48 @@ def orthogonal(scale: float = 1.0) -> Initializer:
 
 
 NAMED: dict[str, Callable[..., Initializer]] = {
-    'constant': constant, 'gaussian': gaussian, 'xavier': xavier, 'xavier_fan_in': xavier_fan_in, 'he': he, 'lecun1998': lambda: lecun1998,
-    'orthogonal': orthogonal, 'uniform_fan_in': lambda: uniform_fan_in}
+    'constant': constant,
+    'gaussian': gaussian,
+    'xavier': xavier,
+    'xavier_fan_in': xavier_fan_in,
+    'he': he,
+    'lecun1998': lambda: lecun1998,
+    'orthogonal': orthogonal,
+    'uniform_fan_in': lambda: uniform_fan_in,
+}
 
 
 def by_name(text: str) -> Initializer:
-    """The initialiser that a name and, in parentheses, its arguments say: 'he', 'gaussian(0.01)', "xavier('normal')".
+    """The initialiser that a name and, in parentheses, its arguments say: 'he', 'gaussian(0.01)',
+    "xavier('normal')".
 
     Raises:
       ValueError: there is none of that name, or its arguments are wrong.
     """
     match = re.fullmatch(r'\s*(\w+)\s*(?:\((.*)\))?\s*', text)
     if not match:
-        raise ValueError(f"{text!r} is no initialiser; write a name, with plain values in parentheses, as in 'gaussian(0.01)'")
+        raise ValueError(
+            f'{text!r} is no initialiser; write a name, with plain values in parentheses, as in '
+            f"'gaussian(0.01)'"
+        )
     name = names.among('initialiser', match[1], NAMED)
     try:
         given = ast.literal_eval(f'({match[2]},)') if (match[2] or '').strip() else ()
         return NAMED[name](*given)
     except (SyntaxError, TypeError, ValueError):
-        raise ValueError(f'{text!r}: {name} takes no such arguments; write plain values such as {name}(0.01)') from None
+        raise ValueError(
+            f'{text!r}: {name} takes no such arguments; write plain values such as {name}(0.01)'
+        ) from None
 
 
 def redrawn(params: Any, initializer: Initializer, key: jax.Array) -> Any:
-    """The parameters with every kernel (a leaf whose path ends so) drawn anew, each by a key of its own; all else as it was."""
+    """The parameters with every kernel (a leaf whose path ends so) drawn anew, each by a key of its
+    own; all else as it was.
+    """
+
     def drawn(path, w):
         if path.rpartition('/')[2] != 'kernel':
             return w
         return initializer(jax.random.fold_in(key, zlib.crc32(path.encode())), w.shape, w.dtype)
+
     return tree.map_with_name(drawn, params)

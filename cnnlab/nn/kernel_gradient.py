@@ -1,10 +1,14 @@
-"""The derivative of a stride-1 convolution by its kernel, as products of shifted maps: the form that a CPU is fast at.
+"""The derivative of a stride-1 convolution by its kernel, as products of shifted maps: the form
+that a CPU is fast at.
 
-The kernel's entry (i, j) sums x[y + i, x + j] times the output's cotangent at [y, x] over all pixels and images. XLA on CPU takes it for a
-convolution with a kernel as large as the map: four times slower than the forward pass at the widths of CIFAR's residual networks. Here the
-images are shifted sideways and the cotangents up and down, and one product of the two has every pair (i, j) at once; a few images at a
-time, so that the shifted copies stay in the processor's cache. Products are summed in float32 for half precision.
+The kernel's entry (i, j) sums x[y + i, x + j] times the output's cotangent at [y, x] over all
+pixels and images. XLA on CPU takes it for a convolution with a kernel as large as the map: four
+times slower than the forward pass at the widths of CIFAR's residual networks. Here the images are
+shifted sideways and the cotangents up and down, and one product of the two has every pair (i, j) at
+once; a few images at a time, so that the shifted copies stay in the processor's cache. Products are
+summed in float32 for half precision.
 """
+
 import functools
 
 import jax
@@ -13,19 +17,27 @@ import jax.numpy as jnp
 from cnnlab.nn import rows
 from cnnlab.nn.geometry import Pads
 
-PIXELS = 8192  # of a group of images, about; half and double of it are as fast, all images at once two to three times slower
+# of a group of images, about; half and double of it are as fast, all images at once two to three
+# times slower
+PIXELS = 8192
 
 
 def worthwhile(shape: tuple[int, int, int, int], kernel: tuple[int, int], pads: Pads) -> bool:
-    """Whether this form is the faster one: where the images together have a group's pixels, and where it multiplies at most a quarter more
-    than it must (rows of an image that a shifted cotangent does not meet are zeros)."""
+    """Whether this form is the faster one: where the images together have a group's pixels, and
+    where it multiplies at most a quarter more than it must (rows of an image that a shifted
+    cotangent does not meet are zeros).
+    """
     batch, height, width, _ = shape
     rows = height + sum(pads[0]) - kernel[0] + 1
     return kernel != (1, 1) and batch * height * width >= PIXELS and 4 * height <= 5 * rows
 
 
-def kernel_gradient(x: jax.Array, cotangent: jax.Array, kernel: tuple[int, int], pads: Pads) -> jax.Array:
-    """(n, h, w, c) and the cotangent (n, h', w', features) of a stride-1 convolution -> (kh, kw, c, features), in the dtype of x."""
+def kernel_gradient(
+    x: jax.Array, cotangent: jax.Array, kernel: tuple[int, int], pads: Pads
+) -> jax.Array:
+    """(n, h, w, c) and the cotangent (n, h', w', features) of a stride-1 convolution -> (kh, kw, c,
+    features), in the dtype of x.
+    """
     total = rows.summed(functools.partial(_products, kernel=kernel, pads=pads), x, cotangent)
     (kh, kw), channels, features = kernel, x.shape[-1], cotangent.shape[-1]
     return total.reshape(kw, channels, kh, features).transpose(2, 0, 1, 3).astype(x.dtype)
@@ -33,7 +45,11 @@ def kernel_gradient(x: jax.Array, cotangent: jax.Array, kernel: tuple[int, int],
 
 def _products(x, cotangent, kernel, pads):
     """(kw * c, kh * features), summed over images and pixels."""
-    (kh, kw), (n, height, _, channels), (_, high, width, features) = kernel, x.shape, cotangent.shape
+    (kh, kw), (n, height, _, channels), (_, high, width, features) = (
+        kernel,
+        x.shape,
+        cotangent.shape,
+    )
     (top, _), sides = pads
     # entry i pairs the image's row r with the cotangent's row r + top - i
     above, below = max(kh - 1 - top, 0), max(height + top - high, 0)
@@ -41,13 +57,24 @@ def _products(x, cotangent, kernel, pads):
     def product(x, cotangent):
         x = jnp.pad(x, ((0, 0), (0, 0), sides, (0, 0)))
         cotangent = jnp.pad(cotangent, ((0, 0), (above, below), (0, 0), (0, 0)))
-        aside = jnp.concatenate([x[:, :, j:j + width] for j in range(kw)], -1).reshape(-1, kw * channels)
-        moved = jnp.concatenate([cotangent[:, above + top - i:][:, :height] for i in range(kh)], -1).reshape(-1, kh * features)
-        return jnp.matmul(aside.T, moved, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+        aside = jnp.concatenate([x[:, :, j : j + width] for j in range(kw)], -1).reshape(
+            -1, kw * channels
+        )
+        moved = jnp.concatenate(
+            [cotangent[:, above + top - i :][:, :height] for i in range(kh)], -1
+        ).reshape(-1, kh * features)
+        return jnp.matmul(
+            aside.T, moved, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32)
+        )
 
-    group = max(d for d in range(1, n + 1) if n % d == 0 and d <= max(2, PIXELS // (height * width)))
-    # the groups are the minor part of the batch, so that a batch over several devices stays where it is also without a mesh
+    group = max(
+        d for d in range(1, n + 1) if n % d == 0 and d <= max(2, PIXELS // (height * width))
+    )
+    # the groups are the minor part of the batch, so that a batch over several devices stays where
+    # it is also without a mesh
     x, cotangent = (a.reshape(group, n // group, *a.shape[1:]) for a in (x, cotangent))
     take = functools.partial(jax.lax.dynamic_index_in_dim, axis=1, keepdims=False)
     zeros = jnp.zeros((kw * channels, kh * features), jnp.promote_types(x.dtype, jnp.float32))
-    return jax.lax.fori_loop(0, n // group, lambda g, total: total + product(take(x, g), take(cotangent, g)), zeros)
+    return jax.lax.fori_loop(
+        0, n // group, lambda g, total: total + product(take(x, g), take(cotangent, g)), zeros
+    )

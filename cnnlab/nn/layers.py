@@ -1,7 +1,10 @@
-"""The layers of every model here: NHWC, explicit padding, and each a Module, so that each has a path.
+"""The layers of every model here: NHWC, explicit padding, and each a Module, so that each has a
+path.
 
-Compute dtype is the dtype of the input; parameters and statistics stay float32 (or whatever dtype they are passed in).
+Compute dtype is the dtype of the input; parameters and statistics stay float32 (or whatever dtype
+they are passed in).
 """
+
 from collections.abc import Callable
 
 import jax
@@ -11,37 +14,81 @@ from flax import linen as nn
 from cnnlab.nn import init
 from cnnlab.nn.convolve import canonical, convolve
 from cnnlab.nn.geometry import Padding, checked_windows, pair, resolve, same
-from cnnlab.nn.norms import LRN, BatchNorm, BatchNormSettings, GroupNorm, LayerNorm, batch_norm_settings
+from cnnlab.nn.norms import (
+    LRN,
+    BatchNorm,
+    BatchNormSettings,
+    GroupNorm,
+    LayerNorm,
+    batch_norm_settings,
+)
 from cnnlab.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool
 
-__all__ = ['Act', 'AdaptiveAvgPool', 'AvgPool', 'BatchNorm', 'BatchNormSettings', 'Conv', 'ConvNorm', 'Dense', 'GlobalMean', 'GroupNorm',
-           'LRN', 'LayerNorm', 'MaxPool', 'Scale', 'batch_norm_settings', 'canonical', 'flatten', 'refuse_integers', 'refuse_rank']
+__all__ = [
+    'Act',
+    'AdaptiveAvgPool',
+    'AvgPool',
+    'BatchNorm',
+    'BatchNormSettings',
+    'Conv',
+    'ConvNorm',
+    'Dense',
+    'GlobalMean',
+    'GroupNorm',
+    'LRN',
+    'LayerNorm',
+    'MaxPool',
+    'Scale',
+    'batch_norm_settings',
+    'canonical',
+    'flatten',
+    'refuse_integers',
+    'refuse_rank',
+]
 
 
 def refuse_integers(module: nn.Module, x: jax.Array) -> None:
-    """Raises ValueError, one sentence with the path of the layer, unless x holds floating-point values."""
+    """Raises ValueError, one sentence with the path of the layer, unless x holds floating-point
+    values.
+    """
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f'layer {"/".join(module.path) or "(top)"} got {x.dtype} values; normalise images to float32 or bfloat16 first')
+        raise ValueError(
+            f'layer {"/".join(module.path) or "(top)"} got {x.dtype} values; normalise images to '
+            f'float32 or bfloat16 first'
+        )
 
 
 def refuse_rank(module: nn.Module, x: jax.Array, *ranks: int) -> None:
-    """Raises ValueError, one sentence with the path of the layer, unless x has one of these ranks: 4 for images, 2 for vectors."""
+    """Raises ValueError, one sentence with the path of the layer, unless x has one of these ranks:
+    4 for images, 2 for vectors.
+    """
     if x.ndim not in ranks:
-        wanted = ' or '.join({4: '(n, height, width, channels)', 2: '(n, features)'}[rank] for rank in ranks)
-        raise ValueError(f'layer {"/".join(module.path) or "(top)"} got an array of shape {x.shape}; it takes {wanted}')
+        wanted = ' or '.join(
+            {4: '(n, height, width, channels)', 2: '(n, features)'}[rank] for rank in ranks
+        )
+        raise ValueError(
+            f'layer {"/".join(module.path) or "(top)"} got an array of shape {x.shape}; it takes '
+            f'{wanted}'
+        )
 
 
 def _refuse_other_inputs(module, inputs, what):
-    """Where the parameters exist already, says in one sentence that they were made for another input."""
+    """Where the parameters exist already, says in one sentence that they were made for another
+    input.
+    """
     if module.has_variable('params', 'kernel'):
         made_for = module.get_variable('params', 'kernel').shape[-2]
         if made_for != inputs:
-            raise ValueError(f'layer {"/".join(module.path) or "(top)"} has weights for {made_for} {what} and got {inputs}; '
-                             'were the variables made for images of another size or number of channels?')
+            raise ValueError(
+                f'layer {"/".join(module.path) or "(top)"} has weights for {made_for} {what} and '
+                f'got {inputs}; '
+                'were the variables made for images of another size or number of channels?'
+            )
 
 
 class Act(nn.Module):
     """An activation function with a path, so that it can be read or replaced by interception."""
+
     fn: Callable = nn.relu
 
     def __call__(self, x):
@@ -51,12 +98,15 @@ class Act(nn.Module):
 class Conv(nn.Module):
     """(n, h, w, c) -> (n, (h + 2 p - k) // s + 1, ..., features).
 
-    `padding` is an int, ((top, bottom), (left, right)) or 'tf_same'; None keeps the size at stride 1, (k - 1) / 2 on each side.
-    `standardize` (BiT, arXiv:1912.11370): each filter to zero mean and unit variance first; the value is the epsilon under the root.
+    `padding` is an int, ((top, bottom), (left, right)) or 'tf_same'; None keeps the size at stride
+    1, (k - 1) / 2 on each side. `standardize` (BiT, arXiv:1912.11370): each filter to zero mean and
+    unit variance first; the value is the epsilon under the root.
 
     Raises:
-      ValueError: channels or features do not split into `groups`; the image is smaller than the kernel; integer or misshapen input.
+      ValueError: channels or features do not split into `groups`; the image is smaller than the
+        kernel; integer or misshapen input.
     """
+
     features: int
     kernel: int | tuple[int, int]
     stride: int = 1
@@ -73,24 +123,35 @@ class Conv(nn.Module):
         refuse_rank(self, x, 4)
         refuse_integers(self, x)
         if x.shape[-1] % self.groups or self.features % self.groups:
-            raise ValueError(f'layer {"/".join(self.path)}: {x.shape[-1]} channels to {self.features} '
-                             f'do not split into {self.groups} groups')
+            raise ValueError(
+                f'layer {"/".join(self.path)}: {x.shape[-1]} channels to {self.features} '
+                f'do not split into {self.groups} groups'
+            )
         _refuse_other_inputs(self, x.shape[-1] // self.groups, 'channels')
         size = pair(self.kernel)
-        pads = same(size) if self.padding is None else resolve(self.padding, x.shape[1:3], size, self.stride)
+        pads = (
+            same(size)
+            if self.padding is None
+            else resolve(self.padding, x.shape[1:3], size, self.stride)
+        )
         checked_windows(self.path, x.shape[1:3], size, self.stride, pads)
-        w = self.param('kernel', self.kernel_init, (*size, x.shape[-1] // self.groups, self.features))
+        w = self.param(
+            'kernel', self.kernel_init, (*size, x.shape[-1] // self.groups, self.features)
+        )
         if self.standardize is not None:
             w = w - w.mean((0, 1, 2), keepdims=True)
             w = w * jax.lax.rsqrt(jnp.square(w).mean((0, 1, 2), keepdims=True) + self.standardize)
         y = convolve(x, w.astype(x.dtype), self.stride, pads, self.groups)
         if self.bias:
-            y = y + self.param('bias', self.bias_init, (self.features,)).astype(x.dtype).reshape(1, 1, 1, -1)
+            y = y + self.param('bias', self.bias_init, (self.features,)).astype(x.dtype).reshape(
+                1, 1, 1, -1
+            )
         return Act(self.act, name='act')(y) if self.act else y
 
 
 class Dense(nn.Module):
     """(n, inputs) -> (n, features)."""
+
     features: int
     act: Callable | None = None
     bias: bool = True
@@ -104,12 +165,15 @@ class Dense(nn.Module):
         _refuse_other_inputs(self, x.shape[-1], 'inputs')
         y = x @ self.param('kernel', self.kernel_init, (x.shape[-1], self.features)).astype(x.dtype)
         if self.bias:
-            y = y + self.param('bias', self.bias_init, (self.features,)).astype(x.dtype).reshape(1, -1)
+            y = y + self.param('bias', self.bias_init, (self.features,)).astype(x.dtype).reshape(
+                1, -1
+            )
         return Act(self.act, name='act')(y) if self.act else y
 
 
 class Scale(nn.Module):
     """x times one learned factor a channel: ConvNeXt's layer scale."""
+
     initial: float = 1.0
 
     @nn.compact
@@ -120,6 +184,7 @@ class Scale(nn.Module):
 
 class ConvNorm(nn.Module):
     """Convolution without bias, batch norm, activation: the brick of nearly every net after 2015."""
+
     features: int
     kernel: int | tuple[int, int]
     stride: int = 1
@@ -135,9 +200,19 @@ class ConvNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x, train):
-        x = Conv(self.features, self.kernel, self.stride, self.padding, self.groups,
-                 bias=self.bias, kernel_init=self.kernel_init, name='conv')(x)
-        x = BatchNorm(self.momentum, self.eps, self.norm_scale, scale_init=self.scale_init, name='norm')(x, train)
+        x = Conv(
+            self.features,
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.groups,
+            bias=self.bias,
+            kernel_init=self.kernel_init,
+            name='conv',
+        )(x)
+        x = BatchNorm(
+            self.momentum, self.eps, self.norm_scale, scale_init=self.scale_init, name='norm'
+        )(x, train)
         return Act(self.act, name='act')(x) if self.act else x
 
 

@@ -1,4 +1,8 @@
-"""Layer-sequential unit-variance initialisation: Mishkin & Matas 2015, arXiv:1511.06422. It looks at data: no `Initializer`."""
+"""Layer-sequential unit-variance initialisation: Mishkin & Matas 2015, arXiv:1511.06422.
+
+It looks at data: no `Initializer`.
+"""
+
 from typing import Any
 
 import jax
@@ -10,8 +14,11 @@ from cnnlab.nn import init
 from cnnlab.nn.layers import Act, Conv, Dense
 
 
-def output_variances(model: nn.Module, variables: dict[str, Any], images: jax.Array) -> dict[str, jax.Array]:
-    """{path: variance of all outputs, before an activation} of every convolution and dense layer, in the order in which they run.
+def output_variances(
+    model: nn.Module, variables: dict[str, Any], images: jax.Array
+) -> dict[str, jax.Array]:
+    """{path: variance of all outputs, before an activation} of every convolution and dense layer,
+    in the order in which they run.
 
     Batch norm normalises by the batch and dropout drops, as in training; nothing is moved.
     """
@@ -29,31 +36,48 @@ def output_variances(model: nn.Module, variables: dict[str, Any], images: jax.Ar
         return out
 
     with nn.intercept_methods(hook):
-        model.apply(variables, images, train=True, rngs={'dropout': jax.random.key(0)}, mutable=['batch_stats'])
+        model.apply(
+            variables,
+            images,
+            train=True,
+            rngs={'dropout': jax.random.key(0)},
+            mutable=['batch_stats'],
+        )
     return found
 
 
-def lsuv(model: nn.Module, variables: dict[str, Any], images: jax.Array, key: jax.Array, *, tolerance: float = 0.1,
-         tries: int = 10) -> dict[str, Any]:
-    """Orthonormal kernels, then layer by layer each kernel divided by the deviation of its outputs, until their variance is 1.
+def lsuv(
+    model: nn.Module,
+    variables: dict[str, Any],
+    images: jax.Array,
+    key: jax.Array,
+    *,
+    tolerance: float = 0.1,
+    tries: int = 10,
+) -> dict[str, Any]:
+    """Orthonormal kernels, then layer by layer each kernel divided by the deviation of its outputs,
+    until their variance is 1.
 
     Args:
       model: a network without remat or scan.
       variables: of the network; only kernels change. Biases should be zero, as they are at first.
       images: float (n, h, w, c), normalised: a batch of training images.
       key: of the orthonormal kernels.
-      tolerance, tries: a layer is done when its variance is so near to 1, or after so many divisions (those of yobibyte/torch-lsuv).
+      tolerance, tries: a layer is done when its variance is so near to 1, or after so many
+        divisions (those of yobibyte/torch-lsuv).
 
     Raises:
       ValueError: the outputs of a layer do not vary at all.
     """
+
     @jax.jit
     def measured(params):
         found = output_variances(model, {**variables, 'params': params}, images)
         names.extend(name for name in found if name not in names)
         return jnp.stack(list(found.values()))
 
-    names: list[str] = []  # in the order of `measured`, known once it is traced
+    # in the order of `measured`, known once it is traced
+    names: list[str] = []
     params = init.redrawn(variables['params'], init.orthogonal(), key)
     measured(params)
     for i, layer in enumerate(names):
@@ -62,6 +86,12 @@ def lsuv(model: nn.Module, variables: dict[str, Any], images: jax.Array, key: ja
             if abs(variance - 1) < tolerance:
                 break
             if not variance > 0:
-                raise ValueError(f'the outputs of layer {layer} have variance {variance} on these images; LSUV cannot scale them to 1')
-            params = tree.map_with_name(lambda path, w, of=f'{layer}/kernel', v=variance: w / v ** 0.5 if path == of else w, params)
+                raise ValueError(
+                    f'the outputs of layer {layer} have variance {variance} on these images; LSUV '
+                    f'cannot scale them to 1'
+                )
+            params = tree.map_with_name(
+                lambda path, w, of=f'{layer}/kernel', v=variance: w / v**0.5 if path == of else w,
+                params,
+            )
     return {**variables, 'params': params}

@@ -1,4 +1,7 @@
-"""Bricks of the mobile networks: the inverted residual, and channel counts that are multiples of eight."""
+"""Bricks of the mobile networks: the inverted residual, and channel counts that are multiples of
+eight.
+"""
+
 from collections.abc import Callable
 
 from flax import linen as nn
@@ -9,38 +12,59 @@ from cnnlab.nn.layers import ConvNorm
 
 
 def divisible(channels: float, by: int = 8) -> int:
-    """The nearest multiple of `by`, at least `by`, and the next one up where that would lose more than a tenth.
+    """The nearest multiple of `by`, at least `by`, and the next one up where that would lose more
+    than a tenth.
 
-    `_make_divisible` of github.com/tensorflow/models (research/slim/nets/mobilenet), which Keras, torchvision and timm follow.
+    `_make_divisible` of github.com/tensorflow/models (research/slim/nets/mobilenet), which Keras,
+    torchvision and timm follow.
     """
     nearest = max(by, int(channels + by / 2) // by * by)
     return nearest + by if nearest < 0.9 * channels else nearest
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depthwise convolution, squeeze-excite or none, linear 1x1 projection: Sandler et al. 2018, arXiv:1801.04381.
+    """1x1 expansion, depthwise convolution, squeeze-excite or none, linear 1x1 projection: Sandler
+    et al. 2018, arXiv:1801.04381.
 
-    (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features); with `skip` the input is added, which needs stride 1 and c features.
+    (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features); with `skip` the input is
+    added, which needs stride 1 and c features.
     """
+
     features: int
-    expanded: int | None = None  # channels of the depthwise layer; None: no expansion layer, so those of the input
-    kernel: int = 3  # of the depthwise layer
+    # channels of the depthwise layer; None: no expansion layer, so those of the input
+    expanded: int | None = None
+    # of the depthwise layer
+    kernel: int = 3
     stride: int = 1
     skip: bool = False
-    act: Callable = nn.relu6  # after the expansion and the depthwise layer
-    squeeze: int | None = None  # channels within the squeeze-excite; None: there is none
+    # after the expansion and the depthwise layer
+    act: Callable = nn.relu6
+    # channels within the squeeze-excite; None: there is none
+    squeeze: int | None = None
     squeeze_act: Callable = nn.relu
-    gate: Callable = nn.sigmoid  # of the squeeze-excite
-    padding: Padding | None = None  # of the depthwise layer; None: (kernel - 1) / 2 on each side
-    drop_path: float = 0.0  # probability of leaving the branch out in training, where there is a skip
-    conv: Callable = ConvNorm  # called as ConvNorm is
+    # of the squeeze-excite
+    gate: Callable = nn.sigmoid
+    # of the depthwise layer; None: (kernel - 1) / 2 on each side
+    padding: Padding | None = None
+    # probability of leaving the branch out in training, where there is a skip
+    drop_path: float = 0.0
+    # called as ConvNorm is
+    conv: Callable = ConvNorm
 
     @nn.compact
     def __call__(self, x, train):
         y = x
         if self.expanded is not None:
             y = self.conv(self.expanded, 1, act=self.act, name='expand')(y, train)
-        y = self.conv(y.shape[-1], self.kernel, self.stride, self.padding, groups=y.shape[-1], act=self.act, name='depthwise')(y, train)
+        y = self.conv(
+            y.shape[-1],
+            self.kernel,
+            self.stride,
+            self.padding,
+            groups=y.shape[-1],
+            act=self.act,
+            name='depthwise',
+        )(y, train)
         if self.squeeze is not None:
             y = SqueezeExcite(self.squeeze, self.squeeze_act, self.gate, name='se')(y)
         y = self.conv(self.features, 1, act=None, name='project')(y, train)
@@ -50,7 +74,10 @@ class InvertedResidual(nn.Module):
 
 
 class Blocks(nn.Module):
-    """block1, block2, ... one after the other, each declared by the function that makes it: `make(name=...)` is called with (x, train)."""
+    """block1, block2, ... one after the other, each declared by the function that makes it:
+    `make(name=...)` is called with (x, train).
+    """
+
     blocks: tuple[Callable[..., nn.Module], ...]
 
     @nn.compact

@@ -1,4 +1,9 @@
-"""Normalisation layers. Statistics are computed and kept in float32 (float64 for float64 inputs), whatever the compute dtype."""
+"""Normalisation layers.
+
+Statistics are computed and kept in float32 (float64 for float64 inputs), whatever the compute
+dtype.
+"""
+
 import contextlib
 import contextvars
 import dataclasses
@@ -18,12 +23,14 @@ from cnnlab.nn import init
 class BatchNormSettings:
     """What a recipe says about every BatchNorm of a network; what is None is left to the layer.
 
-    span: images per statistic. Papers trained with 32 images a GPU and statistics per GPU; under jit over a mesh they would be over the
-      global batch. A layer's own `norm_span` goes before it.
+    span: images per statistic. Papers trained with 32 images a GPU and statistics per GPU; under
+      jit over a mesh they would be over the global batch. A layer's own `norm_span` goes before it.
     momentum, eps: in place of the layer's.
-    frozen: layers whose path matches one of these regular expressions (`re.search`) use their running statistics in training too and do
-      not move them. Their scale and bias are parameters like any other.
+    frozen: layers whose path matches one of these regular expressions (`re.search`) use their
+      running statistics in training too and do not move them. Their scale and bias are parameters
+      like any other.
     """
+
     span: int | None = None
     momentum: float | None = None
     eps: float | None = None
@@ -31,7 +38,9 @@ class BatchNormSettings:
 
 
 _NOTHING = BatchNormSettings()
-_SETTINGS: contextvars.ContextVar[BatchNormSettings | None] = contextvars.ContextVar('batch_norm_settings', default=None)
+_SETTINGS: contextvars.ContextVar[BatchNormSettings | None] = contextvars.ContextVar(
+    'batch_norm_settings', default=None
+)
 
 
 @contextlib.contextmanager
@@ -45,12 +54,21 @@ def batch_norm_settings(settings: BatchNormSettings) -> Iterator[None]:
 
 
 def check_frozen(settings: BatchNormSettings, batch_stats: Any) -> None:
-    """Raises ValueError where a pattern of `settings.frozen` matches no layer that has batch statistics; the sentence names it."""
+    """Raises ValueError where a pattern of `settings.frozen` matches no layer that has batch
+    statistics; the sentence names it.
+    """
     layers = sorted({path.rpartition('/')[0] for path in tree.named_leaves(batch_stats)})
     idle = [p for p in settings.frozen if not any(re.search(p, layer) for layer in layers)]
     if idle:
-        some = f'layers with batch statistics are {", ".join(layers[:6])}{", ..." if len(layers) > 6 else ""} ({len(layers)} in all)'
-        raise ValueError(f'the patterns {idle} of frozen batch norm match no layer; {some if layers else "the network has no batch norm"}')
+        some = (
+            f'layers with batch statistics are '
+            f'{", ".join(layers[:6])}{", ..." if len(layers) > 6 else ""} ({len(layers)} in '
+            f'all)'
+        )
+        raise ValueError(
+            f'the patterns {idle} of frozen batch norm match no layer; '
+            f'{some if layers else "the network has no batch norm"}'
+        )
 
 
 def _vector(v, x):
@@ -58,13 +76,17 @@ def _vector(v, x):
 
 
 class BatchNorm(nn.Module):
-    """Ioffe & Szegedy 2015, arXiv:1502.03167. (n, ..., c) -> the same shape; normalises each channel over all other axes.
+    """Ioffe & Szegedy 2015, arXiv:1502.03167.
 
-    In training it uses the batch's mean and biased variance and moves `batch_stats` by `1 - momentum` towards them (torch's momentum 0.1
-    is 0.9 here; torch moves towards the unbiased variance); else it uses `batch_stats`.
-    `norm_span` is the number of images per statistic (None: what `batch_norm_settings` says, else the global batch); running statistics are
-    the mean over spans. `batch_norm_settings` may replace momentum and epsilon, and freeze layers.
+    (n, ..., c) -> the same shape; normalises each channel over all other axes.
+
+    In training it uses the batch's mean and biased variance and moves `batch_stats` by `1 -
+    momentum` towards them (torch's momentum 0.1 is 0.9 here; torch moves towards the unbiased
+    variance); else it uses `batch_stats`. `norm_span` is the number of images per statistic (None:
+    what `batch_norm_settings` says, else the global batch); running statistics are the mean over
+    spans. `batch_norm_settings` may replace momentum and epsilon, and freeze layers.
     """
+
     momentum: float = 0.9
     eps: float = 1e-5
     scale: bool = True
@@ -105,10 +127,13 @@ class BatchNorm(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Wu & He 2018, arXiv:1803.08494. (n, ..., c): mean and variance per image, over all positions and the channels of a group.
+    """Wu & He 2018, arXiv:1803.08494.
+
+    (n, ..., c): mean and variance per image, over all positions and the channels of a group.
 
     `train` changes nothing; with it a GroupNorm is called as a BatchNorm is.
     """
+
     groups: int = 32
     eps: float = 1e-5
 
@@ -119,14 +144,20 @@ class GroupNorm(nn.Module):
         dtype = jnp.promote_types(x.dtype, jnp.float32)
         y = x.astype(dtype).reshape(x.shape[0], -1, self.groups, x.shape[-1] // self.groups)
         y = y - y.mean((1, 3), keepdims=True)
-        y = (y * jax.lax.rsqrt(jnp.square(y).mean((1, 3), keepdims=True) + self.eps)).reshape(x.shape)
+        y = (y * jax.lax.rsqrt(jnp.square(y).mean((1, 3), keepdims=True) + self.eps)).reshape(
+            x.shape
+        )
         scale = self.param('scale', init.ones, (x.shape[-1],))
         bias = self.param('bias', init.zeros, (x.shape[-1],))
         return (y * _vector(scale, x) + _vector(bias, x)).astype(x.dtype)
 
 
 class LayerNorm(nn.Module):
-    """Ba et al. 2016, arXiv:1607.06450. Over the last axis only, as ConvNeXt's on channels-last maps."""
+    """Ba et al. 2016, arXiv:1607.06450.
+
+    Over the last axis only, as ConvNeXt's on channels-last maps.
+    """
+
     eps: float = 1e-6
 
     @nn.compact
@@ -142,9 +173,11 @@ class LayerNorm(nn.Module):
 class LRN(nn.Module):
     """Local response normalisation across channels: Krizhevsky et al. 2012.
 
-    x / (k + alpha * sum of x^2 over `size` neighbouring channels) ^ beta. alpha multiplies the *sum*, as the paper has it; Caffe and torch
-    divide their alpha by the size, so their alpha 1e-4 at size 5 is 2e-5 here.
+    x / (k + alpha * sum of x^2 over `size` neighbouring channels) ^ beta. alpha multiplies the
+    *sum*, as the paper has it; Caffe and torch divide their alpha by the size, so their alpha 1e-4
+    at size 5 is 2e-5 here.
     """
+
     size: int = 5
     k: float = 2.0
     alpha: float = 1e-4
@@ -153,5 +186,5 @@ class LRN(nn.Module):
     def __call__(self, x):
         low = self.size // 2
         squares = jnp.pad(jnp.square(x), ((0, 0), (0, 0), (0, 0), (low, self.size - 1 - low)))
-        total = sum(squares[..., i:i + x.shape[-1]] for i in range(self.size))
+        total = sum(squares[..., i : i + x.shape[-1]] for i in range(self.size))
         return x * (self.k + self.alpha * total) ** -self.beta

@@ -1,4 +1,7 @@
-"""Pre-activation blocks: He et al. 2016, "Identity mappings in deep residual networks", arXiv:1603.05027; declared as data."""
+"""Pre-activation blocks: He et al. 2016, "Identity mappings in deep residual networks",
+arXiv:1603.05027; declared as data.
+"""
+
 import functools
 from collections.abc import Callable
 
@@ -11,22 +14,32 @@ from cnnlab.nn.residual import ConvSpec, shortcut, total_stride
 
 
 class PreActivation(nn.Module):
-    """shortcut + branch, where norm and ReLU come before each convolution and nothing after the sum.
+    """shortcut + branch, where norm and ReLU come before each convolution and nothing after the
+    sum.
 
-    A projecting shortcut is a bare 1x1 convolution of the *activated* input, and shares the first norm with the branch
-    (KaimingHe/resnet-1k-layers, resnet-pre-act.lua); other shortcuts take the input as it is.
-    (n, h, w, c) -> (n, h', w', convs[-1].features).
+    A projecting shortcut is a bare 1x1 convolution of the *activated* input, and shares the first
+    norm with the branch (KaimingHe/resnet-1k-layers, resnet-pre-act.lua); other shortcuts take the
+    input as it is. (n, h, w, c) -> (n, h', w', convs[-1].features).
     """
+
     convs: tuple[ConvSpec, ...]
-    shortcut: str = 'identity'  # 'identity', 'pad' or 'project'
-    activated: bool = False  # the input has been through norm and ReLU already: no first norm here
-    squeeze: int | None = None  # channels between the two layers of a squeeze-excite at the end of the branch
-    dropout: float = 0.0  # before the last convolution: Wide ResNet
-    spatial: bool = False  # dropout leaves out whole maps
-    last_bias: bool = False  # biases in the last convolution and the projection: Keras
+    # 'identity', 'pad' or 'project'
+    shortcut: str = 'identity'
+    # the input has been through norm and ReLU already: no first norm here
+    activated: bool = False
+    # channels between the two layers of a squeeze-excite at the end of the branch
+    squeeze: int | None = None
+    # before the last convolution: Wide ResNet
+    dropout: float = 0.0
+    # dropout leaves out whole maps
+    spatial: bool = False
+    # biases in the last convolution and the projection: Keras
+    last_bias: bool = False
     drop_path: float | jax.Array = 0.0
-    norm: Callable = BatchNorm  # called as BatchNorm is, its module with (x, train)
-    conv: Callable = functools.partial(Conv, bias=False)  # called as Conv is
+    # called as BatchNorm is, its module with (x, train)
+    norm: Callable = BatchNorm
+    # called as Conv is
+    conv: Callable = functools.partial(Conv, bias=False)
 
     @nn.compact
     def __call__(self, x, train):
@@ -43,8 +56,13 @@ class PreActivation(nn.Module):
             y = SqueezeExcite(self.squeeze, name='se')(y)
         y = DropPath(self.drop_path, name='drop_path')(y, train)
         source = first if self.shortcut == 'project' else x
-        return y + shortcut(self.shortcut, source, specs[-1].features, total_stride(specs), lambda x, stride: self._conv(
-            True, ConvSpec(specs[-1].features, 1, stride), 'proj')(x))
+        return y + shortcut(
+            self.shortcut,
+            source,
+            specs[-1].features,
+            total_stride(specs),
+            lambda x, stride: self._conv(True, ConvSpec(specs[-1].features, 1, stride), 'proj')(x),
+        )
 
     def _drop(self, y, train):
         if self.spatial:

@@ -1,4 +1,5 @@
 """A fixed change of pixel scale within a network, for nets whose published weights expect one."""
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -9,9 +10,10 @@ class Rescale(nn.Module):
     """x * scale + shift, one constant a channel or one for all. (n, h, w, c) -> the same shape.
 
     Raises:
-      ValueError: neither one constant nor as many as x has channels; integer input, which the constants would be rounded to; an
-        array that is no batch of images.
+      ValueError: neither one constant nor as many as x has channels; integer input, which the
+        constants would be rounded to; an array that is no batch of images.
     """
+
     scale: tuple[float, ...]
     shift: tuple[float, ...]
 
@@ -20,20 +22,29 @@ class Rescale(nn.Module):
         refuse_integers(self, x)
         for constants in (self.scale, self.shift):
             if len(constants) not in (1, x.shape[-1]):
-                raise ValueError(f'layer {"/".join(self.path)} rescales {len(constants)} channels and got {x.shape[-1]}')
-        return x * jnp.asarray(self.scale, x.dtype).reshape(1, 1, 1, -1) + jnp.asarray(self.shift, x.dtype).reshape(1, 1, 1, -1)
+                raise ValueError(
+                    f'layer {"/".join(self.path)} rescales {len(constants)} channels and got '
+                    f'{x.shape[-1]}'
+                )
+        return x * jnp.asarray(self.scale, x.dtype).reshape(1, 1, 1, -1) + jnp.asarray(
+            self.shift, x.dtype
+        ).reshape(1, 1, 1, -1)
 
 
 def halves_from_imagenet(name: str) -> Rescale:
-    """From (pixel - mean) / std with ImageNet's figures to (pixel - 0.5) / 0.5: the `transform_input` of torchvision's Inceptions."""
+    """From (pixel - mean) / std with ImageNet's figures to (pixel - 0.5) / 0.5: the
+    `transform_input` of torchvision's Inceptions.
+    """
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return Rescale(tuple(s / 0.5 for s in std), tuple((m - 0.5) / 0.5 for m in mean), name=name)
 
 
 class Normalize(nn.Module):
-    """(x - mean) / sqrt(var), both of them constants a channel that are loaded and never trained: Keras's Normalization.
+    """(x - mean) / sqrt(var), both of them constants a channel that are loaded and never trained:
+    Keras's Normalization.
 
-    (n, h, w, c) -> the same shape. They lie in `batch_stats`, zeros and ones at first, as Keras builds the layer without data.
+    (n, h, w, c) -> the same shape. They lie in `batch_stats`, zeros and ones at first, as Keras
+    builds the layer without data.
     """
 
     @nn.compact
@@ -42,5 +53,8 @@ class Normalize(nn.Module):
         refuse_integers(self, x)
         mean = self.variable('batch_stats', 'mean', jnp.zeros, (x.shape[-1],), jnp.float32).value
         var = self.variable('batch_stats', 'var', jnp.ones, (x.shape[-1],), jnp.float32).value
-        deviation = jnp.maximum(jnp.sqrt(var), 1e-7)  # keras.backend.epsilon()
-        return (x - mean.astype(x.dtype).reshape(1, 1, 1, -1)) / deviation.astype(x.dtype).reshape(1, 1, 1, -1)
+        # keras.backend.epsilon()
+        deviation = jnp.maximum(jnp.sqrt(var), 1e-7)
+        return (x - mean.astype(x.dtype).reshape(1, 1, 1, -1)) / deviation.astype(x.dtype).reshape(
+            1, 1, 1, -1
+        )

@@ -1,4 +1,5 @@
 """Residual blocks after He et al. 2015 (arXiv:1512.03385), declared as data."""
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,12 +12,15 @@ from cnnlab.nn import init
 from cnnlab.nn.blocks import DropPath, SqueezeExcite, StochasticDepth
 from cnnlab.nn.layers import Act, AvgPool, ConvNorm
 
-OPTIONS = ('A', 'B', 'C', 'none')  # of the paper, for a whole network; 'none' is its plain net
-KINDS = ('identity', 'pad', 'project', 'pool_project', 'none')  # of one block's shortcut
+# of the paper, for a whole network; 'none' is its plain net
+OPTIONS = ('A', 'B', 'C', 'none')
+# of one block's shortcut
+KINDS = ('identity', 'pad', 'project', 'pool_project', 'none')
 
 
 class ConvSpec(NamedTuple):
     """One convolution of a branch."""
+
     features: int
     kernel: int
     stride: int = 1
@@ -28,10 +32,18 @@ def basic(width: int, stride: int = 1) -> tuple[ConvSpec, ...]:
     return ConvSpec(width, 3, stride), ConvSpec(width, 3)
 
 
-def bottleneck(width: int, features: int, stride: int = 1, *, stride_on: str = '3x3', groups: int = 1) -> tuple[ConvSpec, ...]:
-    """Figure 5, right: 1x1 to `width` channels, 3x3, 1x1 to `features`; the stride is on the first '1x1' or on the '3x3' ("v1.5")."""
+def bottleneck(
+    width: int, features: int, stride: int = 1, *, stride_on: str = '3x3', groups: int = 1
+) -> tuple[ConvSpec, ...]:
+    """Figure 5, right: 1x1 to `width` channels, 3x3, 1x1 to `features`; the stride is on the first
+    '1x1' or on the '3x3' ("v1.5").
+    """
     on_first = names.among('place of the stride', stride_on, ('1x1', '3x3')) == '1x1'
-    return (ConvSpec(width, 1, stride if on_first else 1), ConvSpec(width, 3, 1 if on_first else stride, groups), ConvSpec(features, 1))
+    return (
+        ConvSpec(width, 1, stride if on_first else 1),
+        ConvSpec(width, 3, 1 if on_first else stride, groups),
+        ConvSpec(features, 1),
+    )
 
 
 def total_stride(convs: tuple[ConvSpec, ...]) -> int:
@@ -46,7 +58,8 @@ def shortcut_kind(option: str, changes: bool) -> str:
     """What a block's shortcut is under options A, B, C of the paper, or 'none'.
 
     Args:
-      option: A pads with zero channels, without parameters; B projects where the block `changes` the shape; C projects everywhere.
+      option: A pads with zero channels, without parameters; B projects where the block `changes`
+        the shape; C projects everywhere.
       changes: the block is declared to change the size or the number of channels.
     """
     names.among('shortcut option', option, OPTIONS)
@@ -58,9 +71,11 @@ def shortcut_kind(option: str, changes: bool) -> str:
 
 
 def linear_decay(rate: float, blocks: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
-    """Drop rates for every block of every stage: block l of L is left out with probability rate l / L.
+    """Drop rates for every block of every stage: block l of L is left out with probability rate l /
+    L.
 
-    Stochastic depth (Huang et al. 2016, arXiv:1603.09382; its code's 'lin_decay'); `rate` is the paper's 1 - p_L.
+    Stochastic depth (Huang et al. 2016, arXiv:1603.09382; its code's 'lin_decay'); `rate` is the
+    paper's 1 - p_L.
 
     Raises:
       ValueError: the rate is not in [0, 1).
@@ -75,22 +90,31 @@ def linear_decay(rate: float, blocks: tuple[int, ...]) -> tuple[tuple[float, ...
 
 
 class ZeroPad(nn.Module):
-    """Option A: every `stride`-th pixel, and zero channels on both sides. (n, h, w, c) -> (n, h', w', features).
+    """Option A: every `stride`-th pixel, and zero channels on both sides.
 
-    The paper does not say where the zeros are; half before and half after is akamaster/pytorch_resnet_cifar10's way.
+    (n, h, w, c) -> (n, h', w', features).
+
+    The paper does not say where the zeros are; half before and half after is
+    akamaster/pytorch_resnet_cifar10's way.
     """
+
     features: int
     stride: int = 1
 
     def __call__(self, x):
         low = (self.features - x.shape[-1]) // 2
-        return jnp.pad(x[:, ::self.stride, ::self.stride], ((0, 0), (0, 0), (0, 0), (low, self.features - x.shape[-1] - low)))
+        return jnp.pad(
+            x[:, :: self.stride, :: self.stride],
+            ((0, 0), (0, 0), (0, 0), (low, self.features - x.shape[-1] - low)),
+        )
 
 
 def shortcut(kind: str, x: jax.Array, features: int, stride: int, project: Callable) -> jax.Array:
-    """What is added to the branch, (n, h, w, c) -> (n, ceil(h / stride), ..., features); called within a block's compact method.
+    """What is added to the branch, (n, h, w, c) -> (n, ceil(h / stride), ..., features); called
+    within a block's compact method.
 
-    'pool_project' averages 2x2 before a projection at stride 1: ResNet-D, He et al. 2018, arXiv:1812.01187.
+    'pool_project' averages 2x2 before a projection at stride 1: ResNet-D, He et al. 2018,
+    arXiv:1812.01187.
 
     Args:
       kind: one of KINDS but 'none'.
@@ -109,19 +133,31 @@ def shortcut(kind: str, x: jax.Array, features: int, stride: int, project: Calla
 
 
 class Residual(nn.Module):
-    """relu(shortcut(x) + branch(x)): each convolution of the branch with batch norm, and ReLU after all but the last.
+    """relu(shortcut(x) + branch(x)): each convolution of the branch with batch norm, and ReLU after
+    all but the last.
 
-    The stride and the channels of the shortcut are those of the branch. (n, h, w, c) -> (n, h', w', convs[-1].features).
+    The stride and the channels of the shortcut are those of the branch. (n, h, w, c) -> (n, h', w',
+    convs[-1].features).
     """
+
     convs: tuple[ConvSpec, ...]
-    shortcut: str = 'identity'  # one of KINDS
-    projection: int = 1  # kernel of a projecting shortcut
-    squeeze: int | None = None  # channels between the two layers of a squeeze-excite at the end of the branch
-    act_last: bool = False  # ReLU after the last convolution of the branch too
-    zero_last: bool = False  # the scale of the branch's last norm begins at 0, so that the block begins as its shortcut: Goyal et al. 2017
-    drop_path: float | jax.Array = 0.0  # probability of leaving the branch out in training
-    drop: Callable = DropPath  # or StochasticDepth
-    conv: Callable = ConvNorm  # called as ConvNorm is
+    # one of KINDS
+    shortcut: str = 'identity'
+    # kernel of a projecting shortcut
+    projection: int = 1
+    # channels between the two layers of a squeeze-excite at the end of the branch
+    squeeze: int | None = None
+    # ReLU after the last convolution of the branch too
+    act_last: bool = False
+    # the scale of the branch's last norm begins at 0, so that the block begins as its shortcut:
+    # Goyal et al. 2017
+    zero_last: bool = False
+    # probability of leaving the branch out in training
+    drop_path: float | jax.Array = 0.0
+    # or StochasticDepth
+    drop: Callable = DropPath
+    # called as ConvNorm is
+    conv: Callable = ConvNorm
 
     @nn.compact
     def __call__(self, x, train):
@@ -131,31 +167,59 @@ class Residual(nn.Module):
             for i, spec in enumerate(specs, 1):
                 act = nn.relu if i < len(specs) or self.act_last else None
                 start = {'scale_init': init.zeros} if self.zero_last and i == len(specs) else {}
-                y = self.conv(spec.features, spec.kernel, spec.stride, groups=spec.groups, act=act, **start, name=f'conv{i}')(y, train)
+                y = self.conv(
+                    spec.features,
+                    spec.kernel,
+                    spec.stride,
+                    groups=spec.groups,
+                    act=act,
+                    **start,
+                    name=f'conv{i}',
+                )(y, train)
             return SqueezeExcite(self.squeeze, name='se')(y) if self.squeeze else y
 
         drop = self.drop(self.drop_path, name='drop_path')
-        drops = isinstance(drop, StochasticDepth) and not (isinstance(self.drop_path, int | float) and self.drop_path == 0)
+        drops = isinstance(drop, StochasticDepth) and not (
+            isinstance(self.drop_path, int | float) and self.drop_path == 0
+        )
         if train and drops and not self.is_initializing():
-            shape = (x.shape[0], *(-(-n // total_stride(specs)) for n in x.shape[1:3]), specs[-1].features)
+            shape = (
+                x.shape[0],
+                *(-(-n // total_stride(specs)) for n in x.shape[1:3]),
+                specs[-1].features,
+            )
             y = self._if_kept(drop.kept(), branch, shape, x)
         else:
             y = drop(branch(self, x), train)
         if self.shortcut != 'none':
-            y = y + shortcut(self.shortcut, x, specs[-1].features, total_stride(specs), lambda x, stride: self.conv(
-                specs[-1].features, self.projection, stride, act=None, name='proj')(x, train))
+            y = y + shortcut(
+                self.shortcut,
+                x,
+                specs[-1].features,
+                total_stride(specs),
+                lambda x, stride: self.conv(
+                    specs[-1].features, self.projection, stride, act=None, name='proj'
+                )(x, train),
+            )
         return Act(name='out')(y)
 
     def _if_kept(self, kept, branch, shape, x):
-        """The branch where it is kept, else zeros and batch statistics that do not move; on an accelerator it is not computed then.
+        """The branch where it is kept, else zeros and batch statistics that do not move; on an
+        accelerator it is not computed then.
 
-        On a CPU it is: within a conditional XLA's convolutions lose their threads and fast forms there, which costs several times what
-        is saved (ResNet-20, batch 32, two cores: 0.66 s a step within conditionals, 0.11 s without).
+        On a CPU it is: within a conditional XLA's convolutions lose their threads and fast forms
+        there, which costs several times what is saved (ResNet-20, batch 32, two cores: 0.66 s a
+        step within conditionals, 0.11 s without).
         """
-        before = jax.tree.map(lambda a: a, self.variables.get('batch_stats', {}))  # a copy: the dictionaries are written to
+        # a copy: the dictionaries are written to
+        before = jax.tree.map(lambda a: a, self.variables.get('batch_stats', {}))
         computed = jax.lax.platform_dependent(kept, cpu=jnp.ones_like, default=lambda kept: kept)
         y = nn.cond(computed, branch, lambda _, x: jnp.zeros(shape, x.dtype), self, x)
         if self.is_mutable_collection('batch_stats'):
             for name, now in self.variables.get('batch_stats', {}).items():
-                self.put_variable('batch_stats', name, jax.tree.map(lambda a, b: jnp.where(kept, a, b), now, before[name]))
+                self.put_variable(
+                    'batch_stats',
+                    name,
+                    jax.tree.map(lambda a, b: jnp.where(kept, a, b), now, before[name]),
+                )
         return y * kept.astype(x.dtype)

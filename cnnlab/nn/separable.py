@@ -1,4 +1,5 @@
 """Depthwise separable convolutions as Xception and the searched cells have them."""
+
 from flax import linen as nn
 
 from cnnlab.nn.geometry import Padding
@@ -6,10 +7,13 @@ from cnnlab.nn.layers import BatchNorm, Conv
 
 
 class SeparableConvNorm(nn.Module):
-    """A depthwise convolution, a 1x1 convolution and batch norm, without biases and with no activation in between.
+    """A depthwise convolution, a 1x1 convolution and batch norm, without biases and with no
+    activation in between.
 
-    Chollet 2016, arXiv:1610.02357. (n, h, w, c) -> (n, h', w', features); the stride is the depthwise convolution's.
+    Chollet 2016, arXiv:1610.02357. (n, h, w, c) -> (n, h', w', features); the stride is the
+    depthwise convolution's.
     """
+
     features: int
     kernel: int
     stride: int = 1
@@ -20,6 +24,14 @@ class SeparableConvNorm(nn.Module):
     @nn.compact
     def __call__(self, x, train):
         channels = x.shape[-1]
-        x = Conv(channels, self.kernel, self.stride, self.padding, groups=channels, bias=False, name='depthwise')(x)
+        x = Conv(
+            channels,
+            self.kernel,
+            self.stride,
+            self.padding,
+            groups=channels,
+            bias=False,
+            name='depthwise',
+        )(x)
         x = Conv(self.features, 1, bias=False, name='pointwise')(x)
         return BatchNorm(self.momentum, self.eps, name='norm')(x, train)

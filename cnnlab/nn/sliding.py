@@ -1,4 +1,5 @@
 """A dense layer slid over a map: the same weights, one output for each place where its window fits."""
+
 from collections.abc import Callable
 
 import jax
@@ -12,14 +13,17 @@ _NO_PADS = ((0, 0), (0, 0))
 
 
 class SlidingDense(nn.Module):
-    """(n, h, w, c) -> (n, h - size + 1, w - size + 1, features): a Dense on `size` x `size` x c inputs, at every place.
+    """(n, h, w, c) -> (n, h - size + 1, w - size + 1, features): a Dense on `size` x `size` x c
+    inputs, at every place.
 
-    Its variables are those of a `Dense` after `flatten` of a `size` x `size` map, so a net trained on crops is tested on whole images:
-    Sermanet et al. 2013, arXiv:1312.6229; Simonyan & Zisserman 2014, arXiv:1409.1556.
+    Its variables are those of a `Dense` after `flatten` of a `size` x `size` map, so a net trained
+    on crops is tested on whole images: Sermanet et al. 2013, arXiv:1312.6229; Simonyan & Zisserman
+    2014, arXiv:1409.1556.
 
     Raises:
       ValueError: the map is smaller than the window.
     """
+
     features: int
     size: int
     act: Callable | None = None
@@ -30,11 +34,20 @@ class SlidingDense(nn.Module):
     def __call__(self, x):
         channels, window = x.shape[-1], (self.size, self.size)
         checked_windows(self.path, x.shape[1:3], window, 1, _NO_PADS)
-        w = self.param('kernel', self.kernel_init, (self.size * self.size * channels, self.features)).astype(x.dtype)
+        w = self.param(
+            'kernel', self.kernel_init, (self.size * self.size * channels, self.features)
+        ).astype(x.dtype)
         if x.shape[1:3] == window:
             y = (flatten(x) @ w).reshape(-1, 1, 1, self.features)
         else:
             y = jax.lax.conv_general_dilated(
-                x, w.reshape(*window, channels, self.features), (1, 1), _NO_PADS, dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
-        y = y + self.param('bias', self.bias_init, (self.features,)).astype(x.dtype).reshape(1, 1, 1, -1)
+                x,
+                w.reshape(*window, channels, self.features),
+                (1, 1),
+                _NO_PADS,
+                dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+            )
+        y = y + self.param('bias', self.bias_init, (self.features,)).astype(x.dtype).reshape(
+            1, 1, 1, -1
+        )
         return Act(self.act, name='act')(y) if self.act else y

@@ -1,4 +1,7 @@
-"""Blocks in a row: one after the other, or one traced block run over all equal ones by a scan, from the same variables."""
+"""Blocks in a row: one after the other, or one traced block run over all equal ones by a scan, from
+the same variables.
+"""
+
 from collections.abc import Callable
 
 import jax
@@ -7,24 +10,35 @@ from flax import linen as nn
 
 
 class Stage(nn.Module):
-    """block1, block2, ...: the first may change the shape, the rest are equal, the last may differ. (n, h, w, c) -> (n, h', w', features).
+    """block1, block2, ...: the first may change the shape, the rest are equal, the last may differ.
 
-    `scan` traces the equal blocks once, which lets nets of a thousand layers compile in seconds. Variables have the same names and shapes
-    either way; what happens inside the scan has no module path and cannot be captured. `remat` keeps only the inputs of the blocks for
-    the backward pass, and computes the rest again.
+    (n, h, w, c) -> (n, h', w', features).
+
+    `scan` traces the equal blocks once, which lets nets of a thousand layers compile in seconds.
+    Variables have the same names and shapes either way; what happens inside the scan has no module
+    path and cannot be captured. `remat` keeps only the inputs of the blocks for the backward pass,
+    and computes the rest again.
     """
-    first: Callable[..., nn.Module]  # called with drop_path and name; the block is called with (x, train)
+
+    # called with drop_path and name; the block is called with (x, train)
+    first: Callable[..., nn.Module]
     rest: Callable[..., nn.Module]
-    drop_path: tuple[float, ...]  # one rate a block, so its length is the number of blocks
+    # one rate a block, so its length is the number of blocks
+    drop_path: tuple[float, ...]
     remat: bool = False
     scan: bool = False
-    last: Callable[..., nn.Module] | None = None  # None: as the rest
+    # None: as the rest
+    last: Callable[..., nn.Module] | None = None
 
     @nn.compact
     def __call__(self, x, train):
         def run(make, i, x):
             block = make(drop_path=self.drop_path[i - 1], name=f'block{i}')
-            return nn.remat(lambda block, x: block(x, train))(block, x) if self.remat else block(x, train)
+            return (
+                nn.remat(lambda block, x: block(x, train))(block, x)
+                if self.remat
+                else block(x, train)
+            )
 
         total = len(self.drop_path)
         equal = range(2, total + 1 if self.last is None else total)
@@ -41,26 +55,55 @@ class Stage(nn.Module):
         rates = tuple(self.drop_path[i - 1] for i in equal)
         if self.is_initializing():
             self._make_variables(paths, x)
-        trees = [{c: self.get_variable(c, p) for c in ('params', 'batch_stats') if self.has_variable(c, p)} for p in paths]
-        keys = jax.random.split(self.make_rng('dropout'), len(paths)) if train and self.has_rng('dropout') else None
+        trees = [
+            {
+                c: self.get_variable(c, p)
+                for c in ('params', 'batch_stats')
+                if self.has_variable(c, p)
+            }
+            for p in paths
+        ]
+        keys = (
+            jax.random.split(self.make_rng('dropout'), len(paths))
+            if train and self.has_rng('dropout')
+            else None
+        )
 
         def body(x, each):
             variables, rate, key = each
             block = self.rest(drop_path=rate if any(rates) else 0.0, parent=None)
-            y, moved = block.apply(variables, x, train, mutable=['batch_stats'], rngs=None if key is None else {'dropout': key})
+            y, moved = block.apply(
+                variables,
+                x,
+                train,
+                mutable=['batch_stats'],
+                rngs=None if key is None else {'dropout': key},
+            )
             return y, moved.get('batch_stats', {})
 
-        each = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees), jnp.asarray(rates, jnp.float32), keys)
+        each = (
+            jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees),
+            jnp.asarray(rates, jnp.float32),
+            keys,
+        )
         x, statistics = jax.lax.scan(jax.checkpoint(body) if self.remat else body, x, each)
-        if statistics and train and not self.is_initializing() and self.is_mutable_collection('batch_stats'):
+        if (
+            statistics
+            and train
+            and not self.is_initializing()
+            and self.is_mutable_collection('batch_stats')
+        ):
             for i, path in enumerate(paths):
-                self.put_variable('batch_stats', path, jax.tree.map(lambda a, i=i: a[i], statistics))
+                self.put_variable(
+                    'batch_stats', path, jax.tree.map(lambda a, i=i: a[i], statistics)
+                )
         return x
 
     def _make_variables(self, paths, x):
         block = self.rest(drop_path=0.0, parent=None)
         keys = jax.random.split(self.make_rng('params'), len(paths))
-        made = jax.lax.map(lambda key: block.init(key, x, False), keys)  # a loop: under vmap each block would compile its own generator
+        # a loop: under vmap each block would compile its own generator
+        made = jax.lax.map(lambda key: block.init(key, x, False), keys)
         for i, path in enumerate(paths):
             for collection, tree in made.items():
                 self.put_variable(collection, path, jax.tree.map(lambda a, i=i: a[i], tree))

@@ -1,7 +1,11 @@
-"""Dividing the learning rate when validation no longer improves. What it remembers is optimiser state, and so part of every checkpoint.
+"""Dividing the learning rate when validation no longer improves.
 
-Training steps only read the scale; `observe` is told the validation loss, once an evaluation, and is the only one to change it.
+What it remembers is optimiser state, and so part of every checkpoint.
+
+Training steps only read the scale; `observe` is told the validation loss, once an evaluation, and
+is the only one to change it.
 """
+
 import functools
 from typing import Any
 
@@ -20,7 +24,8 @@ def scaling(factor: float, patience: int) -> optax.GradientTransformation:
 
     Args:
       factor: what the scale is multiplied by, above 0 and below 1: 0.1 divides the rate by 10.
-      patience: so many evaluations in a row without improvement, at least 1. Improvement is a loss lower than the best by 1e-4 of it.
+      patience: so many evaluations in a row without improvement, at least 1. Improvement is a loss
+        lower than the best by 1e-4 of it.
 
     Raises:
       ValueError: a factor or a patience that cannot be.
@@ -32,6 +37,7 @@ def scaling(factor: float, patience: int) -> optax.GradientTransformation:
 
     def update(updates, state, params=None):
         return jax.tree.map(lambda u: state.scale.astype(u.dtype) * u, updates), state
+
     return optax.GradientTransformation(_rule(factor, patience).init, update)
 
 
@@ -44,7 +50,9 @@ def _found(opt_state):
 
 
 def scale(opt_state: Any) -> float:
-    """By what the rate of the schedule is multiplied in this optimiser's state; 1 where no plateau is watched."""
+    """By what the rate of the schedule is multiplied in this optimiser's state; 1 where no plateau
+    is watched.
+    """
     return float(_found(opt_state)[0].scale) if _found(opt_state) else 1.0
 
 
@@ -54,10 +62,17 @@ def _after(state, value, factor, patience):
 
 
 def observe(opt_state: Any, value: float, *, factor: float, patience: int) -> Any:
-    """The optimiser's state after an evaluation whose loss was `value`, what changes as numpy arrays.
+    """The optimiser's state after an evaluation whose loss was `value`, what changes as numpy
+    arrays.
 
     factor and patience are those of `scaling`. optax.contrib.reduce_on_plateau decides.
     """
+
     def seen(node):
-        return jax.device_get(_after(jax.device_get(node), value, factor, patience)) if _is_state(node) else node
+        return (
+            jax.device_get(_after(jax.device_get(node), value, factor, patience))
+            if _is_state(node)
+            else node
+        )
+
     return jax.tree.map(seen, opt_state, is_leaf=_is_state)

@@ -1,13 +1,15 @@
 """Optimisers by name, as optax transforms.
 
-'sgd', 'momentum', 'nesterov', 'adagrad', 'adadelta', 'rmsprop', 'adam' and 'adamw' are torch's, up to rounding. A rate that changes tells
-the forms of momentum apart: torch's is the velocity of gradients times the present rate, Caffe's ('..._caffe', and TF's RMSProp) the
-velocity of past updates, each with the rate of its day.
+'sgd', 'momentum', 'nesterov', 'adagrad', 'adadelta', 'rmsprop', 'adam' and 'adamw' are torch's, up
+to rounding. A rate that changes tells the forms of momentum apart: torch's is the velocity of
+gradients times the present rate, Caffe's ('..._caffe', and TF's RMSProp) the velocity of past
+updates, each with the rate of its day.
 
-Weight decay is coupled unless the rule's paper decouples it: `decay * w` is added to the gradient before the rule, as Caffe and torch do
-and as papers before 2017 mean it. 'adamw', 'lamb' and 'muon' decouple it (Loshchilov & Hutter 2017, arXiv:1711.05101): `rate * decay * w`
-is taken off besides.
+Weight decay is coupled unless the rule's paper decouples it: `decay * w` is added to the gradient
+before the rule, as Caffe and torch do and as papers before 2017 mean it. 'adamw', 'lamb' and 'muon'
+decouple it (Loshchilov & Hutter 2017, arXiv:1711.05101): `rate * decay * w` is taken off besides.
 """
+
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -20,12 +22,14 @@ from cnnlab import names, tree
 from cnnlab.optim import transforms
 
 FORMS = ('', 'coupled', 'decoupled')
-DECOUPLED = ('adamw', 'lamb', 'muon')  # the rules whose own form that is
+# the rules whose own form that is
+DECOUPLED = ('adamw', 'lamb', 'muon')
 
 
 @dataclasses.dataclass(frozen=True)
 class Hyper:
     """What a rule is told besides the rate."""
+
     momentum: float
     beta2: float | None
     eps: float | None
@@ -43,7 +47,9 @@ class Hyper:
 
 
 def _chain(rate, h, rule, *, after=(), form='coupled', trust=()):
-    """Rule, rate and decay in their order: a coupled decay before the rule, a decoupled one after it and before the rate."""
+    """Rule, rate and decay in their order: a coupled decay before the rule, a decoupled one after
+    it and before the rate.
+    """
     decay = optax.add_decayed_weights(h.decay, h.mask)
     if (h.form or form) == 'coupled':
         return optax.chain(decay, optax.chain(rule, *trust, rate, *after))
@@ -80,19 +86,27 @@ def _adagrad(rate, h):
 
 
 def _adadelta(rate, h):
-    """Zeiler 2012, arXiv:1212.5701: w -= rate g sqrt(mean of past updates^2 + eps) / sqrt(mean g^2 + eps), eps 1e-6, means by 0.9."""
+    """Zeiler 2012, arXiv:1212.5701: w -= rate g sqrt(mean of past updates^2 + eps) / sqrt(mean g^2
+    + eps), eps 1e-6, means by 0.9.
+    """
     return _chain(rate, h, optax.scale_by_adadelta(h.second(0.9), h.epsilon(1e-6)))
 
 
 def _rmsprop(rate, h):
-    """torch's: s = 0.99 s + 0.01 g^2 from 0; v = rho v + g / (sqrt(s) + eps), eps 1e-8 outside the root; w -= rate v."""
+    """torch's: s = 0.99 s + 0.01 g^2 from 0; v = rho v + g / (sqrt(s) + eps), eps 1e-8 outside the
+    root; w -= rate v.
+    """
     scaled = optax.scale_by_rms(h.second(0.99), h.epsilon(1e-8), eps_in_sqrt=False)
     return _chain(rate, h, optax.chain(scaled, optax.trace(h.momentum)))
 
 
 def _rmsprop_tf(rate, h):
-    """TensorFlow 1's: s = 0.9 s + 0.1 g^2 from 1; v = rho v + rate g / sqrt(s + eps), eps 1e-10 inside the root; w -= v."""
-    scaled = optax.scale_by_rms(h.second(0.9), h.epsilon(1e-10), initial_scale=1.0, eps_in_sqrt=True)
+    """TensorFlow 1's: s = 0.9 s + 0.1 g^2 from 1; v = rho v + rate g / sqrt(s + eps), eps 1e-10
+    inside the root; w -= v.
+    """
+    scaled = optax.scale_by_rms(
+        h.second(0.9), h.epsilon(1e-10), initial_scale=1.0, eps_in_sqrt=True
+    )
     return _chain(rate, h, scaled, after=(optax.trace(h.momentum),))
 
 
@@ -112,60 +126,96 @@ def _adamw(rate, h):
 def _lars(rate, h):
     """Layer-wise ratio, then Caffe's momentum; the ratio contains the decay."""
     if h.form == 'decoupled':
-        raise ValueError("the ratio of 'lars' contains its weight decay, which therefore cannot be decoupled")
+        raise ValueError(
+            "the ratio of 'lars' contains its weight decay, which therefore cannot be decoupled"
+        )
     return optax.chain(transforms.scale_by_lars(h.decay, h.mask), rate, optax.trace(h.momentum))
 
 
 def _lamb(rate, h):
-    """You et al. 2019, arXiv:1904.00962: Adam's direction (eps 1e-6) plus decay, times |w| / |direction| where the mask decays."""
+    """You et al. 2019, arXiv:1904.00962: Adam's direction (eps 1e-6) plus decay, times |w| /
+    |direction| where the mask decays.
+    """
     trust = (optax.masked(optax.scale_by_trust_ratio(), h.mask),)
     return _chain(rate, h, _adam_scale(h, 1e-6), form='decoupled', trust=trust)
 
 
 def _is_matrix(params):
-    return tree.map_with_name(lambda path, w: 'muon' if w.ndim > 1 and path.endswith('kernel') else 'adam', params)
+    return tree.map_with_name(
+        lambda path, w: 'muon' if w.ndim > 1 and path.endswith('kernel') else 'adam', params
+    )
 
 
 def _filters(params):
     """A kernel as a matrix: all its inputs (height, width, channels) by its features."""
-    return jax.tree.map(lambda w: optax.contrib.MuonDimensionNumbers(tuple(range(w.ndim - 1)), w.ndim - 1), params)
+    return jax.tree.map(
+        lambda w: optax.contrib.MuonDimensionNumbers(tuple(range(w.ndim - 1)), w.ndim - 1), params
+    )
 
 
 def _muon(rate, h):
-    """optax.contrib's: kernels by orthogonalised Nesterov momentum times sqrt(max(1, features / inputs)), all else by Adam."""
+    """optax.contrib's: kernels by orthogonalised Nesterov momentum times sqrt(max(1, features /
+    inputs)), all else by Adam.
+    """
     eps = h.epsilon(1e-8)
     matrices = optax.chain(
         optax.contrib.scale_by_muon(beta=h.momentum, eps=eps, weight_dimension_numbers=_filters),
-        optax.stateless_with_tree_map(lambda u, _: u * max(1.0, u.shape[-1] / math.prod(u.shape[:-1])) ** 0.5))
+        optax.stateless_with_tree_map(
+            lambda u, _: u * max(1.0, u.shape[-1] / math.prod(u.shape[:-1])) ** 0.5
+        ),
+    )
     others = optax.scale_by_adam(0.9, h.second(0.999), eps)
-    return _chain(rate, h, optax.partition({'muon': matrices, 'adam': others}, _is_matrix), form='decoupled')
+    return _chain(
+        rate, h, optax.partition({'muon': matrices, 'adam': others}, _is_matrix), form='decoupled'
+    )
 
 
 RULES: dict[str, Callable[[optax.GradientTransformation, Hyper], optax.GradientTransformation]] = {
-    'sgd': _sgd, 'momentum': _momentum, 'momentum_caffe': _momentum_caffe, 'nesterov': _nesterov, 'nesterov_caffe': _nesterov_caffe,
-    'adagrad': _adagrad, 'adadelta': _adadelta, 'rmsprop': _rmsprop, 'rmsprop_tf': _rmsprop_tf, 'adam': _adam, 'adamw': _adamw,
-    'lars': _lars, 'lamb': _lamb, 'muon': _muon}
+    'sgd': _sgd,
+    'momentum': _momentum,
+    'momentum_caffe': _momentum_caffe,
+    'nesterov': _nesterov,
+    'nesterov_caffe': _nesterov_caffe,
+    'adagrad': _adagrad,
+    'adadelta': _adadelta,
+    'rmsprop': _rmsprop,
+    'rmsprop_tf': _rmsprop_tf,
+    'adam': _adam,
+    'adamw': _adamw,
+    'lars': _lars,
+    'lamb': _lamb,
+    'muon': _muon,
+}
 
 
-def build(name: str, rate: optax.Schedule | optax.GradientTransformation, *, momentum: float = 0.9, beta2: float | None = None,
-          eps: float | None = None, decay: float = 0.0, decayed: Sequence[str] = ('.*',), decay_form: str = ''
-          ) -> optax.GradientTransformation:
+def build(
+    name: str,
+    rate: optax.Schedule | optax.GradientTransformation,
+    *,
+    momentum: float = 0.9,
+    beta2: float | None = None,
+    eps: float | None = None,
+    decay: float = 0.0,
+    decayed: Sequence[str] = ('.*',),
+    decay_form: str = '',
+) -> optax.GradientTransformation:
     """The optimiser of a run.
 
     Args:
       name: a key of RULES.
       rate: learning rate by step; or a transform that multiplies updates by minus the rate.
       momentum: rho of the momentum rules and of RMSProp, beta 1 of Adam's, beta of Muon.
-      beta2: decay of the mean of squared gradients (Adam's beta 2, RMSProp's decay, AdaDelta's rho); None is the rule's own.
+      beta2: decay of the mean of squared gradients (Adam's beta 2, RMSProp's decay, AdaDelta's
+        rho); None is the rule's own.
       eps: what keeps a divisor from zero; None is the rule's own.
       decay: the weight decay, multiplied by the weight (the L2 penalty is `decay / 2 * |w|^2`).
-      decayed: which parameters decay, as regular expressions on their path; ('.*',) is all, ('kernel$',) spares biases and norms. LARS and
-        LAMB adapt the same ones by their ratio.
+      decayed: which parameters decay, as regular expressions on their path; ('.*',) is all,
+        ('kernel$',) spares biases and norms. LARS and LAMB adapt the same ones by their ratio.
       decay_form: 'coupled' or 'decoupled'; '' is what the rule has.
 
     Raises:
-      KeyError: unknown name. ValueError: a negative decay, momentum or eps; (when the state is made) a pattern of `decayed` matches no
-        parameter.
+      KeyError: unknown name. ValueError: a negative decay, momentum or eps; (when the state is
+        made) a pattern of `decayed` matches no parameter.
     """
     rule = names.lookup('optimiser', name, RULES)
     names.among('form of weight decay', decay_form, FORMS)
@@ -178,4 +228,7 @@ def build(name: str, rate: optax.Schedule | optax.GradientTransformation, *, mom
         raise ValueError(f'eps must not be negative, got {eps}')
     if not isinstance(rate, optax.GradientTransformation):
         rate = optax.scale_by_learning_rate(rate)
-    return rule(rate, Hyper(momentum, beta2, eps, decay, lambda params: tree.mask(params, decayed), decay_form))
+    return rule(
+        rate,
+        Hyper(momentum, beta2, eps, decay, lambda params: tree.mask(params, decayed), decay_form),
+    )

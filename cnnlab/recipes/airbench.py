@@ -1,23 +1,57 @@
-"""94% on CIFAR-10 in seconds: Jordan 2024, arXiv:2404.00498, by legacy/airbench94.py in github.com/KellerJordan/cifar10-airbench.
+"""94% on CIFAR-10 in seconds: Jordan 2024, arXiv:2404.00498, by legacy/airbench94.py in
+github.com/KellerJordan/cifar10-airbench.
 
-The source sums the loss over the batch and states rates and decay for 1,024 images in a form that does not depend on the momentum: its
-11.5 / (1 + 1 / (1 - 0.85)) = 1.5 is the rate for a mean over the batch, and 0.0153 / 11.5 the coupled weight decay.
+The source sums the loss over the batch and states rates and decay for 1,024 images in a form that
+does not depend on the momentum: its 11.5 / (1 + 1 / (1 - 0.85)) = 1.5 is the rate for a mean over
+the batch, and 0.0153 / 11.5 the coupled weight decay.
 """
+
 from cnnlab.recipes.stated import TABLE_2, stated
 
 _CODE = 'legacy/airbench94.py in github.com/KellerJordan/cifar10-airbench'
 _BIASES = r'norm\d/bias$'
-_SCALER = 64.0  # of the rate of the biases of batch norm, but not of their decay
+# of the rate of the biases of batch norm, but not of their decay
+_SCALER = 64.0
 
 RECIPES = {
-    'airbench94': stated('airbench94', 'cifar10', 'arXiv:2404.00498', {
-        TABLE_2: {
-            'optimiser': 'nesterov', 'momentum': 0.85, 'batch': 1024, 'smoothing': 0.2, 'rates': {_BIASES: _SCALER}, 'whiten': True,
-            'alternating_flip': True, 'augment': ("random_crop(2, edge='reflect')",), 'tta': 'flip_translate'},
-        _CODE: {
-            'rate': 11.5 / (1 + 1 / (1 - 0.85)), 'decay': 0.0153 / 11.5, 'decays': {_BIASES: 1 / _SCALER}, 'duration': '476 steps',
-            'decayed': ('.*',), 'schedule': 'polynomial', 'end': 0.07, 'warmup': '23 percent', 'warmup_start': 0.2,
-            'frozen_after': {'whiten/bias$': '144 steps'}, 'lookahead': 5, 'lookahead_step': 1 - 0.95**5, 'lookahead_power': 3.0,
-            'normalise': 'channel'},
-        'recorded': {'log_every': '50 steps', 'evaluate_every': '5 epochs', 'checkpoint_every': '5 epochs'}},
-        published='94.01% test accuracy, mean of 1,000 runs (facts.md, table 2)')}
+    'airbench94': stated(
+        'airbench94',
+        'cifar10',
+        'arXiv:2404.00498',
+        {
+            TABLE_2: {
+                'optimiser': 'nesterov',
+                'momentum': 0.85,
+                'batch': 1024,
+                'smoothing': 0.2,
+                'rates': {_BIASES: _SCALER},
+                'whiten': True,
+                'alternating_flip': True,
+                'augment': ("random_crop(2, edge='reflect')",),
+                'tta': 'flip_translate',
+            },
+            _CODE: {
+                'rate': 11.5 / (1 + 1 / (1 - 0.85)),
+                'decay': 0.0153 / 11.5,
+                'decays': {_BIASES: 1 / _SCALER},
+                'duration': '476 steps',
+                'decayed': ('.*',),
+                'schedule': 'polynomial',
+                'end': 0.07,
+                'warmup': '23 percent',
+                'warmup_start': 0.2,
+                'frozen_after': {'whiten/bias$': '144 steps'},
+                'lookahead': 5,
+                'lookahead_step': 1 - 0.95**5,
+                'lookahead_power': 3.0,
+                'normalise': 'channel',
+            },
+            'recorded': {
+                'log_every': '50 steps',
+                'evaluate_every': '5 epochs',
+                'checkpoint_every': '5 epochs',
+            },
+        },
+        published='94.01% test accuracy, mean of 1,000 runs (facts.md, table 2)',
+    )
+}

@@ -1,14 +1,44 @@
 """Every recipe by name, with the source of each of its fields."""
+
 from collections.abc import Mapping
 
 from cnnlab import names
-from cnnlab.recipes import airbench, alexnet, cifar, densenet, digits, googlenet, lenet, mobile, modern, resnet, senet, vgg
+from cnnlab.recipes import (
+    airbench,
+    alexnet,
+    cifar,
+    densenet,
+    digits,
+    googlenet,
+    lenet,
+    mobile,
+    modern,
+    resnet,
+    senet,
+    vgg,
+)
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.stated import Stated
 
-FAMILIES = (digits, lenet, alexnet, vgg, googlenet, resnet, cifar, senet, densenet, mobile, modern, airbench)  # by age, roughly
+# by age, roughly
+FAMILIES = (
+    digits,
+    lenet,
+    alexnet,
+    vgg,
+    googlenet,
+    resnet,
+    cifar,
+    senet,
+    densenet,
+    mobile,
+    modern,
+    airbench,
+)
 
-BOOK: Mapping[str, Stated] = {name: found for family in FAMILIES for name, found in family.RECIPES.items()}
+BOOK: Mapping[str, Stated] = {
+    name: found for family in FAMILIES for name, found in family.RECIPES.items()
+}
 
 
 def stated(name: str) -> Stated:

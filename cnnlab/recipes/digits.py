@@ -1,26 +1,54 @@
-"""Recipes for scikit-learn's handwritten digits: 8x8 grey images, 1,150 to train, 287 to choose by, 360 to test.
+"""Recipes for scikit-learn's handwritten digits: 8x8 grey images, 1,150 to train, 287 to choose by,
+360 to test.
 
-Every field is assumed (no paper trains these networks on this set). Rates, weight decay, label smoothing and distortions were chosen on the
-287 validation images: with shifts of one pixel alone `convnetjs_cifar10` had a loss of 0.154 there, with these distortions 0.079 (the mean
-of six seeds).
+Every field is assumed (no paper trains these networks on this set). Rates, weight decay, label
+smoothing and distortions were chosen on the 287 validation images: with shifts of one pixel alone
+`convnetjs_cifar10` had a loss of 0.154 there, with these distortions 0.079 (the mean of six seeds).
 """
+
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.stated import Stated, stated
 
-_RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}  # others: see `recipe`
+# others: see `recipe`
+_RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}
 _CHOSEN = 'assumed: chosen on the 287 validation images'
 
 
 def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> Stated:
-    """For any registered network; images are distorted a little, then enlarged to `size` where that is not 8x8."""
-    return stated(model, 'digits', 'the demonstration of this library', {
-        _CHOSEN: {
-            'rate': _RATES.get(model, 0.05), 'decay': 2e-3, 'smoothing': 0.1, 'augment': ('affine(rotate=10,shear=0.1,translate=1)',)},
-        'assumed': {
-            'holdout': 287, 'view': () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',),
-            'normalise': 'channel', 'duration': '24 epochs', 'batch': 64, 'optimiser': 'nesterov', 'decayed': ('kernel$',),
-            'schedule': 'cosine', 'warmup': '2 epochs', 'clip': 1.0},
-        'recorded': {'evaluate_every': '6 epochs', 'checkpoint_every': '12 epochs', 'log_every': '2 epochs', 'keep': 1}})
+    """For any registered network; images are distorted a little, then enlarged to `size` where that
+    is not 8x8.
+    """
+    return stated(
+        model,
+        'digits',
+        'the demonstration of this library',
+        {
+            _CHOSEN: {
+                'rate': _RATES.get(model, 0.05),
+                'decay': 2e-3,
+                'smoothing': 0.1,
+                'augment': ('affine(rotate=10,shear=0.1,translate=1)',),
+            },
+            'assumed': {
+                'holdout': 287,
+                'view': () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',),
+                'normalise': 'channel',
+                'duration': '24 epochs',
+                'batch': 64,
+                'optimiser': 'nesterov',
+                'decayed': ('kernel$',),
+                'schedule': 'cosine',
+                'warmup': '2 epochs',
+                'clip': 1.0,
+            },
+            'recorded': {
+                'evaluate_every': '6 epochs',
+                'checkpoint_every': '12 epochs',
+                'log_every': '2 epochs',
+                'keep': 1,
+            },
+        },
+    )
 
 
 def recipe(model: str, size: tuple[int, int] = (8, 8)) -> Recipe:

@@ -1,4 +1,7 @@
-"""Lengths of time in training: '20 epochs', '64000 steps', '1e6 examples', '75 percent' of the run -> steps."""
+"""Lengths of time in training: '20 epochs', '64000 steps', '1e6 examples', '75 percent' of the run
+-> steps.
+"""
+
 import re
 
 from cnnlab import names
@@ -16,14 +19,28 @@ def steps(text: str, examples: int, batch: int, run: int | None = None) -> int:
       run: steps of the whole run, which percentages are of.
 
     Raises:
-      ValueError: not '<number> steps|epochs|examples|percent', or negative; a percentage where the length of the run is what is asked for.
+      ValueError: not '<number> steps|epochs|examples|percent', or negative; a percentage where the
+        length of the run is what is asked for.
     """
     match = re.fullmatch(r'\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]+|%)\s*', str(text))
     if not match:
-        raise ValueError(f"{text!r} is no duration; write a number and {', '.join(_UNITS)}, as in '20 epochs'")
+        raise ValueError(
+            f"{text!r} is no duration; write a number and {', '.join(_UNITS)}, as in '20 epochs'"
+        )
     number, unit = float(match[1]), match[2]
     unit = 'percent' if unit in ('%', 'percent') else unit if unit.endswith('s') else unit + 's'
     names.among('unit of duration', unit, _UNITS)
     if unit == 'percent' and run is None:
-        raise ValueError(f'{text!r} is a share of the run and cannot be its length; give steps, epochs or examples')
-    return round(number * {'steps': 1.0, 'epochs': examples / batch, 'examples': 1 / batch, 'percent': (run or 0) / 100}[unit])
+        raise ValueError(
+            f'{text!r} is a share of the run and cannot be its length; give steps, epochs or '
+            f'examples'
+        )
+    return round(
+        number
+        * {
+            'steps': 1.0,
+            'epochs': examples / batch,
+            'examples': 1 / batch,
+            'percent': (run or 0) / 100,
+        }[unit]
+    )

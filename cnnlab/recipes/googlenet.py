@@ -1,7 +1,10 @@
-"""GoogLeNet: Szegedy et al. 2014, arXiv:1409.4842; Inception-v3: 2015, arXiv:1512.00567; Inception-v4: 2016, arXiv:1602.07261.
+"""GoogLeNet: Szegedy et al. 2014, arXiv:1409.4842; Inception-v3: 2015, arXiv:1512.00567;
+Inception-v4: 2016, arXiv:1602.07261.
 
-The authors' replicas trained asynchronously. Here all replicas' images make one batch, at the rate that is stated for one replica.
+The authors' replicas trained asynchronously. Here all replicas' images make one batch, at the rate
+that is stated for one replica.
 """
+
 from cnnlab.data import ilsvrc
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, centre
 from cnnlab.recipes.stated import TABLE_2, stated
@@ -12,31 +15,87 @@ _INCEPTION = 'research/inception/inception/inception_train.py in github.com/tens
 
 
 def _inception(model, replicas, guessed, published, paper, aux, **others):
-    return stated(model, DATASET, paper, {
-        TABLE_2: {
-            'optimiser': 'rmsprop_tf', 'beta2': 0.9, 'eps': 1.0, 'batch': 32 * replicas, 'rate': 0.045, 'schedule': 'exponential',
-            'factor': 0.94, 'every': '2 epochs', **others},
-        _INCEPTION: {'momentum': 0.9, 'staircase': True},
-        _SLIM: {'decay': 4e-5, **aux},
-        'assumed': {
-            'decayed': KERNELS, 'ema': 0.9999, 'normalise': 'symmetric', 'augment': ilsvrc.augment('googlenet', 299),
-            'evaluation': centre(299), **guessed},
-        'recorded': LOG}, published=published)
+    return stated(
+        model,
+        DATASET,
+        paper,
+        {
+            TABLE_2: {
+                'optimiser': 'rmsprop_tf',
+                'beta2': 0.9,
+                'eps': 1.0,
+                'batch': 32 * replicas,
+                'rate': 0.045,
+                'schedule': 'exponential',
+                'factor': 0.94,
+                'every': '2 epochs',
+                **others,
+            },
+            _INCEPTION: {'momentum': 0.9, 'staircase': True},
+            _SLIM: {'decay': 4e-5, **aux},
+            'assumed': {
+                'decayed': KERNELS,
+                'ema': 0.9999,
+                'normalise': 'symmetric',
+                'augment': ilsvrc.augment('googlenet', 299),
+                'evaluation': centre(299),
+                **guessed,
+            },
+            'recorded': LOG,
+        },
+        published=published,
+    )
 
 
 RECIPES = {
-    'googlenet': stated('googlenet', DATASET, 'arXiv:1409.4842', {
-        TABLE_2: {
-            'momentum': 0.9, 'schedule': 'exponential', 'factor': 0.96, 'every': '8 epochs', 'staircase': True, 'average': 'polyak',
-            'aux_weight': 0.3, 'fields': {'aux': True}, 'augment': ilsvrc.augment('googlenet', 224)},
-        _CAFFE: {'rate': 0.01, 'decay': 2e-4, 'optimiser': 'momentum_caffe'},
-        'assumed: a third of the rate is left after 216 epochs': {
-            'batch': 128, 'duration': '250 epochs', 'average_from': '75 percent', 'decayed': KERNELS, 'evaluation': centre(224),
-            'normalise': 'imagenet_mean'},
-        'recorded': LOG}, published='10.07% top-5 error, ILSVRC-2014 validation, one crop; 7.89% with 144 crops (facts.md, table 1b)'),
+    'googlenet': stated(
+        'googlenet',
+        DATASET,
+        'arXiv:1409.4842',
+        {
+            TABLE_2: {
+                'momentum': 0.9,
+                'schedule': 'exponential',
+                'factor': 0.96,
+                'every': '8 epochs',
+                'staircase': True,
+                'average': 'polyak',
+                'aux_weight': 0.3,
+                'fields': {'aux': True},
+                'augment': ilsvrc.augment('googlenet', 224),
+            },
+            _CAFFE: {'rate': 0.01, 'decay': 2e-4, 'optimiser': 'momentum_caffe'},
+            'assumed: a third of the rate is left after 216 epochs': {
+                'batch': 128,
+                'duration': '250 epochs',
+                'average_from': '75 percent',
+                'decayed': KERNELS,
+                'evaluation': centre(224),
+                'normalise': 'imagenet_mean',
+            },
+            'recorded': LOG,
+        },
+        published='10.07% top-5 error, ILSVRC-2014 validation, one crop; 7.89% with 144 crops '
+        '(facts.md, table 1b)',
+    ),
     'inception_v3': _inception(
-        'inception_v3', 50, {}, '21.2% top-1 and 5.6% top-5 error, one crop, 48,238 images (facts.md, table 1b)', 'arXiv:1512.00567',
-        {'fields': {'aux': True}, 'aux_weight': 0.4}, clip=2.0, smoothing=0.1, duration='100 epochs'),
+        'inception_v3',
+        50,
+        {},
+        '21.2% top-1 and 5.6% top-5 error, one crop, 48,238 images (facts.md, table 1b)',
+        'arXiv:1512.00567',
+        {'fields': {'aux': True}, 'aux_weight': 0.4},
+        clip=2.0,
+        smoothing=0.1,
+        duration='100 epochs',
+    ),
     'inception_v4': _inception(
-        'inception_v4', 20, {'duration': '100 epochs', 'smoothing': 0.1},
-        "20.0% top-1 and 5.0% top-5 error, one crop, on the subset of the paper (facts.md, table 1b)", 'arXiv:1602.07261', {})}
+        'inception_v4',
+        20,
+        {'duration': '100 epochs', 'smoothing': 0.1},
+        '20.0% top-1 and 5.0% top-5 error, one crop, on the subset of the paper (facts.md, table '
+        '1b)',
+        'arXiv:1602.07261',
+        {},
+    ),
+}

@@ -1,26 +1,58 @@
 """LeNet-5 on MNIST: LeCun, Bottou, Bengio & Haffner 1998.
 
-From the paper (facts.md, table 1c): 60,000 training images, none set aside, no distortions, 0.95% test error; the images are 28x28 in a
-32x32 field, background -0.1 and foreground 1.175. Assumed: the optimiser (the paper's diagonal Levenberg-Marquardt is replaced by SGD with
-momentum on a cosine), the batch of 128, weight decay, the limit on the gradient, and the label smoothing of the dense form. Chosen on
-10,000 held-out training images, one run of 20 epochs each: the dense form at rate 0.05 with smoothing had 0.85% error there, at 0.1 and
-without the limit 1.00% with smoothing and 1.47% without (and 3.33% with twice the decay); the 1998 form 1.36% at rate 0.05, 1.20% at 0.1,
+From the paper (facts.md, table 1c): 60,000 training images, none set aside, no distortions, 0.95%
+test error; the images are 28x28 in a 32x32 field, background -0.1 and foreground 1.175. Assumed:
+the optimiser (the paper's diagonal Levenberg-Marquardt is replaced by SGD with momentum on a
+cosine), the batch of 128, weight decay, the limit on the gradient, and the label smoothing of the
+dense form. Chosen on 10,000 held-out training images, one run of 20 epochs each: the dense form at
+rate 0.05 with smoothing had 0.85% error there, at 0.1 and without the limit 1.00% with smoothing
+and 1.47% without (and 3.33% with twice the decay); the 1998 form 1.36% at rate 0.05, 1.20% at 0.1,
 1.72% at 0.2. Its softmax loss was preferred to the paper's criterion `rbf_map` after three epochs.
 """
+
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.stated import Stated, stated
 
 _CHOSEN = 'assumed: chosen on 10,000 held-out training images'
-_DENSE = stated('lenet5_dense', 'mnist', 'LeCun, Bottou, Bengio & Haffner 1998, Proc. IEEE 86(11)', {
-    'facts.md, table 1c': {'view': ('pad(2)',), 'normalise': 'lenet', 'duration': '20 epochs', 'holdout': 0, 'augment': ()},
-    'assumed: in place of diagonal Levenberg-Marquardt': {'optimiser': 'momentum', 'schedule': 'cosine'},
-    _CHOSEN: {'rate': 0.05, 'decay': 5e-4, 'decayed': ('kernel$',), 'smoothing': 0.1, 'clip': 1.0},
-    'assumed': {'batch': 128},
-    'recorded': {'evaluate_every': '1 epochs', 'checkpoint_every': '1 epochs', 'log_every': '100 steps'}})
+_DENSE = stated(
+    'lenet5_dense',
+    'mnist',
+    'LeCun, Bottou, Bengio & Haffner 1998, Proc. IEEE 86(11)',
+    {
+        'facts.md, table 1c': {
+            'view': ('pad(2)',),
+            'normalise': 'lenet',
+            'duration': '20 epochs',
+            'holdout': 0,
+            'augment': (),
+        },
+        'assumed: in place of diagonal Levenberg-Marquardt': {
+            'optimiser': 'momentum',
+            'schedule': 'cosine',
+        },
+        _CHOSEN: {
+            'rate': 0.05,
+            'decay': 5e-4,
+            'decayed': ('kernel$',),
+            'smoothing': 0.1,
+            'clip': 1.0,
+        },
+        'assumed': {'batch': 128},
+        'recorded': {
+            'evaluate_every': '1 epochs',
+            'checkpoint_every': '1 epochs',
+            'log_every': '100 steps',
+        },
+    },
+)
 RECIPES = {
-    'lenet5_mnist': _DENSE.varied({_CHOSEN: {'rate': 0.1, 'smoothing': 0.0}}, model='lenet5',
-                                  published='0.95% test error (facts.md, table 1c)'),
-    'lenet5_dense_mnist': _DENSE}
+    'lenet5_mnist': _DENSE.varied(
+        {_CHOSEN: {'rate': 0.1, 'smoothing': 0.0}},
+        model='lenet5',
+        published='0.95% test error (facts.md, table 1c)',
+    ),
+    'lenet5_dense_mnist': _DENSE,
+}
 
 
 def mnist(form: str = 'dense') -> Recipe:

@@ -1,4 +1,5 @@
 """`field=value` from a command line, typed by the recipe's own annotations."""
+
 import ast
 import dataclasses
 import re
@@ -12,7 +13,8 @@ from cnnlab.recipes.recipe import Recipe
 
 
 def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
-    """The recipe with 'field=value' assignments made, left to right; 'fields.NAME=value' replaces a field of the model.
+    """The recipe with 'field=value' assignments made, left to right; 'fields.NAME=value' replaces a
+    field of the model.
 
     Raises:
       ValueError: no such field (the nearest are given), no '=', or a value of another type.
@@ -22,9 +24,13 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
         name, equals, text = assignment.partition('=')
         name = name.strip()
         if not equals:
-            raise ValueError(f"--set takes field=value, got {assignment!r}; fields are {', '.join(hints)}")
+            raise ValueError(
+                f'--set takes field=value, got {assignment!r}; fields are {", ".join(hints)}'
+            )
         if name.startswith('fields.'):
-            recipe = dataclasses.replace(recipe, fields={**recipe.fields, name.removeprefix('fields.'): _literal(text)})
+            recipe = dataclasses.replace(
+                recipe, fields={**recipe.fields, name.removeprefix('fields.'): _literal(text)}
+            )
             continue
         names.among('recipe field', name, hints)
         recipe = dataclasses.replace(recipe, **{name: typed(name, text, hints[name])})
@@ -44,9 +50,12 @@ def _refuse(name, text, wanted):
 
 
 def typed(name: str, text: str, hint: Any) -> Any:
-    """`text` as the type `hint`: int, float, bool, str, a tuple of str, of float or of both, Mapping, or one of these or None."""
+    """`text` as the type `hint`: int, float, bool, str, a tuple of str, of float or of both,
+    Mapping, or one of these or None.
+    """
     value = _literal(text)
-    if isinstance(hint, types.UnionType):  # only `... | None` gets here
+    # only `... | None` gets here
+    if isinstance(hint, types.UnionType):
         if value is None:
             return None
         hint = next(h for h in typing.get_args(hint) if h is not type(None))
@@ -67,7 +76,9 @@ def typed(name: str, text: str, hint: Any) -> Any:
         return float(value)
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise _refuse(name, text, {int: 'a whole number', float: 'a number', bool: 'True or False'}[hint])
+    raise _refuse(
+        name, text, {int: 'a whole number', float: 'a number', bool: 'True or False'}[hint]
+    )
 
 
 def _is_number(value):

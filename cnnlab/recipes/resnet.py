@@ -1,10 +1,13 @@
-"""Residual and plain networks: He, Zhang, Ren & Sun 2015, arXiv:1512.03385; and the pre-activation form, He et al. 2016, arXiv:1603.05027.
+"""Residual and plain networks: He, Zhang, Ren & Sun 2015, arXiv:1512.03385; and the pre-activation
+form, He et al. 2016, arXiv:1603.05027.
 
-CIFAR-10, as facts.md, table 2 has it: SGD with momentum 0.9 and weight decay 1e-4 on all parameters; batch 128; rate 0.1, divided by 10 at
-32k and 48k of 64k steps; 45k/5k split; images padded by 4, cropped to 32 and flipped; the per-pixel mean subtracted. ResNet-110 begins with
-0.01 for about 400 steps. Assumed: batch statistics over the whole batch, and zeros for the padding (the paper pads images whose mean is
-subtracted already).
+CIFAR-10, as facts.md, table 2 has it: SGD with momentum 0.9 and weight decay 1e-4 on all
+parameters; batch 128; rate 0.1, divided by 10 at 32k and 48k of 64k steps; 45k/5k split; images
+padded by 4, cropped to 32 and flipped; the per-pixel mean subtracted. ResNet-110 begins with 0.01
+for about 400 steps. Assumed: batch statistics over the whole batch, and zeros for the padding (the
+paper pads images whose mean is subtracted already).
 """
+
 from cnnlab.data import ilsvrc
 from cnnlab.recipes.imagenet import DATASET, LOG, centre
 from cnnlab.recipes.recipe import Recipe
@@ -14,26 +17,63 @@ CIFAR_LOG = {'evaluate_every': '2 epochs', 'checkpoint_every': '2 epochs', 'log_
 CIFAR_VIEWS = ('random_crop(4)', 'flip()')
 _README = 'README of github.com/KaimingHe/deep-residual-networks'
 FB = 'opts.lua and train.lua in github.com/facebookarchive/fb.resnet.torch'
-_ERROR = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43, 1202: 7.93}  # facts.md, table 1c
-_TEN_CROPS = {34: '25.03% top-1 and 7.76% top-5 error', 50: '22.85% top-1 and 6.71% top-5 error', 101: '21.75% top-1 and 6.05% top-5 error',
-              152: '21.43% top-1 and 5.71% top-5 error'}  # facts.md, table 1b, option A for 34
+# facts.md, table 1c
+_ERROR = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43, 1202: 7.93}
+_TEN_CROPS = {
+    34: '25.03% top-1 and 7.76% top-5 error',
+    50: '22.85% top-1 and 6.71% top-5 error',
+    101: '21.75% top-1 and 6.05% top-5 error',
+    # facts.md, table 1b, option A for 34
+    152: '21.43% top-1 and 5.71% top-5 error',
+}
 # fb.resnet.torch on CIFAR: 164 epochs, divided by 10 when the 81st and the 122nd begin.
 FB_CIFAR = {
-    'optimiser': 'nesterov', 'momentum': 0.9, 'decay': 1e-4, 'rate': 0.1, 'schedule': 'step', 'factor': 0.1,
-    'boundaries': ('80 epochs', '121 epochs'), 'decayed': ('.*',)}
+    'optimiser': 'nesterov',
+    'momentum': 0.9,
+    'decay': 1e-4,
+    'rate': 0.1,
+    'schedule': 'step',
+    'factor': 0.1,
+    'boundaries': ('80 epochs', '121 epochs'),
+    'decayed': ('.*',),
+}
 
 
 def stated_cifar10(depth: int, plain: bool = False) -> Stated:
     """`depth` is 6n + 2: 20, 32, 44, 56, 110 or 1202 (plain: up to 56)."""
-    warm = {'warmup': '400 steps', 'warmup_start': 0.1, 'warmup_form': 'constant'} if depth >= 110 else {}
-    return stated(f'cifar_{"plain" if plain else "resnet"}{depth}', 'cifar10', 'arXiv:1512.03385', {
-        TABLE_2: {
-            'holdout': 5000, 'augment': CIFAR_VIEWS, 'normalise': 'pixel_mean', 'duration': '64000 steps', 'batch': 128,
-            'optimiser': 'momentum', 'rate': 0.1, 'momentum': 0.9, 'decay': 1e-4, 'schedule': 'step', 'boundaries': (0.5, 0.75),
-            'factor': 0.1, **warm},
-        'assumed: batch statistics over the whole batch, and that all parameters decay': {'norm_span': None, 'decayed': ('.*',)},
-        'recorded': CIFAR_LOG},
-        published='' if plain else f'{_ERROR.get(depth, "-")}% test error (facts.md, table 1c)')
+    warm = (
+        {'warmup': '400 steps', 'warmup_start': 0.1, 'warmup_form': 'constant'}
+        if depth >= 110
+        else {}
+    )
+    return stated(
+        f'cifar_{"plain" if plain else "resnet"}{depth}',
+        'cifar10',
+        'arXiv:1512.03385',
+        {
+            TABLE_2: {
+                'holdout': 5000,
+                'augment': CIFAR_VIEWS,
+                'normalise': 'pixel_mean',
+                'duration': '64000 steps',
+                'batch': 128,
+                'optimiser': 'momentum',
+                'rate': 0.1,
+                'momentum': 0.9,
+                'decay': 1e-4,
+                'schedule': 'step',
+                'boundaries': (0.5, 0.75),
+                'factor': 0.1,
+                **warm,
+            },
+            'assumed: batch statistics over the whole batch, and that all parameters decay': {
+                'norm_span': None,
+                'decayed': ('.*',),
+            },
+            'recorded': CIFAR_LOG,
+        },
+        published='' if plain else f'{_ERROR.get(depth, "-")}% test error (facts.md, table 1c)',
+    )
 
 
 def cifar10(depth: int, plain: bool = False) -> Recipe:
@@ -43,30 +83,73 @@ def cifar10(depth: int, plain: bool = False) -> Recipe:
 
 def imagenet(depth: int) -> Stated:
     """`depth` is 18, 34, 50, 101 or 152."""
-    published = f'{_TEN_CROPS[depth]}, ILSVRC-2012 validation, ten crops (facts.md, table 1b)' if depth in _TEN_CROPS else ''
-    return stated(f'resnet{depth}', DATASET, 'arXiv:1512.03385', {
-        TABLE_2: {
-            'momentum': 0.9, 'decay': 1e-4, 'batch': 256, 'norm_span': 32, 'rate': 0.1, 'schedule': 'plateau', 'factor': 0.1},
-        _README: {'optimiser': 'momentum_caffe'},
-        f'{_README}; assumed: on how many images': {'norm_exact': '50000 examples'},
-        'assumed: from memory in table 2': {'duration': '600000 steps', 'augment': ilsvrc.augment('resnet', 224)},
-        'assumed': {'patience': 5, 'decayed': ('.*',), 'evaluation': centre(224), 'normalise': 'imagenet'},
-        'recorded': LOG}, published=published)
+    published = (
+        f'{_TEN_CROPS[depth]}, ILSVRC-2012 validation, ten crops (facts.md, table 1b)'
+        if depth in _TEN_CROPS
+        else ''
+    )
+    return stated(
+        f'resnet{depth}',
+        DATASET,
+        'arXiv:1512.03385',
+        {
+            TABLE_2: {
+                'momentum': 0.9,
+                'decay': 1e-4,
+                'batch': 256,
+                'norm_span': 32,
+                'rate': 0.1,
+                'schedule': 'plateau',
+                'factor': 0.1,
+            },
+            _README: {'optimiser': 'momentum_caffe'},
+            f'{_README}; assumed: on how many images': {'norm_exact': '50000 examples'},
+            'assumed: from memory in table 2': {
+                'duration': '600000 steps',
+                'augment': ilsvrc.augment('resnet', 224),
+            },
+            'assumed': {
+                'patience': 5,
+                'decayed': ('.*',),
+                'evaluation': centre(224),
+                'normalise': 'imagenet',
+            },
+            'recorded': LOG,
+        },
+        published=published,
+    )
 
 
 def preact(depth: int) -> Stated:
-    """Pre-activation on CIFAR-10; `depth` is 110 or 164 with the paper's batch of 128, or 1001 with the released code's of 64."""
+    """Pre-activation on CIFAR-10; `depth` is 110 or 164 with the paper's batch of 128, or 1001 with
+    the released code's of 64.
+    """
     released = depth == 1001
-    errors = {110: '6.37% test error', 164: '5.46% test error', 1001: '4.62% test error (4.92% with a batch of 128)'}
-    return stated(f'cifar_preresnet{depth}', 'cifar10', 'arXiv:1603.05027', {
-        f'{TABLE_2} (README of github.com/KaimingHe/resnet-1k-layers)': {'duration': '200 epochs', 'batch': 64 if released else 128},
-        FB: FB_CIFAR,
-        'assumed': {'augment': CIFAR_VIEWS, 'normalise': 'channel'},
-        'recorded': CIFAR_LOG}, published=f'{errors[depth]} (facts.md, table 1c)')
+    errors = {
+        110: '6.37% test error',
+        164: '5.46% test error',
+        1001: '4.62% test error (4.92% with a batch of 128)',
+    }
+    return stated(
+        f'cifar_preresnet{depth}',
+        'cifar10',
+        'arXiv:1603.05027',
+        {
+            f'{TABLE_2} (README of github.com/KaimingHe/resnet-1k-layers)': {
+                'duration': '200 epochs',
+                'batch': 64 if released else 128,
+            },
+            FB: FB_CIFAR,
+            'assumed': {'augment': CIFAR_VIEWS, 'normalise': 'channel'},
+            'recorded': CIFAR_LOG,
+        },
+        published=f'{errors[depth]} (facts.md, table 1c)',
+    )
 
 
 RECIPES = {
     **{f'resnet{d}_cifar10': stated_cifar10(d) for d in (20, 32, 44, 56, 110, 1202)},
     **{f'plain{d}_cifar10': stated_cifar10(d, plain=True) for d in (20, 32, 44, 56)},
     **{f'resnet{d}': imagenet(d) for d in (18, 34, 50, 101, 152)},
-    **{f'preresnet{d}_cifar10': preact(d) for d in (110, 164, 1001)}}
+    **{f'preresnet{d}_cifar10': preact(d) for d in (110, 164, 1001)},
+}

@@ -1,4 +1,7 @@
-"""Squeeze-and-excitation: Hu et al. 2017, arXiv:1709.01507; and ResNeXt: Xie et al. 2016, arXiv:1611.05431; both on ImageNet."""
+"""Squeeze-and-excitation: Hu et al. 2017, arXiv:1709.01507; and ResNeXt: Xie et al. 2016,
+arXiv:1611.05431; both on ImageNet.
+"""
+
 from cnnlab.data import ilsvrc
 from cnnlab.recipes.imagenet import DATASET, LOG, centre
 from cnnlab.recipes.resnet import FB
@@ -8,35 +11,88 @@ _README = 'README of github.com/hujie-frank/SENet'
 
 
 def _squeezed(name, top5):
-    return stated(name, DATASET, 'arXiv:1709.01507', {
-        TABLE_2: {
-            'optimiser': 'momentum', 'momentum': 0.9, 'batch': 1024, 'rate': 0.6, 'schedule': 'step', 'factor': 0.1,
-            'boundaries': ('30 epochs', '60 epochs', '90 epochs'), 'duration': '100 epochs', 'augment': ilsvrc.augment('torchvision', 224)},
-        'assumed': {'decay': 1e-4, 'decayed': ('.*',), 'norm_span': 32, 'normalise': 'imagenet'},
-        _README: {'evaluation': centre(224)},
-        'recorded': LOG}, published=f'{top5} top-5 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)' if top5 else '')
+    return stated(
+        name,
+        DATASET,
+        'arXiv:1709.01507',
+        {
+            TABLE_2: {
+                'optimiser': 'momentum',
+                'momentum': 0.9,
+                'batch': 1024,
+                'rate': 0.6,
+                'schedule': 'step',
+                'factor': 0.1,
+                'boundaries': ('30 epochs', '60 epochs', '90 epochs'),
+                'duration': '100 epochs',
+                'augment': ilsvrc.augment('torchvision', 224),
+            },
+            'assumed': {
+                'decay': 1e-4,
+                'decayed': ('.*',),
+                'norm_span': 32,
+                'normalise': 'imagenet',
+            },
+            _README: {'evaluation': centre(224)},
+            'recorded': LOG,
+        },
+        published=f'{top5} top-5 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)'
+        if top5
+        else '',
+    )
 
 
 def _aggregated(name, top1):
-    return stated(name, DATASET, 'arXiv:1611.05431', {
-        TABLE_2: {
-            'momentum': 0.9, 'decay': 1e-4, 'batch': 256, 'norm_span': 32, 'rate': 0.1, 'schedule': 'step', 'factor': 0.1,
-            'augment': ilsvrc.augment('torchvision', 224)},
-        FB: {'optimiser': 'nesterov', 'decayed': ('.*',)},
-        'assumed: when the rate was divided the three times': {
-            'boundaries': ('30 epochs', '60 epochs', '90 epochs'), 'duration': '100 epochs'},
-        'README of github.com/facebookresearch/ResNeXt': {'evaluation': centre(224)},
-        'assumed': {'normalise': 'imagenet'},
-        'recorded': LOG}, published=f'{top1} top-1 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)')
+    return stated(
+        name,
+        DATASET,
+        'arXiv:1611.05431',
+        {
+            TABLE_2: {
+                'momentum': 0.9,
+                'decay': 1e-4,
+                'batch': 256,
+                'norm_span': 32,
+                'rate': 0.1,
+                'schedule': 'step',
+                'factor': 0.1,
+                'augment': ilsvrc.augment('torchvision', 224),
+            },
+            FB: {'optimiser': 'nesterov', 'decayed': ('.*',)},
+            'assumed: when the rate was divided the three times': {
+                'boundaries': ('30 epochs', '60 epochs', '90 epochs'),
+                'duration': '100 epochs',
+            },
+            'README of github.com/facebookresearch/ResNeXt': {'evaluation': centre(224)},
+            'assumed': {'normalise': 'imagenet'},
+            'recorded': LOG,
+        },
+        published=f'{top1} top-1 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)',
+    )
 
 
-_RELEASED = {f'{TABLE_2}; {_README}': {'batch': 256, 'rate': 0.1}, 'assumed: the colour jitter of up to 20 levels as one of brightness': {
-    'augment': (*ilsvrc.augment('torchvision', 224), 'affine(rotate=10)', 'color_jitter(brightness=0.08)')}}
+_RELEASED = {
+    f'{TABLE_2}; {_README}': {'batch': 256, 'rate': 0.1},
+    'assumed: the colour jitter of up to 20 levels as one of brightness': {
+        'augment': (
+            *ilsvrc.augment('torchvision', 224),
+            'affine(rotate=10)',
+            'color_jitter(brightness=0.08)',
+        )
+    },
+}
 RECIPES = {
-    'se_resnet50': _squeezed('se_resnet50', '6.62%'), 'se_resnet101': _squeezed('se_resnet101', ''),
-    'se_resnet152': _squeezed('se_resnet152', ''), 'se_resnext50': _squeezed('se_resnext50_32x4d', ''),
+    'se_resnet50': _squeezed('se_resnet50', '6.62%'),
+    'se_resnet101': _squeezed('se_resnet101', ''),
+    'se_resnet152': _squeezed('se_resnet152', ''),
+    'se_resnext50': _squeezed('se_resnext50_32x4d', ''),
     'senet154': _squeezed('senet154', '4.47%'),
     'se_resnet50_released': _squeezed('se_resnet50', '').varied(
-        _RELEASED, published='22.37% top-1 and 6.36% top-5 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)'),
-    'resnext50': _aggregated('resnext50_32x4d', '22.2%'), 'resnext101': _aggregated('resnext101_32x4d', '21.2%'),
-    'resnext101_64x4d': _aggregated('resnext101_64x4d', '20.4%')}
+        _RELEASED,
+        published='22.37% top-1 and 6.36% top-5 error, ILSVRC-2012 validation, one crop '
+        '(facts.md, table 1b)',
+    ),
+    'resnext50': _aggregated('resnext50_32x4d', '22.2%'),
+    'resnext101': _aggregated('resnext101_32x4d', '21.2%'),
+    'resnext101_64x4d': _aggregated('resnext101_64x4d', '20.4%'),
+}

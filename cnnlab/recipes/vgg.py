@@ -1,18 +1,26 @@
-"""VGG: Simonyan & Zisserman 2014, arXiv:1409.1556. Net A is trained first, and deeper nets begin with some of its layers.
+"""VGG: Simonyan & Zisserman 2014, arXiv:1409.1556.
 
-    python -m experiments.train --recipe=vgg11 --workdir=runs/vgg11 ...
-    python -m experiments.train --recipe=vgg16_seeded --set start_from=runs/vgg11 --workdir=runs/vgg16 ...
+Net A is trained first, and deeper nets begin with some of its layers.
 
-`vgg13`, `vgg16` and `vgg19` begin with Glorot's initial weights instead, which the authors found to do as well after submission.
+    python -m experiments.train --recipe=vgg11 --workdir=runs/vgg11 ... python -m experiments.train
+    --recipe=vgg16_seeded --set start_from=runs/vgg11 --workdir=runs/vgg16 ...
+
+`vgg13`, `vgg16` and `vgg19` begin with Glorot's initial weights instead, which the authors found to
+do as well after submission.
 """
+
 from cnnlab.recipes.imagenet import DATASET, LOG, centre, views
 from cnnlab.recipes.stated import TABLE_2, stated
 
-# Net A's first four convolutions and its dense layers, under the names that they have in every net of the family.
+# Net A's first four convolutions and its dense layers, under the names that they have in every net
+# of the family.
 SEEDED = ('conv1_1/', 'conv2_1/', 'conv3_1/', 'conv3_2/', 'fc[678]/')
 _PUBLISHED = {
-    11: '29.6% top-1 and 10.4% top-5 error (S = Q = 256)', 13: '28.7% top-1 and 9.9% top-5 error (S = Q = 256)',
-    16: '25.6% top-1 and 8.1% top-5 error (S in [256, 512], Q = 384)', 19: '25.5% top-1 and 8.0% top-5 error (S in [256, 512], Q = 384)'}
+    11: '29.6% top-1 and 10.4% top-5 error (S = Q = 256)',
+    13: '28.7% top-1 and 9.9% top-5 error (S = Q = 256)',
+    16: '25.6% top-1 and 8.1% top-5 error (S in [256, 512], Q = 384)',
+    19: '25.5% top-1 and 8.0% top-5 error (S in [256, 512], Q = 384)',
+}
 
 
 def _published(depth):
@@ -20,21 +28,50 @@ def _published(depth):
 
 
 def _net(depth, **init):
-    return stated(f'vgg{depth}', DATASET, 'arXiv:1409.1556', {
-        TABLE_2: {
-            'momentum': 0.9, 'decay': 5e-4, 'batch': 256, 'rate': 0.01, 'schedule': 'step', 'factor': 0.1, 'duration': '370000 steps',
-            'augment': views('vgg', 224)['augment'], **init},
-        'assumed: when the rate was divided the three times, that all parameters decay, and the form of the momentum': {
-            'boundaries': (0.25, 0.5, 0.75), 'decayed': ('.*',), 'optimiser': 'momentum_caffe'},
-        'assumed: one crop, in place of the dense test': {'evaluation': centre(224, 384), 'normalise': 'imagenet_mean'},
-        'recorded': LOG}, published=_published(depth))
+    return stated(
+        f'vgg{depth}',
+        DATASET,
+        'arXiv:1409.1556',
+        {
+            TABLE_2: {
+                'momentum': 0.9,
+                'decay': 5e-4,
+                'batch': 256,
+                'rate': 0.01,
+                'schedule': 'step',
+                'factor': 0.1,
+                'duration': '370000 steps',
+                'augment': views('vgg', 224)['augment'],
+                **init,
+            },
+            'assumed: when the rate was divided the three times, that all parameters decay, and '
+            'the form of the momentum': {
+                'boundaries': (0.25, 0.5, 0.75),
+                'decayed': ('.*',),
+                'optimiser': 'momentum_caffe',
+            },
+            'assumed: one crop, in place of the dense test': {
+                'evaluation': centre(224, 384),
+                'normalise': 'imagenet_mean',
+            },
+            'recorded': LOG,
+        },
+        published=_published(depth),
+    )
 
 
 def _seeded(depth):
-    given = {'assumed: which layers, and the name of the run': {'start_from': 'runs/vgg11', 'start_layers': SEEDED}}
+    given = {
+        'assumed: which layers, and the name of the run': {
+            'start_from': 'runs/vgg11',
+            'start_layers': SEEDED,
+        }
+    }
     return _net(depth, init='gaussian(0.1)').varied(given, published=_published(depth))
 
 
 RECIPES = {
-    'vgg11': _net(11, init='gaussian(0.1)'), **{f'vgg{d}': _net(d) for d in (13, 16, 19)},
-    **{f'vgg{d}_seeded': _seeded(d) for d in (13, 16, 19)}}
+    'vgg11': _net(11, init='gaussian(0.1)'),
+    **{f'vgg{d}': _net(d) for d in (13, 16, 19)},
+    **{f'vgg{d}_seeded': _seeded(d) for d in (13, 16, 19)},
+}

@@ -1,4 +1,7 @@
-"""Confusion matrices from ten classes, with counts in the cells, to a thousand, with the worst pairs listed."""
+"""Confusion matrices from ten classes, with counts in the cells, to a thousand, with the worst
+pairs listed.
+"""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,26 +11,43 @@ from matplotlib.figure import Figure
 
 from cnnlab.report import style
 
-_MOST_COUNTS = 20  # classes up to which a count fits into its cell
-_MOST_NAMES = 60  # classes up to which each has its name on the axis
-_WORST = 24  # pairs in the list beside a larger matrix
-_MOST_CELLS = 250  # beyond this many classes a cell of the image stands for a block of them
-_LONGEST = 22  # characters of a class name in that list
+# classes up to which a count fits into its cell
+_MOST_COUNTS = 20
+# classes up to which each has its name on the axis
+_MOST_NAMES = 60
+# pairs in the list beside a larger matrix
+_WORST = 24
+# beyond this many classes a cell of the image stands for a block of them
+_MOST_CELLS = 250
+# characters of a class name in that list
+_LONGEST = 22
 
 
-def confusion_matrix(counts: Sequence[Sequence[int]] | np.ndarray, class_names: Sequence[str] | None = None) -> Figure:
-    """The matrix of counts (k, k), true classes in rows, predicted in columns; colour is the share of the true class.
+def confusion_matrix(
+    counts: Sequence[Sequence[int]] | np.ndarray, class_names: Sequence[str] | None = None
+) -> Figure:
+    """The matrix of counts (k, k), true classes in rows, predicted in columns; colour is the share
+    of the true class.
 
-    Up to 20 classes the cells hold their counts, up to 60 the axes name every class, and beyond 20 the most frequent confusions are
-    listed at the side. Colour grows with the cube root of the share, so that rare confusions show. Beyond 250 classes a cell of the
-    image is the largest share in a block of classes, as its label says.
+    Up to 20 classes the cells hold their counts, up to 60 the axes name every class, and beyond 20
+    the most frequent confusions are listed at the side. Colour grows with the cube root of the
+    share, so that rare confusions show. Beyond 250 classes a cell of the image is the largest share
+    in a block of classes, as its label says.
 
     Raises:
-      ValueError: `counts` is not square, holds negative numbers, or `class_names` are not as many as the classes.
+      ValueError: `counts` is not square, holds negative numbers, or `class_names` are not as many
+        as the classes.
     """
     counts = np.asarray(counts)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size or (counts < 0).any():
-        raise ValueError(f'a confusion matrix is square with counts of 0 and more; given: shape {counts.shape}')
+    if (
+        counts.ndim != 2
+        or counts.shape[0] != counts.shape[1]
+        or not counts.size
+        or (counts < 0).any()
+    ):
+        raise ValueError(
+            f'a confusion matrix is square with counts of 0 and more; given: shape {counts.shape}'
+        )
     k = len(counts)
     names = [str(i) for i in range(k)] if class_names is None else list(class_names)
     if len(names) != k:
@@ -35,13 +55,26 @@ def confusion_matrix(counts: Sequence[Sequence[int]] | np.ndarray, class_names: 
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure, axes, side = _layout(k)
     block = -(-k // _MOST_CELLS)
-    drawn = -(-k // block) * block  # classes that the blocks span; the last block may reach beyond k
-    image = axes.imshow(_largest(share, block), cmap='Blues', norm=PowerNorm(1 / 3, 0, 1), interpolation='nearest',
-                        extent=(-0.5, drawn - 0.5, drawn - 0.5, -0.5))
+    # classes that the blocks span; the last block may reach beyond k
+    drawn = -(-k // block) * block
+    image = axes.imshow(
+        _largest(share, block),
+        cmap='Blues',
+        norm=PowerNorm(1 / 3, 0, 1),
+        interpolation='nearest',
+        extent=(-0.5, drawn - 0.5, drawn - 0.5, -0.5),
+    )
     axes.set(xlim=(-0.5, k - 0.5), ylim=(k - 0.5, -0.5))
     style.quiet(axes, 'predicted class', 'true class', grid='')
     _ticks(axes, names)
-    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1], format=lambda v, _: f'{100 * v:.0f}')
+    bar = figure.colorbar(
+        image,
+        ax=axes,
+        fraction=0.04,
+        pad=0.02,
+        ticks=[0, 0.01, 0.05, 0.2, 0.5, 1],
+        format=lambda v, _: f'{100 * v:.0f}',
+    )
     pooled = f', largest of {block} x {block} classes' if block > 1 else ''
     bar.set_label(f'share of the true class (%){pooled}', fontsize=9, color=style.INK)
     bar.ax.tick_params(labelsize=8, colors=style.INK)
@@ -49,17 +82,36 @@ def confusion_matrix(counts: Sequence[Sequence[int]] | np.ndarray, class_names: 
     if k <= _MOST_COUNTS:
         for (row, column), count in np.ndenumerate(counts):
             if count:
-                axes.text(column, row, f'{count:,}', ha='center', va='center', fontsize=9 if k <= 12 else 7,
-                          color='white' if share[row, column] > 0.2 else style.INK)
+                axes.text(
+                    column,
+                    row,
+                    f'{count:,}',
+                    ha='center',
+                    va='center',
+                    fontsize=9 if k <= 12 else 7,
+                    color='white' if share[row, column] > 0.2 else style.INK,
+                )
     else:
         side.set_axis_off()
-        side.text(0, 1, _worst(counts, names), va='top', fontsize=8, family='monospace', color=style.INK, linespacing=1.5, parse_math=False,
-                  transform=side.transAxes)
+        side.text(
+            0,
+            1,
+            _worst(counts, names),
+            va='top',
+            fontsize=8,
+            family='monospace',
+            color=style.INK,
+            linespacing=1.5,
+            parse_math=False,
+            transform=side.transAxes,
+        )
     return figure
 
 
 def _layout(k: int) -> tuple[Figure, Axes, Axes | None]:
-    """Figure, axes of the matrix, and axes of the list beside it; a class has at least one pixel up to k = 1,000."""
+    """Figure, axes of the matrix, and axes of the list beside it; a class has at least one pixel up
+    to k = 1,000.
+    """
     if k <= _MOST_COUNTS:
         size = 3 + 0.36 * max(k, 8)
         figure = style.figure(size + 0.8, size)
@@ -94,15 +146,20 @@ def _ticks(axes: Axes, names: Sequence[str]) -> None:
 def _worst(counts: np.ndarray, names: Sequence[str]) -> str:
     """The most frequent confusions, one a line: count, images of the true class, the two classes."""
     wrong = counts * ~np.eye(len(counts), dtype=bool)
-    order = [int(i) for i in np.argsort(-wrong, axis=None, kind='stable')[:_WORST] if wrong.flat[i] > 0]
+    order = [
+        int(i) for i in np.argsort(-wrong, axis=None, kind='stable')[:_WORST] if wrong.flat[i] > 0
+    ]
     if not order:
         return 'no confusions'
     pairs = [divmod(i, len(counts)) for i in order]
     shares = [f'{counts[row, column]:,} of {counts[row].sum():,}' for row, column in pairs]
     wide = max(map(len, shares))
-    lines = [f'{share:>{wide}}  {_short(names[row])} → {_short(names[column])}' for share, (row, column) in zip(shares, pairs, strict=True)]
+    lines = [
+        f'{share:>{wide}}  {_short(names[row])} → {_short(names[column])}'
+        for share, (row, column) in zip(shares, pairs, strict=True)
+    ]
     return '\n'.join(['most frequent confusions: true → predicted', '', *lines])
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else name[:_LONGEST - 1] + '…'
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + '…'

@@ -1,4 +1,5 @@
 """The written forms of a `report.table.Table`: plain text, terminal, Markdown, CSV, HTML."""
+
 import csv
 import io
 import re
@@ -16,22 +17,34 @@ from cnnlab.report.numbers import Spread
 if TYPE_CHECKING:
     from cnnlab.report.table import Cell, Table
 
-_UNLIMITED = 100_000  # characters
-_BETWEEN, _EDGES = 3, 2  # characters that rich puts between columns and around them
-_PLAIN = str.maketrans({'±': '+-', '–': '-', 'µ': 'u', '─': '-', '━': '-', '·': '.', '×': 'x', '…': '...'})
+# characters
+_UNLIMITED = 100_000
+# characters that rich puts between columns and around them
+_BETWEEN, _EDGES = 3, 2
+_PLAIN = str.maketrans(
+    {'±': '+-', '–': '-', 'µ': 'u', '─': '-', '━': '-', '·': '.', '×': 'x', '…': '...'}
+)
 _MARKDOWN = re.compile(r'[\\`*\[\]<>|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?\w+;)')
 
 
 def text(table: 'Table', width: int | None = None) -> str:
     """Aligned text without colour codes; `width` in characters, or None for as wide as it needs."""
     file = io.StringIO()
-    console = rich.console.Console(file=file, width=width or _UNLIMITED, color_system=None, force_terminal=False, legacy_windows=False)
+    console = rich.console.Console(
+        file=file,
+        width=width or _UNLIMITED,
+        color_system=None,
+        force_terminal=False,
+        legacy_windows=False,
+    )
     _render(table, console)
     return '\n'.join(line.rstrip() for line in file.getvalue().splitlines()).strip('\n') + '\n'
 
 
 def to_terminal(table: 'Table', file: TextIO) -> None:
-    """Rich output where `file` is a terminal; elsewhere `text`, in ASCII if its encoding cannot write '±'."""
+    """Rich output where `file` is a terminal; elsewhere `text`, in ASCII if its encoding cannot
+    write '±'.
+    """
     console = rich.console.Console(file=file)
     if console.is_terminal and console.encoding.startswith('utf'):
         _render(table, console)
@@ -44,14 +57,19 @@ def to_terminal(table: 'Table', file: TextIO) -> None:
 
 
 def _render(table: 'Table', console: rich.console.Console) -> None:
-    # every string goes in as rich Text: a name with [brackets] is no markup, and folding never drops a digit
+    # every string goes in as rich Text: a name with [brackets] is no markup, and folding never
+    # drops a digit
     if table.title:
         console.print(rich.text.Text(table.title, style='bold'))
     shown = table.shown()
     for group in _groups([c.name for c in table.columns], shown, console.width):
         grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, header_style='bold')
         for i in group:
-            grid.add_column(rich.text.Text(table.columns[i].name), justify=table.columns[i].align, overflow='fold')
+            grid.add_column(
+                rich.text.Text(table.columns[i].name),
+                justify=table.columns[i].align,
+                overflow='fold',
+            )
         for row in shown:
             grid.add_row(*(rich.text.Text(row[i]) for i in group))
         console.print(grid)
@@ -60,7 +78,9 @@ def _render(table: 'Table', console: rich.console.Console) -> None:
 
 
 def _groups(names: list[str], shown: list[list[str]], width: int) -> list[list[int]]:
-    """Indices of the columns that stand side by side: where they are too many for `width`, in blocks that repeat the first."""
+    """Indices of the columns that stand side by side: where they are too many for `width`, in
+    blocks that repeat the first.
+    """
     needs = [max(map(rich.cells.cell_len, column)) for column in zip(names, *shown, strict=True)]
     groups, used = [[0]], needs[0] + _EDGES
     for i, need in enumerate(needs[1:], 1):
@@ -89,12 +109,22 @@ def _escaped(value: str) -> str:
 
 def csv_text(table: 'Table') -> str:
     """Comma-separated raw values: `float(field)` is the number that was given, to the bit."""
-    spreads = [any(isinstance(row[i], Spread) for row in table.rows) for i in range(len(table.columns))]
+    spreads = [
+        any(isinstance(row[i], Spread) for row in table.rows) for i in range(len(table.columns))
+    ]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
-    writer.writerow([name for c, wide in zip(table.columns, spreads, strict=True) for name in _fields(c.name, wide)])
+    writer.writerow(
+        [
+            name
+            for c, wide in zip(table.columns, spreads, strict=True)
+            for name in _fields(c.name, wide)
+        ]
+    )
     for row in table.rows:
-        writer.writerow([field for value, wide in zip(row, spreads, strict=True) for field in _raw(value, wide)])
+        writer.writerow(
+            [field for value, wide in zip(row, spreads, strict=True) for field in _raw(value, wide)]
+        )
     return file.getvalue()
 
 
@@ -103,7 +133,9 @@ def _fields(name: str, wide: bool) -> list[str]:
 
 
 def _raw(value: 'Cell', wide: bool) -> list:
-    """One field, or the three of a Spread; a lone number in a column of Spreads is the mean of one run."""
+    """One field, or the three of a Spread; a lone number in a column of Spreads is the mean of one
+    run.
+    """
     if not wide:
         return [value]
     if value is None:
@@ -113,6 +145,11 @@ def _raw(value: 'Cell', wide: bool) -> list:
 
 def html(table: 'Table') -> str:
     """A <table> whose cells carry their raw value in `data-value`, for sorting."""
-    cells = [[(shown, value.mean if isinstance(value, Spread) else value) for shown, value in zip(*rows, strict=True)]
-             for rows in zip(table.shown(), table.rows, strict=True)]
+    cells = [
+        [
+            (shown, value.mean if isinstance(value, Spread) else value)
+            for shown, value in zip(*rows, strict=True)
+        ]
+        for rows in zip(table.shown(), table.rows, strict=True)
+    ]
     return templating.render('table.html', table=table, cells=cells)

@@ -1,4 +1,5 @@
 """Images side by side, each under its caption."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,25 +8,36 @@ from matplotlib.figure import Figure
 from cnnlab.report import style
 
 _MOST = 100
-_SIDE = 1.1  # inches of an image
+# inches of an image
+_SIDE = 1.1
 
 
-def grid(images: Sequence[np.ndarray] | np.ndarray, captions: Sequence[str], columns: int = 8) -> Figure:
+def grid(
+    images: Sequence[np.ndarray] | np.ndarray, captions: Sequence[str], columns: int = 8
+) -> Figure:
     """Images (h, w, c) or (h, w), c of 1 or 3, in rows of `columns`, enlarged without smoothing.
 
-    Floating-point images are shown on one grey scale for all, black for their smallest value and white for their largest; it is
-    written below. uint8 images are shown as they are.
+    Floating-point images are shown on one grey scale for all, black for their smallest value and
+    white for their largest; it is written below. uint8 images are shown as they are.
 
     Raises:
-      ValueError: no image, more than 100, another number of captions, or another number of channels.
+      ValueError: no image, more than 100, another number of captions, or another number of
+        channels.
     """
     if not 0 < len(images) <= _MOST or len(captions) != len(images):
-        raise ValueError(f'a picture of 1 to {_MOST} images with a caption each was asked for, not of {len(images)} with {len(captions)}')
+        raise ValueError(
+            f'a picture of 1 to {_MOST} images with a caption each was asked for, not of '
+            f'{len(images)} with {len(captions)}'
+        )
     arrays = [np.asarray(a) for a in images]
     if any(a.ndim not in (2, 3) or (a.ndim == 3 and a.shape[-1] not in (1, 3)) for a in arrays):
         raise ValueError(f'images have 1 or 3 channels; given: shape {arrays[0].shape}')
     floating = arrays[0].dtype != np.uint8
-    low, high = (min(float(a.min()) for a in arrays), max(float(a.max()) for a in arrays)) if floating else (0, 255)
+    low, high = (
+        (min(float(a.min()) for a in arrays), max(float(a.max()) for a in arrays))
+        if floating
+        else (0, 255)
+    )
     columns = min(columns, len(arrays))
     rows = -(-len(arrays) // columns)
     figure = style.figure(columns * _SIDE + 0.2, rows * (_SIDE + 0.22) + (0.4 if floating else 0.2))
@@ -33,9 +45,18 @@ def grid(images: Sequence[np.ndarray] | np.ndarray, captions: Sequence[str], col
         axes.set_axis_off()
         if i < len(arrays):
             shown = (arrays[i].astype(np.float64) - low) / (high - low or 1)
-            axes.imshow(shown if shown.ndim == 3 and shown.shape[-1] == 3 else shown.reshape(shown.shape[:2]), cmap='gray', vmin=0, vmax=1,
-                        interpolation='nearest')
+            axes.imshow(
+                shown
+                if shown.ndim == 3 and shown.shape[-1] == 3
+                else shown.reshape(shown.shape[:2]),
+                cmap='gray',
+                vmin=0,
+                vmax=1,
+                interpolation='nearest',
+            )
             axes.set_title(captions[i], fontsize=8, color=style.INK, pad=2, parse_math=False)
     if floating:
-        figure.supxlabel(f'black {low:.2f}, white {high:.2f}', fontsize=8, color='#555555', x=0.01, ha='left')
+        figure.supxlabel(
+            f'black {low:.2f}, white {high:.2f}', fontsize=8, color='#555555', x=0.01, ha='left'
+        )
     return figure

@@ -1,4 +1,5 @@
 """How one number is written for a reader: 61,706 · 25.6 M · 99.17% · 99.17 ± 0.12% · 12.3 s."""
+
 import math
 import statistics
 from collections.abc import Iterable
@@ -8,11 +9,15 @@ from cnnlab.names import among
 
 KINDS = ('text', 'integer', 'number', 'quantity', 'percent', 'seconds')
 MISSING = '–'
-PREFIXES = {'n': -9, 'µ': -6, 'm': -3, '': 0, 'k': 3, 'M': 6, 'G': 9, 'T': 12, 'P': 15}  # SI, to powers of ten
+# SI, to powers of ten
+PREFIXES = {'n': -9, 'µ': -6, 'm': -3, '': 0, 'k': 3, 'M': 6, 'G': 9, 'T': 12, 'P': 15}
 
 
 class Spread(NamedTuple):
-    """A mean over `n` runs with its sample standard deviation (divisor n - 1); `std` is None for a single run."""
+    """A mean over `n` runs with its sample standard deviation (divisor n - 1); `std` is None for a
+    single run.
+    """
+
     mean: float
     std: float | None
     n: int
@@ -25,18 +30,27 @@ def spread(values: Iterable[float]) -> Spread:
         raise ValueError('a mean over runs needs the value of at least one run, none was given')
     if not all(map(math.isfinite, values)):
         return Spread(sum(values) / len(values), math.nan if len(values) > 1 else None, len(values))
-    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+    return Spread(
+        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
+    )
 
 
-def show(value: str | float | Spread | None, kind: str, decimals: int | None = None, prefix: str | None = None) -> str:
+def show(
+    value: str | float | Spread | None,
+    kind: str,
+    decimals: int | None = None,
+    prefix: str | None = None,
+) -> str:
     """`value` as text.
 
     Args:
       value: a raw number, a `Spread` ('mean ± std'), a text, or None ('–').
-      kind: 'text'; 'integer' (thousands separated); 'number' (2 decimals); 'quantity' (three significant digits and an SI
-        prefix); 'percent' (of a fraction, 2 decimals); 'seconds' (µs to hours).
+      kind: 'text'; 'integer' (thousands separated); 'number' (2 decimals); 'quantity' (three
+        significant digits and an SI prefix); 'percent' (of a fraction, 2 decimals); 'seconds' (µs
+        to hours).
       decimals: digits after the point of a 'number' or 'percent', instead of 2.
-      prefix: the SI prefix of a 'quantity' ('M': 0.341 M), instead of the one that leaves 1 to 3 digits before the point.
+      prefix: the SI prefix of a 'quantity' ('M': 0.341 M), instead of the one that leaves 1 to 3
+        digits before the point.
 
     Raises:
       ValueError: `kind` or `prefix` is unknown, or an 'integer' is no whole number.
@@ -51,7 +65,9 @@ def show(value: str | float | Spread | None, kind: str, decimals: int | None = N
         return str(float(mean))
     if std is None and kind == 'integer':
         if mean != int(mean):
-            raise ValueError(f'{mean} is not an integer; use kind "number" with decimals=0 to round it')
+            raise ValueError(
+                f'{mean} is not an integer; use kind "number" with decimals=0 to round it'
+            )
         return f'{int(mean):,d}'
     if std is None and kind == 'seconds' and abs(mean) >= 60:
         return _clock(mean)
@@ -62,18 +78,22 @@ def show(value: str | float | Spread | None, kind: str, decimals: int | None = N
 
 
 def _scale(x: float, kind: str, decimals: int | None, prefix: str | None) -> tuple[float, int, str]:
-    """(factor, digits after the point, unit) with which `x` is written; its deviation takes the same."""
+    """(factor, digits after the point, unit) with which `x` is written; its deviation takes the
+    same.
+    """
     if kind == 'percent':
         return 100.0, 2 if decimals is None else decimals, '%'
     if kind in ('integer', 'number'):
         return 1.0, (0 if kind == 'integer' else 2) if decimals is None else decimals, ''
     unit = 's' if kind == 'seconds' else ''
-    exponent = int(f'{x:.2e}'.split('e')[1]) if x else 0  # after rounding to three digits: 999,999 is 1.00 M
+    # after rounding to three digits: 999,999 is 1.00 M
+    exponent = int(f'{x:.2e}'.split('e')[1]) if x else 0
     if prefix is None:
         power = 0 if unit and exponent > 0 else min(max(exponent // 3 * 3, -9), 15)
         prefix = next(p for p, e in PREFIXES.items() if e == power)
     power = PREFIXES[among('SI prefix', prefix, PREFIXES)]
-    whole = power == 0 and not unit and x == int(x)  # 650 parameters, not 650.0
+    # 650 parameters, not 650.0
+    whole = power == 0 and not unit and x == int(x)
     places = 0 if whole or not x else max(0, 2 - exponent + power)
     return 10.0**-power, places, f' {prefix}{unit}' if prefix or unit else ''
 

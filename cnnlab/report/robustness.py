@@ -1,4 +1,7 @@
-"""Plots of what attacks and corruptions do: accuracy against a budget, a matrix of shares, and how sure a network is when it is right."""
+"""Plots of what attacks and corruptions do: accuracy against a budget, a matrix of shares, and how
+sure a network is when it is right.
+"""
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,12 +13,15 @@ from cnnlab.report import style
 from cnnlab.report.proportions import calibration, wilson
 
 
-def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], n: int) -> Figure:
-    """Accuracy against the strength of an attack, with Wilson's 95% intervals, a panel for each kind of strength.
+def accuracy_curves(
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], n: int
+) -> Figure:
+    """Accuracy against the strength of an attack, with Wilson's 95% intervals, a panel for each
+    kind of strength.
 
     Args:
-      panels: {what the strength is: {name: [(strength, images right), ...]}}; equal names have equal colours in all panels.
-        Images right may be a mean of several counts.
+      panels: {what the strength is: {name: [(strength, images right), ...]}}; equal names have
+        equal colours in all panels. Images right may be a mean of several counts.
       n: images.
 
     Raises:
@@ -33,18 +39,32 @@ def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[tuple[float, floa
             points = sorted(points)
             x, right = np.array([p[0] for p in points]), np.array([p[1] for p in points])
             low, high = np.array([wilson(r, n) for r in right]).T
-            panel.plot(x, right / n, color=style.colour(index), linestyle=style.dash(index), marker=style.marker(index), markersize=5,
-                       linewidth=1.6)
+            panel.plot(
+                x,
+                right / n,
+                color=style.colour(index),
+                linestyle=style.dash(index),
+                marker=style.marker(index),
+                markersize=5,
+                linewidth=1.6,
+            )
             panel.fill_between(x, low, high, color=style.colour(index), alpha=0.15, linewidth=0)
         panel.set_ylim(-0.02, 1.02)
         panel.yaxis.set_major_formatter(PercentFormatter(1, 0))
-    handles = [Line2D([], [], color=style.colour(i), linestyle=style.dash(i), marker=style.marker(i)) for i in range(len(names))]
+    handles = [
+        Line2D([], [], color=style.colour(i), linestyle=style.dash(i), marker=style.marker(i))
+        for i in range(len(names))
+    ]
     style.legend(figure, axes[-1], handles, names, outside=True)
-    figure.supxlabel(f'{n} images; bands: Wilson\'s 95% intervals', fontsize=8, color='#555555', x=0.01, ha='left')
+    figure.supxlabel(
+        f"{n} images; bands: Wilson's 95% intervals", fontsize=8, color='#555555', x=0.01, ha='left'
+    )
     return figure
 
 
-def share_matrix(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], ylabel: str, xlabel: str) -> Figure:
+def share_matrix(
+    shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], ylabel: str, xlabel: str
+) -> Figure:
     """Shares (rows, columns) as numbers in coloured cells.
 
     Raises:
@@ -52,13 +72,24 @@ def share_matrix(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str]
     """
     shares = np.asarray(shares, float)
     if shares.shape != (len(rows), len(columns)) or not shares.size:
-        raise ValueError(f'a matrix of {shares.shape} shares has other names: {len(rows)} rows and {len(columns)} columns')
+        raise ValueError(
+            f'a matrix of {shares.shape} shares has other names: {len(rows)} rows and '
+            f'{len(columns)} columns'
+        )
     figure = style.figure(2.6 + 0.85 * len(columns), 1.9 + 0.5 * len(rows))
     axes = style.quiet(figure.add_subplot(), xlabel, ylabel, grid='')
     axes.imshow(shares, cmap='Blues', vmin=0, vmax=1, aspect='auto')
     for i, row in enumerate(shares):
         for j, share in enumerate(row):
-            axes.text(j, i, f'{share:.1%}', ha='center', va='center', fontsize=9, color='white' if share > 0.6 else style.INK)
+            axes.text(
+                j,
+                i,
+                f'{share:.1%}',
+                ha='center',
+                va='center',
+                fontsize=9,
+                color='white' if share > 0.6 else style.INK,
+            )
     axes.set_xticks(range(len(columns)), columns, rotation=30, ha='right', parse_math=False)
     axes.set_yticks(range(len(rows)), rows, parse_math=False)
     axes.tick_params(length=0)
@@ -67,7 +98,8 @@ def share_matrix(shares: np.ndarray, rows: Sequence[str], columns: Sequence[str]
 
 
 def reliability(cases: Mapping[str, tuple[np.ndarray, np.ndarray]], bins: int = 15) -> Figure:
-    """Share right against confidence, a panel for each case; the gap to the diagonal is what calibration would close.
+    """Share right against confidence, a panel for each case; the gap to the diagonal is what
+    calibration would close.
 
     Args:
       cases: {name: (confidence float (n,), right bool (n,))}.
@@ -82,15 +114,25 @@ def reliability(cases: Mapping[str, tuple[np.ndarray, np.ndarray]], bins: int = 
     for panel, (name, (confidence, right)) in zip(panels, cases.items(), strict=True):
         error, found = calibration(confidence, right, bins)
         style.quiet(panel, 'confidence', 'share right' if panel is panels[0] else '')
-        panel.set_title(f'{name}: ECE {error:.1%}', fontsize=9, loc='left', color=style.INK, parse_math=False)
+        panel.set_title(
+            f'{name}: ECE {error:.1%}', fontsize=9, loc='left', color=style.INK, parse_math=False
+        )
         edges = (np.arange(bins) + 0.5) / bins
         shares = np.array([r for _, _, r in found])
         panel.bar(edges, np.nan_to_num(shares), 0.9 / bins, color=style.COLOURS[0], linewidth=0)
         filled = np.isfinite(shares)
-        panel.scatter(edges[filled], [m for n, m, _ in found if n], s=12, color=style.COLOURS[3], zorder=3)
+        panel.scatter(
+            edges[filled], [m for n, m, _ in found if n], s=12, color=style.COLOURS[3], zorder=3
+        )
         panel.plot([0, 1], [0, 1], color='#888888', linewidth=1, linestyle=(0, (4, 3)))
         panel.set(xlim=(0, 1), ylim=(0, 1.02))
         panel.xaxis.set_major_formatter(PercentFormatter(1, 0))
         panel.yaxis.set_major_formatter(PercentFormatter(1, 0))
-    figure.supxlabel('bars: share right; dots: mean confidence of the bin', fontsize=8, color='#555555', x=0.01, ha='left')
+    figure.supxlabel(
+        'bars: share right; dots: mean confidence of the bin',
+        fontsize=8,
+        color='#555555',
+        x=0.01,
+        ha='left',
+    )
     return figure

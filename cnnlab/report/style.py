@@ -1,4 +1,5 @@
 """The look of every plot: a colour-blind-safe cycle, quiet axes, one size of pixel."""
+
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -6,18 +7,29 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-DPI = 144  # of the PNG; a page shows an inch as 96 CSS pixels
+# of the PNG; a page shows an inch as 96 CSS pixels
+DPI = 144
 INK, FAINT = '#222222', '#dddddd'
-COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000', '#8C8C8C')  # Okabe and Ito; grey for yellow
+# Okabe and Ito; grey for yellow
+COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000', '#8C8C8C')
 DASHES = ('-', (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (8, 2, 2, 2, 2, 2)))
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', 'p')
-LEGEND_INSIDE = 6  # more lines than this go beside the axes
+# more lines than this go beside the axes
+LEGEND_INSIDE = 6
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` x `height` inches (to a sixteenth: whole pixels), drawn by Agg: no display, no global state."""
-    made = Figure((round(16 * width) / 16, round(16 * height) / 16), dpi=DPI, layout='constrained', facecolor='white')
-    made.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # inches to the edge
+    """An empty figure of `width` x `height` inches (to a sixteenth: whole pixels), drawn by Agg: no
+    display, no global state.
+    """
+    made = Figure(
+        (round(16 * width) / 16, round(16 * height) / 16),
+        dpi=DPI,
+        layout='constrained',
+        facecolor='white',
+    )
+    # inches to the edge
+    made.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     FigureCanvasAgg(made)
     return made
 
@@ -36,7 +48,9 @@ def quiet(axes: Axes, xlabel: str, ylabel: str, grid: str = 'both') -> Axes:
 
 
 def colour(index: int) -> str:
-    """The colour of line or family `index`; they repeat after eight, when `DASHES` and `MARKERS` move on."""
+    """The colour of line or family `index`; they repeat after eight, when `DASHES` and `MARKERS`
+    move on.
+    """
     return COLOURS[index % len(COLOURS)]
 
 
@@ -46,12 +60,18 @@ def dash(index: int) -> str | tuple:
 
 
 def marker(index: int) -> str:
-    """The marker of family `index`; it changes with the colour, so that neither alone must tell families apart."""
+    """The marker of family `index`; it changes with the colour, so that neither alone must tell
+    families apart.
+    """
     return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
 
 
-def legend(made: Figure, axes: Axes, handles: Sequence[Line2D], names: Sequence[str], outside: bool = False) -> None:
-    """One legend: inside `axes` for up to six lines, else (or if `outside`) at the right of the figure."""
+def legend(
+    made: Figure, axes: Axes, handles: Sequence[Line2D], names: Sequence[str], outside: bool = False
+) -> None:
+    """One legend: inside `axes` for up to six lines, else (or if `outside`) at the right of the
+    figure.
+    """
     options = {'frameon': False, 'fontsize': 9, 'labelcolor': INK}
     if outside or len(names) > LEGEND_INSIDE:
         drawn = made.legend(handles, names, loc='outside right upper', **options)

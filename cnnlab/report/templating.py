@@ -1,4 +1,5 @@
 """The Jinja2 templates of this package, with everything escaped that they do not mark as safe."""
+
 import functools
 from typing import Any
 
@@ -7,10 +8,17 @@ import jinja2
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(loader=jinja2.PackageLoader('cnnlab.report', 'templates'), autoescape=True, trim_blocks=True,
-                              lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader('cnnlab.report', 'templates'),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
 
 
 def render(template: str, **values: Any) -> str:
-    """The file `templates/<template>` filled with `values`; raises jinja2.UndefinedError where one is missing."""
+    """The file `templates/<template>` filled with `values`; raises jinja2.UndefinedError where one
+    is missing.
+    """
     return _environment().get_template(template).render(**values)

@@ -1,4 +1,8 @@
-"""Adversarial training: every batch is replaced by what PGD makes of it for the network as it is. Madry et al. 2017, arXiv:1706.06083."""
+"""Adversarial training: every batch is replaced by what PGD makes of it for the network as it is.
+
+Madry et al. 2017, arXiv:1706.06083.
+"""
+
 import dataclasses
 import functools
 from typing import Any
@@ -10,7 +14,9 @@ from flax import linen as nn
 from cnnlab.attacks import budget, gradient
 from cnnlab.attacks.target import Target
 
-_UNROLLED = 10  # steps; XLA's convolutions are slower inside a loop on CPU, and a graph of many steps compiles slowly
+# steps; XLA's convolutions are slower inside a loop on CPU, and a graph of many steps compiles
+# slowly
+_UNROLLED = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,22 +26,39 @@ class Adversary:
     Raises:
       ValueError: a budget or step that is negative or not finite, or less than one step.
     """
-    epsilon: float  # in units of [0, 1]
+
+    # in units of [0, 1]
+    epsilon: float
     steps: int
     step: float
 
     def __post_init__(self):
         budget.limit(self.epsilon)
         if self.steps < 1 or not 0 <= self.step < float('inf'):
-            raise ValueError(f'adversarial training takes at least one step of at least 0, not {self.steps} of {self.step:g}')
+            raise ValueError(
+                f'adversarial training takes at least one step of at least 0, not {self.steps} of '
+                f'{self.step:g}'
+            )
 
 
-def examples(adversary: Adversary, key: jax.Array, params: Any, batch_stats: Any, image: jax.Array, label: jax.Array, *, model: nn.Module,
-             mean: Any, std: Any, dtype: Any) -> jax.Array:
-    """The images as pixels 0..255, changed so that the softmax loss grows; float32, of the shape of `image`.
+def examples(
+    adversary: Adversary,
+    key: jax.Array,
+    params: Any,
+    batch_stats: Any,
+    image: jax.Array,
+    label: jax.Array,
+    *,
+    model: nn.Module,
+    mean: Any,
+    std: Any,
+    dtype: Any,
+) -> jax.Array:
+    """The images as pixels 0..255, changed so that the softmax loss grows; float32, of the shape of
+    `image`.
 
-    The network is attacked as it is in evaluation, by running batch statistics and without dropout (`assumed`). No gradient goes through
-    the attack.
+    The network is attacked as it is in evaluation, by running batch statistics and without dropout
+    (`assumed`). No gradient goes through the attack.
 
     Args:
       key: of the random starts, which belong to positions of the global batch.
@@ -46,6 +69,14 @@ def examples(adversary: Adversary, key: jax.Array, params: Any, batch_stats: Any
     target = Target({'params': params, 'batch_stats': batch_stats}, mean, std, model, dtype=dtype)
     images, radius = image.astype(jnp.float32) / 255, budget.limit(adversary.epsilon)
     start = budget.random_start(key, images, radius, 'linf')
-    climb = functools.partial(gradient.ascend, target, images, labels=label, epsilon=radius, step=adversary.step)
-    found = jax.lax.fori_loop(0, adversary.steps, lambda _, now: climb(now=now), start, unroll=adversary.steps <= _UNROLLED)
+    climb = functools.partial(
+        gradient.ascend, target, images, labels=label, epsilon=radius, step=adversary.step
+    )
+    found = jax.lax.fori_loop(
+        0,
+        adversary.steps,
+        lambda _, now: climb(now=now),
+        start,
+        unroll=adversary.steps <= _UNROLLED,
+    )
     return 255 * found

@@ -1,8 +1,10 @@
-"""What to watch while a network trains: the ratio of updates to weights, and what the gap between training and validation says.
+"""What to watch while a network trains: the ratio of updates to weights, and what the gap between
+training and validation says.
 
-After the lectures on training and Stanford's CS231n notes on it, from which the healthy ratio of 1e-3 is; the other limits are
-assumed.
+After the lectures on training and Stanford's CS231n notes on it, from which the healthy ratio of
+1e-3 is; the other limits are assumed.
 """
+
 import functools
 import math
 from collections.abc import Mapping
@@ -13,20 +15,33 @@ import jax.numpy as jnp
 
 from cnnlab import tree
 
-HEALTHY = 1e-3  # of |update| / |weights|
-FAR = 10  # factor from it that is worth a word
-GAP = 0.10  # in top-1, beyond which a net is said to overfit; or
-SMALL, TIMES = 0.02, 3  # a smaller one, where it makes several times as many mistakes on validation images
-ENOUGH = 0.95  # top-1 on training images, below which a net without a gap is said to be too small or too briefly trained
-_LEAST_DIMENSIONS = 2  # biases and norms begin at 0 or 1, where ratios say nothing
+# of |update| / |weights|
+HEALTHY = 1e-3
+# factor from it that is worth a word
+FAR = 10
+# in top-1, beyond which a net is said to overfit; or
+GAP = 0.10
+# a smaller one, where it makes several times as many mistakes on validation images
+SMALL, TIMES = 0.02, 3
+# top-1 on training images, below which a net without a gap is said to be too small or too briefly
+# trained
+ENOUGH = 0.95
+# biases and norms begin at 0 or 1, where ratios say nothing
+_LEAST_DIMENSIONS = 2
 
-copied = jax.jit(functools.partial(jax.tree.map, jnp.copy))  # of parameters whose buffers the next step reuses
+# of parameters whose buffers the next step reuses
+copied = jax.jit(functools.partial(jax.tree.map, jnp.copy))
 
 
 @jax.jit
 def _norms(before, after):
     pairs = zip(before, after, strict=True)
-    return jnp.stack([jnp.stack([jnp.linalg.norm((a - b).ravel()), jnp.linalg.norm(b.ravel())]) for b, a in pairs])
+    return jnp.stack(
+        [
+            jnp.stack([jnp.linalg.norm((a - b).ravel()), jnp.linalg.norm(b.ravel())])
+            for b, a in pairs
+        ]
+    )
 
 
 def _kernels(params):
@@ -34,13 +49,20 @@ def _kernels(params):
 
 
 def update_norms(before: Any, after: Any) -> jax.Array:
-    """(kernels, 2): |after - before| and |before| of every array of two or more dimensions; computed on the device, not waited for."""
+    """(kernels, 2): |after - before| and |before| of every array of two or more dimensions;
+    computed on the device, not waited for.
+    """
     kernels = _kernels(before)
-    return _norms(list(kernels.values()), list(_kernels(after).values())) if kernels else jnp.zeros((0, 2))
+    return (
+        _norms(list(kernels.values()), list(_kernels(after).values()))
+        if kernels
+        else jnp.zeros((0, 2))
+    )
 
 
 def ratios(norms: jax.Array, params: Any) -> dict[str, float | str]:
-    """For the log: 'update_ratio' over all kernels together, and the lowest and highest of one kernel with its path.
+    """For the log: 'update_ratio' over all kernels together, and the lowest and highest of one
+    kernel with its path.
 
     {} where the network has no kernels. `params` gives the paths.
     """
@@ -51,26 +73,44 @@ def ratios(norms: jax.Array, params: Any) -> dict[str, float | str]:
         return {}
     low, high = min(each, key=each.get), max(each, key=each.get)
     updates, weights = math.hypot(*found[:, 0]), math.hypot(*found[:, 1])
-    return {'update_ratio': updates / weights, 'update_ratio_low': each[low], 'update_ratio_low_at': low,
-            'update_ratio_high': each[high], 'update_ratio_high_at': high}
+    return {
+        'update_ratio': updates / weights,
+        'update_ratio_low': each[low],
+        'update_ratio_low_at': low,
+        'update_ratio_high': each[high],
+        'update_ratio_high_at': high,
+    }
 
 
-def reading(train: Mapping[str, Any], validation: Mapping[str, Any], best: float | None = None, full_rate: float = math.inf) -> str:
+def reading(
+    train: Mapping[str, Any],
+    validation: Mapping[str, Any],
+    best: float | None = None,
+    full_rate: float = math.inf,
+) -> str:
     """One sentence or two on how training goes, in the lectures' words.
 
     Args:
-      train: the newest training record: 'top1' and 'rate', and 'update_ratio' where it was measured.
+      train: the newest training record: 'top1' and 'rate', and 'update_ratio' where it was
+        measured.
       validation: 'top1' of the same step.
       best: the highest validation top-1 before, None or -1 where there was none.
-      full_rate: the recipe's rate; small updates are worth a word only while the schedule gives half of it or more.
+      full_rate: the recipe's rate; small updates are worth a word only while the schedule gives
+        half of it or more.
     """
     seen, held = train['top1'], validation['top1']
     gap = seen - held
     numbers = f'training {seen:.1%}, validation {held:.1%}'
     if gap > GAP or (gap > SMALL and 1 - held > TIMES * (1 - seen)):
-        said = f'{numbers}: a gap of {100 * gap:.1f} points, it overfits; more data, augmentation or regularisation, or a smaller network'
+        said = (
+            f'{numbers}: a gap of {100 * gap:.1f} points, it overfits; more data, augmentation '
+            f'or regularisation, or a smaller network'
+        )
     elif seen < ENOUGH and best is not None and held <= best:
-        said = f'{numbers}: no gap and no progress, it underfits; a larger network, another rate, less regularisation'
+        said = (
+            f'{numbers}: no gap and no progress, it underfits; a larger network, another rate, '
+            f'less regularisation'
+        )
     elif seen < ENOUGH:
         said = f'{numbers}: no gap yet; while both rise, train on'
     else:

@@ -2,6 +2,7 @@
 
 The best validation so far, early stopping, a plateau's rate, and how often the guard acted.
 """
+
 from collections.abc import Callable
 
 import jax
@@ -12,11 +13,19 @@ from cnnlab.train import guard, stopping
 from cnnlab.train.state import TrainState
 
 
-def validated(state: TrainState, recipe: Recipe, figures: dict[str, float], step: int) -> TrainState:
+def validated(
+    state: TrainState, recipe: Recipe, figures: dict[str, float], step: int
+) -> TrainState:
     """The state (with numpy arrays in it) after a validation at `step`: {'top1', 'loss', ...}."""
-    state = state.replace(control={**state.control, **stopping.remember(state.control, figures['top1'], step)})
+    state = state.replace(
+        control={**state.control, **stopping.remember(state.control, figures['top1'], step)}
+    )
     if recipe.schedule == 'plateau':
-        state = state.replace(opt_state=plateau.observe(state.opt_state, figures['loss'], factor=recipe.factor, patience=recipe.patience))
+        state = state.replace(
+            opt_state=plateau.observe(
+                state.opt_state, figures['loss'], factor=recipe.factor, patience=recipe.patience
+            )
+        )
     return state
 
 
@@ -30,7 +39,9 @@ def counts(state: TrainState) -> dict[str, int]:
     return {k: int(state.control[k]) for k in ('skipped', 'rollbacks')}
 
 
-def rolled_back(state: TrainState, recipe: Recipe, error: guard.NotFinite, last_good: Callable[[], TrainState]) -> TrainState:
+def rolled_back(
+    state: TrainState, recipe: Recipe, error: guard.NotFinite, last_good: Callable[[], TrainState]
+) -> TrainState:
     """The last good state with a lower rate, and the rollback counted.
 
     Args:
@@ -43,10 +54,14 @@ def rolled_back(state: TrainState, recipe: Recipe, error: guard.NotFinite, last_
     """
     before = counts(state)['rollbacks']
     if before >= recipe.nan_limit:
-        raise guard.NotFinite(f'{error}; the run was rolled back {before} times already (nan_limit)') from error
+        raise guard.NotFinite(
+            f'{error}; the run was rolled back {before} times already (nan_limit)'
+        ) from error
     return guard.lower(last_good(), before + 1)
 
 
 def rate(schedule_value: float | jax.Array, state: TrainState) -> float:
     """The learning rate: what the schedule gives, as a plateau and rollbacks have lowered it."""
-    return float(schedule_value) * plateau.scale(state.opt_state) * guard.rate_share(state.opt_state)
+    return (
+        float(schedule_value) * plateau.scale(state.opt_state) * guard.rate_share(state.opt_state)
+    )

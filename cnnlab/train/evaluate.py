@@ -1,4 +1,5 @@
 """Evaluation by sums: every image of a split exactly once, on any number of devices and hosts."""
+
 from collections.abc import Callable
 
 import jax
@@ -12,8 +13,16 @@ from cnnlab.train import mesh as meshes
 from cnnlab.train.state import TrainState
 
 
-def evaluate(step: Callable, state: TrainState, source: Source, view: View, *, batch: int, mesh: Mesh,
-             advance: Callable[[int], None] = lambda images: None) -> dict[str, np.ndarray]:
+def evaluate(
+    step: Callable,
+    state: TrainState,
+    source: Source,
+    view: View,
+    *,
+    batch: int,
+    mesh: Mesh,
+    advance: Callable[[int], None] = lambda images: None,
+) -> dict[str, np.ndarray]:
     """Adds up `step(state, batch)` (see `step.eval_step`) over a split.
 
     Args:
@@ -22,18 +31,27 @@ def evaluate(step: Callable, state: TrainState, source: Source, view: View, *, b
       advance: called with the number of images after every step, for a progress bar.
 
     Returns:
-      {'n': int, 'top1', 'top5', 'loss': means as floats, 'confusion': int64 (k, k)}; top-5 is 1 where there are at most five classes.
+      {'n': int, 'top1', 'top5', 'loss': means as floats, 'confusion': int64 (k, k)}; top-5 is 1
+      where there are at most five classes.
 
     Raises:
       RuntimeError: the images counted are not the size of the split.
     """
     sums: dict[str, np.ndarray] = {}
-    for rows in stream.eval_batches(source, view, batch=batch, host=jax.process_index(), hosts=jax.process_count()):
+    for rows in stream.eval_batches(
+        source, view, batch=batch, host=jax.process_index(), hosts=jax.process_count()
+    ):
         found = jax.device_get(step(state, meshes.split(rows, mesh)))
         for key, value in found.items():
-            sums[key] = sums.get(key, 0) + np.asarray(value, np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64)
+            sums[key] = sums.get(key, 0) + np.asarray(
+                value, np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64
+            )
         advance(int(found['n']))
     n = int(sums['n'])
     if n != len(source):
         raise RuntimeError(f'evaluation counted {n} images of a split of {len(source)}')
-    return {'n': n, **{k: float(sums[k]) / n for k in ('top1', 'top5', 'loss')}, 'confusion': sums['confusion']}
+    return {
+        'n': n,
+        **{k: float(sums[k]) / n for k in ('top1', 'top5', 'loss')},
+        'confusion': sums['confusion'],
+    }

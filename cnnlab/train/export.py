@@ -1,4 +1,7 @@
-"""The weights of a run, and nothing else of it, as one safetensors file: a format that holds arrays and text only."""
+"""The weights of a run, and nothing else of it, as one safetensors file: a format that holds arrays
+and text only.
+"""
+
 import json
 import os
 import pathlib
@@ -15,16 +18,26 @@ from cnnlab.models import registry
 from cnnlab.report.files import write_bytes
 from cnnlab.train.state import TrainState
 
-Variables = dict[str, Any]  # {'params': ..., 'batch_stats': ...}
+# {'params': ..., 'batch_stats': ...}
+Variables = dict[str, Any]
 
 
 def variables(state: TrainState) -> Variables:
-    """What evaluation uses: the moving average where there is one, else parameters and batch statistics."""
+    """What evaluation uses: the moving average where there is one, else parameters and batch
+    statistics.
+    """
     return state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
 
 
-def write(path: str | os.PathLike, model: str, fields: Mapping[str, Any], weights: Variables, facts: Mapping[str, Any]) -> pathlib.Path:
-    """Writes the arrays under their paths (params/conv1/kernel, batch_stats/...), whole or not at all.
+def write(
+    path: str | os.PathLike,
+    model: str,
+    fields: Mapping[str, Any],
+    weights: Variables,
+    facts: Mapping[str, Any],
+) -> pathlib.Path:
+    """Writes the arrays under their paths (params/conv1/kernel, batch_stats/...), whole or not at
+    all.
 
     Args:
       model: the registered name of the network.
@@ -32,15 +45,27 @@ def write(path: str | os.PathLike, model: str, fields: Mapping[str, Any], weight
       weights: of numpy arrays.
       facts: more to tell a reader (data set, step, accuracy); JSON values.
     """
-    about = {'format': 'cnnlab', 'model': model, 'fields': json.dumps(dict(fields)), 'facts': json.dumps(dict(facts))}
-    return write_bytes(path, save({n: np.ascontiguousarray(a) for n, a in tree.named_leaves(weights).items()}, metadata=about))
+    about = {
+        'format': 'cnnlab',
+        'model': model,
+        'fields': json.dumps(dict(fields)),
+        'facts': json.dumps(dict(facts)),
+    }
+    return write_bytes(
+        path,
+        save(
+            {n: np.ascontiguousarray(a) for n, a in tree.named_leaves(weights).items()},
+            metadata=about,
+        ),
+    )
 
 
 def read(path: str | os.PathLike) -> tuple[nn.Module, Variables]:
     """(network, variables) of a file of `write`; nothing in the file is run.
 
     Raises:
-      FileNotFoundError: there is no such file. ValueError: it is damaged, or was not written by `write`. KeyError: a network that this
+      FileNotFoundError: there is no such file. ValueError: it is damaged, or was not written by
+        `write`. KeyError: a network that this
       version does not have.
     """
     if not pathlib.Path(path).is_file():
@@ -52,5 +77,12 @@ def read(path: str | os.PathLike) -> tuple[nn.Module, Variables]:
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise ValueError(f'{path} cannot be read as safetensors: {error}') from error
     if about.get('format') != 'cnnlab':
-        raise ValueError(f'{path} was not written by experiments.export; files of others are read by cnnlab.weights')
-    return registry.create(about['model'], **json.loads(about['fields'])), {'params': {}, 'batch_stats': {}, **tree.nested(arrays)}
+        raise ValueError(
+            f'{path} was not written by experiments.export; files of others are read by '
+            f'cnnlab.weights'
+        )
+    return registry.create(about['model'], **json.loads(about['fields'])), {
+        'params': {},
+        'batch_stats': {},
+        **tree.nested(arrays),
+    }

@@ -1,4 +1,7 @@
-"""The batches of a run on their devices, one ahead of the step that takes it; loader processes that die are replaced."""
+"""The batches of a run on their devices, one ahead of the step that takes it; loader processes that
+die are replaced.
+"""
+
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,8 +10,10 @@ import jax
 
 from cnnlab.train.watch import Watch
 
-MOST_REPLACED = 3  # times in a row that a dead loader is replaced before the run ends
-_DEAD = 'Worker process was terminated unexpectedly'  # Grain's words for a process that was killed, for lack of memory say
+# times in a row that a dead loader is replaced before the run ends
+MOST_REPLACED = 3
+# Grain's words for a process that was killed, for lack of memory say
+_DEAD = 'Worker process was terminated unexpectedly'
 
 
 class LoaderDied(RuntimeError):
@@ -25,8 +30,13 @@ class Feed:
       watch: told what waiting for data takes.
     """
 
-    def __init__(self, batches_from: Callable[[int], Iterator[dict[str, Any]]], place: Callable[[dict[str, Any]], dict[str, jax.Array]],
-                 step: int, watch: Watch):
+    def __init__(
+        self,
+        batches_from: Callable[[int], Iterator[dict[str, Any]]],
+        place: Callable[[dict[str, Any]], dict[str, jax.Array]],
+        step: int,
+        watch: Watch,
+    ):
         self._from, self._place, self._watch = batches_from, place, watch
         self._step, self._batches, self._ready, self._replaced = step, batches_from(step), None, 0
 
@@ -38,10 +48,12 @@ class Feed:
         return ready
 
     def prepare(self) -> None:
-        """Begins to copy the batch after that to the devices, so that it is there when the step now running ends.
+        """Begins to copy the batch after that to the devices, so that it is there when the step now
+        running ends.
 
         Raises:
-          LoaderDied: MOST_REPLACED times in a row no batch came because a process of the loader was gone. Any error of the data.
+          LoaderDied: MOST_REPLACED times in a row no batch came because a process of the loader was
+            gone. Any error of the data.
         """
         with self._watch.waiting('data'):
             rows = self._next()
@@ -63,11 +75,20 @@ class Feed:
     def _replace(self, said: str) -> None:
         self.close()
         if self._replaced == MOST_REPLACED:
-            raise LoaderDied(f'a process that prepares batches was gone {MOST_REPLACED + 1} times in a row at step {self._step} ({said}); '
-                             'it may need more memory than there is: use fewer (--workers), or threads (--workers=0)')
+            raise LoaderDied(
+                f'a process that prepares batches was gone {MOST_REPLACED + 1} times in a row at '
+                f'step {self._step} ({said}); '
+                'it may need more memory than there is: use fewer (--workers), or threads '
+                '(--workers=0)'
+            )
         self._replaced += 1
-        warnings.warn(f'a process that prepares batches is gone ({said}); all are started again from step {self._step} '
-                      f'({self._replaced} of at most {MOST_REPLACED} times in a row)', RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f'a process that prepares batches is gone ({said}); all are started again from step '
+            f'{self._step} '
+            f'({self._replaced} of at most {MOST_REPLACED} times in a row)',
+            RuntimeWarning,
+            stacklevel=2,
+        )
         self._batches = self._from(self._step)
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
 """Whether what is read is what was written: digests of arrays, and of the note that holds them."""
+
 import hashlib
 import json
 from collections.abc import Mapping
@@ -7,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-_HEX = 32  # digits kept of a SHA-256
+# digits kept of a SHA-256
+_HEX = 32
 
 
 class Damaged(ValueError):
@@ -30,8 +32,13 @@ def digests(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
 def verify(arrays: Mapping[str, np.ndarray], stated: Mapping[str, str]) -> None:
     """Raises Damaged where an array is missing, added or changed; the sentence names the first."""
     found = digests(arrays)
-    if wrong := sorted(name for name in found.keys() | stated.keys() if found.get(name) != stated.get(name)):
-        raise Damaged(f'{len(wrong)} of its {len(stated)} arrays are not what was written, the first {wrong[0]}')
+    if wrong := sorted(
+        name for name in found.keys() | stated.keys() if found.get(name) != stated.get(name)
+    ):
+        raise Damaged(
+            f'{len(wrong)} of its {len(stated)} arrays are not what was written, the first '
+            f'{wrong[0]}'
+        )
 
 
 def sealed(note: Mapping[str, Any]) -> dict[str, str]:
@@ -42,6 +49,9 @@ def sealed(note: Mapping[str, Any]) -> dict[str, str]:
 
 def opened(seal: Mapping[str, str]) -> dict[str, Any]:
     """The note of `sealed`; raises Damaged where it was changed."""
-    if not {'note', 'sha256'} <= seal.keys() or hashlib.sha256(str(seal['note']).encode()).hexdigest() != seal['sha256']:
+    if (
+        not {'note', 'sha256'} <= seal.keys()
+        or hashlib.sha256(str(seal['note']).encode()).hexdigest() != seal['sha256']
+    ):
         raise Damaged('its note is not what was written')
     return json.loads(seal['note'])

@@ -1,7 +1,9 @@
-"""The training loop: steps, a log, validation, checkpoints; started again in the same directory it goes on where it was, bit for bit.
+"""The training loop: steps, a log, validation, checkpoints; started again in the same directory it
+goes on where it was, bit for bit.
 
 On several hosts every process runs this; process 0 alone reads and writes the directory (`hosts`).
 """
+
 import dataclasses
 import pathlib
 import time
@@ -14,7 +16,17 @@ import numpy as np
 
 from cnnlab.data import stream
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import babysit, control, exact_norm, guard, hosts, metrics, outcome, start, workdir
+from cnnlab.train import (
+    babysit,
+    control,
+    exact_norm,
+    guard,
+    hosts,
+    metrics,
+    outcome,
+    start,
+    workdir,
+)
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
 from cnnlab.train.checkpoint import Checkpoints, writable
@@ -34,8 +46,13 @@ from cnnlab.train.state import TrainState
 from cnnlab.train.status import AGAIN
 
 
-def run(recipe: Recipe, directory: str, data_dir: str | None = None, options: Options = Options(),  # noqa: B008 (frozen)
-        spread: str = 'nothing') -> Result:
+def run(
+    recipe: Recipe,
+    directory: str,
+    data_dir: str | None = None,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    spread: str = 'nothing',
+) -> Result:
     """Trains by a recipe in a directory, or goes on with the run that is there.
 
     See `run_job`; `spread` is that of `mesh.state_sharding`.
@@ -43,30 +60,50 @@ def run(recipe: Recipe, directory: str, data_dir: str | None = None, options: Op
     return run_job(jobs.build(recipe, data_dir, spread=spread), recipe.seed, directory, options)
 
 
-def run_job(job: Job, seed: int, directory: str, options: Options = Options(),  # noqa: B008 (frozen)
-            validated: Callable[[int, dict[str, float]], None] = lambda step, figures: None) -> Result:
+def run_job(
+    job: Job,
+    seed: int,
+    directory: str,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    validated: Callable[[int, dict[str, float]], None] = lambda step, figures: None,
+) -> Result:
     """Trains one seed of a job.
 
-    The directory holds recipe.json, manifest.json (versions, devices, commit), heartbeat.json, metrics.jsonl, tensorboard/, checkpoints/
-    and, in the end, loss.png, top1.png and result.json.
+    The directory holds recipe.json, manifest.json (versions, devices, commit), heartbeat.json,
+    metrics.jsonl, tensorboard/, checkpoints/ and, in the end, loss.png, top1.png and result.json.
 
     Args:
-      validated: called with the step and its figures after each validation; what it raises ends the run, which can go on later.
+      validated: called with the step and its figures after each validation; what it raises ends the
+        run, which can go on later.
 
     Raises:
-      ValueError: the directory holds another recipe's run. NotFinite: the loss diverged; the last good checkpoint is kept.
-      OSError: a file cannot be written; so is it then. Preempted: SIGTERM came. LoaderDied: see `Feed`.
+      ValueError: the directory holds another recipe's run. NotFinite: the loss diverged; the last
+        good checkpoint is kept.
+      OSError: a file cannot be written; so is it then. Preempted: SIGTERM came. LoaderDied: see
+        `Feed`.
     """
     path = pathlib.Path(hosts.told(lambda: str(workdir.writable(directory))))
     recipe = dataclasses.replace(job.recipe, seed=seed)
     data = {split: s.fingerprint() for split, s in job.data.items()}
 
     def claimed():
-        where = str(writable(options.checkpoint_dir)) if options.checkpoint_dir else ''  # before the run notes it
-        workdir.claim(path, recipe, data, {'spread': job.spread, 'workers': options.workers, 'checkpoint_dir': where})
+        # before the run notes it
+        where = str(writable(options.checkpoint_dir)) if options.checkpoint_dir else ''
+        workdir.claim(
+            path,
+            recipe,
+            data,
+            {'spread': job.spread, 'workers': options.workers, 'checkpoint_dir': where},
+        )
+
     hosts.told(claimed)
     checkpoints = None
-    with Preemption() as preemption, Pulse(path / 'heartbeat.json' if hosts.first() else None, 60 * options.stall_minutes) as pulse:
+    with (
+        Preemption() as preemption,
+        Pulse(
+            path / 'heartbeat.json' if hosts.first() else None, 60 * options.stall_minutes
+        ) as pulse,
+    ):
         try:
             if hosts.first():
                 keep_every = job.steps(recipe.keep_every) if recipe.keep_every else 0
@@ -86,27 +123,54 @@ def run_job(job: Job, seed: int, directory: str, options: Options = Options(),  
 class _Run:
     """The state of one process of a run: where it is, and what it has not yet written."""
 
-    def __init__(self, job: Job, recipe: Recipe, path: pathlib.Path, checkpoints: SharedCheckpoints, options: Options,
-                 preemption: Preemption, pulse: Pulse, validated: Callable[[int, dict[str, float]], None]):
+    def __init__(
+        self,
+        job: Job,
+        recipe: Recipe,
+        path: pathlib.Path,
+        checkpoints: SharedCheckpoints,
+        options: Options,
+        preemption: Preemption,
+        pulse: Pulse,
+        validated: Callable[[int, dict[str, float]], None],
+    ):
         self.job, self.recipe, self.path, self.checkpoints = job, recipe, path, checkpoints
-        self.options, self.preemption, self.pulse, self.validated = options, preemption, pulse, validated
+        self.options, self.preemption, self.pulse, self.validated = (
+            options,
+            preemption,
+            pulse,
+            validated,
+        )
         self.seed = np.uint32(recipe.seed)
         state, note = checkpoints.newest()
-        self.state = meshes.placed(start.first(job, self.seed) if state is None else state, job.placement)
+        self.state = meshes.placed(
+            start.first(job, self.seed) if state is None else state, job.placement
+        )
         self.step = int(self.state.step)
         self.log = metrics.Log(path, self.step)
         self.recorder = Recorder(job, recipe, self.log, note.get('window', []))
         self.validation_due = note.get('validation_due', False)
         self.feed = self._feed()
         self.profile = Profile(path / 'profile', options.profile_steps if hosts.first() else '')
-        self.progress = Progress('/'.join(path.parts[-2:]), job.total, recipe.batch, self.step, options.quiet or not hosts.first())
+        self.progress = Progress(
+            '/'.join(path.parts[-2:]),
+            job.total,
+            recipe.batch,
+            self.step,
+            options.quiet or not hosts.first(),
+        )
         self.evaluate_every = job.steps(recipe.evaluate_every)
         self.checkpoint_every = job.steps(recipe.checkpoint_every)
         self.stopped = control.stopped(self.state, recipe)
 
     def _feed(self) -> Feed:
         """The batches from this step on."""
-        return Feed(self._batches, lambda rows: meshes.split(rows, self.job.mesh), self.step, self.recorder.watch)
+        return Feed(
+            self._batches,
+            lambda rows: meshes.split(rows, self.job.mesh),
+            self.step,
+            self.recorder.watch,
+        )
 
     def _batches(self, step: int) -> Iterator[stream.Batch]:
         return self.job.batches(int(self.seed), step, self.options.workers)
@@ -119,9 +183,17 @@ class _Run:
             chosen = self.step
             if self.recipe.stop_patience:
                 chosen, self.state = self.checkpoints.best(self.log.records)
-            final = {s: self._final(s, chosen) for s in ('validation', 'test') if s in self.job.data}
-            result = Result(self.step, self.recorder.seconds, outcome.speed(self.log.records), final,
-                            int(self.state.control['best_step']), self.path)
+            final = {
+                s: self._final(s, chosen) for s in ('validation', 'test') if s in self.job.data
+            }
+            result = Result(
+                self.step,
+                self.recorder.seconds,
+                outcome.speed(self.log.records),
+                final,
+                int(self.state.control['best_step']),
+                self.path,
+            )
             if hosts.first():
                 outcome.draw(self.path, self.log.records)
         finally:
@@ -134,7 +206,8 @@ class _Run:
         return result
 
     def _train(self) -> None:
-        if self.validation_due:  # SIGTERM came while this step was validated
+        # SIGTERM came while this step was validated
+        if self.validation_due:
             self._validate_and_save(evaluation=True)
         self.recorder.watch.restart()
         while self._going():
@@ -162,7 +235,8 @@ class _Run:
         self.step += 1
         self.recorder.after(self.step, self.state.params, found)
         if self.step < self.job.total:
-            self.feed.prepare()  # while the device works
+            # while the device works
+            self.feed.prepare()
         self.recorder.settle()
         self.profile.after(self.step, found)
         self.pulse.beat(self.step, 'training')
@@ -171,18 +245,25 @@ class _Run:
     def _due(self) -> dict[str, bool]:
         """What is to be done after this step; {} where it is nothing."""
         last = self.step == self.job.total
-        evaluation = 'validation' in self.job.data and (last or self.step % self.evaluate_every == 0)
+        evaluation = 'validation' in self.job.data and (
+            last or self.step % self.evaluate_every == 0
+        )
         save = last or evaluation or self.step % self.checkpoint_every == 0
         if save or self.step % self.recorder.every == 0:
             return {'evaluation': evaluation, 'save': save}
         return {}
 
     def _pause(self, evaluation: bool, save: bool) -> None:
-        """Logs, validates and saves. A checkpoint always ends a window of the log, but for the one that SIGTERM asks for."""
+        """Logs, validates and saves.
+
+        A checkpoint always ends a window of the log, but for the one that SIGTERM asks for.
+        """
         self.recorder.record(self.step, self.state, self.checkpoints.last_good)
         record = self.recorder.newest()
         if 'loss' in record:
-            self.progress.show(self.step, record['loss'], record['top1'], record.get('images_per_second', 0.0))
+            self.progress.show(
+                self.step, record['loss'], record['top1'], record.get('images_per_second', 0.0)
+            )
         if self.step == self.job.total:
             self._exact_statistics()
         if save:
@@ -214,24 +295,39 @@ class _Run:
         self.stopped = control.stopped(state, self.recipe)
 
     def _stop(self) -> None:
-        """Ends the run after this step with a checkpoint, whose note keeps what the log has not yet."""
+        """Ends the run after this step with a checkpoint, whose note keeps what the log has not
+        yet.
+        """
         begun = time.perf_counter()
         if self.checkpoints.last != self.step:
             self.checkpoints.save(self.state, note={'window': self.recorder.note()})
         self.checkpoints.wait()
-        raise Preempted(f'SIGTERM: stopped after step {self.step} of {self.job.total} with a checkpoint, written in '
-                        f'{time.perf_counter() - begun:.1f} s; started again with the same command the run goes on there')
+        raise Preempted(
+            f'SIGTERM: stopped after step {self.step} of {self.job.total} with a checkpoint, '
+            f'written in '
+            f'{time.perf_counter() - begun:.1f} s; started again with the same command the run '
+            f'goes on there'
+        )
 
     def _roll_back(self, error: NotFinite) -> None:
-        """Goes back to the last good checkpoint, or to the start, with a lower rate; raises NotFinite where the limit is reached."""
+        """Goes back to the last good checkpoint, or to the start, with a lower rate; raises
+        NotFinite where the limit is reached.
+        """
+
         def last_good():
             self.checkpoints.wait()
             state, _ = self.checkpoints.newest()
             return jax.device_get(start.first(self.job, self.seed)) if state is None else state
+
         self._set(control.rolled_back(self.state, self.recipe, error, last_good))
         rollbacks = control.counts(self.state)['rollbacks']
-        warnings.warn(f'{error}; rolled back to step {self.step} (time {rollbacks} of at most {self.recipe.nan_limit}), the rate times '
-                      f'{guard.LOWERED ** rollbacks:g} from here', RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f'{error}; rolled back to step {self.step} (time {rollbacks} of at most '
+            f'{self.recipe.nan_limit}), the rate times '
+            f'{guard.LOWERED**rollbacks:g} from here',
+            RuntimeWarning,
+            stacklevel=2,
+        )
         self.recorder.forget(self.step)
         self.feed.close()
         self.feed = self._feed()
@@ -242,32 +338,63 @@ class _Run:
         job = self.job
         n = self.recipe.steps(self.recipe.norm_exact, len(job.data['train']))
         if n:
-            batches = self._batches(max(job.total - n, 0))  # the last ones, whose images have their final size
-            state = exact_norm.recomputed(job.moments_step, self.state, (meshes.split(next(batches), job.mesh) for _ in range(n)))
+            # the last ones, whose images have their final size
+            batches = self._batches(max(job.total - n, 0))
+            state = exact_norm.recomputed(
+                job.moments_step,
+                self.state,
+                (meshes.split(next(batches), job.mesh) for _ in range(n)),
+            )
             getattr(batches, 'close', lambda: None)()
             self.state = meshes.placed(state, job.placement)
 
     def _report(self, record: metrics.Record, validation: dict[str, float] | None) -> None:
         train = {'loss': np.nan, 'top1': np.nan, **record}
         speed = self.log.last('images_per_second', 0)
-        shown = {'loss': f'{train["loss"]:.4f}', 'top-1': f'{train["top1"]:.2%}', 'images/s': f'{speed:,.0f}'}
+        shown = {
+            'loss': f'{train["loss"]:.4f}',
+            'top-1': f'{train["top1"]:.2%}',
+            'images/s': f'{speed:,.0f}',
+        }
         if validation:
             shown['validation top-1'] = f'{validation["top1"]:.2%}'
-        self.progress.line(self.step, self.recorder.seconds / self.step * (self.job.total - self.step), **shown)
+        self.progress.line(
+            self.step, self.recorder.seconds / self.step * (self.job.total - self.step), **shown
+        )
 
     def _final(self, split: str, step: int) -> dict[str, Any]:
-        """The figures of a split for the present state, that of `step`; its validation stands in the log already."""
-        record = next((r for r in reversed(self.log.records) if (r['step'], r['split']) == (step, split)), None)
+        """The figures of a split for the present state, that of `step`; its validation stands in
+        the log already.
+        """
+        record = next(
+            (r for r in reversed(self.log.records) if (r['step'], r['split']) == (step, split)),
+            None,
+        )
         return outcome.figures(record) if record else self._evaluate(split)
 
     def _evaluate(self, split: str) -> dict[str, Any]:
-        """The figures of a split; raises Preempted in between where SIGTERM comes (several hosts stop after the next step instead)."""
+        """The figures of a split; raises Preempted in between where SIGTERM comes (several hosts
+        stop after the next step instead).
+        """
         job = self.job
 
         def advance(images: int) -> None:
             self.pulse.beat(self.step, f'evaluating {split}')
             if self.preemption.told:
-                raise Preempted(f'SIGTERM: stopped at step {self.step} of {job.total}, with a checkpoint, while evaluating {split}; '
-                                'started again with the same command the run goes on there')
-        return outcome.figures(evaluate(job.eval_step, self.state, job.data[split], job.view, batch=job.recipe.batch, mesh=job.mesh,
-                                        advance=advance))
+                raise Preempted(
+                    f'SIGTERM: stopped at step {self.step} of {job.total}, with a checkpoint, '
+                    f'while evaluating {split}; '
+                    'started again with the same command the run goes on there'
+                )
+
+        return outcome.figures(
+            evaluate(
+                job.eval_step,
+                self.state,
+                job.data[split],
+                job.view,
+                batch=job.recipe.batch,
+                mesh=job.mesh,
+                advance=advance,
+            )
+        )

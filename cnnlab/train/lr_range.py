@@ -1,7 +1,11 @@
-"""The learning-rate range test: Smith 2015, arXiv:1506.01186. One short run whose rate rises from very small to too large.
+"""The learning-rate range test: Smith 2015, arXiv:1506.01186.
 
-The rate rises exponentially instead of linearly, so that several powers of ten fit into one run (a common change to Smith's test).
+One short run whose rate rises from very small to too large.
+
+The rate rises exponentially instead of linearly, so that several powers of ten fit into one run (a
+common change to Smith's test).
 """
+
 import dataclasses
 
 import jax
@@ -13,10 +17,14 @@ from cnnlab.train import mesh as meshes
 from cnnlab.train import start
 from cnnlab.train.job import Job
 
-KEPT = 0.9  # of the running mean that smooths the losses; assumed
-TOO_HIGH = 4.0  # times the lowest smoothed loss, where the test ends; assumed
-BELOW = 10.0  # factor from the rate of the lowest loss to the suggestion; a rule of thumb, assumed
-BEGUN = 0.1  # of the whole fall of the loss, where learning is said to have begun; assumed
+# of the running mean that smooths the losses; assumed
+KEPT = 0.9
+# times the lowest smoothed loss, where the test ends; assumed
+TOO_HIGH = 4.0
+# factor from the rate of the lowest loss to the suggestion; a rule of thumb, assumed
+BELOW = 10.0
+# of the whole fall of the loss, where learning is said to have begun; assumed
+BEGUN = 0.1
 
 
 def recipe(given: Recipe, low: float, high: float, steps: int) -> Recipe:
@@ -26,21 +34,34 @@ def recipe(given: Recipe, low: float, high: float, steps: int) -> Recipe:
       ValueError: not 0 < low < high, or fewer than ten steps.
     """
     if not 0 < low < high:
-        raise ValueError(f'the rates of a range test rise from above 0, not from {low:g} to {high:g}')
+        raise ValueError(
+            f'the rates of a range test rise from above 0, not from {low:g} to {high:g}'
+        )
     if steps < 10:
         raise ValueError(f'a range test takes at least 10 steps, not {steps}')
     return dataclasses.replace(
-        given, schedule='exponential', rate=low, factor=high / low, every=f'{steps} steps', duration=f'{steps} steps', staircase=False,
-        boundaries=(), values=(), warmup='0 steps')
+        given,
+        schedule='exponential',
+        rate=low,
+        factor=high / low,
+        every=f'{steps} steps',
+        duration=f'{steps} steps',
+        staircase=False,
+        boundaries=(),
+        values=(),
+        warmup='0 steps',
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
     """What the test saw: arrays (steps,)."""
+
     rates: np.ndarray
     losses: np.ndarray
     smoothed: np.ndarray
-    diverged: bool  # the loss rose too high, or was no number, before the last rate
+    # the loss rose too high, or was no number, before the last rate
+    diverged: bool
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:
@@ -53,12 +74,18 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
 
 
 def run(job: Job) -> Trace:
-    """Trains by a job of `recipe` until its last rate, or until the smoothed loss is four times its lowest or no number."""
+    """Trains by a job of `recipe` until its last rate, or until the smoothed loss is four times its
+    lowest or no number.
+    """
     state = meshes.replicated(start.first(job, np.uint32(job.recipe.seed)), job.mesh)
-    batches = stream.train_batches(job.data['train'], job.train_view, seed=job.recipe.seed, batch=job.recipe.batch, **job.order)
+    batches = stream.train_batches(
+        job.data['train'], job.train_view, seed=job.recipe.seed, batch=job.recipe.batch, **job.order
+    )
     losses, diverged = [], False
     for _ in range(job.total):
-        state, found = job.train_step(state, meshes.split(next(batches), job.mesh), np.uint32(job.recipe.seed))
+        state, found = job.train_step(
+            state, meshes.split(next(batches), job.mesh), np.uint32(job.recipe.seed)
+        )
         losses.append(float(jax.device_get(found['loss'])))
         so_far = smoothed(np.array(losses))
         if not np.isfinite(losses[-1]) or so_far[-1] > TOO_HIGH * so_far.min():
@@ -66,29 +93,40 @@ def run(job: Job) -> Trace:
             break
     getattr(batches, 'close', lambda: None)()
     kept = np.array([loss for loss in losses if np.isfinite(loss)])
-    return Trace(np.array([float(job.schedule(i)) for i in range(len(kept))]), kept, smoothed(kept), diverged)
+    return Trace(
+        np.array([float(job.schedule(i)) for i in range(len(kept))]), kept, smoothed(kept), diverged
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Suggestion:
     """Rates, by the rule that `RULE` states."""
+
     begins: float
     rate: float
     lowest: float
 
 
-RULE = (f'The suggestion is the rate at which the smoothed loss is lowest, divided by {BELOW:g}: there it still falls quickly, with a '
-        f'margin to where it rises. Learning begins where the smoothed loss has made {BEGUN:.0%} of its whole fall.')
+RULE = (
+    f'The suggestion is the rate at which the smoothed loss is lowest, divided by {BELOW:g}: '
+    f'there it still falls quickly, with a '
+    f'margin to where it rises. Learning begins where the smoothed loss has made {BEGUN:.0%} of '
+    f'its whole fall.'
+)
 
 
 def suggest(trace: Trace) -> Suggestion | None:
-    """None where the loss never fell by more than it varies: the range does not reach the rates at which the network learns."""
+    """None where the loss never fell by more than it varies: the range does not reach the rates at
+    which the network learns.
+    """
     if len(trace.smoothed) < 2:
         return None
     start, at = trace.smoothed[0], int(trace.smoothed.argmin())
     fall = start - trace.smoothed[at]
-    noise = float(np.std(np.diff(trace.losses[:max(len(trace.losses) // 4, 2)])))
+    noise = float(np.std(np.diff(trace.losses[: max(len(trace.losses) // 4, 2)])))
     if at == 0 or fall <= max(noise, 1e-6 * abs(start)):
         return None
     begun = int(np.argmax(trace.smoothed <= start - BEGUN * fall))
-    return Suggestion(float(trace.rates[begun]), float(trace.rates[at]) / BELOW, float(trace.rates[at]))
+    return Suggestion(
+        float(trace.rates[begun]), float(trace.rates[at]) / BELOW, float(trace.rates[at])
+    )

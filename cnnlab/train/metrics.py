@@ -1,4 +1,7 @@
-"""The log of a run: JSON lines, mirrored to TensorBoard, each (split, step) once however often the run was stopped."""
+"""The log of a run: JSON lines, mirrored to TensorBoard, each (split, step) once however often the
+run was stopped.
+"""
+
 import contextlib
 import json
 import pathlib
@@ -15,8 +18,10 @@ from tensorboardX.proto.event_pb2 import Event
 from cnnlab.report.files import write_text
 from cnnlab.train import hosts
 
-TIMES = ('seconds', 'images_per_second', 'data_ms', 'device_ms', 'host_ms')  # fields that two runs of one recipe differ in
-Record = dict[str, Any]  # {'step': int, 'split': 'train' | 'validation' | 'test', 'loss': float, ...}
+# fields that two runs of one recipe differ in
+TIMES = ('seconds', 'images_per_second', 'data_ms', 'device_ms', 'host_ms')
+# {'step': int, 'split': 'train' | 'validation' | 'test', 'loss': float, ...}
+Record = dict[str, Any]
 
 
 def read(path: pathlib.Path) -> list[Record]:
@@ -57,14 +62,17 @@ class Log:
         write_text(self.path, ''.join(map(_line, self.records)))
         self._file = self.path.open('a')
         events = self.path.parent / 'tensorboard'
-        shutil.rmtree(events, ignore_errors=True)  # an event file cannot be cut, but it can be told again
+        # an event file cannot be cut, but it can be told again
+        shutil.rmtree(events, ignore_errors=True)
         events.mkdir()
-        self._events = EventsWriter(str(events / 'events'))  # SummaryWriter's thread would hang where the disk is full
+        # SummaryWriter's thread would hang where the disk is full
+        self._events = EventsWriter(str(events / 'events'))
         for record in self.records:
             self._mirror(record)
 
     def append(self, record: Record) -> None:
-        """Writes one record; it is with the operating system when this returns, so a killed process does not lose it.
+        """Writes one record; it is with the operating system when this returns, so a killed process
+        does not lose it.
 
         Raises:
           OSError: it cannot be written.
@@ -78,14 +86,21 @@ class Log:
             self._mirror(record)
             self._events.flush()
         except OSError as error:
-            raise OSError(error.errno, f'the log cannot be written ({error.strerror}); the run goes on from its last checkpoint when '
-                          'started again', str(self.path)) from error
+            raise OSError(
+                error.errno,
+                f'the log cannot be written ({error.strerror}); the run goes on from its last '
+                f'checkpoint when '
+                'started again',
+                str(self.path),
+            ) from error
 
     def _mirror(self, record):
         for key, value in record.items():
             if isinstance(value, int | float) and key != 'step':
                 value = summary.scalar(f'{record["split"]}/{key}', value)
-                self._events.write_event(Event(wall_time=time.time(), step=record['step'], summary=value))
+                self._events.write_event(
+                    Event(wall_time=time.time(), step=record['step'], summary=value)
+                )
 
     def last(self, key: str, default: float) -> float:
         """The newest value of a field."""
@@ -111,7 +126,9 @@ def series(records: list[Record], split: str, key: str) -> tuple[list[int], list
 
 
 def curve(runs: Sequence[list[Record]], key: str) -> dict[str, np.ndarray]:
-    """What `report.plots.learning_curves` takes for the logs of several seeds: {'step': (t,), split: (seeds, t)}, NaN between records."""
+    """What `report.plots.learning_curves` takes for the logs of several seeds: {'step': (t,),
+    split: (seeds, t)}, NaN between records.
+    """
     splits = [s for s in ('train', 'validation') if any(series(r, s, key)[0] for r in runs)]
     steps = sorted({step for r in runs for s in splits for step in series(r, s, key)[0]})
     place = {step: i for i, step in enumerate(steps)}

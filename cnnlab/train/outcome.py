@@ -1,4 +1,5 @@
 """What a finished run leaves: its figures in result.json, and the curves of its log."""
+
 import dataclasses
 import json
 import pathlib
@@ -10,17 +11,22 @@ from cnnlab.report import plots
 from cnnlab.report.files import write_text
 from cnnlab.train import metrics
 
-FIGURES = ('n', 'top1', 'top5', 'loss')  # of a split
+# of a split
+FIGURES = ('n', 'top1', 'top5', 'loss')
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
     """What a finished run leaves: also in its `result.json`."""
+
     steps: int
-    seconds: float  # of training, evaluation and compilation not counted
+    # of training, evaluation and compilation not counted
+    seconds: float
     images_per_second: float
-    final: dict[str, dict[str, float]]  # split -> FIGURES of the last state; of the best where it may stop early
-    best_step: int  # of the highest validation top-1; 0 where there was no validation
+    # split -> FIGURES of the last state; of the best where it may stop early
+    final: dict[str, dict[str, float]]
+    # of the highest validation top-1; 0 where there was no validation
+    best_step: int
     directory: pathlib.Path
 
 
@@ -38,7 +44,10 @@ def speed(records: list[metrics.Record]) -> float:
 def draw(path: pathlib.Path, records: list[metrics.Record]) -> None:
     """loss.png and top1.png of a run."""
     for key in ('loss', 'top1'):
-        plots.save(plots.learning_curves({path.name: metrics.curve([records], key)}, key), path / f'{key}.png')
+        plots.save(
+            plots.learning_curves({path.name: metrics.curve([records], key)}, key),
+            path / f'{key}.png',
+        )
 
 
 def write(result: Result) -> None:

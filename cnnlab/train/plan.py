@@ -1,4 +1,7 @@
-"""What a recipe amounts to before it is run: steps, rates, parameters, multiply-adds, memory, and the time by a short measurement."""
+"""What a recipe amounts to before it is run: steps, rates, parameters, multiply-adds, memory, and
+the time by a short measurement.
+"""
+
 import dataclasses
 import time
 from collections.abc import Sequence
@@ -16,46 +19,69 @@ from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
 from cnnlab.train.job import Job
 
-_MOST = {'cpu': 5e10}  # multiply-adds of a measured step, forward and backward: about half a second on two cores
+# multiply-adds of a measured step, forward and backward: about half a second on two cores
+_MOST = {'cpu': 5e10}
 _ELSEWHERE = 2e13
-_BACKWARD = 3  # a step costs three times its forward pass: one for the gradients of the images' maps, one for those of the kernels
+# a step costs three times its forward pass: one for the gradients of the images' maps, one for
+# those of the kernels
+_BACKWARD = 3
 _SAMPLES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """A measurement of `steps` train steps of `batch` images at `size` pixels a side, and of making such batches in one thread."""
+    """A measurement of `steps` train steps of `batch` images at `size` pixels a side, and of making
+    such batches in one thread.
+    """
+
     steps: int
     batch: int
     size: int
-    seconds: float  # a step, the median
-    images_per_second: float  # of the network
-    input_per_second: float  # of reading and augmenting, with made images
+    # a step, the median
+    seconds: float
+    # of the network
+    images_per_second: float
+    # of reading and augmenting, with made images
+    input_per_second: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
     """A run as it would be; bytes and speeds are estimates, the rest is exact."""
+
     job: Job
-    made: bool  # the data is not there: made images of its size stand in
+    # the data is not there: made images of its size stand in
+    made: bool
     examples: int
-    images: int  # seen in all of training
-    stages: tuple[tuple[int, int], ...]  # (first step, pixels a side) of training images
+    # seen in all of training
+    images: int
+    # (first step, pixels a side) of training images
+    stages: tuple[tuple[int, int], ...]
     params: int
-    macs: int  # for one image in evaluation
-    memory: memory.Training  # of one device
-    average: int  # bytes of the moving average
-    steps: np.ndarray  # where the rate was looked at, rising, the last step of the run among them
-    rates: np.ndarray  # there
+    # for one image in evaluation
+    macs: int
+    # of one device
+    memory: memory.Training
+    # bytes of the moving average
+    average: int
+    # where the rate was looked at, rising, the last step of the run among them
+    steps: np.ndarray
+    # there
+    rates: np.ndarray
     speed: Speed | None
 
     @property
     def seconds(self) -> float | None:
-        """Of the training of the whole run at the measured speed, by the network alone; other sizes count by their area."""
+        """Of the training of the whole run at the measured speed, by the network alone; other sizes
+        count by their area.
+        """
         if self.speed is None:
             return None
         ends = [*(first for first, _ in self.stages[1:]), self.job.total]
-        areas = sum((end - first) * (size / self.speed.size) ** 2 for (first, size), end in zip(self.stages, ends, strict=True))
+        areas = sum(
+            (end - first) * (size / self.speed.size) ** 2
+            for (first, size), end in zip(self.stages, ends, strict=True)
+        )
         return areas * self.job.recipe.batch / self.speed.images_per_second
 
 
@@ -64,7 +90,8 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
 
     Args:
       recipe: any.
-      data_dir: where the data is; where it is not, made images of the same number and size stand in.
+      data_dir: where the data is; where it is not, made images of the same number and size stand
+        in.
       measured: train steps to time after one that compiles; 0 times none.
 
     Raises:
@@ -72,16 +99,32 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
     """
     job, made = _job(recipe, data_dir)
     train = job.data['train']
-    stages = tuple((first, _side(job, first)) for first, _ in progressive.stages(recipe, len(train)))
+    stages = tuple(
+        (first, _side(job, first)) for first, _ in progressive.stages(recipe, len(train))
+    )
     state = jax.eval_shape(job.init, jax.ShapeDtypeStruct((), jnp.uint32))
     largest = max(size for _, size in stages)
-    shape = (largest, largest, job.image.shape[-1]) if largest != min(job.image.shape[1:3]) else job.image.shape[1:]
+    shape = (
+        (largest, largest, job.image.shape[-1])
+        if largest != min(job.image.shape[1:3])
+        else job.image.shape[1:]
+    )
     macs = cost.totals(job.model, job.image.shape[1:]).macs
     return Plan(
-        job, made, len(train), job.total * recipe.batch, stages, tree.count(state.params), macs,
-        memory.training(job.model, shape, max(recipe.batch // job.mesh.size, 1), job.image.dtype, job.tx),
+        job,
+        made,
+        len(train),
+        job.total * recipe.batch,
+        stages,
+        tree.count(state.params),
+        macs,
+        memory.training(
+            job.model, shape, max(recipe.batch // job.mesh.size, 1), job.image.dtype, job.tx
+        ),
         sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(state.ema)),
-        *_rates(job), measure(job, macs, measured) if measured else None)
+        *_rates(job),
+        measure(job, macs, measured) if measured else None,
+    )
 
 
 def _job(recipe: Recipe, data_dir: str | None) -> tuple[Job, bool]:
@@ -94,7 +137,9 @@ def _job(recipe: Recipe, data_dir: str | None) -> tuple[Job, bool]:
         has_validation = known.SETS[recipe.dataset].validation
         recipe = dataclasses.replace(recipe, dataset=stand_in)
         data = jobs.open_data(recipe, None)
-        return jobs.build(recipe, data={'validation': data['test'], **data} if has_validation else data), True
+        return jobs.build(
+            recipe, data={'validation': data['test'], **data} if has_validation else data
+        ), True
 
 
 def _side(job: Job, step: int) -> int:
@@ -109,17 +154,24 @@ def _rates(job: Job) -> tuple[np.ndarray, np.ndarray]:
 
 
 def batch_to_measure(macs: int, batch: int, devices: int, platform: str) -> int:
-    """Images of a step that is worth timing: the recipe's batch, or as many as `_MOST` multiply-adds take, at least one a device."""
+    """Images of a step that is worth timing: the recipe's batch, or as many as `_MOST`
+    multiply-adds take, at least one a device.
+    """
     most = int(_MOST.get(platform, _ELSEWHERE) / (_BACKWARD * max(macs, 1)))
     return max(min(batch, most) // devices, 1) * devices
 
 
 def measure(job: Job, macs: int, steps: int) -> Speed:
-    """Times so many train steps, after one that compiles, of a batch that this machine does in seconds, on the recipe's own last views."""
+    """Times so many train steps, after one that compiles, of a batch that this machine does in
+    seconds, on the recipe's own last views.
+    """
     recipe, view = job.recipe, _largest(job)
     batch = batch_to_measure(macs, recipe.batch, job.mesh.size, jax.default_backend())
     if batch != recipe.batch:
-        job = jobs.build(dataclasses.replace(recipe, batch=batch, norm_span=None, repeats=1, accumulate=1), data=job.data)
+        job = jobs.build(
+            dataclasses.replace(recipe, batch=batch, norm_span=None, repeats=1, accumulate=1),
+            data=job.data,
+        )
     begun = time.perf_counter()
     rows = stream.TrainBatch(job.data['train'], view, 0, batch)(0)
     input_seconds = time.perf_counter() - begun
@@ -132,21 +184,31 @@ def measure(job: Job, macs: int, steps: int) -> Speed:
         jax.block_until_ready((state, metrics))
         found.append(time.perf_counter() - begun)
     seconds = float(np.median(found[1:]))
-    return Speed(steps, batch, min(rows['image'].shape[1:3]), seconds, batch / seconds, batch / input_seconds)
+    return Speed(
+        steps, batch, min(rows['image'].shape[1:3]), seconds, batch / seconds, batch / input_seconds
+    )
 
 
 def _largest(job: Job):
     """The view of the last stage of training."""
-    return job.train_view.views[-1][1] if isinstance(job.train_view, stream.Stages) else job.train_view
+    return (
+        job.train_view.views[-1][1] if isinstance(job.train_view, stream.Stages) else job.train_view
+    )
 
 
 def rows(plan: Plan, count: int = 12) -> list[tuple[int, float, float]]:
-    """(step, epoch, rate) of so many steps of the run, evenly spread, and of those where the rate falls by a quarter or is trebled."""
-    chosen: Sequence[int] = np.unique(np.linspace(0, len(plan.steps) - 1, count).astype(int)).tolist()
+    """(step, epoch, rate) of so many steps of the run, evenly spread, and of those where the rate
+    falls by a quarter or is trebled.
+    """
+    chosen: Sequence[int] = np.unique(
+        np.linspace(0, len(plan.steps) - 1, count).astype(int)
+    ).tolist()
     rates = plan.rates
     before, after = rates[:-1], rates[1:]
     jumps = np.flatnonzero((after < 0.75 * before) | (after > 3 * before) & (before > 0)) + 1
     if len(jumps) <= count:
         chosen = sorted({*chosen, *jumps.tolist()})
     batch = plan.job.recipe.batch
-    return [(int(plan.steps[i]), plan.steps[i] * batch / plan.examples, float(rates[i])) for i in chosen]
+    return [
+        (int(plan.steps[i]), plan.steps[i] * batch / plan.examples, float(rates[i])) for i in chosen
+    ]

@@ -1,4 +1,7 @@
-"""What was predicted for each image of a set: kept in a file, so that results can be looked into and compared without a network."""
+"""What was predicted for each image of a set: kept in a file, so that results can be looked into
+and compared without a network.
+"""
+
 import dataclasses
 import io
 import json
@@ -26,13 +29,16 @@ class Predictions:
     Attributes:
       name: of the images' files, str (n,).
       label: int32 (n,).
-      rank: int32 (n,), how many classes stand before the true one; ties go by index, and a NaN puts the truth last.
-      best: int32 (n, 5 or the number of classes), the most probable classes in order; -1 where there are NaN.
+      rank: int32 (n,), how many classes stand before the true one; ties go by index, and a NaN puts
+        the truth last.
+      best: int32 (n, 5 or the number of classes), the most probable classes in order; -1 where
+        there are NaN.
       confidence: float32 (n,), the probability of best[:, 0]; 0 where there are NaN.
       loss: float32 (n,), minus the natural logarithm of the probability of the label.
       about: what was evaluated how: plain values that JSON can hold.
       probabilities: float32 (n, k), or None where they are not kept.
     """
+
     name: np.ndarray
     label: np.ndarray
     rank: np.ndarray
@@ -50,7 +56,8 @@ class Predictions:
         return self.rank < k
 
     def summary(self, bins: int = 15) -> dict[str, Any]:
-        """{'n', 'top1', 'top5', 'loss', 'ece': means; 'top1_low', 'top1_high', 'top5_low', 'top5_high': Wilson's 95% intervals}.
+        """{'n', 'top1', 'top5', 'loss', 'ece': means; 'top1_low', 'top1_high', 'top5_low',
+        'top5_high': Wilson's 95% intervals}.
 
         'ece' is `proportions.calibration` with `bins` bins of equal width.
         """
@@ -59,22 +66,36 @@ class Predictions:
             right = int(self.right(k).sum())
             low, high = wilson(right, len(self))
             found |= {f'top{k}': right / len(self), f'top{k}_low': low, f'top{k}_high': high}
-        return {**found, 'loss': float(self.loss.mean(dtype=np.float64)), 'ece': calibration(self.confidence, self.right(), bins)[0]}
+        return {
+            **found,
+            'loss': float(self.loss.mean(dtype=np.float64)),
+            'ece': calibration(self.confidence, self.right(), bins)[0],
+        }
 
     def by_class(self, classes: int) -> list[tuple[int, int, int, int | None]]:
-        """For each class (images, right at top-1, right at top-5, the wrong class that is most often predicted, or None)."""
+        """For each class (images, right at top-1, right at top-5, the wrong class that is most
+        often predicted, or None).
+        """
         rows = []
         for k in range(classes):
             here = self.label == k
             wrong = self.best[here & ~self.right(), 0]
             wrong = wrong[wrong >= 0]
-            rows.append((int(here.sum()), int((here & self.right()).sum()), int((here & self.right(_BEST)).sum()),
-                         int(np.bincount(wrong).argmax()) if wrong.size else None))
+            rows.append(
+                (
+                    int(here.sum()),
+                    int((here & self.right()).sum()),
+                    int((here & self.right(_BEST)).sum()),
+                    int(np.bincount(wrong).argmax()) if wrong.size else None,
+                )
+            )
         return rows
 
     def save(self, path: str | os.PathLike, probabilities: bool = False) -> pathlib.Path:
         """Writes an .npz, whole or not at all; with `probabilities` those too, as float16."""
-        arrays = {key: getattr(self, key) for key in _ARRAYS} | {'about': np.array(json.dumps(dict(self.about)))}
+        arrays = {key: getattr(self, key) for key in _ARRAYS} | {
+            'about': np.array(json.dumps(dict(self.about)))
+        }
         if probabilities and self.probabilities is not None:
             arrays['probabilities'] = self.probabilities.astype(np.float16)
         file = io.BytesIO()
@@ -82,7 +103,9 @@ class Predictions:
         return write_bytes(path, file.getvalue())
 
 
-def of(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], about: Mapping[str, Any]) -> Predictions:
+def of(
+    probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], about: Mapping[str, Any]
+) -> Predictions:
     """Predictions from the probabilities of classes, float32 (n, k).
 
     Raises:
@@ -91,15 +114,28 @@ def of(probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], abou
     n, k = probabilities.shape
     labels = np.asarray(labels, np.int32)
     if n and not 0 <= labels.min() <= labels.max() < k:
-        raise ValueError(f'labels run from {labels.min()} to {labels.max()}, but the network has the classes 0 to {k - 1}')
+        raise ValueError(
+            f'labels run from {labels.min()} to {labels.max()}, but the network has the classes 0 '
+            f'to {k - 1}'
+        )
     known = ~np.isnan(probabilities).any(1)
-    best = np.where(known[:, None], np.argsort(-probabilities, 1, kind='stable')[:, :_BEST], -1).astype(np.int32)
+    best = np.where(
+        known[:, None], np.argsort(-probabilities, 1, kind='stable')[:, :_BEST], -1
+    ).astype(np.int32)
     own = probabilities[np.arange(n), labels].astype(np.float64)
     loss = -np.log(np.where(own > 0, own, np.finfo(np.float32).tiny)) + np.where(known, 0, np.nan)
     confidence = np.where(known, probabilities.max(1), 0)
     rank = np.asarray(rank_of_truth(jnp.asarray(probabilities), jnp.asarray(labels)), np.int32)
-    return Predictions(np.array(names, str), labels, rank, best, confidence.astype(np.float32), loss.astype(np.float32), dict(about),
-                       probabilities)
+    return Predictions(
+        np.array(names, str),
+        labels,
+        rank,
+        best,
+        confidence.astype(np.float32),
+        loss.astype(np.float32),
+        dict(about),
+        probabilities,
+    )
 
 
 def load(path: str | os.PathLike) -> Predictions:
@@ -114,40 +150,58 @@ def load(path: str | os.PathLike) -> Predictions:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in _ARRAYS}
-            extra = stored['probabilities'].astype(np.float32) if 'probabilities' in stored.files else None
-            return Predictions(**arrays, about=json.loads(str(stored['about'])), probabilities=extra)
+            extra = (
+                stored['probabilities'].astype(np.float32)
+                if 'probabilities' in stored.files
+                else None
+            )
+            return Predictions(
+                **arrays, about=json.loads(str(stored['about'])), probabilities=extra
+            )
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f'{path} is no file of predictions: {str(error).splitlines()[0]}') from error
+        raise ValueError(
+            f'{path} is no file of predictions: {str(error).splitlines()[0]}'
+        ) from error
 
 
 def together(first: Predictions, second: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """(positions in the first, positions in the second) of the images that both hold, by name, in the order of the first.
+    """(positions in the first, positions in the second) of the images that both hold, by name, in
+    the order of the first.
 
     Raises:
-      ValueError: they have none in common, a name occurs twice, or an image has different labels in the two.
+      ValueError: they have none in common, a name occurs twice, or an image has different labels in
+        the two.
     """
     for one in (first, second):
         if len(set(one.name.tolist())) < len(one):
-            raise ValueError('a name occurs twice among the images of a file of predictions: they cannot be told apart')
+            raise ValueError(
+                'a name occurs twice among the images of a file of predictions: they cannot be '
+                'told apart'
+            )
     place = {name: i for i, name in enumerate(second.name.tolist())}
     both = [(i, place[name]) for i, name in enumerate(first.name.tolist()) if name in place]
     if not both:
         raise ValueError('the two files of predictions have no image in common')
     i, j = np.array(both).T
     if (differ := first.label[i] != second.label[j]).any():
-        raise ValueError(f'{first.name[i[differ][0]]} has the label {first.label[i[differ][0]]} in one file '
-                         f'and {second.label[j[differ][0]]} in the other')
+        raise ValueError(
+            f'{first.name[i[differ][0]]} has the label {first.label[i[differ][0]]} in one file '
+            f'and {second.label[j[differ][0]]} in the other'
+        )
     return i, j
 
 
 def real(predictions: Predictions, path: str | os.PathLike) -> tuple[int, int]:
-    """(right, counted) by ReaL labels: the top-1 class is among an image's labels, images without labels do not count.
+    """(right, counted) by ReaL labels: the top-1 class is among an image's labels, images without
+    labels do not count.
 
-    Beyer et al. 2020, arXiv:2006.07159: real.json in github.com/google-research/reassessed-imagenet, a list whose n-th entry (from 1) is
-    for ILSVRC2012_val_<n>.JPEG.
+    Beyer et al. 2020, arXiv:2006.07159: real.json in
+    github.com/google-research/reassessed-imagenet, a list whose n-th entry (from 1) is for
+    ILSVRC2012_val_<n>.JPEG.
 
     Raises:
-      FileNotFoundError: no such file. ValueError: it is no such list, or an image is not named as those of the validation set.
+      FileNotFoundError: no such file. ValueError: it is no such list, or an image is not named as
+        those of the validation set.
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
@@ -159,9 +213,14 @@ def real(predictions: Predictions, path: str | os.PathLike) -> tuple[int, int]:
         raise ValueError(f'{path} is no list of lists of classes in JSON') from None
     right = counted = 0
     for name, top in zip(predictions.name.tolist(), predictions.best[:, 0], strict=True):
-        number = pathlib.PurePosixPath(name).name.removeprefix('ILSVRC2012_val_').removesuffix('.JPEG')
+        number = (
+            pathlib.PurePosixPath(name).name.removeprefix('ILSVRC2012_val_').removesuffix('.JPEG')
+        )
         if not number.isdigit() or not 1 <= int(number) <= len(labels):
-            raise ValueError(f'{name} is not one of the {len(labels):,} validation images that {path} has labels for')
+            raise ValueError(
+                f'{name} is not one of the {len(labels):,} validation images that {path} has '
+                f'labels for'
+            )
         allowed = labels[int(number) - 1]
         counted += bool(allowed)
         right += top in allowed

@@ -1,4 +1,5 @@
 """Being told to go: SIGTERM ends a run after the step that is under way, with a checkpoint."""
+
 import signal
 import threading
 import types
@@ -16,14 +17,17 @@ class Preempted(StartAgain):
 class Preemption:
     """Within this context SIGTERM is noted instead of obeyed.
 
-    On several hosts jax's own service notes it, and settles at which step all of them stop: the cluster may tell one alone.
-    Only the main thread can catch a signal; elsewhere SIGTERM does what it did before.
+    On several hosts jax's own service notes it, and settles at which step all of them stop: the
+    cluster may tell one alone. Only the main thread can catch a signal; elsewhere SIGTERM does what
+    it did before.
     """
 
     def __init__(self):
         self._told = threading.Event()
         self._before = None
-        self._caught = jax.process_count() == 1 and threading.current_thread() is threading.main_thread()
+        self._caught = (
+            jax.process_count() == 1 and threading.current_thread() is threading.main_thread()
+        )
 
     def __enter__(self) -> 'Preemption':
         if self._caught:
@@ -39,11 +43,16 @@ class Preemption:
 
     @property
     def told(self) -> bool:
-        """Whether the signal came to this process; on several hosts always False, as only `at` may be asked there."""
+        """Whether the signal came to this process; on several hosts always False, as only `at` may
+        be asked there.
+        """
         return self._told.is_set()
 
     def at(self, step: int) -> bool:
-        """Whether to stop after this step: the same answer on every host. To be asked once after every step."""
+        """Whether to stop after this step: the same answer on every host.
+
+        To be asked once after every step.
+        """
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
         return self.told

@@ -1,4 +1,5 @@
 """A progress bar with loss, top-1, images/s and time left; plain lines where there is no terminal."""
+
 import rich.console
 import rich.progress as bars
 
@@ -18,8 +19,14 @@ class Progress:
         self._bar = None
         if self._console.is_terminal and not quiet:
             self._bar = bars.Progress(
-                bars.TextColumn('{task.description}'), bars.BarColumn(bar_width=None), bars.MofNCompleteColumn(),
-                bars.TextColumn('{task.fields[note]}'), bars.TimeRemainingColumn(), console=self._console, transient=True)
+                bars.TextColumn('{task.description}'),
+                bars.BarColumn(bar_width=None),
+                bars.MofNCompleteColumn(),
+                bars.TextColumn('{task.fields[note]}'),
+                bars.TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
             self._bar.start()
             self._task = self._bar.add_task(label, total=total, completed=done, note='')
 
@@ -36,13 +43,21 @@ class Progress:
     def show(self, step: int, loss: float, top1: float, images_per_second: float) -> None:
         """New figures of training. Without a terminal they are shown with the next `line` only."""
         if self._bar:
-            self._bar.update(self._task, completed=step, note=f'loss {loss:.3f}  top-1 {top1:.1%}  {images_per_second:,.0f} images/s')
+            self._bar.update(
+                self._task,
+                completed=step,
+                note=f'loss {loss:.3f}  top-1 {top1:.1%}  {images_per_second:,.0f} images/s',
+            )
 
     def line(self, step: int, seconds_left: float, **figures: str) -> None:
         """One lasting line, above the bar where there is one."""
         left = f'  {_clock(seconds_left)} left' if step < self._total else ''
-        self._console.print(f'{self._label}  step {step:,} of {self._total:,}  ' + '  '.join(f'{k} {v}' for k, v in figures.items()) + left,
-                            soft_wrap=True)
+        self._console.print(
+            f'{self._label}  step {step:,} of {self._total:,}  '
+            + '  '.join(f'{k} {v}' for k, v in figures.items())
+            + left,
+            soft_wrap=True,
+        )
 
     def say(self, sentence: str) -> None:
         """A sentence below the last line."""

@@ -1,4 +1,7 @@
-"""A sign of life: heartbeat.json for those who watch a run from outside, and an end for a run that hangs."""
+"""A sign of life: heartbeat.json for those who watch a run from outside, and an end for a run that
+hangs.
+"""
+
 import contextlib
 import datetime
 import faulthandler
@@ -12,19 +15,21 @@ from cnnlab.report.files import write_text
 from cnnlab.train import hosts
 from cnnlab.train.status import AGAIN
 
-PERIOD = 10.0  # seconds between heartbeats
+# seconds between heartbeats
+PERIOD = 10.0
 
 
 class Pulse:
     """A thread that writes `heartbeat.json` and watches that the run gets on; a context.
 
-    The file is {'step', 'doing', 'seconds_since_progress', 'time'}: `time` grows while the process lives, and the seconds where it
-    lives but does not get on. After `limit` of these seconds the stacks of all threads are printed and the process ends
-    with status AGAIN.
+    The file is {'step', 'doing', 'seconds_since_progress', 'time'}: `time` grows while the process
+    lives, and the seconds where it lives but does not get on. After `limit` of these seconds the
+    stacks of all threads are printed and the process ends with status AGAIN.
 
     Args:
       path: of the file; None writes none.
-      limit: seconds without progress; 0 is no limit. Compiling, a step, a batch of evaluation, waiting for other hosts must take less.
+      limit: seconds without progress; 0 is no limit. Compiling, a step, a batch of evaluation,
+        waiting for other hosts must take less.
       period: seconds between heartbeats.
     """
 
@@ -53,8 +58,12 @@ class Pulse:
             self._write(since)
             if self._limit and since > self._limit:
                 faulthandler.dump_traceback(sys.stderr)
-                hosts.leave(AGAIN, f'nothing moved for {since:.0f} s while {self._doing} at step {self._step} (limit {self._limit:.0f} s, '
-                                   '--stall_minutes); what every thread was at stands above; start again')
+                hosts.leave(
+                    AGAIN,
+                    f'nothing moved for {since:.0f} s while {self._doing} at step {self._step} '
+                    f'(limit {self._limit:.0f} s, '
+                    '--stall_minutes); what every thread was at stands above; start again',
+                )
             if self._end.wait(period):
                 self._doing = 'ended'
                 self._write(0.0)
@@ -64,6 +73,12 @@ class Pulse:
         if self._path is None:
             return
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
-        beat = {'step': self._step, 'doing': self._doing, 'seconds_since_progress': round(since, 1), 'time': now}
-        with contextlib.suppress(OSError):  # a full disk is told by what must be written
+        beat = {
+            'step': self._step,
+            'doing': self._doing,
+            'seconds_since_progress': round(since, 1),
+            'time': now,
+        }
+        # a full disk is told by what must be written
+        with contextlib.suppress(OSError):
             write_text(self._path, json.dumps(beat) + '\n')

@@ -1,4 +1,7 @@
-"""The records of training in the log: means over a window of steps, how large the updates were, and where the time went."""
+"""The records of training in the log: means over a window of steps, how large the updates were, and
+where the time went.
+"""
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,11 +27,14 @@ class Recorder:
 
     def __init__(self, job: Job, recipe: Recipe, log: metrics.Log, window: Sequence[Any] = ()):
         self.log, self.watch = log, Watch()
-        self.seconds = log.last('seconds', 0.0)  # of training
+        # of training
+        self.seconds = log.last('seconds', 0.0)
         self.every = job.steps(recipe.log_every)
         self._job, self._recipe, self._window = job, recipe, Window(window)
-        self._before: Any = None  # the parameters before a step that is watched: one in so many, as the others cost nothing
-        self._norms: jax.Array | None = None  # of the last update of the window, where it was watched
+        # the parameters before a step that is watched: one in so many, as the others cost nothing
+        self._before: Any = None
+        # of the last update of the window, where it was watched
+        self._norms: jax.Array | None = None
         self._compiled = False
 
     def before(self, step: int, params: Any) -> None:
@@ -37,17 +43,22 @@ class Recorder:
 
     def after(self, step: int, params: Any, found: dict[str, jax.Array]) -> None:
         """It was made, or is under way, with these metrics."""
-        self._norms = babysit.update_norms(self._before, params) if self._before is not None else None
+        self._norms = (
+            babysit.update_norms(self._before, params) if self._before is not None else None
+        )
         self._before = None
         self._window.add(step, found)
 
     def settle(self) -> None:
-        """Waits until one step at most is under way, so that no more than two batches wait on the devices."""
+        """Waits until one step at most is under way, so that no more than two batches wait on the
+        devices.
+        """
         if self._compiled:
             with self.watch.waiting('device'):
                 jax.block_until_ready(self._window.behind())
         else:
-            jax.block_until_ready(self._window.last())  # the first step of a process compiles, so it is not timed
+            # the first step of a process compiles, so it is not timed
+            jax.block_until_ready(self._window.last())
             self._compiled = True
             self._window.untimed += 1
             self.watch.restart()
@@ -59,32 +70,55 @@ class Recorder:
           last_good: half a sentence on the newest checkpoint.
 
         Raises:
-          NotFinite: a loss or gradient of the window is not finite, and the recipe does not let that pass.
+          NotFinite: a loss or gradient of the window is not finite, and the recipe does not let
+            that pass.
         """
         window, recipe = self._window, self._recipe
         with self.watch.waiting('device'):
             window.fetch()
         counts = control.counts(state)
         self._judge(counts['skipped'], last_good)
-        elapsed, timed, self._window = self.watch.seconds(), len(window.steps) - window.untimed, Window()
+        elapsed, timed, self._window = (
+            self.watch.seconds(),
+            len(window.steps) - window.untimed,
+            Window(),
+        )
         self.seconds += elapsed
-        epoch, rate = step * recipe.batch / len(self._job.data['train']), control.rate(self._job.schedule(step - 1), state)
-        record = {'step': step, 'split': 'train', 'epoch': epoch, **window.mean(), 'rate': rate, 'seconds': self.seconds}
+        epoch, rate = (
+            step * recipe.batch / len(self._job.data['train']),
+            control.rate(self._job.schedule(step - 1), state),
+        )
+        record = {
+            'step': step,
+            'split': 'train',
+            'epoch': epoch,
+            **window.mean(),
+            'rate': rate,
+            'seconds': self.seconds,
+        }
         if self._norms is not None:
             record |= babysit.ratios(meshes.fetched(self._norms), state.params)
         if recipe.on_nan != 'stop':
             record |= counts
         if timed:
-            record |= {'images_per_second': timed * recipe.batch / elapsed, **self.watch.per_step(timed)}
+            record |= {
+                'images_per_second': timed * recipe.batch / elapsed,
+                **self.watch.per_step(timed),
+            }
         self.log.append(record)
 
     def _judge(self, skipped: int, last_good: Callable[[], str]) -> None:
         window, policy, limit = self._window, self._recipe.on_nan, self._recipe.nan_limit
         bad = len(window.steps) > len(window.good())
         if bad and (policy != 'skip' or skipped > limit):
-            told = f'{skipped} steps were skipped, more than nan_limit={limit}; ' * (policy == 'skip')
-            raise NotFinite(f'{guard.told(window.steps)}, within steps {window.steps[0][0]} to {window.steps[-1][0]}; {told}'
-                            f'{last_good()}; lower the rate, warm up, or clip the gradient (--set clip=1)')
+            told = f'{skipped} steps were skipped, more than nan_limit={limit}; ' * (
+                policy == 'skip'
+            )
+            raise NotFinite(
+                f'{guard.told(window.steps)}, within steps {window.steps[0][0]} to '
+                f'{window.steps[-1][0]}; {told}'
+                f'{last_good()}; lower the rate, warm up, or clip the gradient (--set clip=1)'
+            )
 
     def forget(self, step: int) -> None:
         """The run went back to `step`: the log and the window know nothing after it."""

@@ -1,4 +1,5 @@
 """Random restarts: the same recipe from several seeds, of which the best on validation is kept."""
+
 import json
 import pathlib
 
@@ -10,11 +11,19 @@ from cnnlab.train.options import Options
 from cnnlab.train.outcome import Result
 
 
-def best_of(recipe: Recipe, restarts: int, directory: str, data_dir: str | None = None, options: Options = Options(),  # noqa: B008 (frozen)
-            spread: str = 'nothing') -> Result:
-    """Trains seeds seed, seed + 1, ... in directory/seed<n> and returns the result with the highest validation top-1, the first of equals.
+def best_of(
+    recipe: Recipe,
+    restarts: int,
+    directory: str,
+    data_dir: str | None = None,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    spread: str = 'nothing',
+) -> Result:
+    """Trains seeds seed, seed + 1, ... in directory/seed<n> and returns the result with the highest
+    validation top-1, the first of equals.
 
-    `directory`/restarts.json says what each scored and which is the best. Started again, finished runs are read and others go on.
+    `directory`/restarts.json says what each scored and which is the best. Started again, finished
+    runs are read and others go on.
 
     Raises:
       ValueError: fewer than one restart; no validation images, or see `loop.run`.
@@ -24,11 +33,19 @@ def best_of(recipe: Recipe, restarts: int, directory: str, data_dir: str | None 
     path = pathlib.Path(hosts.told(lambda: str(workdir.writable(directory))))
     job = jobs.build(recipe, data_dir, spread=spread)
     if 'validation' not in job.data:
-        raise ValueError('restarts are compared on validation images and there are none; set some aside with holdout or fold')
-    results = [loop.run_job(job, seed, path / f'seed{seed}', options.within(f'seed{seed}'))
-               for seed in range(recipe.seed, recipe.seed + restarts)]
+        raise ValueError(
+            'restarts are compared on validation images and there are none; set some aside with '
+            'holdout or fold'
+        )
+    results = [
+        loop.run_job(job, seed, path / f'seed{seed}', options.within(f'seed{seed}'))
+        for seed in range(recipe.seed, recipe.seed + restarts)
+    ]
     best = max(results, key=lambda r: r.final['validation']['top1'])
     if hosts.first():
         scores = {r.directory.name: r.final['validation']['top1'] for r in results}
-        write_text(path / 'restarts.json', json.dumps({'validation top1': scores, 'best': best.directory.name}, indent=1) + '\n')
+        write_text(
+            path / 'restarts.json',
+            json.dumps({'validation top1': scores, 'best': best.directory.name}, indent=1) + '\n',
+        )
     return best

@@ -1,4 +1,7 @@
-"""The scores that a network gives to whole images by a protocol: every image exactly once, on any number of devices and hosts."""
+"""The scores that a network gives to whole images by a protocol: every image exactly once, on any
+number of devices and hosts.
+"""
+
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -18,8 +21,11 @@ from cnnlab.train.step import normalised
 
 class Views(Protocol):
     """What an evaluation asks of a protocol; `cnnlab.data.protocol.Protocol` is one."""
-    count: int  # views of an image
-    average: str  # 'softmax' or 'logits'
+
+    # views of an image
+    count: int
+    # 'softmax' or 'logits'
+    average: str
 
     def views(self, image: np.ndarray) -> list[np.ndarray]:
         """uint8 (h, w, c) -> `count` arrays uint8 (height, width, c)."""
@@ -28,28 +34,50 @@ class Views(Protocol):
 @dataclasses.dataclass(frozen=True, eq=False)
 class Net:
     """A trained network with what its images go through."""
+
     name: str
     model: nn.Module
     variables: dict[str, Any]
-    mean: Any  # in pixel units, in the order of `channels`; broadcasts against images
-    std: Any  # likewise; or a whitening matrix, see `step.normalised`
-    channels: str = 'rgb'  # or 'bgr'
+    # in pixel units, in the order of `channels`; broadcasts against images
+    mean: Any
+    # likewise; or a whitening matrix, see `step.normalised`
+    std: Any
+    # or 'bgr'
+    channels: str = 'rgb'
 
 
-def view_step(variables: Any, image: jax.Array, *, model: nn.Module, mean: Any, std: Any, channels: str, average: str) -> jax.Array:
+def view_step(
+    variables: Any,
+    image: jax.Array,
+    *,
+    model: nn.Module,
+    mean: Any,
+    std: Any,
+    channels: str,
+    average: str,
+) -> jax.Array:
     """uint8 (n, h, w, c) -> the softmax or the logits, float32 (n, k)."""
     x = normalised(image[..., ::-1] if channels == 'bgr' else image, mean, std, jnp.float32)
     logits = model.apply(variables, x, train=False)
     return (jax.nn.softmax(logits) if average == 'softmax' else logits).astype(jnp.float32)
 
 
-def probabilities(net: Net, protocol: Views, source: Source, *, batch: int, devices: int | None = None, threads: int | None = None,
-                  advance: Callable[[int, str], None] = lambda index, name: None) -> np.ndarray:
-    """The probability of each class for each image of a source, float32 (n, k): the mean over its views of the softmax, or the softmax of
-    the mean of the logits, as the protocol has it.
+def probabilities(
+    net: Net,
+    protocol: Views,
+    source: Source,
+    *,
+    batch: int,
+    devices: int | None = None,
+    threads: int | None = None,
+    advance: Callable[[int, str], None] = lambda index, name: None,
+) -> np.ndarray:
+    """The probability of each class for each image of a source, float32 (n, k): the mean over its
+    views of the softmax, or the softmax of the mean of the logits, as the protocol has it.
 
-    Views of one shape are collected, from however many images, until they make a batch; every host takes every `hosts`-th image on
-    its own devices, and in the end all get all. The result does not depend on batch, devices or hosts but for rounding.
+    Views of one shape are collected, from however many images, until they make a batch; every host
+    takes every `hosts`-th image on its own devices, and in the end all get all. The result does not
+    depend on batch, devices or hosts but for rounding.
 
     Args:
       batch: views per step, over this host's devices.
@@ -62,10 +90,21 @@ def probabilities(net: Net, protocol: Views, source: Source, *, batch: int, devi
     """
     mesh = meshes.local_mesh(devices)
     meshes.check_batch(batch, mesh)
-    step = meshes.parallel_eval(functools.partial(
-        view_step, model=net.model, mean=net.mean, std=net.std, channels=net.channels, average=protocol.average), mesh)
+    step = meshes.parallel_eval(
+        functools.partial(
+            view_step,
+            model=net.model,
+            mean=net.mean,
+            std=net.std,
+            channels=net.channels,
+            average=protocol.average,
+        ),
+        mesh,
+    )
     sums = _Sums(step, meshes.replicated(net.variables, mesh), mesh, batch, len(source))
-    for index, views, _, name in one_by_one(source, protocol.views, host=jax.process_index(), hosts=jax.process_count(), threads=threads):
+    for index, views, _, name in one_by_one(
+        source, protocol.views, host=jax.process_index(), hosts=jax.process_count(), threads=threads
+    ):
         for view in views:
             sums.add(index, view)
         advance(index, name)
@@ -75,8 +114,11 @@ def probabilities(net: Net, protocol: Views, source: Source, *, batch: int, devi
         total, seen = (multihost_utils.process_allgather(a).sum(0) for a in (total, seen))
     if (seen != protocol.count).any():
         wrong = np.flatnonzero(seen != protocol.count)
-        raise RuntimeError(f'{len(wrong)} of {len(seen)} images were not seen exactly once, first image {wrong[0]}: '
-                           f'{seen[wrong[0]]} of its {protocol.count} views')
+        raise RuntimeError(
+            f'{len(wrong)} of {len(seen)} images were not seen exactly once, first image '
+            f'{wrong[0]}: '
+            f'{seen[wrong[0]]} of its {protocol.count} views'
+        )
     mean = total / protocol.count
     return np.asarray(jax.nn.softmax(mean), np.float32) if protocol.average == 'logits' else mean
 
@@ -84,7 +126,9 @@ def probabilities(net: Net, protocol: Views, source: Source, *, batch: int, devi
 class _Sums:
     """Adds up what the step makes of views, batch by batch, one shape at a time."""
 
-    def __init__(self, step: Callable, variables: Any, mesh: jax.sharding.Mesh, batch: int, images: int):
+    def __init__(
+        self, step: Callable, variables: Any, mesh: jax.sharding.Mesh, batch: int, images: int
+    ):
         self.step, self.variables, self.mesh, self.batch = step, variables, mesh, batch
         self.waiting: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
         self.total: np.ndarray | None = None
@@ -97,7 +141,9 @@ class _Sums:
             self._run(self.waiting.pop(view.shape))
 
     def learn(self, protocol: Views, source: Source) -> None:
-        """On a host without images: how many classes there are, so that its zeros can be added to the sums of others."""
+        """On a host without images: how many classes there are, so that its zeros can be added to
+        the sums of others.
+        """
         if not self.waiting and self.total is None:
             channels = source.image_shape[-1] if source.image_shape else 3
             self._run([(0, protocol.views(np.zeros((64, 64, channels), np.uint8))[0])], counted=0)
@@ -113,9 +159,11 @@ class _Sums:
         images = np.zeros((self.batch, *rows[0][1].shape), np.uint8)
         for i, (_, view) in enumerate(rows):
             images[i] = view
-        found = jax.device_get(self.step(self.variables, meshes.split({'image': images}, self.mesh)['image']))
+        found = jax.device_get(
+            self.step(self.variables, meshes.split({'image': images}, self.mesh)['image'])
+        )
         if self.total is None:
             self.total = np.zeros((len(self.seen), found.shape[1]), np.float32)
         index = np.array([i for i, _ in rows[:counted]], np.int64)
-        np.add.at(self.total, index, found[:len(index)])
+        np.add.at(self.total, index, found[: len(index)])
         np.add.at(self.seen, index, 1)

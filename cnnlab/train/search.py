@@ -1,8 +1,11 @@
-"""Random and coarse-to-fine search over the fields of a recipe, kept by Optuna: its storage, its successive halving.
+"""Random and coarse-to-fine search over the fields of a recipe, kept by Optuna: its storage, its
+successive halving.
 
-Random draws rather than a grid: Bergstra & Bengio 2012, Random search for hyper-parameter optimization. Coarse to fine: the lectures. What
-trial n draws depends on the seed, n and the trials that came before its round, so several processes that share a study never draw the same.
+Random draws rather than a grid: Bergstra & Bengio 2012, Random search for hyper-parameter
+optimization. Coarse to fine: the lectures. What trial n draws depends on the seed, n and the trials
+that came before its round, so several processes that share a study never draw the same.
 """
+
 import dataclasses
 import fcntl
 import math
@@ -14,7 +17,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
@@ -23,13 +31,16 @@ from cnnlab.recipes.override import override
 from cnnlab.recipes.recipe import Recipe
 
 KINDS = ('log', 'uniform', 'int', 'logint', 'choice')
-BEST = 0.25  # of the finished trials, between whose values the next round draws; assumed
-MARGIN = 0.1  # of that range, added at both ends; assumed
+# of the finished trials, between whose values the next round draws; assumed
+BEST = 0.25
+# of that range, added at both ends; assumed
+MARGIN = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class Dimension:
     """One field of the recipe and what it may be."""
+
     field: str
     kind: str
     distribution: BaseDistribution
@@ -44,7 +55,8 @@ class Dimension:
 
 
 def dimension(text: str) -> Dimension:
-    """'rate=log:1e-4:1', 'momentum=uniform:0.8:0.99', 'batch=logint:32:512' or 'optimiser=choice:adam,momentum'.
+    """'rate=log:1e-4:1', 'momentum=uniform:0.8:0.99', 'batch=logint:32:512' or
+    'optimiser=choice:adam,momentum'.
 
     Raises:
       ValueError: another form, bounds that do not rise, a logarithm of 0, fewer than two choices.
@@ -52,7 +64,10 @@ def dimension(text: str) -> Dimension:
     field, equals, rest = text.partition('=')
     kind, _, values = rest.partition(':')
     if not equals or not values:
-        raise ValueError(f'--space is written FIELD=KIND:VALUES, such as rate=log:1e-4:1 or momentum=choice:0.8,0.9, not {text!r}')
+        raise ValueError(
+            f'--space is written FIELD=KIND:VALUES, such as rate=log:1e-4:1 or '
+            f'momentum=choice:0.8,0.9, not {text!r}'
+        )
     names.among('kind of space', kind, KINDS)
     if kind == 'choice':
         choices = tuple(v.strip() for v in values.split(',') if v.strip())
@@ -63,9 +78,13 @@ def dimension(text: str) -> Dimension:
     try:
         low, high = map(number, values.split(':'))
     except ValueError:
-        raise ValueError(f'{text!r}: {kind} takes two {"whole " * (number is int)}numbers LOW:HIGH') from None
+        raise ValueError(
+            f'{text!r}: {kind} takes two {"whole " * (number is int)}numbers LOW:HIGH'
+        ) from None
     if not low < high or (kind.startswith('log') and low <= 0):
-        raise ValueError(f'{text!r}: the bounds must rise{", from above 0" * kind.startswith("log")}')
+        raise ValueError(
+            f'{text!r}: the bounds must rise{", from above 0" * kind.startswith("log")}'
+        )
     made = IntDistribution if number is int else FloatDistribution
     return Dimension(field.strip(), kind, made(low, high, log=kind.startswith('log')))
 
@@ -82,7 +101,8 @@ def check(space: Iterable[Dimension], recipe: Recipe) -> None:
 
 
 class CoarseToFine(BaseSampler):
-    """Draws at random, in the first round from all of the space, in each later one from where the best trials so far lie.
+    """Draws at random, in the first round from all of the space, in each later one from where the
+    best trials so far lie.
 
     Args:
       per_round: trials of a round; the first `per_round` numbers are the first round.
@@ -100,20 +120,36 @@ class CoarseToFine(BaseSampler):
         """Nothing is drawn jointly."""
         return {}
 
-    def sample_independent(self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
         """One value of one field."""
         best = best_before(study, trial.number // self.per_round * self.per_round)
         values = [t.params[param_name] for t in best if param_name in t.params]
         narrowed = narrow(param_distribution, values) if values else param_distribution
-        state = np.random.SeedSequence([self.seed, trial.number, zlib.crc32(param_name.encode())]).generate_state(1)
-        return RandomSampler(seed=int(state[0])).sample_independent(study, trial, param_name, narrowed)
+        state = np.random.SeedSequence(
+            [self.seed, trial.number, zlib.crc32(param_name.encode())]
+        ).generate_state(1)
+        return RandomSampler(seed=int(state[0])).sample_independent(
+            study, trial, param_name, narrowed
+        )
 
 
 def best_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
-    """The best quarter, at least two, of the trials numbered below that came to their end; none where there are fewer than four."""
-    done = [t for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if t.number < number]
+    """The best quarter, at least two, of the trials numbered below that came to their end; none
+    where there are fewer than four.
+    """
+    done = [
+        t
+        for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if t.number < number
+    ]
     done.sort(key=lambda t: (-t.value, t.number))
-    return done[:max(2, math.ceil(BEST * len(done)))] if len(done) >= 4 else []
+    return done[: max(2, math.ceil(BEST * len(done)))] if len(done) >= 4 else []
 
 
 def narrow(distribution: BaseDistribution, values: Sequence[Any]) -> BaseDistribution:
@@ -121,11 +157,22 @@ def narrow(distribution: BaseDistribution, values: Sequence[Any]) -> BaseDistrib
     if isinstance(distribution, CategoricalDistribution):
         return CategoricalDistribution([c for c in distribution.choices if c in values])
     scale, back = (math.log, math.exp) if distribution.log else (float, float)
-    low, high, whole = scale(min(values)), scale(max(values)), scale(distribution.high) - scale(distribution.low)
+    low, high, whole = (
+        scale(min(values)),
+        scale(max(values)),
+        scale(distribution.high) - scale(distribution.low),
+    )
     margin = MARGIN * max(high - low, MARGIN * whole)
-    low, high = max(back(low - margin), distribution.low), min(back(high + margin), distribution.high)
+    low, high = (
+        max(back(low - margin), distribution.low),
+        min(back(high + margin), distribution.high),
+    )
     if isinstance(distribution, IntDistribution):
-        return IntDistribution(max(math.floor(low), distribution.low), min(math.ceil(high), distribution.high), log=distribution.log)
+        return IntDistribution(
+            max(math.floor(low), distribution.low),
+            min(math.ceil(high), distribution.high),
+            log=distribution.log,
+        )
     return FloatDistribution(low, high, log=distribution.log)
 
 
@@ -135,42 +182,86 @@ def assignments(space: Iterable[Dimension], trial: optuna.Trial) -> list[str]:
 
 
 def url(path: pathlib.Path) -> str:
-    """Where the study of a directory is kept: an SQLite file, which several processes of one machine may share."""
+    """Where the study of a directory is kept: an SQLite file, which several processes of one
+    machine may share.
+    """
     return f'sqlite:///{path / "study.db"}'
 
 
-def study(path: pathlib.Path, space: Sequence[Dimension], recipe: Recipe, *, trials: int, rounds: int, halving: int,
-          seed: int) -> optuna.Study:
+def study(
+    path: pathlib.Path,
+    space: Sequence[Dimension],
+    recipe: Recipe,
+    *,
+    trials: int,
+    rounds: int,
+    halving: int,
+    seed: int,
+) -> optuna.Study:
     """Opens the study of a directory, or begins it.
 
     Args:
-      trials, rounds: so many trials in so many rounds, see `CoarseToFine`; one round is plain random search.
-      halving: of the runs that reach 1, `halving`, `halving`^2, ... validations only the best 1 / `halving` so far go on (asynchronous
-        successive halving, Li et al. 2018, arXiv:1810.05934); 0 lets all run to their end.
+      trials, rounds: so many trials in so many rounds, see `CoarseToFine`; one round is plain
+        random search.
+      halving: of the runs that reach 1, `halving`, `halving`^2, ... validations only the best 1 /
+        `halving` so far go on (asynchronous successive halving, Li et al. 2018, arXiv:1810.05934);
+        0 lets all run to their end.
 
     Raises:
       ValueError: another recipe or space is searched there.
     """
     with (path / 'study.lock').open('w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that begin at once would both make the tables
+        # two processes that begin at once would both make the tables
+        fcntl.flock(lock, fcntl.LOCK_EX)
         return _opened(path, space, recipe, CoarseToFine(max(trials // rounds, 1), seed), halving)
 
 
-def _opened(path: pathlib.Path, space: Sequence[Dimension], recipe: Recipe, rounds_of: CoarseToFine, halving: int) -> optuna.Study:
-    pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=halving) if halving else optuna.pruners.NopPruner()
+def _opened(
+    path: pathlib.Path,
+    space: Sequence[Dimension],
+    recipe: Recipe,
+    rounds_of: CoarseToFine,
+    halving: int,
+) -> optuna.Study:
+    pruner = (
+        optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=halving)
+        if halving
+        else optuna.pruners.NopPruner()
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)  # heartbeats: a trial whose process died is begun again
+        # heartbeats: a trial whose process died is begun again
+        warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
         storage = optuna.storages.RDBStorage(
-            url(path), {'connect_args': {'timeout': 60}}, heartbeat_interval=15, grace_period=60,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=3))
-    found = optuna.create_study(study_name='search', storage=storage, sampler=rounds_of, pruner=pruner, direction='maximize',
-                                load_if_exists=True)
-    about = {'recipe': recipe.to_json(), 'space': [f'{d.field} {d.distribution}' for d in space], 'rounds': rounds_of.per_round,
-             'halving': halving, 'seed': rounds_of.seed}
+            url(path),
+            {'connect_args': {'timeout': 60}},
+            heartbeat_interval=15,
+            grace_period=60,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(
+                max_retry=3
+            ),
+        )
+    found = optuna.create_study(
+        study_name='search',
+        storage=storage,
+        sampler=rounds_of,
+        pruner=pruner,
+        direction='maximize',
+        load_if_exists=True,
+    )
+    about = {
+        'recipe': recipe.to_json(),
+        'space': [f'{d.field} {d.distribution}' for d in space],
+        'rounds': rounds_of.per_round,
+        'halving': halving,
+        'seed': rounds_of.seed,
+    }
     there = found.user_attrs
     different = [key for key, value in about.items() if key in there and there[key] != value]
     if different:
-        raise ValueError(f'{path} holds a search with another {" and ".join(different)}; choose another --workdir')
+        raise ValueError(
+            f'{path} holds a search with another {" and ".join(different)}; choose another '
+            f'--workdir'
+        )
     for key, value in about.items():
         if key not in there:
             found.set_user_attr(key, value)
@@ -178,13 +269,22 @@ def _opened(path: pathlib.Path, space: Sequence[Dimension], recipe: Recipe, roun
 
 
 def directory(root: pathlib.Path, trial: optuna.Trial | FrozenTrial) -> pathlib.Path:
-    """The run of a trial; one that is tried again because its process died goes on in the directory of the first."""
-    frozen = trial if isinstance(trial, FrozenTrial) else trial.study.get_trials(deepcopy=False)[trial.number]
-    return root / 'trials' / f'{frozen.system_attrs.get("failed_trial", trial.number):04d}'  # the number of the first
+    """The run of a trial; one that is tried again because its process died goes on in the directory
+    of the first.
+    """
+    frozen = (
+        trial
+        if isinstance(trial, FrozenTrial)
+        else trial.study.get_trials(deepcopy=False)[trial.number]
+    )
+    # the number of the first
+    return root / 'trials' / f'{frozen.system_attrs.get("failed_trial", trial.number):04d}'
 
 
 def validate(trial: optuna.Trial, count: int, top1: float) -> None:
-    """Tells the study what a run has after its `count`-th validation; raises optuna.TrialPruned where it is not among those that go on."""
+    """Tells the study what a run has after its `count`-th validation; raises optuna.TrialPruned
+    where it is not among those that go on.
+    """
     trial.report(top1, count)
     if trial.should_prune():
         raise optuna.TrialPruned(f'not among the best after {count} validations')

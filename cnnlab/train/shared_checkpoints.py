@@ -1,4 +1,7 @@
-"""The checkpoints of a run as each of its processes sees them: process 0 has the files, the others get what it reads."""
+"""The checkpoints of a run as each of its processes sees them: process 0 has the files, the others
+get what it reads.
+"""
+
 from typing import Any
 
 import jax
@@ -20,50 +23,82 @@ class SharedCheckpoints:
       checkpoints: on process 0; None elsewhere.
       like: the shapes of the state.
       placement: how it lies on the devices, see `mesh.state_sharding`.
-      recipe: the run's, with its seed; noted in each checkpoint, as a directory of checkpoints may be given to another run by mistake.
+      recipe: the run's, with its seed; noted in each checkpoint, as a directory of checkpoints may
+        be given to another run by mistake.
     """
 
-    def __init__(self, checkpoints: Checkpoints | None, like: TrainState, placement: Any, recipe: Recipe):
-        self._checkpoints, self._like, self._placement, self._recipe = checkpoints, like, placement, recipe
-        self.last: int | None = None  # the step that was saved last
+    def __init__(
+        self, checkpoints: Checkpoints | None, like: TrainState, placement: Any, recipe: Recipe
+    ):
+        self._checkpoints, self._like, self._placement, self._recipe = (
+            checkpoints,
+            like,
+            placement,
+            recipe,
+        )
+        # the step that was saved last
+        self.last: int | None = None
 
     def newest(self) -> tuple[TrainState | None, dict[str, Any]]:
-        """(state, note) of the newest whole checkpoint, as numpy arrays; (None, {}) where there is none.
+        """(state, note) of the newest whole checkpoint, as numpy arrays; (None, {}) where there is
+        none.
 
         Raises:
           ValueError: it is of another recipe or seed, or see `Checkpoints.resume`.
         """
         saved = self._checkpoints.resume(self._like) if self._checkpoints else None
         note = hosts.told(lambda: saved and self._own(saved.note))
-        return (None, {}) if note is None else (hosts.told_arrays(saved and saved.state, self._like), note)
+        return (
+            (None, {})
+            if note is None
+            else (hosts.told_arrays(saved and saved.state, self._like), note)
+        )
 
     def _own(self, note: dict[str, Any]) -> dict[str, Any]:
         there = note.pop('recipe', None)
         if there and (different := recipes.differences(recipes.from_json(there), self._recipe)):
-            raise ValueError(f'{self._checkpoints.directory} holds checkpoints of another run ({"; ".join(different)}); choose another '
-                             '--checkpoint_dir')
+            raise ValueError(
+                f'{self._checkpoints.directory} holds checkpoints of another run '
+                f'({"; ".join(different)}); choose another '
+                '--checkpoint_dir'
+            )
         return note
 
     def best(self, records: list[metrics.Record]) -> tuple[int, TrainState]:
         """(step, state on the devices) of the highest validation top-1 of those kept."""
         self.wait()
         scored = dict(zip(*metrics.series(records, 'validation', 'top1'), strict=True))
-        step = hosts.told(lambda: max((s for s in self._checkpoints.steps() if s in scored), key=scored.get))
-        state = hosts.told_arrays(self._checkpoints and self._checkpoints.restore(self._like, step), self._like)
+        step = hosts.told(
+            lambda: max((s for s in self._checkpoints.steps() if s in scored), key=scored.get)
+        )
+        state = hosts.told_arrays(
+            self._checkpoints and self._checkpoints.restore(self._like, step), self._like
+        )
         return step, meshes.placed(state, self._placement)
 
-    def save(self, state: TrainState, validation: dict[str, float] | None = None, note: dict[str, Any] | None = None) -> None:
+    def save(
+        self,
+        state: TrainState,
+        validation: dict[str, float] | None = None,
+        note: dict[str, Any] | None = None,
+    ) -> None:
         """Stores the state, see `Checkpoints.save`.
 
         Raises:
-          NotFinite: it has parameters that are not finite. They can overflow in the very update whose loss was finite; such a state must
-            not replace a good checkpoint. OSError: it cannot be written.
+          NotFinite: it has parameters that are not finite. They can overflow in the very update
+            whose loss was finite; such a state must not replace a good checkpoint. OSError: it
+            cannot be written.
         """
         whole = meshes.fetched(state)
         if not all(bool(np.isfinite(a).all()) for a in jax.tree.leaves(whole.params)):
-            raise NotFinite(f'the parameters became NaN or infinite in step {int(whole.step)}; {self.last_good()}')
+            raise NotFinite(
+                f'the parameters became NaN or infinite in step {int(whole.step)}; '
+                f'{self.last_good()}'
+            )
         if self._checkpoints:
-            self._checkpoints.save(whole, validation, {**(note or {}), 'recipe': self._recipe.to_json()})
+            self._checkpoints.save(
+                whole, validation, {**(note or {}), 'recipe': self._recipe.to_json()}
+            )
         self.last = int(whole.step)
 
     def wait(self) -> None:
@@ -77,4 +112,8 @@ class SharedCheckpoints:
             return 'process 0 has the checkpoints'
         self._checkpoints.wait()
         good = self._checkpoints.latest()
-        return 'no checkpoint was written before' if good is None else f'the last good checkpoint is of step {good}'
+        return (
+            'no checkpoint was written before'
+            if good is None
+            else f'the last good checkpoint is of step {good}'
+        )

@@ -1,4 +1,7 @@
-"""The state at step 0: drawn from the seed, and then what the recipe takes from another run or computes from the images."""
+"""The state at step 0: drawn from the seed, and then what the recipe takes from another run or
+computes from the images.
+"""
+
 import pathlib
 import re
 from collections.abc import Sequence
@@ -20,8 +23,8 @@ def first(job: Job, seed: np.uint32) -> TrainState:
     """The state of a job at step 0.
 
     Raises:
-      FileNotFoundError: `start_from` is no run, or has no checkpoint. ValueError: none of its layers fits; or the network has no layer to
-        whiten with.
+      FileNotFoundError: `start_from` is no run, or has no checkpoint. ValueError: none of its
+        layers fits; or the network has no layer to whiten with.
     """
     recipe, state = job.recipe, job.init(seed)
     if not (recipe.start_from or recipe.whiten):
@@ -32,16 +35,22 @@ def first(job: Job, seed: np.uint32) -> TrainState:
         params, some = taken(params, donor.get('params') or {}, recipe.start_layers)
         batch_stats, more = taken(batch_stats, donor.get('batch_stats') or {}, recipe.start_layers)
         if not some + more:
-            raise ValueError(f'no layer of {recipe.model} has the path and the shape of one in {recipe.start_from} that start_layers='
-                             f'{",".join(recipe.start_layers)} lets through')
+            raise ValueError(
+                f'no layer of {recipe.model} has the path and the shape of one in '
+                f'{recipe.start_from} that start_layers='
+                f'{",".join(recipe.start_layers)} lets through'
+            )
     if recipe.whiten:
         batch_stats = whitened(job, batch_stats)
     average = {'params': params, 'batch_stats': batch_stats} if state.ema is not None else None
-    return state.replace(params=params, batch_stats=batch_stats, ema=average, opt_state=jax.jit(job.tx.init)(params))
+    return state.replace(
+        params=params, batch_stats=batch_stats, ema=average, opt_state=jax.jit(job.tx.init)(params)
+    )
 
 
 def weights_of(run: str) -> dict[str, Any]:
-    """{'params', 'batch_stats'} of the newest checkpoint of a run of any recipe, as nested dicts of numpy arrays.
+    """{'params', 'batch_stats'} of the newest checkpoint of a run of any recipe, as nested dicts of
+    numpy arrays.
 
     Raises:
       FileNotFoundError: it is no run directory, or has no complete checkpoint.
@@ -49,7 +58,10 @@ def weights_of(run: str) -> dict[str, Any]:
     where = workdir.checkpoints(pathlib.Path(run).expanduser())
     steps = Checkpoints.steps_in(where)
     if not where.exists():
-        raise FileNotFoundError(f'start_from={run} is no run directory with checkpoints: train that network first, or name another run')
+        raise FileNotFoundError(
+            f'start_from={run} is no run directory with checkpoints: train that network first, or '
+            f'name another run'
+        )
     if not steps:
         raise FileNotFoundError(f'start_from={run} has no complete checkpoint yet')
     checkpoints = Checkpoints(where, read_only=True)
@@ -60,24 +72,42 @@ def weights_of(run: str) -> dict[str, Any]:
 
 
 def taken(here: Any, donor: Any, patterns: Sequence[str]) -> tuple[Any, list[str]]:
-    """`here` with the leaves of `donor` that have the same path and shape and match a pattern, and the paths of these."""
+    """`here` with the leaves of `donor` that have the same path and shape and match a pattern, and
+    the paths of these.
+    """
     theirs, names = tree.named_leaves(donor), []
 
     def choose(path, leaf):
         found = theirs.get(path)
-        if found is None or found.shape != leaf.shape or not any(re.search(p, path) for p in patterns):
+        if (
+            found is None
+            or found.shape != leaf.shape
+            or not any(re.search(p, path) for p in patterns)
+        ):
             return leaf
         names.append(path)
         return jnp.asarray(found, leaf.dtype)
+
     return tree.map_with_name(choose, here), names
 
 
 def whitened(job: Job, batch_stats: Any) -> Any:
     """`batch_stats` with the kernel of the whitening layer computed from the training images."""
     if 'kernel' not in batch_stats.get('whiten', {}):
-        raise ValueError(f'{job.recipe.model} has no whitening layer; whiten=True is for networks such as airbench94')
-    found = whitening.kernel(job.data['train'], job.view, *normalise.statistics(job.data['train'], job.recipe.normalise))
+        raise ValueError(
+            f'{job.recipe.model} has no whitening layer; whiten=True is for networks such as '
+            f'airbench94'
+        )
+    found = whitening.kernel(
+        job.data['train'], job.view, *normalise.statistics(job.data['train'], job.recipe.normalise)
+    )
     old = batch_stats['whiten']['kernel']
     if found.shape != old.shape:
-        raise ValueError(f'the whitening layer of {job.recipe.model} has a kernel of {old.shape} and the images give one of {found.shape}')
-    return {**batch_stats, 'whiten': {**batch_stats['whiten'], 'kernel': jnp.asarray(found, old.dtype)}}
+        raise ValueError(
+            f'the whitening layer of {job.recipe.model} has a kernel of {old.shape} and the '
+            f'images give one of {found.shape}'
+        )
+    return {
+        **batch_stats,
+        'whiten': {**batch_stats['whiten'], 'kernel': jnp.asarray(found, old.dtype)},
+    }

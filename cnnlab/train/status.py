@@ -1,7 +1,12 @@
-"""How a process of a run ends: its exit status tells a launcher whether starting it again is of use."""
+"""How a process of a run ends: its exit status tells a launcher whether starting it again is of
+use.
+"""
 
-MISTAKE = 2  # something for a person to mend: arguments, data, a full disk, a run that diverged
-AGAIN = 75  # sysexits.h's EX_TEMPFAIL: nothing is wrong with the run; started again with the same command, it goes on where it was
+# something for a person to mend: arguments, data, a full disk, a run that diverged
+MISTAKE = 2
+# sysexits.h's EX_TEMPFAIL: nothing is wrong with the run; started again with the same command, it
+# goes on where it was
+AGAIN = 75
 
 
 class StartAgain(Exception):  # noqa: N818 (it says what to do)

@@ -1,9 +1,11 @@
 """Where the time of training goes: waiting for data, working on the host, waiting for the device."""
+
 import contextlib
 import time
 from collections.abc import Iterator
 
-PARTS = ('data', 'device')  # what is measured; the rest of the time is the host's own
+# what is measured; the rest of the time is the host's own
+PARTS = ('data', 'device')
 
 
 class Watch:
@@ -33,8 +35,9 @@ class Watch:
     def per_step(self, steps: int) -> dict[str, float]:
         """{'data_ms', 'device_ms', 'host_ms'}: milliseconds a step, which add up to `seconds`.
 
-        Steps run on the device while the host prepares the next batch. So 'data' is what the input pipeline keeps the host waiting,
-        'device' what the host then waits for the device: where it is 0, the device has nothing to do meanwhile.
+        Steps run on the device while the host prepares the next batch. So 'data' is what the input
+        pipeline keeps the host waiting, 'device' what the host then waits for the device: where it
+        is 0, the device has nothing to do meanwhile.
         """
         found = {f'{part}_ms': 1e3 * spent / steps for part, spent in self._waited.items()}
         return {**found, 'host_ms': 1e3 * self.seconds() / steps - sum(found.values())}

@@ -1,4 +1,7 @@
-"""The metrics of the steps since the last record of the log: on the devices until they are asked for."""
+"""The metrics of the steps since the last record of the log: on the devices until they are asked
+for.
+"""
+
 from typing import Any
 
 import jax
@@ -13,12 +16,14 @@ class Window:
     """Steps with their metrics.
 
     Args:
-      note: what `note` of an earlier process gave, so that a record is the same whether the run was stopped within it or not.
+      note: what `note` of an earlier process gave, so that a record is the same whether the run was
+        stopped within it or not.
     """
 
     def __init__(self, note: list[tuple[int, dict[str, float]]] = ()):
         self.steps: list[tuple[int, dict[str, Any]]] = [(step, dict(found)) for step, found in note]
-        self.untimed = len(self.steps)  # how many of them this process's clock left out
+        # how many of them this process's clock left out
+        self.untimed = len(self.steps)
 
     def add(self, step: int, found: dict[str, jax.Array]) -> None:
         """One more step."""
@@ -44,7 +49,11 @@ class Window:
     def mean(self) -> dict[str, float]:
         """Means of KEYS over the good steps; {} where there is none."""
         good = self.good()
-        return {k: float(np.mean([found[k] for found in good], dtype=np.float64)) for k in KEYS} if good else {}
+        return (
+            {k: float(np.mean([found[k] for found in good], dtype=np.float64)) for k in KEYS}
+            if good
+            else {}
+        )
 
     def note(self) -> list[tuple[int, dict[str, float]]]:
         """The steps as JSON has them, exactly."""

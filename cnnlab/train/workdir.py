@@ -1,4 +1,5 @@
 """The directory of a run: what it was, so that it can go on or be repeated, and nothing else's."""
+
 import datetime
 import importlib.metadata
 import json
@@ -18,65 +19,115 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.files import write_text
 from cnnlab.train.checkpoint import located
 
-_PACKAGES = ('cnnlab', 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain', 'numpy', 'tensorflow-datasets',
-             'opencv-python-headless')
-_FLAGS = ('XLA_FLAGS', 'LIBTPU_INIT_ARGS', 'JAX_PLATFORMS', 'JAX_NUM_CPU_DEVICES', 'CUDA_VISIBLE_DEVICES', 'NCCL_ALGO', 'NCCL_PROTO')
-_CONFIG = ('jax_enable_x64', 'jax_default_matmul_precision', 'jax_threefry_partitionable', 'jax_default_prng_impl')
+_PACKAGES = (
+    'cnnlab',
+    'jax',
+    'jaxlib',
+    'flax',
+    'optax',
+    'orbax-checkpoint',
+    'grain',
+    'numpy',
+    'tensorflow-datasets',
+    'opencv-python-headless',
+)
+_FLAGS = (
+    'XLA_FLAGS',
+    'LIBTPU_INIT_ARGS',
+    'JAX_PLATFORMS',
+    'JAX_NUM_CPU_DEVICES',
+    'CUDA_VISIBLE_DEVICES',
+    'NCCL_ALGO',
+    'NCCL_PROTO',
+)
+_CONFIG = (
+    'jax_enable_x64',
+    'jax_default_matmul_precision',
+    'jax_threefry_partitionable',
+    'jax_default_prng_impl',
+)
 
 
 def writable(directory: str | os.PathLike) -> pathlib.Path:
     """The directory, made where it is missing.
 
     Raises:
-      PermissionError, NotADirectoryError: it cannot be made or written to; one sentence. ValueError: it is an address such as gs://bucket/run.
+      PermissionError, NotADirectoryError: it cannot be made or written to; one sentence.
+        ValueError: it is an address such as gs://bucket/run.
     """
-    if '://' in str(directory):  # pathlib would make it a folder named 'gs:' here
-        raise ValueError(f'{directory} is an address, and results are written to a directory of this machine, which may be mounted; '
-                         '--checkpoint_dir alone takes addresses')
+    # pathlib would make it a folder named 'gs:' here
+    if '://' in str(directory):
+        raise ValueError(
+            f'{directory} is an address, and results are written to a directory of this machine, '
+            f'which may be mounted; '
+            '--checkpoint_dir alone takes addresses'
+        )
     path = pathlib.Path(directory).expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
     except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(f'the workdir {path} cannot be made: {error.filename or path} is a file') from error
+        raise NotADirectoryError(
+            f'the workdir {path} cannot be made: {error.filename or path} is a file'
+        ) from error
     except OSError as error:
-        raise PermissionError(f'the workdir {path} cannot be written to: {error.strerror}') from error
+        raise PermissionError(
+            f'the workdir {path} cannot be written to: {error.strerror}'
+        ) from error
     return path
 
 
 def checkpoints(directory: pathlib.Path) -> epath.Path:
-    """Where the checkpoints of a run are: in its directory, or where --checkpoint_dir said when it was started first."""
+    """Where the checkpoints of a run are: in its directory, or where --checkpoint_dir said when it
+    was started first.
+    """
     manifest = directory / 'manifest.json'
     how = json.loads(manifest.read_text()).get('how', {}) if manifest.exists() else {}
     return located(how.get('checkpoint_dir') or directory / 'checkpoints')
 
 
-def claim(directory: pathlib.Path, recipe: Recipe, data: dict[str, str], how: dict[str, Any] | None = None) -> None:
+def claim(
+    directory: pathlib.Path, recipe: Recipe, data: dict[str, str], how: dict[str, Any] | None = None
+) -> None:
     """Makes the directory this recipe's, or checks that it is already.
 
     Args:
       data: {split: fingerprint} of the images; these too must be the same when a run goes on.
-      how: what else is needed to repeat it or to go on: 'spread', 'workers', 'checkpoint_dir' ('': in the directory).
+      how: what else is needed to repeat it or to go on: 'spread', 'workers', 'checkpoint_dir' ('':
+        in the directory).
 
     Raises:
-      ValueError: it holds a run of another recipe or of other data, or one with its checkpoints elsewhere; the differences are named.
+      ValueError: it holds a run of another recipe or of other data, or one with its checkpoints
+        elsewhere; the differences are named.
     """
     path, manifest = directory / 'recipe.json', directory / 'manifest.json'
     if path.exists():
         different = recipes.differences(recipes.from_json(path.read_text()), recipe)
         seen = json.loads(manifest.read_text())['data'] if manifest.exists() else data
-        different += [f'the {split} images differ' for split in data if seen.get(split, data[split]) != data[split]]
+        different += [
+            f'the {split} images differ'
+            for split in data
+            if seen.get(split, data[split]) != data[split]
+        ]
         if different:
-            raise ValueError(f'{directory} holds a run of another recipe ({"; ".join(different)}); choose another --workdir')
+            raise ValueError(
+                f'{directory} holds a run of another recipe ({"; ".join(different)}); choose '
+                f'another --workdir'
+            )
     else:
         write_text(path, recipe.to_json() + '\n')
     asked = (how or {}).get('checkpoint_dir')
     if asked and manifest.exists() and located(asked) != checkpoints(directory):
-        raise ValueError(f'{directory} has its checkpoints in {checkpoints(directory)}, not in {asked}; leave --checkpoint_dir out, or '
-                         'choose another --workdir')
+        raise ValueError(
+            f'{directory} has its checkpoints in {checkpoints(directory)}, not in {asked}; leave '
+            f'--checkpoint_dir out, or '
+            'choose another --workdir'
+        )
     if not manifest.exists():
-        write_text(manifest, json.dumps({**describe(), 'how': how or {}, 'data': data}, indent=1) + '\n')
+        write_text(
+            manifest, json.dumps({**describe(), 'how': how or {}, 'data': data}, indent=1) + '\n'
+        )
 
 
 def describe() -> dict[str, Any]:
@@ -91,7 +142,8 @@ def describe() -> dict[str, Any]:
         'flags': {name: os.environ[name] for name in sorted(os.environ) if name in _FLAGS},
         'jax_config': {name: getattr(jax.config, name) for name in _CONFIG},
         'platform': f'{platform.system()} {platform.machine()}, {os.cpu_count()} cores',
-        'git': _git()}
+        'git': _git(),
+    }
 
 
 def _version(package):
@@ -105,7 +157,9 @@ def _git() -> dict[str, Any] | None:
     """The commit that the library is at, and whether files differ from it; None outside a checkout."""
     here = pathlib.Path(__file__).parent
     try:
-        run = lambda *a: subprocess.run(['git', *a], cwd=here, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: E731
+        run = lambda *a: subprocess.run(
+            ['git', *a], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()  # noqa: E731
         return {'commit': run('rev-parse', 'HEAD'), 'changed': bool(run('status', '--porcelain'))}
     except (OSError, subprocess.SubprocessError):
         return None

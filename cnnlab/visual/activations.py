@@ -1,4 +1,5 @@
 """What a layer gives for an image: its maps, and which of them are strongest."""
+
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,9 @@ from cnnlab.analysis import capture
 from cnnlab.visual import layers, target
 
 
-def of_layer(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str) -> jax.Array:
+def of_layer(
+    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str
+) -> jax.Array:
     """The output of the layer at `path`, as it is: (n, rows, columns, channels), or (n, units).
 
     Raises:
@@ -22,7 +25,9 @@ def of_layer(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, 
     return _at(model, variables, images, path)
 
 
-def maps(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str | None = None) -> jax.Array:
+def maps(
+    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str | None = None
+) -> jax.Array:
     """`of_layer` of a layer with rows and columns, float32; without a path the last one.
 
     Raises:
@@ -38,7 +43,9 @@ def full(values: jax.Array) -> jax.Array:
 
 
 def strongest_channels(maps: jax.Array, count: int) -> np.ndarray:
-    """The channels with the largest single activation over all images and positions, strongest first: (count,) of (n, h, w, c)."""
+    """The channels with the largest single activation over all images and positions, strongest
+    first: (count,) of (n, h, w, c).
+    """
     values = np.asarray(jnp.asarray(maps, jnp.float32)).reshape(-1, np.shape(maps)[-1]).max(0)
     return np.argsort(-values, kind='stable')[:count]
 

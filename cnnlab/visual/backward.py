@@ -1,8 +1,11 @@
-"""Other rules for the way back through activation functions: the deconvnet's, guided backprop's, and that of LRP-epsilon.
+"""Other rules for the way back through activation functions: the deconvnet's, guided backprop's,
+and that of LRP-epsilon.
 
-A rule takes an activation function and returns one that gives the same values and passes back another signal. `Ruled` puts it in the
-place of every `Act` of a network by interception: the network itself has no line for it, and blocks inside remat or a scan have it too.
+A rule takes an activation function and returns one that gives the same values and passes back
+another signal. `Ruled` puts it in the place of every `Act` of a network by interception: the
+network itself has no line for it, and blocks inside remat or a scan have it too.
 """
+
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
@@ -21,13 +24,15 @@ RECTIFIERS = (nn.relu, nn.relu6)
 
 @dataclasses.dataclass(frozen=True)
 class Ruled:
-    """A network whose activation functions pass signals back by `rule`; stands wherever only `apply` is asked for.
+    """A network whose activation functions pass signals back by `rule`; stands wherever only
+    `apply` is asked for.
 
     Attributes:
       model: the network.
       rule: one of this file.
       functions: the activation functions that it is for; None for all that work value by value.
     """
+
     model: nn.Module
     rule: Rule
     functions: tuple[Callable, ...] | None = RECTIFIERS
@@ -39,17 +44,24 @@ class Ruled:
 
     def _hook(self, call, args, kwargs, context):
         module = context.module
-        if context.method_name == '__call__' and isinstance(module, Act) and self._is_for(module.fn):
+        if (
+            context.method_name == '__call__'
+            and isinstance(module, Act)
+            and self._is_for(module.fn)
+        ):
             return self.rule(module.fn)(*args, **kwargs)
         return call(*args, **kwargs)
 
     def _is_for(self, fn):
         if self.functions is None:
-            return fn is not maxout  # the one that merges channels; its gradient goes to the largest, as a max pool's does
+            # the one that merges channels; its gradient goes to the largest, as a max pool's does
+            return fn is not maxout
         return fn in self.functions
 
 
-def refuse_without_rectifiers(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, method: str) -> None:
+def refuse_without_rectifiers(
+    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, method: str
+) -> None:
     """ValueError, one sentence, where a network has no ReLU whose signal `method` could rectify."""
     met = []
 
@@ -65,31 +77,41 @@ def refuse_without_rectifiers(model: nn.Module, variables: Mapping[str, Any], im
     jax.eval_shape(run, variables, images)
     if not any(fn in RECTIFIERS for fn in met):
         others = sorted({getattr(fn, '__name__', str(fn)) for fn in met})
-        raise ValueError(f'{method} rectifies the signals of ReLUs, and {type(model).__name__} has none'
-                         f'{" (its activation functions: " + ", ".join(others) + ")" if others else ""}; '
-                         'use the gradient or integrated gradients')
+        raise ValueError(
+            f'{method} rectifies the signals of ReLUs, and {type(model).__name__} has none'
+            f'{" (its activation functions: " + ", ".join(others) + ")" if others else ""}; '
+            'use the gradient or integrated gradients'
+        )
 
 
 def deconvolution(fn: Callable) -> Callable:
-    """Zeiler & Fergus 2013, arXiv:1311.2901: what comes back is rectified, wherever the input was positive or not."""
+    """Zeiler & Fergus 2013, arXiv:1311.2901: what comes back is rectified, wherever the input was
+    positive or not.
+    """
     return _deconvolution(fn)
 
 
 def guided(fn: Callable) -> Callable:
-    """Springenberg et al. 2014, arXiv:1412.6806: only positive signals pass back, and only through units that were active."""
+    """Springenberg et al. 2014, arXiv:1412.6806: only positive signals pass back, and only through
+    units that were active.
+    """
     return _guided(fn)
 
 
 def redirected(fn: Callable) -> Callable:
-    """The way back while a loss is made smaller, for units that are asleep: where no signal of an image would pass, those pass that ask for
-    more. After `redirected_relu_grad` of github.com/tensorflow/lucid.
+    """The way back while a loss is made smaller, for units that are asleep: where no signal of an
+    image would pass, those pass that ask for more. After `redirected_relu_grad` of
+    github.com/tensorflow/lucid.
     """
     return _redirected(fn)
 
 
 @dataclasses.dataclass(frozen=True)
 class Epsilon:
-    """LRP-epsilon as a gradient: f'(z) becomes f(z) / (z + eps sign(z)), Ancona et al. 2018, arXiv:1711.06104."""
+    """LRP-epsilon as a gradient: f'(z) becomes f(z) / (z + eps sign(z)), Ancona et al. 2018,
+    arXiv:1711.06104.
+    """
+
     eps: float
 
     def __call__(self, fn: Callable) -> Callable:

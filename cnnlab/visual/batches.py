@@ -1,4 +1,5 @@
 """Long work in batches of one size, with a bar where there is a terminal."""
+
 import contextvars
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -12,17 +13,21 @@ Item = TypeVar('Item')
 _WATCHING = contextvars.ContextVar('watching', default=False)
 
 
-def each(function: Callable[[np.ndarray], Any], count: int, batch: int, label: str) -> Iterator[tuple[np.ndarray, Any]]:
-    """Yields (indices, function(indices)) over 0 .. count - 1, at most `batch` at a time; values as numpy arrays.
+def each(
+    function: Callable[[np.ndarray], Any], count: int, batch: int, label: str
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yields (indices, function(indices)) over 0 .. count - 1, at most `batch` at a time; values as
+    numpy arrays.
 
-    The function always gets equally many indices, so that it compiles once; the last batch is filled up and the surplus dropped.
+    The function always gets equally many indices, so that it compiles once; the last batch is
+    filled up and the surplus dropped.
     """
     batch = min(batch, count)
     for start in watched(range(0, count, batch), label):
         indices = np.arange(start, min(start + batch, count))
         filled = np.pad(indices, (0, batch - len(indices)), 'edge')
         values, structure = jax.tree.flatten(function(filled))
-        yield indices, structure.unflatten([np.asarray(a)[:len(indices)] for a in values])
+        yield indices, structure.unflatten([np.asarray(a)[: len(indices)] for a in values])
 
 
 def gathered(function: Callable[[np.ndarray], Any], count: int, batch: int, label: str) -> Any:
@@ -32,7 +37,9 @@ def gathered(function: Callable[[np.ndarray], Any], count: int, batch: int, labe
 
 
 def watched(items: Sequence[Item], label: str) -> Iterator[Item]:
-    """The items, with a bar on a terminal's standard error that goes when all are done; none inside the work of another bar."""
+    """The items, with a bar on a terminal's standard error that goes when all are done; none inside
+    the work of another bar.
+    """
     console = rich.console.Console(stderr=True)
     if _WATCHING.get() or not console.is_terminal:
         yield from items

@@ -1,4 +1,8 @@
-"""DeepDream: what a layer sees is made stronger, at several sizes. Mordvintsev, Olah & Tyka 2015, github.com/google/deepdream."""
+"""DeepDream: what a layer sees is made stronger, at several sizes.
+
+Mordvintsev, Olah & Tyka 2015, github.com/google/deepdream.
+"""
+
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -13,15 +17,30 @@ from cnnlab.visual import activations, batches, layers
 from cnnlab.visual.pixels import UNIT, Pixels
 
 
-def deep_dream(model: nn.Module, variables: Mapping[str, Any], pictures: jax.Array, path: str, *, pixels: Pixels = UNIT,
-               octaves: int = 4, scale: float = 1.4, steps: int = 10, rate: float = 0.006, jitter: int = 32, seed: int = 0) -> np.ndarray:
-    """Pictures, float32 (n, height, width, channels) in [0, 1], in which the layer's activations have been made larger.
+def deep_dream(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    pictures: jax.Array,
+    path: str,
+    *,
+    pixels: Pixels = UNIT,
+    octaves: int = 4,
+    scale: float = 1.4,
+    steps: int = 10,
+    rate: float = 0.006,
+    jitter: int = 32,
+    seed: int = 0,
+) -> np.ndarray:
+    """Pictures, float32 (n, height, width, channels) in [0, 1], in which the layer's activations
+    have been made larger.
 
-    As in the notebook of the source: from the smallest octave to the largest, each with `steps` steps along the gradient of half the sum
-    of squared activations, divided by its mean magnitude; what an octave has added is enlarged and added to the next.
+    As in the notebook of the source: from the smallest octave to the largest, each with `steps`
+    steps along the gradient of half the sum of squared activations, divided by its mean magnitude;
+    what an octave has added is enlarged and added to the next.
 
     Args:
-      model, variables: the network; it must take pictures of every octave's size, or octaves must be 1.
+      model, variables: the network; it must take pictures of every octave's size, or octaves must
+        be 1.
       pictures: (n, height, width, channels) in [0, 1].
       path: the layer.
       pixels: from pictures to the network's values.
@@ -31,11 +50,14 @@ def deep_dream(model: nn.Module, variables: Mapping[str, Any], pictures: jax.Arr
       seed: of the rolls.
 
     Raises:
-      ValueError: no such layer, settings out of range, or the network takes no picture of an octave's size (it says why).
+      ValueError: no such layer, settings out of range, or the network takes no picture of an
+        octave's size (it says why).
     """
     if min(octaves, steps) < 1 or scale <= 1 or rate <= 0 or jitter < 0:
-        raise ValueError(f'octaves and steps are at least 1, scale above 1, rate above 0, jitter not below 0; '
-                         f'got {octaves}, {steps}, {scale}, {rate}, {jitter}')
+        raise ValueError(
+            f'octaves and steps are at least 1, scale above 1, rate above 0, jitter not below 0; '
+            f'got {octaves}, {steps}, {scale}, {rate}, {jitter}'
+        )
     original = jnp.asarray(pictures, jnp.float32)
     layers.known(model, variables, original, path)
     n, height, width, channels = original.shape
@@ -57,7 +79,12 @@ def _step(model, variables, base, added, key, rate, pixels, path, jitter):
 
     def excitement(pictures):
         x = pixels.to_network(jnp.roll(pictures, roll, (1, 2)))
-        return jnp.square(activations.full(capture.apply(model, variables, x, keep=[path]).activations[path])).sum() / 2
+        return (
+            jnp.square(
+                activations.full(capture.apply(model, variables, x, keep=[path]).activations[path])
+            ).sum()
+            / 2
+        )
 
     found = jax.grad(excitement)(base + added)
     found = found / (jnp.abs(found).mean((1, 2, 3), keepdims=True) + 1e-12)

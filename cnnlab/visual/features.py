@@ -1,4 +1,5 @@
 """The features of a data set at any layers, and the file that keeps them."""
+
 import functools
 import io
 import os
@@ -15,11 +16,18 @@ from cnnlab.analysis import capture
 from cnnlab.report.files import write_bytes
 from cnnlab.visual import layers, target
 
-POOLS = ('mean', 'max', 'none')  # over positions; 'none' flattens the map
+# over positions; 'none' flattens the map
+POOLS = ('mean', 'max', 'none')
 
 
-def extract(model: nn.Module, variables: Mapping[str, Any], images: Iterable[jax.Array], paths: Sequence[str], *,
-            pool: str = 'mean') -> dict[str, np.ndarray]:
+def extract(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: Iterable[jax.Array],
+    paths: Sequence[str],
+    *,
+    pool: str = 'mean',
+) -> dict[str, np.ndarray]:
     """{path: features (number of images, d)}, float32.
 
     Args:
@@ -39,17 +47,23 @@ def extract(model: nn.Module, variables: Mapping[str, Any], images: Iterable[jax
             size = len(batch)
             for path in paths:
                 layers.known(model, variables, target.checked(batch), path)
-        filled = np.pad(np.asarray(batch), ((0, size - len(batch)), (0, 0), (0, 0), (0, 0)), 'edge')  # compiles once
+        # compiles once
+        filled = np.pad(np.asarray(batch), ((0, size - len(batch)), (0, 0), (0, 0), (0, 0)), 'edge')
         for path, found in _features(model, variables, filled, tuple(paths), pool).items():
-            parts[path].append(np.asarray(found)[:len(batch)])
+            parts[path].append(np.asarray(found)[: len(batch)])
     if size is None:
         raise ValueError('there are no images to take features of')
     return {path: np.concatenate(found) for path, found in parts.items()}
 
 
-def save(path: str | os.PathLike, features: Mapping[str, np.ndarray], labels: np.ndarray | None = None,
-         image_names: Sequence[str] | None = None) -> pathlib.Path:
-    """Writes an .npz with an array for each layer under its path, and 'labels' and 'names' where they are given.
+def save(
+    path: str | os.PathLike,
+    features: Mapping[str, np.ndarray],
+    labels: np.ndarray | None = None,
+    image_names: Sequence[str] | None = None,
+) -> pathlib.Path:
+    """Writes an .npz with an array for each layer under its path, and 'labels' and 'names' where
+    they are given.
 
     Raises:
       ValueError: the file name does not end in .npz, or the lengths differ.
@@ -60,7 +74,10 @@ def save(path: str | os.PathLike, features: Mapping[str, np.ndarray], labels: np
     extra = {'labels': labels, 'names': image_names}
     arrays = {**features, **{k: np.asarray(v) for k, v in extra.items() if v is not None}}
     if len({len(a) for a in arrays.values()}) > 1:
-        raise ValueError(f'features, labels and names are of equally many images; got {({k: len(a) for k, a in arrays.items()})}')
+        raise ValueError(
+            f'features, labels and names are of equally many images; got '
+            f'{ ({k: len(a) for k, a in arrays.items()}) }'
+        )
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return write_bytes(path, file.getvalue())
@@ -74,4 +91,7 @@ def _features(model, variables, images, paths, pool):
             return x.mean((1, 2)) if pool == 'mean' else x.max((1, 2))
         return x.reshape(len(x), -1)
 
-    return {path: pooled(x) for path, x in capture.apply(model, variables, images, keep=paths).activations.items()}
+    return {
+        path: pooled(x)
+        for path, x in capture.apply(model, variables, images, keep=paths).activations.items()
+    }

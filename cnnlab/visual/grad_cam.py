@@ -1,4 +1,5 @@
 """Grad-CAM, Grad-CAM++ and guided Grad-CAM: which part of a layer's map speaks for a class."""
+
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +12,13 @@ from cnnlab.analysis import capture
 from cnnlab.visual import gradients, layers, target
 
 
-def grad_cam(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str | None = None,
-             cls: int | Sequence[int] | None = None) -> jax.Array:
+def grad_cam(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    path: str | None = None,
+    cls: int | Sequence[int] | None = None,
+) -> jax.Array:
     """relu(sum over k of mean(d score / d A_k) A_k): Selvaraju et al. 2016, arXiv:1610.02391.
 
     Args:
@@ -27,28 +33,48 @@ def grad_cam(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, 
     Raises:
       ValueError: the layer is unknown or has no spatial extent; see `target.classes`.
     """
-    path, found = layers.spatial(model, variables, target.checked(images), path), target.classes(model, variables, images, cls)
+    path, found = (
+        layers.spatial(model, variables, target.checked(images), path),
+        target.classes(model, variables, images, cls),
+    )
     maps, grads = at_layer(model, variables, images, path, found)
     return nn.relu((grads.mean((1, 2), keepdims=True) * maps).sum(-1))
 
 
-def grad_cam_plus_plus(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str | None = None,
-                       cls: int | Sequence[int] | None = None) -> jax.Array:
-    """Grad-CAM++, which weighs positions so that several objects of a class count each: Chattopadhyay et al. 2017, arXiv:1710.11063.
+def grad_cam_plus_plus(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    path: str | None = None,
+    cls: int | Sequence[int] | None = None,
+) -> jax.Array:
+    """Grad-CAM++, which weighs positions so that several objects of a class count each:
+    Chattopadhyay et al. 2017, arXiv:1710.11063.
 
-    The weight of a position in map k is a relu(g) with a = g^2 / (2 g^2 + g^3 sum(A_k)) and g = d score / d A_k: the derivatives of the
-    paper's exp(score), whose common factor exp(score) is left out. Arguments, result and errors as of `grad_cam`.
+    The weight of a position in map k is a relu(g) with a = g^2 / (2 g^2 + g^3 sum(A_k)) and g = d
+    score / d A_k: the derivatives of the paper's exp(score), whose common factor exp(score) is left
+    out. Arguments, result and errors as of `grad_cam`.
     """
-    path, found = layers.spatial(model, variables, target.checked(images), path), target.classes(model, variables, images, cls)
+    path, found = (
+        layers.spatial(model, variables, target.checked(images), path),
+        target.classes(model, variables, images, cls),
+    )
     maps, g = at_layer(model, variables, images, path, found)
     below = 2 * g**2 + g**3 * maps.sum((1, 2), keepdims=True)
     alpha = jnp.where(g != 0, g**2 / jnp.where(below != 0, below, 1), 0)
     return nn.relu(((alpha * nn.relu(g)).sum((1, 2), keepdims=True) * maps).sum(-1))
 
 
-def guided_grad_cam(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str | None = None,
-                    cls: int | Sequence[int] | None = None) -> jax.Array:
-    """Guided backprop times the upsampled Grad-CAM map: float32 (n, height, width, channels); arguments and errors as of both."""
+def guided_grad_cam(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    path: str | None = None,
+    cls: int | Sequence[int] | None = None,
+) -> jax.Array:
+    """Guided backprop times the upsampled Grad-CAM map: float32 (n, height, width, channels);
+    arguments and errors as of both.
+    """
     found = target.classes(model, variables, images, cls)
     coarse = upsampled(grad_cam(model, variables, images, path, found), images.shape[1:3])
     return gradients.guided_backprop(model, variables, images, found) * coarse[..., None]
@@ -60,10 +86,15 @@ def upsampled(maps: jax.Array, size: tuple[int, int]) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
-def at_layer(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str,
-             classes: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(output of a layer, gradient of the class score with respect to it), both float32 of the layer's shape."""
-    like = jax.eval_shape(lambda v, x: capture.apply(model, v, x, keep=[path]).activations[path], variables, images)
+def at_layer(
+    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str, classes: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """(output of a layer, gradient of the class score with respect to it), both float32 of the
+    layer's shape.
+    """
+    like = jax.eval_shape(
+        lambda v, x: capture.apply(model, v, x, keep=[path]).activations[path], variables, images
+    )
 
     def total(change):
         logits, kept = capture.apply(model, variables, images, keep=[path], add={path: change})

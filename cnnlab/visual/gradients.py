@@ -1,4 +1,7 @@
-"""The gradient of a class score with respect to the pixels, and the saliency map made of it: Simonyan et al. 2013, arXiv:1312.6034."""
+"""The gradient of a class score with respect to the pixels, and the saliency map made of it:
+Simonyan et al. 2013, arXiv:1312.6034.
+"""
+
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +13,12 @@ from flax import linen as nn
 from cnnlab.visual import backward, target
 
 
-def gradient(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, cls: int | Sequence[int] | None = None) -> jax.Array:
+def gradient(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    cls: int | Sequence[int] | None = None,
+) -> jax.Array:
     """d logit / d pixel: float32 (n, height, width, channels).
 
     Args:
@@ -24,16 +32,29 @@ def gradient(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, 
     return of_classes(model, variables, images, target.classes(model, variables, images, cls))
 
 
-def saliency(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, cls: int | Sequence[int] | None = None) -> jax.Array:
-    """The largest magnitude of `gradient` over the channels: float32 (n, height, width); arguments and errors as there."""
+def saliency(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    cls: int | Sequence[int] | None = None,
+) -> jax.Array:
+    """The largest magnitude of `gradient` over the channels: float32 (n, height, width); arguments
+    and errors as there.
+    """
     return strongest(gradient(model, variables, images, cls))
 
 
-def guided_backprop(model: nn.Module, variables: Mapping[str, Any], images: jax.Array,
-                    cls: int | Sequence[int] | None = None) -> jax.Array:
-    """The gradient of which only positive parts pass back through ReLUs: Springenberg et al. 2014, arXiv:1412.6806.
+def guided_backprop(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    cls: int | Sequence[int] | None = None,
+) -> jax.Array:
+    """The gradient of which only positive parts pass back through ReLUs: Springenberg et al. 2014,
+    arXiv:1412.6806.
 
-    float32 (n, height, width, channels); arguments and errors as of `gradient`, and a network without ReLUs is refused.
+    float32 (n, height, width, channels); arguments and errors as of `gradient`, and a network
+    without ReLUs is refused.
     """
     found = target.classes(model, variables, images, cls)
     backward.refuse_without_rectifiers(model, variables, images, 'guided backprop')
@@ -46,7 +67,12 @@ def strongest(gradients: jax.Array) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def of_classes(model: nn.Module | backward.Ruled, variables: Mapping[str, Any], images: jax.Array, classes: jax.Array) -> jax.Array:
+def of_classes(
+    model: nn.Module | backward.Ruled,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    classes: jax.Array,
+) -> jax.Array:
     """`gradient` for known classes (n,), of anything that has the network's `apply`."""
     found = jax.grad(lambda x: target.score(model.apply(variables, x), classes).sum())(images)
     return found.astype(target.result_dtype(images))

@@ -1,4 +1,8 @@
-"""Feature inversion: a picture whose features at a layer are those of another. Mahendran & Vedaldi 2014, arXiv:1412.0035."""
+"""Feature inversion: a picture whose features at a layer are those of another.
+
+Mahendran & Vedaldi 2014, arXiv:1412.0035.
+"""
+
 import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,14 +20,28 @@ from cnnlab.visual.pixels import UNIT, Pixels
 
 
 class Inverted(NamedTuple):
-    """Pictures, float32 (n, height, width, channels) in [0, 1], and (steps, n) |F(x) - F0|^2 / |F0|^2 before each step."""
+    """Pictures, float32 (n, height, width, channels) in [0, 1], and (steps, n) |F(x) - F0|^2 /
+    |F0|^2 before each step.
+    """
+
     pictures: np.ndarray
     distances: np.ndarray
 
 
-def invert(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str, *, pixels: Pixels = UNIT,
-           steps: int = 256, rate: float = 0.05, variation: float = 0.1, fourier: bool = True, decorrelated: bool = True,
-           seed: int = 0) -> Inverted:
+def invert(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array,
+    path: str,
+    *,
+    pixels: Pixels = UNIT,
+    steps: int = 256,
+    rate: float = 0.05,
+    variation: float = 0.1,
+    fourier: bool = True,
+    decorrelated: bool = True,
+    seed: int = 0,
+) -> Inverted:
     """Pictures with the features of `images` at a layer, found by Adam from noise.
 
     Args:
@@ -40,13 +58,18 @@ def invert(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, pa
       ValueError: no such layer; settings below 0.
     """
     if steps < 1 or rate <= 0 or variation < 0:
-        raise ValueError(f'steps are at least 1, rate above 0, variation not below 0; got {steps}, {rate}, {variation}')
+        raise ValueError(
+            f'steps are at least 1, rate above 0, variation not below 0; got {steps}, {rate}, '
+            f'{variation}'
+        )
     wanted = activations.full(activations.of_layer(model, variables, target.checked(images), path))
     form = Parametrisation(images.shape, fourier, decorrelated)
     parameters = form.initial(seed)
     state, distances = optax.adam(rate).init(parameters), []
     for _ in batches.watched(range(steps), f'invert {path}'):
-        parameters, state, distance = _step(model, variables, parameters, state, wanted, rate, variation, form, pixels, path)
+        parameters, state, distance = _step(
+            model, variables, parameters, state, wanted, rate, variation, form, pixels, path
+        )
         distances.append(np.asarray(distance))
     return Inverted(np.asarray(form.pictures(parameters)), np.stack(distances))
 
@@ -55,7 +78,11 @@ def invert(model: nn.Module, variables: Mapping[str, Any], images: jax.Array, pa
 def _step(model, variables, parameters, state, wanted, rate, variation, form, pixels, path):
     def loss(parameters):
         pictures = form.pictures(parameters)
-        features = activations.full(capture.apply(model, variables, pixels.to_network(pictures), keep=[path]).activations[path])
+        features = activations.full(
+            capture.apply(model, variables, pixels.to_network(pictures), keep=[path]).activations[
+                path
+            ]
+        )
         axes = tuple(range(1, features.ndim))
         distance = jnp.square(features - wanted).sum(axes) / jnp.square(wanted).sum(axes)
         return (distance + variation * total_variation(pictures)).sum(), distance
@@ -66,5 +93,7 @@ def _step(model, variables, parameters, state, wanted, rate, variation, form, pi
 
 
 def total_variation(pictures: jax.Array) -> jax.Array:
-    """The mean squared difference of neighbouring pixels down and to the right: (n, h, w, c) -> (n,)."""
+    """The mean squared difference of neighbouring pixels down and to the right: (n, h, w, c) ->
+    (n,).
+    """
     return sum(jnp.square(jnp.diff(pictures, axis=axis)).mean((1, 2, 3)) for axis in (1, 2))

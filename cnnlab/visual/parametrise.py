@@ -1,8 +1,11 @@
-"""How an image that is made by gradient ascent is written down: as pixels or as Fourier coefficients, in RGB or in decorrelated colours.
+"""How an image that is made by gradient ascent is written down: as pixels or as Fourier
+coefficients, in RGB or in decorrelated colours.
 
-Both change which images are near one another, hence where ascent ends, not which images there are. Olah, Mordvintsev & Schubert 2017,
-Feature Visualization, Distill; the code of github.com/tensorflow/lucid (optvis/param/spatial.py and color.py) has the numbers.
+Both change which images are near one another, hence where ascent ends, not which images there are.
+Olah, Mordvintsev & Schubert 2017, Feature Visualization, Distill; the code of
+github.com/tensorflow/lucid (optvis/param/spatial.py and color.py) has the numbers.
 """
+
 import dataclasses
 
 import jax
@@ -12,7 +15,8 @@ import numpy as np
 # lucid's color_correlation_svd_sqrt: the square root of the covariance of ImageNet's colours
 _COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 _COLOURS = _COLOURS / np.linalg.norm(_COLOURS, axis=0).max()
-_FOURIER_GAIN = 1 / 4  # lucid's: brings the coefficients' images to the range of its pixels
+# lucid's: brings the coefficients' images to the range of its pixels
+_FOURIER_GAIN = 1 / 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,23 +25,31 @@ class Parametrisation:
 
     Attributes:
       shape: of the pictures.
-      fourier: parameters are coefficients, each divided by its frequency, so that all scales are learned at once.
-      decorrelated: the channels of the parameters are the principal colours of natural images; for three channels only.
+      fourier: parameters are coefficients, each divided by its frequency, so that all scales are
+        learned at once.
+      decorrelated: the channels of the parameters are the principal colours of natural images; for
+        three channels only.
 
     Raises:
       ValueError: decorrelated colours for pictures that have not three channels.
     """
+
     shape: tuple[int, int, int, int]
     fourier: bool = True
     decorrelated: bool = True
 
     def __post_init__(self):
         if self.decorrelated and self.shape[-1] != 3:
-            raise ValueError(f'decorrelated colours are those of RGB pictures; these have {self.shape[-1]} channels: '
-                             'use decorrelated=False')
+            raise ValueError(
+                f'decorrelated colours are those of RGB pictures; these have {self.shape[-1]} '
+                f'channels: '
+                'use decorrelated=False'
+            )
 
     def initial(self, seed: int) -> jax.Array:
-        """Small Gaussian parameters, real: for Fourier (2, n, h, w // 2 + 1, c), real and imaginary parts."""
+        """Small Gaussian parameters, real: for Fourier (2, n, h, w // 2 + 1, c), real and imaginary
+        parts.
+        """
         n, h, w, c = self.shape
         size = (2, n, h, w // 2 + 1, c) if self.fourier else self.shape
         return 0.01 * jax.random.normal(jax.random.key(seed), size)
@@ -50,7 +62,9 @@ class Parametrisation:
         return jax.nn.sigmoid(x)
 
     def blurred(self, parameters: jax.Array, sigma: float) -> jax.Array:
-        """The parameters of a picture whose values before the sigmoid are blurred by a Gaussian of `sigma` pixels, at wrapped borders."""
+        """The parameters of a picture whose values before the sigmoid are blurred by a Gaussian of
+        `sigma` pixels, at wrapped borders.
+        """
         damp = jnp.exp(-2 * (jnp.pi * sigma * self._frequencies()) ** 2)
         if self.fourier:
             return parameters * damp[None, None, :, :, None]
@@ -59,7 +73,8 @@ class Parametrisation:
 
     def _frequencies(self):
         _, h, w, _ = self.shape
-        return jnp.hypot(jnp.fft.fftfreq(h)[:, None], jnp.fft.rfftfreq(w)[None])  # cycles a pixel
+        # cycles a pixel
+        return jnp.hypot(jnp.fft.fftfreq(h)[:, None], jnp.fft.rfftfreq(w)[None])
 
     def _values(self, parameters):
         if not self.fourier:

@@ -1,4 +1,5 @@
 """Arrays as pictures: uint8 RGB (height, width, 3), for files and pages."""
+
 import math
 from collections.abc import Sequence
 
@@ -6,7 +7,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-GAP = 2  # pixels between the tiles of a sheet
+# pixels between the tiles of a sheet
+GAP = 2
 PAPER = 255
 
 
@@ -17,7 +19,8 @@ def photo(picture: np.ndarray) -> np.ndarray:
 
 
 def signed(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
-    """Values of both signs, (h, w, 3) or (h, w, 1), about a middle grey; the percentile of the magnitude is black or white.
+    """Values of both signs, (h, w, 3) or (h, w, 1), about a middle grey; the percentile of the
+    magnitude is black or white.
 
     So a projection or gradient keeps its colours.
     """
@@ -26,7 +29,9 @@ def signed(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
 
 
 def heat(values: np.ndarray, percentile: float = 99.5, colours: str = 'inferno') -> np.ndarray:
-    """A map (h, w) of values not below 0 in colours; the percentile and what is above it are the brightest."""
+    """A map (h, w) of values not below 0 in colours; the percentile and what is above it are the
+    brightest.
+    """
     x = np.asarray(values, np.float32)
     return _coloured(x / _largest(x, percentile), colours)
 
@@ -44,7 +49,9 @@ def both_signs(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
 
 
 def kinds(values: np.ndarray) -> np.ndarray:
-    """A map (h, w) of class numbers, each in a colour of its own (they repeat after twenty); the most frequent is first."""
+    """A map (h, w) of class numbers, each in a colour of its own (they repeat after twenty); the
+    most frequent is first.
+    """
     found, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
     rank = np.empty(len(found), int)
     rank[np.argsort(-counts, kind='stable')] = np.arange(len(found))
@@ -53,7 +60,9 @@ def kinds(values: np.ndarray) -> np.ndarray:
 
 
 def over(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.ndarray:
-    """A map laid over a picture in [0, 1]: enlarged bilinearly to its size, in colours, the more opaque the larger the value."""
+    """A map laid over a picture in [0, 1]: enlarged bilinearly to its size, in colours, the more
+    opaque the larger the value.
+    """
     x = np.asarray(values, np.float32)
     part = np.clip(x / _largest(x, 99.5), 0, 1)
     part = np.asarray(Image.fromarray(part).resize(picture.shape[1::-1], Image.Resampling.BILINEAR))
@@ -62,7 +71,9 @@ def over(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.
 
 
 def sheet(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
-    """Pictures side by side, in rows of `columns` (default: about as many as rows), each in a cell as large as the largest."""
+    """Pictures side by side, in rows of `columns` (default: about as many as rows), each in a cell
+    as large as the largest.
+    """
     if not len(tiles):
         raise ValueError('a sheet needs at least one picture')
     columns = columns or math.ceil(math.sqrt(len(tiles)))
@@ -72,12 +83,14 @@ def sheet(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray
     out = np.full((rows * height - GAP, columns * width - GAP, 3), PAPER, np.uint8)
     for i, tile in enumerate(tiles):
         top, left = i // columns * height, i % columns * width
-        out[top:top + tile.shape[0], left:left + tile.shape[1]] = tile
+        out[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
     return out
 
 
 def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
-    """A uint8 picture with its pixels repeated so that its longer side comes close to `side`; larger ones are resampled down to it."""
+    """A uint8 picture with its pixels repeated so that its longer side comes close to `side`;
+    larger ones are resampled down to it.
+    """
     longer = max(picture.shape[:2])
     if longer <= side:
         times = max(1, round(side / longer))
@@ -92,4 +105,6 @@ def _largest(values, percentile):
 
 
 def _coloured(part, colours):
-    return np.rint(255 * matplotlib.colormaps[colours](np.clip(part, 0, 1))[..., :3]).astype(np.uint8)
+    return np.rint(255 * matplotlib.colormaps[colours](np.clip(part, 0, 1))[..., :3]).astype(
+        np.uint8
+    )

@@ -1,4 +1,5 @@
 """Figures of a feature space: points drawn as thumbnails, and the tree of the classes."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,10 +11,13 @@ from cnnlab.report import style
 from cnnlab.visual.pictures import enlarged
 from cnnlab.visual.similarity import Tree
 
-_THUMBNAIL = 56  # pixels
+# pixels
+_THUMBNAIL = 56
 
 
-def thumbnails(points: np.ndarray, pictures: Sequence[np.ndarray], xlabel: str, ylabel: str) -> Figure:
+def thumbnails(
+    points: np.ndarray, pictures: Sequence[np.ndarray], xlabel: str, ylabel: str
+) -> Figure:
     """Each uint8 picture (h, w, 3) at its point (n, 2), the later over the earlier.
 
     Raises:
@@ -21,7 +25,10 @@ def thumbnails(points: np.ndarray, pictures: Sequence[np.ndarray], xlabel: str, 
     """
     points = np.asarray(points, float)
     if points.shape != (len(pictures), 2) or not len(pictures):
-        raise ValueError(f'{len(pictures)} pictures need as many points (x, y); got an array of shape {points.shape}')
+        raise ValueError(
+            f'{len(pictures)} pictures need as many points (x, y); got an array of shape '
+            f'{points.shape}'
+        )
     side = min(11.0, 4 + 0.45 * len(pictures) ** 0.5)
     figure = style.figure(side, side)
     axes = style.quiet(figure.add_subplot(), xlabel, ylabel)
@@ -43,7 +50,14 @@ def tree(found: Tree, labels: Sequence[str]) -> Figure:
         raise ValueError(f'{len(found.classes)} classes need as many names; got {len(labels)}')
     figure = style.figure(7.5, max(2.5, 0.9 + 0.17 * len(labels)))
     axes = style.quiet(figure.add_subplot(), 'cosine distance of the mean features', '', grid='x')
-    hierarchy.dendrogram(found.linkage, orientation='left', labels=list(labels), ax=axes, color_threshold=0, leaf_font_size=7,
-                         above_threshold_color=style.COLOURS[0])
+    hierarchy.dendrogram(
+        found.linkage,
+        orientation='left',
+        labels=list(labels),
+        ax=axes,
+        color_threshold=0,
+        leaf_font_size=7,
+        above_threshold_color=style.COLOURS[0],
+    )
     axes.spines['left'].set_visible(False)
     return figure

@@ -1,4 +1,8 @@
-"""Linear probes: how well a linear classifier tells the classes from the features of each layer. Alain & Bengio 2016, arXiv:1610.01644."""
+"""Linear probes: how well a linear classifier tells the classes from the features of each layer.
+
+Alain & Bengio 2016, arXiv:1610.01644.
+"""
+
 import warnings
 from collections.abc import Mapping
 
@@ -12,8 +16,14 @@ from sklearn.preprocessing import StandardScaler
 from cnnlab.visual import batches
 
 
-def accuracies(features: Mapping[str, np.ndarray], labels: np.ndarray, *, folds: int = 5, strength: float = 1.0,
-               seed: int = 0) -> dict[str, float]:
+def accuracies(
+    features: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    *,
+    folds: int = 5,
+    strength: float = 1.0,
+    seed: int = 0,
+) -> dict[str, float]:
     """{layer: mean top-1 of a logistic regression on standardised features, over stratified folds}.
 
     Args:
@@ -24,20 +34,27 @@ def accuracies(features: Mapping[str, np.ndarray], labels: np.ndarray, *, folds:
       seed: of the folds.
 
     Raises:
-      ValueError: other numbers of labels than of images, one class only, or a class with too few images.
+      ValueError: other numbers of labels than of images, one class only, or a class with too few
+        images.
     """
     labels = np.asarray(labels)
     found, counts = np.unique(labels, return_counts=True)
     if wrong := [layer for layer, x in features.items() if len(x) != len(labels)]:
         raise ValueError(f'there are {len(labels)} labels for {len(features[wrong[0]])} images')
     if len(found) < 2 or counts.min() < folds:
-        raise ValueError(f'a probe with {folds} folds needs at least two classes with {folds} images each; got {len(found)} classes, the '
-                         f'smallest with {counts.min() if len(found) else 0}')
+        raise ValueError(
+            f'a probe with {folds} folds needs at least two classes with {folds} images each; got '
+            f'{len(found)} classes, the '
+            f'smallest with {counts.min() if len(found) else 0}'
+        )
     split = StratifiedKFold(folds, shuffle=True, random_state=seed)
     out = {}
     for layer in batches.watched(list(features), 'linear probes'):
         probe = make_pipeline(StandardScaler(), LogisticRegression(C=1 / strength, max_iter=500))
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore', ConvergenceWarning)  # of features that are not scaled to be separable in few steps
-            out[layer] = float(cross_val_score(probe, features[layer].astype(np.float64), labels, cv=split).mean())
+            # of features that are not scaled to be separable in few steps
+            warnings.simplefilter('ignore', ConvergenceWarning)
+            out[layer] = float(
+                cross_val_score(probe, features[layer].astype(np.float64), labels, cv=split).mean()
+            )
     return out

@@ -1,4 +1,5 @@
 """Any arrays of this room as a matplotlib figure, for a notebook: `visual.show(maps, over=images)`."""
+
 import math
 from collections.abc import Sequence
 
@@ -9,27 +10,40 @@ from cnnlab.report import style
 from cnnlab.visual import pictures
 
 
-def show(arrays: np.ndarray | Sequence[np.ndarray], titles: Sequence[str] | None = None, *, over: np.ndarray | None = None,
-         columns: int | None = None) -> Figure:
+def show(
+    arrays: np.ndarray | Sequence[np.ndarray],
+    titles: Sequence[str] | None = None,
+    *,
+    over: np.ndarray | None = None,
+    columns: int | None = None,
+) -> Figure:
     """A figure with one panel for each array.
 
     Args:
-      arrays: (n, ...) or a list of: pictures (h, w, 3 or 1) in [0, 1]; arrays (h, w, 3 or 1) of other values, drawn about a middle grey;
-        maps (h, w), in colours from 0, or red and blue where they have both signs; uint8 pictures as they are.
+      arrays: (n, ...) or a list of: pictures (h, w, 3 or 1) in [0, 1]; arrays (h, w, 3 or 1) of
+        other values, drawn about a middle grey; maps (h, w), in colours from 0, or red and blue
+        where they have both signs; uint8 pictures as they are.
       titles: one for each.
       over: pictures (n, h, w, c) in [0, 1] that maps are laid over.
       columns: panels in a row.
 
     Raises:
-      ValueError: no arrays, other numbers of titles or pictures than of arrays, or an array of another shape.
+      ValueError: no arrays, other numbers of titles or pictures than of arrays, or an array of
+        another shape.
     """
-    items = [np.asarray(a) if np.asarray(a).dtype == np.uint8 else np.asarray(a, np.float32) for a in arrays]
+    items = [
+        np.asarray(a) if np.asarray(a).dtype == np.uint8 else np.asarray(a, np.float32)
+        for a in arrays
+    ]
     if not items:
         raise ValueError('there is nothing to show')
     for what, given in (('titles', titles), ('pictures', over)):
         if given is not None and len(given) != len(items):
             raise ValueError(f'{len(items)} arrays with {len(given)} {what} cannot be shown')
-    drawn = [_drawn(a, None if over is None else np.asarray(over[i], np.float32)) for i, a in enumerate(items)]
+    drawn = [
+        _drawn(a, None if over is None else np.asarray(over[i], np.float32))
+        for i, a in enumerate(items)
+    ]
     columns = min(columns or 4, len(drawn))
     rows = math.ceil(len(drawn) / columns)
     figure = style.figure(2.6 * columns, (2.9 if titles is not None else 2.6) * rows)
@@ -51,4 +65,6 @@ def _drawn(a, below):
         return pictures.both_signs(a) if a.min() < 0 else pictures.heat(a)
     if a.ndim == 3 and a.shape[-1] in (1, 3):
         return pictures.photo(a) if a.min() >= 0 and a.max() <= 1 else pictures.signed(a)
-    raise ValueError(f'what is shown is a map (h, w) or a picture (h, w, 1 or 3); got the shape {a.shape}')
+    raise ValueError(
+        f'what is shown is a map (h, w) or a picture (h, w, 1 or 3); got the shape {a.shape}'
+    )

@@ -1,7 +1,21 @@
-"""Published weights: read, proven, written. `model, variables = weights.load('torchvision/resnet50.IMAGENET1K_V1')`."""
+"""Published weights: read, proven, written.
+
+`model, variables = weights.load('torchvision/resnet50.IMAGENET1K_V1')`.
+"""
+
 from cnnlab.weights.api import from_arrays, from_file, load, to_arrays
 from cnnlab.weights.catalog import supported
 from cnnlab.weights.entries import Entry, entry, tags
 from cnnlab.weights.preprocess import Preprocess
 
-__all__ = ['Entry', 'Preprocess', 'entry', 'from_arrays', 'from_file', 'load', 'supported', 'tags', 'to_arrays']
+__all__ = [
+    'Entry',
+    'Preprocess',
+    'entry',
+    'from_arrays',
+    'from_file',
+    'load',
+    'supported',
+    'tags',
+    'to_arrays',
+]

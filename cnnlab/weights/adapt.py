@@ -1,8 +1,10 @@
-"""Loaded weights for another task: other classes, other channels, other image sizes, and files that hold only a part.
+"""Loaded weights for another task: other classes, other channels, other image sizes, and files that
+hold only a part.
 
-Nothing is guessed from names: which leaves depend on the classes, the channels or the image size is read off the shapes that the model
-declares for each.
+Nothing is guessed from names: which leaves depend on the classes, the channels or the image size is
+read off the shapes that the model declares for each.
 """
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,19 +23,30 @@ CHANNELS = ('mean', 'repeat')
 @dataclasses.dataclass(frozen=True)
 class Report:
     """What became of every leaf of the new model, by path."""
+
     kept: tuple[str, ...]
-    changed: Mapping[str, str]  # {path: what was done}
-    fresh: tuple[str, ...]  # initialised anew
-    left: tuple[str, ...]  # of what was given and not used: one line each
+    # {path: what was done}
+    changed: Mapping[str, str]
+    # initialised anew
+    fresh: tuple[str, ...]
+    # of what was given and not used: one line each
+    left: tuple[str, ...]
 
     def __str__(self):
-        lines = [f'{len(self.kept)} leaves kept', *(f'{path}: {what}' for path, what in self.changed.items()),
-                 *(f'{path}: initialised anew' for path in self.fresh), *(f'not used: {line}' for line in self.left)]
+        lines = [
+            f'{len(self.kept)} leaves kept',
+            *(f'{path}: {what}' for path, what in self.changed.items()),
+            *(f'{path}: initialised anew' for path in self.fresh),
+            *(f'not used: {line}' for line in self.left),
+        ]
         return '\n'.join(lines)
 
 
 def _fresh(model, input_shape, seed, paths):
-    """The model's own initial values of these leaves, by path; what they do not need is not computed."""
+    """The model's own initial values of these leaves, by path; what they do not need is not
+    computed.
+    """
+
     def initial(x):
         leaves = tree.named_leaves(model.init(jax.random.key(seed), x))
         return {path: leaves[path] for path in paths}
@@ -43,7 +56,9 @@ def _fresh(model, input_shape, seed, paths):
 
 
 def _other_channels(kernel, channels, how):
-    """A first kernel (h, w, c, out) for another number of channels, scaled so that grey pictures give what they gave."""
+    """A first kernel (h, w, c, out) for another number of channels, scaled so that grey pictures
+    give what they gave.
+    """
     given = kernel.shape[2]
     if how == 'mean':
         return np.repeat(kernel.mean(2, keepdims=True), channels, 2) * np.float32(given / channels)
@@ -51,27 +66,45 @@ def _other_channels(kernel, channels, how):
 
 
 def _first_kernel(path, old, new):
-    return path.startswith('params/') and old.ndim == 4 and old.shape[:2] == new.shape[:2] and old.shape[3] == new.shape[3]
+    return (
+        path.startswith('params/')
+        and old.ndim == 4
+        and old.shape[:2] == new.shape[:2]
+        and old.shape[3] == new.shape[3]
+    )
 
 
-def adapt(model: nn.Module, variables: Mapping[str, Any], *, input_shape: tuple[int, int, int], num_classes: int | None = None,
-          channels: str = 'mean', seed: int = 0) -> tuple[nn.Module, dict[str, Any], Report]:
+def adapt(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    *,
+    input_shape: tuple[int, int, int],
+    num_classes: int | None = None,
+    channels: str = 'mean',
+    seed: int = 0,
+) -> tuple[nn.Module, dict[str, Any], Report]:
     """The model for other classes, channels or sizes, with every weight kept that still fits.
 
     Args:
       model, variables: as `from_arrays` gives them.
       input_shape: (height, width, channels) of the new images.
-      num_classes: of the new task; the leaves whose shape depends on it are initialised anew. None keeps the classes.
-      channels: what becomes of the first kernel where the images have another number of channels: 'mean' spreads the mean over the
-        channels, 'repeat' repeats them in order; both are scaled by old / new, so that grey pictures give the same activations.
+      num_classes: of the new task; the leaves whose shape depends on it are initialised anew. None
+        keeps the classes.
+      channels: what becomes of the first kernel where the images have another number of channels:
+        'mean' spreads the mean over the channels, 'repeat' repeats them in order; both are scaled
+        by old / new, so that grey pictures give the same activations.
       seed: of what is initialised anew.
 
     Returns:
-      The new model, its variables (numpy arrays), and what became of every leaf; the report is logged too.
+      The new model, its variables (numpy arrays), and what became of every leaf; the report is
+      logged too.
     """
     names.among('way to change channels', channels, CHANNELS)
     new = model if num_classes is None else model.clone(num_classes=num_classes)
-    have, want = tree.named_leaves(variables), tree.named_leaves(api.wanted_shapes(new, input_shape))
+    have, want = (
+        tree.named_leaves(variables),
+        tree.named_leaves(api.wanted_shapes(new, input_shape)),
+    )
     out, kept, changed, fresh = {}, [], {}, []
     for path, leaf in want.items():
         old = np.asarray(have[path]) if path in have else None
@@ -90,9 +123,15 @@ def adapt(model: nn.Module, variables: Mapping[str, Any], *, input_shape: tuple[
     return new, convert.nested({path: out[path] for path in want}), report
 
 
-def select_classes(model: nn.Module, variables: Mapping[str, Any], order: Sequence[int], *,
-                   input_shape: tuple[int, int, int]) -> tuple[nn.Module, dict[str, Any]]:
-    """The model whose class i is the given model's class `order[i]`: permutes, selects, or drops classes without training.
+def select_classes(
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    order: Sequence[int],
+    *,
+    input_shape: tuple[int, int, int],
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The model whose class i is the given model's class `order[i]`: permutes, selects, or drops
+    classes without training.
 
     `order=range(1, 1001)` drops the background class of a 1001-class TF head.
 
@@ -100,21 +139,40 @@ def select_classes(model: nn.Module, variables: Mapping[str, Any], order: Sequen
       ValueError: an index outside the model's classes, or one twice.
     """
     order = np.asarray(list(order), int)
-    if order.size == 0 or order.min() < 0 or order.max() >= model.num_classes or len(set(order.tolist())) != order.size:
-        raise ValueError(f'order must name classes 0 to {model.num_classes - 1}, each at most once; got {order.size} indices '
-                         f'from {order.min(initial=0)} to {order.max(initial=0)}')
-    probe = tree.named_leaves(api.wanted_shapes(model.clone(num_classes=model.num_classes + 1), input_shape))
+    if (
+        order.size == 0
+        or order.min() < 0
+        or order.max() >= model.num_classes
+        or len(set(order.tolist())) != order.size
+    ):
+        raise ValueError(
+            f'order must name classes 0 to {model.num_classes - 1}, each at most once; got '
+            f'{order.size} indices '
+            f'from {order.min(initial=0)} to {order.max(initial=0)}'
+        )
+    probe = tree.named_leaves(
+        api.wanted_shapes(model.clone(num_classes=model.num_classes + 1), input_shape)
+    )
 
     def taken(path, leaf):
-        axes = [i for i, (a, b) in enumerate(zip(leaf.shape, probe[path].shape, strict=True)) if a != b]
+        axes = [
+            i for i, (a, b) in enumerate(zip(leaf.shape, probe[path].shape, strict=True)) if a != b
+        ]
         return np.take(np.asarray(leaf), order, axes[0]) if axes else leaf
 
     return model.clone(num_classes=order.size), tree.map_with_name(taken, variables)
 
 
-def partial(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None, input_shape: tuple[int, int, int],
-            seed: int = 0) -> tuple[nn.Module, dict[str, Any], Report]:
-    """`from_arrays` for a file that holds less, more or other than the network: what fits is loaded, the rest initialised anew, and told.
+def partial(
+    id: str,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    fields: Mapping[str, Any] | None = None,
+    input_shape: tuple[int, int, int],
+    seed: int = 0,
+) -> tuple[nn.Module, dict[str, Any], Report]:
+    """`from_arrays` for a file that holds less, more or other than the network: what fits is
+    loaded, the rest initialised anew, and told.
 
     Args:
       id, arrays, fields: as in `from_arrays`.

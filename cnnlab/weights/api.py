@@ -1,4 +1,5 @@
 """From the arrays of a source's file to a model and its variables, and back."""
+
 import functools
 import pathlib
 from collections.abc import Mapping
@@ -17,25 +18,35 @@ from cnnlab.weights.lazy import LazyArrays, lazy
 Variables = dict[str, Any]
 
 
-@functools.lru_cache(maxsize=16)  # a deep network is traced for seconds, and both directions and repeated loads ask for the same
+# a deep network is traced for seconds, and both directions and repeated loads ask for the same
+@functools.lru_cache(maxsize=16)
 def wanted_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> Variables:
     """The model's variables as shapes; no array is made. The tree is shared: do not change it."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
-    with canonical():  # traces fastest
+    # traces fastest
+    with canonical():
         return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
 
 
 def _by_layer(names_in_file, expected):
-    """{name: expected name}, where only a name's scopes differ: Keras's older files leave out those around a layer."""
+    """{name: expected name}, where only a name's scopes differ: Keras's older files leave out those
+    around a layer.
+    """
     ends = {}
     for name in expected:
         ends.setdefault('/'.join(name.split('/')[-2:]), []).append(name)
     known = set(expected)
-    return {n: n if n in known or len(ends.get('/'.join(n.split('/')[-2:]), [])) != 1 else ends['/'.join(n.split('/')[-2:])][0]
-            for n in names_in_file}
+    return {
+        n: n
+        if n in known or len(ends.get('/'.join(n.split('/')[-2:]), [])) != 1
+        else ends['/'.join(n.split('/')[-2:])][0]
+        for n in names_in_file
+    }
 
 
-def _known_names(found: catalog.Source, arrays: Mapping[str, np.ndarray], wanted: Variables) -> LazyArrays:
+def _known_names(
+    found: catalog.Source, arrays: Mapping[str, np.ndarray], wanted: Variables
+) -> LazyArrays:
     """The arrays under the names that the rules know."""
     new = names.renumbered(arrays) if found.is_keras else names.without_prefix(arrays)
     new = names.composed(new, names.rewritten(new.values(), found.old_names))
@@ -47,27 +58,40 @@ def _known_names(found: catalog.Source, arrays: Mapping[str, np.ndarray], wanted
 def _prepared(found, arrays, fields):
     """(model, its shapes, the arrays under the names that the rules know)."""
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
-        raise ValueError(f'the arrays of {found.id} are given as a dict of arrays by name; got {type(arrays).__name__}'
-                         f'{" with keys that are no text" if isinstance(arrays, Mapping) else ""}')
-    model = registry.create(found.model, **{**found.fields, **found.flagged(arrays), **(fields or {})})
+        raise ValueError(
+            f'the arrays of {found.id} are given as a dict of arrays by name; got '
+            f'{type(arrays).__name__}'
+            f'{" with keys that are no text" if isinstance(arrays, Mapping) else ""}'
+        )
+    model = registry.create(
+        found.model, **{**found.fields, **found.flagged(arrays), **(fields or {})}
+    )
     wanted = wanted_shapes(model, catalog.input_shape(found))
     return model, wanted, _known_names(found, arrays, wanted)
 
 
-def place(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, convert.Placed]:
-    """(model, what of the arrays has a place in it): `from_arrays` for files that hold less, more or other than the network."""
+def place(
+    id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, convert.Placed]:
+    """(model, what of the arrays has a place in it): `from_arrays` for files that hold less, more
+    or other than the network.
+    """
     found = catalog.source(id)
     model, wanted, known = _prepared(found, arrays, fields)
     return model, convert.place(known, found.book, wanted, ignore=found.ignore)
 
 
-def from_arrays(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:
+def from_arrays(
+    id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, Variables]:
     """(model, variables) from a source's arrays, every one of them used and every leaf filled.
 
     Args:
       id: of `supported()`.
-      arrays: {the source's name: array in the source's layout}; float16 and bfloat16 are widened to float32.
-      fields: fields of the model that the arrays were made with, where they differ ({'num_classes': 10} for a fine-tuned file).
+      arrays: {the source's name: array in the source's layout}; float16 and bfloat16 are widened to
+        float32.
+      fields: fields of the model that the arrays were made with, where they differ ({'num_classes':
+        10} for a fine-tuned file).
 
     Returns:
       The module, and {'params', 'batch_stats'} of float32 numpy arrays.
@@ -81,9 +105,11 @@ def from_arrays(id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[st
     return model, convert.to_variables(known, found.book, wanted, ignore=found.ignore, weights=id)
 
 
-def from_file(id: str, path: str | pathlib.Path, *, ema: bool = False,
-              fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:
-    """`from_arrays` of a file: .safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5 or .keras; nothing that is in it is run.
+def from_file(
+    id: str, path: str | pathlib.Path, *, ema: bool = False, fields: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, Variables]:
+    """`from_arrays` of a file: .safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5 or .keras; nothing
+    that is in it is run.
 
     Args:
       id: of `supported()`.
@@ -96,30 +122,40 @@ def from_file(id: str, path: str | pathlib.Path, *, ema: bool = False,
       FileNotFoundError: no such file.
       ValueError: the file is damaged, asks for code to be run, or holds another network.
     """
-    catalog.source(id)  # an unknown id is told before a large file is opened
+    # an unknown id is told before a large file is opened
+    catalog.source(id)
     return from_arrays(id, read.arrays(path, ema=ema), fields=fields)
 
 
 def to_arrays(id: str, variables: Variables) -> dict[str, np.ndarray]:
-    """{the source's name: array in the source's layout}: the inverse of `from_arrays`; counters are zeros of the source's dtype.
+    """{the source's name: array in the source's layout}: the inverse of `from_arrays`; counters are
+    zeros of the source's dtype.
 
     Raises:
       KeyError: no such id.
       ValueError: the variables are not those of this network.
     """
     found = catalog.source(id)
-    model = registry.create(found.model, **{**found.fields, **found.flagged(convert.names(variables, found.book))})
-    return convert.to_arrays(variables, found.book, wanted_shapes(model, catalog.input_shape(found)), weights=id)
+    model = registry.create(
+        found.model, **{**found.fields, **found.flagged(convert.names(variables, found.book))}
+    )
+    return convert.to_arrays(
+        variables, found.book, wanted_shapes(model, catalog.input_shape(found)), weights=id
+    )
 
 
 def load(id: str, *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module, Variables]:
-    """(model, variables) of published weights: `load('torchvision/resnet50.IMAGENET1K_V1')`; without a tag, the source's default ones.
+    """(model, variables) of published weights: `load('torchvision/resnet50.IMAGENET1K_V1')`;
+    without a tag, the source's default ones.
 
-    The file is downloaded once into $CNNLAB_CACHE and verified (`fetch.fetch`); after that no network is needed.
+    The file is downloaded once into $CNNLAB_CACHE and verified (`fetch.fetch`); after that no
+    network is needed.
 
     Raises:
       KeyError: no such id or tag (the nearest are given).
       ValueError, FileNotFoundError, ConnectionError: as `fetch.fetch` and `from_file`.
     """
     found = entries.entry(id)
-    return from_file(entries.split(id)[0], fetch.fetch(found), fields={**found.fields, **(fields or {})})
+    return from_file(
+        entries.split(id)[0], fetch.fetch(found), fields={**found.fields, **(fields or {})}
+    )

@@ -1,4 +1,8 @@
-"""The known weights: ids 'source/name', each with its model and its rules. Families register theirs when first asked for."""
+"""The known weights: ids 'source/name', each with its model and its rules.
+
+Families register theirs when first asked for.
+"""
+
 import dataclasses
 import functools
 import importlib
@@ -16,12 +20,18 @@ SOURCES = ('torchvision', 'timm', 'keras', 'akamaster')
 @dataclasses.dataclass(frozen=True)
 class Source:
     """How one network of a source is read: what `register_source` was told."""
+
     id: str
-    model: str  # a name of the model registry
-    fields: Mapping[str, Any]  # that differ from the registered ones
-    flags: Mapping[str, str]  # {field: pattern}: the field is True where the file holds a name that starts with a match
-    old_names: tuple[tuple[str, str], ...]  # (pattern, replacement) over names of files older than the source's present code
-    ignore: tuple[str, ...]  # patterns of names that are left unread
+    # a name of the model registry
+    model: str
+    # that differ from the registered ones
+    fields: Mapping[str, Any]
+    # {field: pattern}: the field is True where the file holds a name that starts with a match
+    flags: Mapping[str, str]
+    # (pattern, replacement) over names of files older than the source's present code
+    old_names: tuple[tuple[str, str], ...]
+    # patterns of names that are left unread
+    ignore: tuple[str, ...]
     rules: Callable[[], tuple[Rule, ...]]
 
     @property
@@ -51,36 +61,53 @@ def flat(rules: Iterable[Rule | Iterable]) -> tuple[Rule, ...]:
     return tuple(out)
 
 
-def register_source(id: str, *, model: str, rules: Iterable[Rule | Iterable] | Callable[[], Iterable[Rule | Iterable]],
-                    fields: Mapping[str, Any] | None = None, flags: Mapping[str, str] | None = None,
-                    old_names: Iterable[tuple[str, str]] = (), ignore: Iterable[str] = ()) -> None:
-    """Adds one network of a source: `register_source('torchvision/resnet18', model='resnet18', rules=...)`.
+def register_source(
+    id: str,
+    *,
+    model: str,
+    rules: Iterable[Rule | Iterable] | Callable[[], Iterable[Rule | Iterable]],
+    fields: Mapping[str, Any] | None = None,
+    flags: Mapping[str, str] | None = None,
+    old_names: Iterable[tuple[str, str]] = (),
+    ignore: Iterable[str] = (),
+) -> None:
+    """Adds one network of a source: `register_source('torchvision/resnet18', model='resnet18',
+    rules=...)`.
 
     Args:
       id: 'source/name' with the name exactly as the source writes it.
       model: the registered network that computes the same.
-      rules: of `torch_rules` or `keras_rules`, in order, nested as is convenient; or a function that makes them when first needed.
+      rules: of `torch_rules` or `keras_rules`, in order, nested as is convenient; or a function
+        that makes them when first needed.
       fields: fields of the model that differ from the registered ones.
-      flags: {field: pattern}: the field is set to True where a name in the file begins with the pattern: {'aux': r'aux1\\.'}.
-      old_names: (pattern, replacement) pairs, applied with `re.sub` to names of published files that are older than the source's code.
-      ignore: patterns (`re.fullmatch`) of names that are left unread. Counters are known to the rules and need not be named.
+      flags: {field: pattern}: the field is set to True where a name in the file begins with the
+        pattern: {'aux': r'aux1\\.'}.
+      old_names: (pattern, replacement) pairs, applied with `re.sub` to names of published files
+        that are older than the source's code.
+      ignore: patterns (`re.fullmatch`) of names that are left unread. Counters are known to the
+        rules and need not be named.
 
     Raises:
       ValueError: the id is taken or its source is not one of SOURCES.
     """
     lookups.among('weights source', id.partition('/')[0], SOURCES)
     if id in _TABLE:
-        raise ValueError(f'the weights {id!r} are registered already, for the model {_TABLE[id].model!r}')
+        raise ValueError(
+            f'the weights {id!r} are registered already, for the model {_TABLE[id].model!r}'
+        )
     if callable(rules):
         made = functools.partial(lambda make: flat(make()), rules)
     else:
         kept = flat(rules)
         made = functools.partial(tuple, kept)
-    _TABLE[id] = Source(id, model, dict(fields or {}), dict(flags or {}), tuple(old_names), tuple(ignore), made)
+    _TABLE[id] = Source(
+        id, model, dict(fields or {}), dict(flags or {}), tuple(old_names), tuple(ignore), made
+    )
 
 
 def _table() -> dict[str, Source]:
-    importlib.import_module('cnnlab.weights.families')  # the families register themselves; once
+    # the families register themselves; once
+    importlib.import_module('cnnlab.weights.families')
     return _TABLE
 
 

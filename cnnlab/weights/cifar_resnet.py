@@ -1,4 +1,7 @@
-"""Rules for the CIFAR ResNets of akamaster/pytorch_resnet_cifar10 (option A: shortcuts without weights)."""
+"""Rules for the CIFAR ResNets of akamaster/pytorch_resnet_cifar10 (option A: shortcuts without
+weights).
+"""
+
 from cnnlab.weights import torch_rules as torch
 from cnnlab.weights.catalog import register_source
 

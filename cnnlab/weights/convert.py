@@ -1,4 +1,7 @@
-"""A source's arrays -> variables of a model, and back: strict on both sides, one set of rules for both directions."""
+"""A source's arrays -> variables of a model, and back: strict on both sides, one set of rules for
+both directions.
+"""
+
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
@@ -10,7 +13,8 @@ from cnnlab import tree
 from cnnlab.weights.misfits import refuse
 from cnnlab.weights.rules import RuleBook
 
-ACCEPTED = ('float32', 'float16', 'bfloat16')  # halves are widened to float32; nothing is ever narrowed
+# halves are widened to float32; nothing is ever narrowed
+ACCEPTED = ('float32', 'float16', 'bfloat16')
 
 
 def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -32,7 +36,10 @@ def _shape(shape) -> str:
 def _fault(name, array, layout, shape) -> str | None:
     """Why an array cannot be the leaf of that shape, or None."""
     if array.ndim != layout.rank:
-        return f'{name}: has the shape {_shape(array.shape)}, the network wants {layout.rank} axes ({layout.name})'
+        return (
+            f'{name}: has the shape {_shape(array.shape)}, the network wants {layout.rank} '
+            f'axes ({layout.name})'
+        )
     expected = _source_shape(layout, shape)
     if array.shape != expected:
         return f'{name}: has the shape {_shape(array.shape)}, the network wants {_shape(expected)}'
@@ -43,7 +50,9 @@ def _fault(name, array, layout, shape) -> str | None:
 
 
 def _own(leaf, array) -> np.ndarray:
-    """`leaf` as a float32 array that shares nothing with `array`, whose file may go away; copied once at most."""
+    """`leaf` as a float32 array that shares nothing with `array`, whose file may go away; copied
+    once at most.
+    """
     leaf = np.ascontiguousarray(leaf, np.float32)
     return leaf.copy() if np.may_share_memory(leaf, array) else np.asarray(leaf)
 
@@ -51,12 +60,22 @@ def _own(leaf, array) -> np.ndarray:
 @dataclasses.dataclass(frozen=True)
 class Placed:
     """What came of laying a source's arrays into a network."""
-    leaves: dict[str, np.ndarray]  # {path: float32 array of ours}
-    misfits: tuple[str, ...]  # arrays that have no place, or the wrong shape, dtype or values
-    missing: tuple[str, ...]  # paths that no array gave
+
+    # {path: float32 array of ours}
+    leaves: dict[str, np.ndarray]
+    # arrays that have no place, or the wrong shape, dtype or values
+    misfits: tuple[str, ...]
+    # paths that no array gave
+    missing: tuple[str, ...]
 
 
-def place(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *, ignore: Iterable[str] = ()) -> Placed:
+def place(
+    arrays: Mapping[str, np.ndarray],
+    book: RuleBook,
+    wanted: tree.Tree,
+    *,
+    ignore: Iterable[str] = (),
+) -> Placed:
     """Lays each array of a source where its rule says; nothing is refused here.
 
     Args:
@@ -73,7 +92,10 @@ def place(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *
             continue
         path, layout = book.ours(name) or (None, None)
         if path not in shapes:
-            misfits.append(f'{name}: unexpected, the network has no place for it' + (f' ({path})' if path else ''))
+            misfits.append(
+                f'{name}: unexpected, the network has no place for it'
+                + (f' ({path})' if path else '')
+            )
         elif path in given_by:
             misfits.append(f'{name}: gives {path}, which {given_by[path]} gives already')
         else:
@@ -83,13 +105,21 @@ def place(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *
                 misfits.append(fault)
             else:
                 out[path] = _own(layout.to_ours(array), array)
-            del array  # before the next is read
+            # before the next is read
+            del array
     return Placed(out, tuple(misfits), tuple(path for path in shapes if path not in given_by))
 
 
-def to_variables(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.Tree, *, ignore: Iterable[str] = (),
-                 weights: str = 'the network') -> dict[str, Any]:
-    """Variables shaped as `wanted`, from a source's arrays: every array has its place and every leaf its array.
+def to_variables(
+    arrays: Mapping[str, np.ndarray],
+    book: RuleBook,
+    wanted: tree.Tree,
+    *,
+    ignore: Iterable[str] = (),
+    weights: str = 'the network',
+) -> dict[str, Any]:
+    """Variables shaped as `wanted`, from a source's arrays: every array has its place and every
+    leaf its array.
 
     Args:
       arrays, book, wanted, ignore: as in `place`.
@@ -99,7 +129,8 @@ def to_variables(arrays: Mapping[str, np.ndarray], book: RuleBook, wanted: tree.
       {'params': ..., 'batch_stats': ...} of float32 numpy arrays.
 
     Raises:
-      ValueError: an array without a place, a leaf without an array, another shape or dtype, or values that are not finite: all in one list.
+      ValueError: an array without a place, a leaf without an array, another shape or dtype, or
+        values that are not finite: all in one list.
     """
     placed = place(arrays, book, wanted, ignore=ignore)
     refuse(weights, [*placed.misfits, *(_missing(path, book) for path in placed.missing)])
@@ -113,7 +144,11 @@ def _source_shape(layout, shape) -> tuple[int, ...]:
 
 def _missing(path, book):
     theirs = book.theirs(path)
-    return f'{theirs[0]}: missing, the network needs it ({path})' if theirs else f'{path}: no rule says which array gives it'
+    return (
+        f'{theirs[0]}: missing, the network needs it ({path})'
+        if theirs
+        else f'{path}: no rule says which array gives it'
+    )
 
 
 def names(wanted: tree.Tree, book: RuleBook) -> list[str]:
@@ -121,18 +156,22 @@ def names(wanted: tree.Tree, book: RuleBook) -> list[str]:
     return [found[0] for path in tree.named_leaves(wanted) if (found := book.theirs(path))]
 
 
-def to_arrays(variables: tree.Tree, book: RuleBook, wanted: tree.Tree, *, weights: str = 'the network') -> dict[str, np.ndarray]:
-    """The inverse of `to_variables`: {the source's name: array in its layout}; the source's counters are zeros of its dtype.
+def to_arrays(
+    variables: tree.Tree, book: RuleBook, wanted: tree.Tree, *, weights: str = 'the network'
+) -> dict[str, np.ndarray]:
+    """The inverse of `to_variables`: {the source's name: array in its layout}; the source's
+    counters are zeros of its dtype.
 
     Args:
-      variables: of the network; sizes are free (another number of classes), the leaves and their axes are not.
+      variables: of the network; sizes are free (another number of classes), the leaves and their
+        axes are not.
       book: the rules.
       wanted: the model's variables, or their shapes.
       weights: what the variables were to be, for the error's first line.
 
     Raises:
-      ValueError: a leaf that is missing, that the network does not have, that has another number of axes, or that no rule speaks of:
-        all in one list.
+      ValueError: a leaf that is missing, that the network does not have, that has another number of
+        axes, or that no rule speaks of: all in one list.
     """
     have, shapes, out = tree.named_leaves(variables), tree.named_leaves(wanted), {}
     misfits = [f'{path}: missing' for path in shapes if path not in have]
@@ -141,7 +180,10 @@ def to_arrays(variables: tree.Tree, book: RuleBook, wanted: tree.Tree, *, weight
         if path not in shapes:
             misfits.append(f'{path}: unexpected, the network has no such leaf')
         elif np.ndim(leaf) != len(shapes[path].shape):
-            misfits.append(f'{path}: has the shape {_shape(np.shape(leaf))}, the network wants {_shape(shapes[path].shape)}')
+            misfits.append(
+                f'{path}: has the shape {_shape(np.shape(leaf))}, the network wants '
+                f'{_shape(shapes[path].shape)}'
+            )
         elif found is None:
             misfits.append(f'{path}: no rule says where the source keeps it')
         else:

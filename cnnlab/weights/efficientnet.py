@@ -1,9 +1,11 @@
 """EfficientNet of torchvision, timm (its own and the ones with TensorFlow's padding) and Keras.
 
-torchvision and timm put all parts of a block in order under numbers or numbered names, and stage 1 has no expansion. Keras builds one
-more layer, without variables, when it loads its own ImageNet weights: those files need `fields={'std_twice': True}`, which the entries
-with the tag `imagenet` set.
+torchvision and timm put all parts of a block in order under numbers or numbered names, and stage 1
+has no expansion. Keras builds one more layer, without variables, when it loads its own ImageNet
+weights: those files need `fields={'std_twice': True}`, which the entries with the tag `imagenet`
+set.
 """
+
 import string
 
 from cnnlab.weights import keras_rules, torch_rules
@@ -19,45 +21,76 @@ def _torchvision():
         return torch_rules.conv_norm(f'{stage}.{number}.0', f'{stage}.{number}.1', target)
 
     def parts(source, ours, depthwise):
-        return (part(source, depthwise, f'{ours}/depthwise'), torch_rules.conv(f'{source}.{depthwise + 1}.fc1', f'{ours}/se/reduce'),
-                torch_rules.conv(f'{source}.{depthwise + 1}.fc2', f'{ours}/se/expand'), part(source, depthwise + 2, f'{ours}/project'))
+        return (
+            part(source, depthwise, f'{ours}/depthwise'),
+            torch_rules.conv(f'{source}.{depthwise + 1}.fc1', f'{ours}/se/reduce'),
+            torch_rules.conv(f'{source}.{depthwise + 1}.fc2', f'{ours}/se/expand'),
+            part(source, depthwise + 2, f'{ours}/project'),
+        )
 
-    return (part('features', 0, 'stem'), part('features', 8, 'last'),
-            parts('features.1.{b}.block', 'stage1/block{b+1}', 0),
-            part(block, 0, f'{_OURS}/expand'), parts(block, _OURS, 1),
-            torch_rules.dense('classifier.1', 'head'))
+    return (
+        part('features', 0, 'stem'),
+        part('features', 8, 'last'),
+        parts('features.1.{b}.block', 'stage1/block{b+1}', 0),
+        part(block, 0, f'{_OURS}/expand'),
+        parts(block, _OURS, 1),
+        torch_rules.dense('classifier.1', 'head'),
+    )
 
 
 def _timm():
     first, later, ours = 'blocks.0.{b}', 'blocks.{s}.{b}', 'stage{s+1}/block{b+1}'
     return (
-        torch_rules.conv_norm('conv_stem', 'bn1', 'stem'), torch_rules.conv_norm('conv_head', 'bn2', 'last'),
+        torch_rules.conv_norm('conv_stem', 'bn1', 'stem'),
+        torch_rules.conv_norm('conv_head', 'bn2', 'last'),
         torch_rules.conv_norm(f'{first}.conv_dw', f'{first}.bn1', 'stage1/block{b+1}/depthwise'),
         torch_rules.conv_norm(f'{first}.conv_pw', f'{first}.bn2', 'stage1/block{b+1}/project'),
         torch_rules.conv(f'{later}.se.conv_{{part:reduce|expand}}', f'{ours}/se/{{part}}'),
         torch_rules.conv_norm(f'{later}.conv_pw', f'{later}.bn1', f'{ours}/expand'),
         torch_rules.conv_norm(f'{later}.conv_dw', f'{later}.bn2', f'{ours}/depthwise'),
         torch_rules.conv_norm(f'{later}.conv_pwl', f'{later}.bn3', f'{ours}/project'),
-        torch_rules.dense('classifier', 'head'))
+        torch_rules.dense('classifier', 'head'),
+    )
 
 
 def _keras():
-    rules = [keras_rules.constants('normalization', 'normalize'), keras_rules.conv_norm('stem_conv', 'stem_bn', 'stem'),
-             keras_rules.conv_norm('top_conv', 'top_bn', 'last'), keras_rules.dense('predictions', 'head')]
-    for b, letter in enumerate(string.ascii_lowercase, 1):  # Keras letters the blocks of a stage
+    rules = [
+        keras_rules.constants('normalization', 'normalize'),
+        keras_rules.conv_norm('stem_conv', 'stem_bn', 'stem'),
+        keras_rules.conv_norm('top_conv', 'top_bn', 'last'),
+        keras_rules.dense('predictions', 'head'),
+    ]
+    # Keras letters the blocks of a stage
+    for b, letter in enumerate(string.ascii_lowercase, 1):
         source, ours = f'block{{s}}{letter}', f'stage{{s}}/block{b}'
-        rules += [keras_rules.conv_norm(f'{source}_expand_conv', f'{source}_expand_bn', f'{ours}/expand'),
-                  keras_rules.depthwise(f'{source}_dwconv', f'{ours}/depthwise/conv'),
-                  keras_rules.norm(f'{source}_bn', f'{ours}/depthwise/norm'),
-                  keras_rules.conv(f'{source}_se_{{part:reduce|expand}}', f'{ours}/se/{{part}}'),
-                  keras_rules.conv_norm(f'{source}_project_conv', f'{source}_project_bn', f'{ours}/project')]
+        rules += [
+            keras_rules.conv_norm(f'{source}_expand_conv', f'{source}_expand_bn', f'{ours}/expand'),
+            keras_rules.depthwise(f'{source}_dwconv', f'{ours}/depthwise/conv'),
+            keras_rules.norm(f'{source}_bn', f'{ours}/depthwise/norm'),
+            keras_rules.conv(f'{source}_se_{{part:reduce|expand}}', f'{ours}/se/{{part}}'),
+            keras_rules.conv_norm(
+                f'{source}_project_conv', f'{source}_project_bn', f'{ours}/project'
+            ),
+        ]
     return rules
 
 
 for _i in range(8):
-    register_source(f'torchvision/efficientnet_b{_i}', model=f'efficientnet_b{_i}_torchvision', rules=_torchvision)
-    register_source(f'timm/efficientnet_b{_i}', model=f'efficientnet_b{_i}_torchvision', rules=_timm,
-                    fields={'eps': 1e-5, 'momentum': 0.9} if _i >= 5 else None)
+    register_source(
+        f'torchvision/efficientnet_b{_i}',
+        model=f'efficientnet_b{_i}_torchvision',
+        rules=_torchvision,
+    )
+    register_source(
+        f'timm/efficientnet_b{_i}',
+        model=f'efficientnet_b{_i}_torchvision',
+        rules=_timm,
+        fields={'eps': 1e-5, 'momentum': 0.9} if _i >= 5 else None,
+    )
     register_source(f'timm/tf_efficientnet_b{_i}', model=f'efficientnet_b{_i}', rules=_timm)
-    register_source(f'keras/EfficientNetB{_i}', model=f'efficientnet_b{_i}_keras', rules=_keras,
-                    ignore=(r'(?:.*/)?seed_generator(?:_\d+)?/seed_generator_state',))
+    register_source(
+        f'keras/EfficientNetB{_i}',
+        model=f'efficientnet_b{_i}_keras',
+        rules=_keras,
+        ignore=(r'(?:.*/)?seed_generator(?:_\d+)?/seed_generator_state',),
+    )

@@ -1,4 +1,5 @@
 """The facts of published weights by id: `entry('torchvision/resnet50.IMAGENET1K_V1')`."""
+
 import dataclasses
 import pathlib
 import types
@@ -11,27 +12,38 @@ from cnnlab.weights import catalog, published
 from cnnlab.weights.preprocess import Preprocess
 
 _IMAGENET = 1000
-_CIFAR = Preprocess(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # akamaster/pytorch_resnet_cifar10, trainer.py
+# akamaster/pytorch_resnet_cifar10, trainer.py
+_CIFAR = Preprocess(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """One set of weights. What its source does not say is None, and is never guessed."""
-    id: str  # with the tag, where there is one
-    model: str  # a name of the model registry
-    fields: Mapping[str, Any]  # of the model, that differ from the registered ones
+
+    # with the tag, where there is one
+    id: str
+    # a name of the model registry
+    model: str
+    # of the model, that differ from the registered ones
+    fields: Mapping[str, Any]
     preprocess: Preprocess | None
-    class_order: str | None  # 'imagenet' (sorted synset ids), 'cifar10'
+    # 'imagenet' (sorted synset ids), 'cifar10'
+    class_order: str | None
     url: str | None
-    hub: str | None  # a repository of the Hugging Face hub that holds the same weights
-    hash: str | None  # 'sha256-prefix:0676ba61', 'md5:...' or 'sha256:...'
+    # a repository of the Hugging Face hub that holds the same weights
+    hub: str | None
+    # 'sha256-prefix:0676ba61', 'md5:...' or 'sha256:...'
+    hash: str | None
     licence: str | None
-    published: Mapping[str, Any] | None  # top1, top5 in percent, and the data
+    # top1, top5 in percent, and the data
+    published: Mapping[str, Any] | None
 
     @property
     def file_name(self) -> str | None:
         """The last part of the address."""
-        return pathlib.PurePosixPath(urllib.parse.urlparse(self.url).path).name if self.url else None
+        return (
+            pathlib.PurePosixPath(urllib.parse.urlparse(self.url).path).name if self.url else None
+        )
 
 
 def split(id: str) -> tuple[str, str | None]:
@@ -42,7 +54,9 @@ def split(id: str) -> tuple[str, str | None]:
 
 
 def tags(id: str) -> list[str]:
-    """The tags under which a source publishes weights of this id, its default first; none where only other people publish them."""
+    """The tags under which a source publishes weights of this id, its default first; none where
+    only other people publish them.
+    """
     base, _ = split(id)
     source, _, name = catalog.source(base).id.partition('/')
     return list(published.table(source).get(name, {}))
@@ -60,16 +74,35 @@ def entry(id: str) -> Entry:
     known = published.table(source).get(name, {})
     if tag is None and not known:
         akamaster = source == 'akamaster'
-        return Entry(base, found.model, types.MappingProxyType(dict(found.fields)), _CIFAR if akamaster else None,
-                     'cifar10' if akamaster else None, None, None, None, 'BSD-2-Clause' if akamaster else None, None)
+        return Entry(
+            base,
+            found.model,
+            types.MappingProxyType(dict(found.fields)),
+            _CIFAR if akamaster else None,
+            'cifar10' if akamaster else None,
+            None,
+            None,
+            None,
+            'BSD-2-Clause' if akamaster else None,
+            None,
+        )
     tag = tag or next(iter(known))
     facts = names.lookup(f'published weights of {base}', tag, known)
     fields = {**found.fields, **facts.get('fields', {})}
     if facts['num_classes'] != _IMAGENET:
         fields['num_classes'] = facts['num_classes']
-    return Entry(f'{base}.{tag}', found.model, types.MappingProxyType(fields), _protocol(facts['preprocess']),
-                 'imagenet' if facts['num_classes'] == _IMAGENET else None, facts['url'], facts.get('hub'), facts['hash'], facts['licence'],
-                 facts.get('published'))
+    return Entry(
+        f'{base}.{tag}',
+        found.model,
+        types.MappingProxyType(fields),
+        _protocol(facts['preprocess']),
+        'imagenet' if facts['num_classes'] == _IMAGENET else None,
+        facts['url'],
+        facts.get('hub'),
+        facts['hash'],
+        facts['licence'],
+        facts.get('published'),
+    )
 
 
 def _protocol(facts):

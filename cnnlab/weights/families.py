@@ -1,4 +1,8 @@
-"""The families whose weights are known: importing a module here registers its ids. One line a family, in alphabetical order."""
+"""The families whose weights are known: importing a module here registers its ids.
+
+One line a family, in alphabetical order.
+"""
+
 import cnnlab.weights.alexnet  # noqa: F401
 import cnnlab.weights.cifar_resnet  # noqa: F401
 import cnnlab.weights.convnext  # noqa: F401

@@ -1,4 +1,7 @@
-"""Published files: downloaded once into a cache, their hashes verified, a broken download taken up where it broke."""
+"""Published files: downloaded once into a cache, their hashes verified, a broken download taken up
+where it broke.
+"""
+
 import hashlib
 import os
 import pathlib
@@ -11,12 +14,17 @@ from rich import progress
 
 from cnnlab.weights.entries import Entry
 
-CACHE = 'CNNLAB_CACHE'  # the environment variable that names the folder of downloaded files
-MIRROR = 'CNNLAB_MIRROR'  # the address under which <source>/<file name> is asked for, in place of the entry's own
-HUB_MIRROR = 'HF_ENDPOINT'  # huggingface_hub's own variable for the address of a mirror of the hub
+# the environment variable that names the folder of downloaded files
+CACHE = 'CNNLAB_CACHE'
+# the address under which <source>/<file name> is asked for, in place of the entry's own
+MIRROR = 'CNNLAB_MIRROR'
+# huggingface_hub's own variable for the address of a mirror of the hub
+HUB_MIRROR = 'HF_ENDPOINT'
 _HUB_FILE = 'model.safetensors'
-_BLOCK = 1 << 16  # bytes read at a time; as much is lost where a connection breaks
-_PATIENCE = 30  # seconds without an answer
+# bytes read at a time; as much is lost where a connection breaks
+_BLOCK = 1 << 16
+# seconds without an answer
+_PATIENCE = 30
 
 
 def cache_folder() -> pathlib.Path:
@@ -27,11 +35,17 @@ def cache_folder() -> pathlib.Path:
 def address(entry: Entry) -> str:
     """Where the file is asked for: $CNNLAB_MIRROR/<source>/<file name>, or the entry's own address."""
     mirror = os.environ.get(MIRROR)
-    return f'{mirror.rstrip("/")}/{entry.id.partition("/")[0]}/{entry.file_name}' if mirror else entry.url
+    return (
+        f'{mirror.rstrip("/")}/{entry.id.partition("/")[0]}/{entry.file_name}'
+        if mirror
+        else entry.url
+    )
 
 
 class _Resumed:
-    """A downloader of pooch's kind that keeps what came of a broken download beside the file, and asks for the rest the next time."""
+    """A downloader of pooch's kind that keeps what came of a broken download beside the file, and
+    asks for the rest the next time.
+    """
 
     def __init__(self, part: pathlib.Path):
         self.part = part
@@ -40,7 +54,8 @@ class _Resumed:
         have = self.part.stat().st_size if self.part.exists() else 0
         headers = {'Range': f'bytes={have}-'} if have else {}
         with requests.get(url, headers=headers, stream=True, timeout=_PATIENCE) as answer:
-            if answer.status_code == 416:  # what is kept is no beginning of this file
+            # what is kept is no beginning of this file
+            if answer.status_code == 416:
                 self.part.unlink()
                 return self(url, output_file, pooch_)
             if answer.status_code == 404:
@@ -48,13 +63,20 @@ class _Resumed:
             answer.raise_for_status()
             resumed = answer.status_code == 206
             total = int(answer.headers.get('Content-Length', 0)) + (have if resumed else 0)
-            with self.part.open('ab' if resumed else 'wb') as file, progress.Progress(transient=True) as bar:
-                task = bar.add_task(self.part.stem, total=total or None, completed=have if resumed else 0)
+            with (
+                self.part.open('ab' if resumed else 'wb') as file,
+                progress.Progress(transient=True) as bar,
+            ):
+                task = bar.add_task(
+                    self.part.stem, total=total or None, completed=have if resumed else 0
+                )
                 for block in answer.iter_content(_BLOCK):
                     file.write(block)
                     bar.advance(task, len(block))
         if total and self.part.stat().st_size != total:
-            raise requests.ConnectionError(f'the connection ended after {self.part.stat().st_size} of {total} bytes')
+            raise requests.ConnectionError(
+                f'the connection ended after {self.part.stat().st_size} of {total} bytes'
+            )
         self.part.replace(output_file)
         return None
 
@@ -65,7 +87,8 @@ def _digest(path: pathlib.Path, kind: str) -> str:
 
 
 def verify(path: pathlib.Path, stated: str | None) -> None:
-    """Holds a file against the hash that its source states, or, where it states none, against the one noted at the first download.
+    """Holds a file against the hash that its source states, or, where it states none, against the
+    one noted at the first download.
 
     Raises:
       ValueError: it is another; the sentence has both.
@@ -73,22 +96,30 @@ def verify(path: pathlib.Path, stated: str | None) -> None:
     note = path.with_name(path.name + '.sha256')
     if stated is None and not note.exists():
         note.write_text(_digest(path, 'sha256'))
-        logging.warning('%s is unverified: its source states no hash; its sha256 is noted beside it for the next time', path.name)
+        logging.warning(
+            '%s is unverified: its source states no hash; its sha256 is noted beside it for the '
+            'next time',
+            path.name,
+        )
         return
     kind, _, wanted = (stated or f'sha256:{note.read_text()}').partition(':')
     kind, _, part = kind.partition('-')
     found = _digest(path, kind)
     if not (found.startswith(wanted) if part else found == wanted):
-        raise ValueError(f'{path} has the {kind} {found}, and {wanted} was stated: it is damaged or another file')
+        raise ValueError(
+            f'{path} has the {kind} {found}, and {wanted} was stated: it is damaged or another file'
+        )
 
 
 def fetch(entry: Entry) -> pathlib.Path:
     """The path of an entry's file in the cache, downloaded if it is not there; verified each time.
 
     Raises:
-      ValueError: the source publishes no file under this id, or the file has not the stated hash (a downloaded one is removed).
+      ValueError: the source publishes no file under this id, or the file has not the stated hash (a
+        downloaded one is removed).
       FileNotFoundError: the address does not exist.
-      ConnectionError: the address cannot be reached, or the connection broke (what came is kept for the next try).
+      ConnectionError: the address cannot be reached, or the connection broke (what came is kept for
+        the next try).
     """
     if entry.url is None:
         return _from_hub(entry)
@@ -98,11 +129,21 @@ def fetch(entry: Entry) -> pathlib.Path:
         verify(path, entry.hash)
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    pooch.get_logger().setLevel('WARNING')  # what it says of hashes is said here
+    # what it says of hashes is said here
+    pooch.get_logger().setLevel('WARNING')
     try:
-        pooch.retrieve(url, known_hash=None, fname=entry.file_name, path=folder, downloader=_Resumed(folder / f'{entry.file_name}.part'))
+        pooch.retrieve(
+            url,
+            known_hash=None,
+            fname=entry.file_name,
+            path=folder,
+            downloader=_Resumed(folder / f'{entry.file_name}.part'),
+        )
     except requests.RequestException as error:
-        raise ConnectionError(f'{entry.id}: {url} cannot be had, and {path} is not there: {" ".join(str(error).split())}') from error
+        raise ConnectionError(
+            f'{entry.id}: {url} cannot be had, and {path} is not there: '
+            f'{" ".join(str(error).split())}'
+        ) from error
     try:
         verify(path, entry.hash)
     except ValueError:
@@ -113,21 +154,41 @@ def fetch(entry: Entry) -> pathlib.Path:
 
 def _from_hub(entry: Entry) -> pathlib.Path:
     if entry.hub is None:
-        raise ValueError(f'{entry.id}: its source publishes no file that is known here; give a file to from_file')
+        raise ValueError(
+            f'{entry.id}: its source publishes no file that is known here; give a file to from_file'
+        )
     try:
         import huggingface_hub
     except ImportError:
-        raise ImportError(f'{entry.id} lies on the Hugging Face hub alone ({entry.hub}): install cnnlab[hub]') from None
+        raise ImportError(
+            f'{entry.id} lies on the Hugging Face hub alone ({entry.hub}): install cnnlab[hub]'
+        ) from None
     folder = cache_folder() / 'hub'
     try:
-        path = pathlib.Path(huggingface_hub.hf_hub_download(entry.hub, _HUB_FILE, cache_dir=folder, endpoint=os.environ.get(HUB_MIRROR)))
+        path = pathlib.Path(
+            huggingface_hub.hf_hub_download(
+                entry.hub, _HUB_FILE, cache_dir=folder, endpoint=os.environ.get(HUB_MIRROR)
+            )
+        )
     except huggingface_hub.errors.LocalEntryNotFoundError as error:
-        raise ConnectionError(f'{entry.id}: {entry.hub} of the Hugging Face hub cannot be had, and is not in {folder}') from error
-    except (huggingface_hub.errors.RepositoryNotFoundError, huggingface_hub.errors.EntryNotFoundError) as error:
-        raise FileNotFoundError(f'{entry.id}: the Hugging Face hub has no {_HUB_FILE} in {entry.hub}') from error
-    blob = path.resolve()  # the hub's cache names a large file by its sha256, and links to it
+        raise ConnectionError(
+            f'{entry.id}: {entry.hub} of the Hugging Face hub cannot be had, and is not in {folder}'
+        ) from error
+    except (
+        huggingface_hub.errors.RepositoryNotFoundError,
+        huggingface_hub.errors.EntryNotFoundError,
+    ) as error:
+        raise FileNotFoundError(
+            f'{entry.id}: the Hugging Face hub has no {_HUB_FILE} in {entry.hub}'
+        ) from error
+    # the hub's cache names a large file by its sha256, and links to it
+    blob = path.resolve()
     try:
-        verify(path, entry.hash or (f'sha256:{blob.name}' if re.fullmatch('[0-9a-f]{64}', blob.name) else None))
+        verify(
+            path,
+            entry.hash
+            or (f'sha256:{blob.name}' if re.fullmatch('[0-9a-f]{64}', blob.name) else None),
+        )
     except ValueError:
         path.unlink()
         blob.unlink(missing_ok=True)

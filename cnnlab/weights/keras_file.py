@@ -1,4 +1,7 @@
-"""Keras's files: legacy .h5 (whole models and weights alone), .weights.h5 and .keras, read with h5py (the extra 'keras')."""
+"""Keras's files: legacy .h5 (whole models and weights alone), .weights.h5 and .keras, read with
+h5py (the extra 'keras').
+"""
+
 import contextlib
 import json
 import pathlib
@@ -13,12 +16,18 @@ import numpy as np
 
 from cnnlab.weights.lazy import LazyArrays
 
-# The order in which a layer's variables lie in a file, by the layer's class: keras.src.layers of Keras 3.15.1.
+# The order in which a layer's variables lie in a file, by the layer's class: keras.src.layers of
+# Keras 3.15.1.
 _NORM = ('gamma', 'beta', 'moving_mean', 'moving_variance')
 ORDER = {
-    'conv2d': ('kernel', 'bias'), 'depthwise_conv2d': ('kernel', 'bias'), 'dense': ('kernel', 'bias'),
-    'separable_conv2d': ('depthwise_kernel', 'pointwise_kernel', 'bias'), 'batch_normalization': _NORM,
-    'layer_normalization': ('gamma', 'beta'), 'normalization': ('mean', 'variance', 'count'), 'layer_scale': ('gamma',),
+    'conv2d': ('kernel', 'bias'),
+    'depthwise_conv2d': ('kernel', 'bias'),
+    'dense': ('kernel', 'bias'),
+    'separable_conv2d': ('depthwise_kernel', 'pointwise_kernel', 'bias'),
+    'batch_normalization': _NORM,
+    'layer_normalization': ('gamma', 'beta'),
+    'normalization': ('mean', 'variance', 'count'),
+    'layer_scale': ('gamma',),
 }
 _LEAVES = {leaf for leaves in ORDER.values() for leaf in leaves}
 
@@ -36,19 +45,36 @@ def _text(value) -> str:
 
 
 def _attribute(group, name: str) -> list[str]:
-    """A list of names kept as an attribute, or in pieces name0, name1 ... where it was too long for one."""
-    pieces = [name] if name in group.attrs else sorted((a for a in group.attrs if a[:len(name)] == name and a[len(name):].isdecimal()),
-                                                      key=lambda a: int(a[len(name):]))
+    """A list of names kept as an attribute, or in pieces name0, name1 ... where it was too long for
+    one.
+    """
+    pieces = (
+        [name]
+        if name in group.attrs
+        else sorted(
+            (a for a in group.attrs if a[: len(name)] == name and a[len(name) :].isdecimal()),
+            key=lambda a: int(a[len(name) :]),
+        )
+    )
     return [_text(v) for piece in pieces for v in group.attrs[piece]]
 
 
-# What the variables of one layer are by their ranks, where a file names them otherwise than Keras 2 and 3 do.
-_BY_RANKS = {(4,): ('kernel',), (4, 1): ('kernel', 'bias'), (2, 1): ('kernel', 'bias'), (1, 1, 1, 1): _NORM,
-             (4, 4): ('depthwise_kernel', 'pointwise_kernel'), (4, 4, 1): ORDER['separable_conv2d']}
+# What the variables of one layer are by their ranks, where a file names them otherwise than Keras 2
+# and 3 do.
+_BY_RANKS = {
+    (4,): ('kernel',),
+    (4, 1): ('kernel', 'bias'),
+    (2, 1): ('kernel', 'bias'),
+    (1, 1, 1, 1): _NORM,
+    (4, 4): ('depthwise_kernel', 'pointwise_kernel'),
+    (4, 4, 1): ORDER['separable_conv2d'],
+}
 
 
 def _legacy(root) -> dict[str, Any]:
-    """{variable path: dataset} of a legacy file: layers by `layer_names`, their variables by `weight_names`."""
+    """{variable path: dataset} of a legacy file: layers by `layer_names`, their variables by
+    `weight_names`.
+    """
     root = root.get('model_weights', root)
     out = {}
     for layer in _attribute(root, 'layer_names'):
@@ -63,7 +89,9 @@ def _legacy(root) -> dict[str, Any]:
 
 
 def _saved(root) -> dict[str, Any]:
-    """{layer's own name / variable: dataset} of a .weights.h5: groups by class, each with the layer's name beside its variables."""
+    """{layer's own name / variable: dataset} of a .weights.h5: groups by class, each with the
+    layer's name beside its variables.
+    """
     out = {}
 
     def visit(path, item):
@@ -72,10 +100,16 @@ def _saved(root) -> dict[str, Any]:
             return
         kind = re.sub(r'_\d+$', '', group)
         if 'name' not in item.attrs:
-            raise ValueError('it does not name its layers: an older Keras 3 wrote it; save it again as .h5, or with a newer Keras')
+            raise ValueError(
+                'it does not name its layers: an older Keras 3 wrote it; save it again as .h5, or '
+                'with a newer Keras'
+            )
         leaves = ORDER.get(kind)
         if leaves is None or len(item) > len(leaves):
-            raise ValueError(f'it has a layer {_text(item.attrs["name"])!r} of the kind {kind!r}, which is not known')
+            raise ValueError(
+                f'it has a layer {_text(item.attrs["name"])!r} of the kind {kind!r}, which is not '
+                f'known'
+            )
         if kind == 'batch_normalization' and len(item) == 3:
             leaves = leaves[1:]
         for i, leaf in zip(range(len(item)), leaves, strict=False):
@@ -92,11 +126,17 @@ def _opened(source: pathlib.Path | BinaryIO) -> Iterator[Any]:
 
 
 def _listing(root) -> dict[str, Any]:
-    return _saved(root) if 'layers' in root or '_layer_checkpoint_dependencies' in root else _legacy(root)
+    return (
+        _saved(root)
+        if 'layers' in root or '_layer_checkpoint_dependencies' in root
+        else _legacy(root)
+    )
 
 
 def _lazy(open_source) -> LazyArrays:
-    """The arrays of a file that `open_source` opens; it is opened once more for each array, so nothing stays open."""
+    """The arrays of a file that `open_source` opens; it is opened once more for each array, so
+    nothing stays open.
+    """
     with _opened(open_source()) as root:
         paths = {name: data.name for name, data in _listing(root).items()}
     if not paths:
@@ -106,6 +146,7 @@ def _lazy(open_source) -> LazyArrays:
         def read():
             with _opened(open_source()) as root:
                 return np.asarray(root[path])
+
         return read
 
     return LazyArrays({name: reader(path) for name, path in paths.items()})
@@ -122,7 +163,9 @@ def load_h5(path: pathlib.Path) -> LazyArrays:
 
 
 def load_keras(path: pathlib.Path) -> LazyArrays:
-    """{variable path: array} of a .keras file: a zip of the configuration and a .weights.h5, unpacked to a nameless file while in use."""
+    """{variable path: array} of a .keras file: a zip of the configuration and a .weights.h5,
+    unpacked to a nameless file while in use.
+    """
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed when the arrays are no longer in use
     with zipfile.ZipFile(path) as archive:
         json.loads(archive.read('config.json'))

@@ -1,4 +1,7 @@
-"""The arrays of a file by name, each read when it is asked for: a file is never held in memory as a whole."""
+"""The arrays of a file by name, each read when it is asked for: a file is never held in memory as a
+whole.
+"""
+
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
@@ -26,10 +29,12 @@ class LazyArrays(Mapping[str, np.ndarray]):
 
     def within(self, context: Callable[[], contextlib.AbstractContextManager]) -> 'LazyArrays':
         """The same arrays, each read within a context of its own."""
+
         def reader(read):
             def guarded():
                 with context():
                     return read()
+
             return guarded
 
         return LazyArrays({n: reader(read) for n, read in self._readers.items()})

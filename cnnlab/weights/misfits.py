@@ -1,12 +1,20 @@
-"""What did not fit when a file was read as a network: every case gathered, sorted, and told in one error."""
-LISTED = 20  # as many are printed; the count is always of all
+"""What did not fit when a file was read as a network: every case gathered, sorted, and told in one
+error.
+"""
+
+# as many are printed; the count is always of all
+LISTED = 20
 
 
 def refuse(weights: str, misfits: list[str]) -> None:
-    """Raises one ValueError that lists the misfits, sorted, the first 20 and their count; does nothing where there are none."""
+    """Raises one ValueError that lists the misfits, sorted, the first 20 and their count; does
+    nothing where there are none.
+    """
     if not misfits:
         return
     lines = sorted(misfits)
     more = f'\n  ... and {len(lines) - LISTED} more' if len(lines) > LISTED else ''
-    raise ValueError(f'{len(lines)} misfit{"s" if len(lines) > 1 else ""} between these arrays and {weights}:\n  '
-                     + '\n  '.join(lines[:LISTED]) + more)
+    raise ValueError(
+        f'{len(lines)} misfit{"s" if len(lines) > 1 else ""} between these arrays and '
+        f'{weights}:\n  ' + '\n  '.join(lines[:LISTED]) + more
+    )

@@ -1,22 +1,29 @@
-"""The names in a file brought to the form that the rules know: without wrappers' prefixes, and numbered as in a fresh process."""
+"""The names in a file brought to the form that the rules know: without wrappers' prefixes, and
+numbered as in a fresh process.
+"""
+
 import re
 from collections.abc import Iterable, Mapping
 
-# Keras's layers with variables, and variables, named automatically where a network does not name them (keras.src.utils.naming.auto_name).
+# Keras's layers with variables, and variables, named automatically where a network does not name
+# them (keras.src.utils.naming.auto_name).
 _KINDS = 'conv2d|depthwise_conv2d|separable_conv2d|batch_normalization|layer_normalization|normalization|dense|variable'
 _AUTOMATIC = re.compile(rf'({_KINDS})(?:_(\d+))?')
 
 
 def without_prefix(names: Iterable[str], prefix: str = 'module.') -> dict[str, str]:
-    """{name: name without `prefix`}: torch's DataParallel and AveragedModel put it before every name."""
+    """{name: name without `prefix`}: torch's DataParallel and AveragedModel put it before every
+    name.
+    """
     return {n: n.removeprefix(prefix) for n in names}
 
 
 def renumbered(names: Iterable[str]) -> dict[str, str]:
-    """{name: name with automatic numbers as in a fresh process}: 'conv2d_95/kernel' -> 'conv2d/kernel' if 95 is the least in use.
+    """{name: name with automatic numbers as in a fresh process}: 'conv2d_95/kernel' ->
+    'conv2d/kernel' if 95 is the least in use.
 
-    Keras numbers layers of a kind over the life of a process, so that only their order says which they are. The ':0' that TensorFlow puts
-    after a variable's name goes too.
+    Keras numbers layers of a kind over the life of a process, so that only their order says which
+    they are. The ':0' that TensorFlow puts after a variable's name goes too.
     """
     plain = {name: name.removesuffix(':0') for name in names}
     numbers = {}
@@ -57,6 +64,9 @@ def once(id: str, new: Mapping[str, str]) -> Mapping[str, str]:
     old = {}
     for name, known in new.items():
         if known in old:
-            raise ValueError(f'{old[known]!r} and {name!r} are both {known!r} of {id}; a file gives each array once')
+            raise ValueError(
+                f'{old[known]!r} and {name!r} are both {known!r} of {id}; a file gives each array '
+                f'once'
+            )
         old[known] = name
     return new

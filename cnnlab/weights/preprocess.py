@@ -1,4 +1,7 @@
-"""From a picture to the array that a source's network takes, by the source's own protocol, with Pillow's filters."""
+"""From a picture to the array that a source's network takes, by the source's own protocol, with
+Pillow's filters.
+"""
+
 import dataclasses
 import pathlib
 
@@ -7,8 +10,13 @@ from PIL import Image
 
 from cnnlab import names
 
-FILTERS = {'nearest': Image.Resampling.NEAREST, 'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
-MODES = ('short', 'squash')  # the shorter side to `resize` pixels, or both sides
+FILTERS = {
+    'nearest': Image.Resampling.NEAREST,
+    'bilinear': Image.Resampling.BILINEAR,
+    'bicubic': Image.Resampling.BICUBIC,
+}
+# the shorter side to `resize` pixels, or both sides
+MODES = ('short', 'squash')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,16 +24,24 @@ class Preprocess:
     """Resize, centre crop, then (pixel * scale - mean) / std for each channel.
 
     Raises:
-      ValueError: an interpolation, mode or order of channels that is not known; a crop larger than what it is cut from.
+      ValueError: an interpolation, mode or order of channels that is not known; a crop larger than
+        what it is cut from.
     """
-    resize: int  # pixels
-    crop: int  # pixels, square, from the centre
-    interpolation: str  # one of FILTERS
-    mean: tuple[float, float, float]  # in the order of `channels`, after `scale`
+
+    # pixels
+    resize: int
+    # pixels, square, from the centre
+    crop: int
+    # one of FILTERS
+    interpolation: str
+    # in the order of `channels`, after `scale`
+    mean: tuple[float, float, float]
     std: tuple[float, float, float]
     mode: str = 'short'
-    scale: float = 1 / 255  # 1 where the mean is in pixel values
-    channels: str = 'rgb'  # or 'bgr'
+    # 1 where the mean is in pixel values
+    scale: float = 1 / 255
+    # or 'bgr'
+    channels: str = 'rgb'
 
     def __post_init__(self):
         names.among('interpolation', self.interpolation, FILTERS)
@@ -35,16 +51,22 @@ class Preprocess:
             raise ValueError(f'a crop of {self.crop} pixels cannot be cut from {self.resize}')
 
     def sentence(self) -> str:
-        """What is done to the pixels' places, in words: 'the shorter side to 256 pixels (bilinear), 224 from the centre'."""
+        """What is done to the pixels' places, in words: 'the shorter side to 256 pixels (bilinear),
+        224 from the centre'.
+        """
         side = {'short': 'the shorter side', 'squash': 'both sides'}[self.mode]
         return f'{side} to {self.resize} pixels ({self.interpolation})' + (
-            f', {self.crop} from the centre' if self.crop < self.resize or self.mode == 'short' else '')
+            f', {self.crop} from the centre'
+            if self.crop < self.resize or self.mode == 'short'
+            else ''
+        )
 
     def pixels(self, image: Image.Image | np.ndarray | str | pathlib.Path) -> np.ndarray:
         """The resized and cropped picture: uint8 RGB (crop, crop, 3).
 
         Args:
-          image: a Pillow image, a uint8 array (h, w, 3) or (h, w), or the path of a file; grey and transparent pictures become RGB.
+          image: a Pillow image, a uint8 array (h, w, 3) or (h, w), or the path of a file; grey and
+            transparent pictures become RGB.
         """
         if isinstance(image, str | pathlib.Path):
             with Image.open(image) as opened:
@@ -56,7 +78,8 @@ class Preprocess:
         image = image.convert('RGB')
         width, height = image.size
         size = (self.resize, self.resize)
-        if self.mode == 'short':  # the longer side is truncated, as torchvision's Resize does
+        # the longer side is truncated, as torchvision's Resize does
+        if self.mode == 'short':
             size = tuple(int(self.resize * n / min(width, height)) for n in (width, height))
         if size != image.size:
             image = image.resize(size, FILTERS[self.interpolation])
@@ -66,7 +89,9 @@ class Preprocess:
     def normalise(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 RGB (..., 3) to the network's float32 values."""
         x = pixels[..., ::-1] if self.channels == 'bgr' else pixels
-        return (x.astype(np.float32) * np.float32(self.scale) - np.float32(self.mean)) / np.float32(self.std)
+        return (x.astype(np.float32) * np.float32(self.scale) - np.float32(self.mean)) / np.float32(
+            self.std
+        )
 
     def __call__(self, image: Image.Image | np.ndarray | str | pathlib.Path) -> np.ndarray:
         """The network's input for one picture: float32 (crop, crop, 3)."""

@@ -1,4 +1,7 @@
-"""Rules for pre-activation ResNets: timm's resnetv2.py (batch norm, and BiT's group norm) and Keras's ResNet50V2 and larger."""
+"""Rules for pre-activation ResNets: timm's resnetv2.py (batch norm, and BiT's group norm) and
+Keras's ResNet50V2 and larger.
+"""
+
 from cnnlab.weights import keras_rules as keras
 from cnnlab.weights import torch_rules as torch
 from cnnlab.weights.catalog import register_source
@@ -26,8 +29,12 @@ KERAS = (
 )
 
 for _depth in (18, 34, 50, 101, 152):
-    register_source(f'timm/resnetv2_{_depth}', model=f'preresnet{_depth}_timm', rules=_timm(torch.norm))
+    register_source(
+        f'timm/resnetv2_{_depth}', model=f'preresnet{_depth}_timm', rules=_timm(torch.norm)
+    )
 for _size in ('50x1', '50x3', '101x1', '101x3', '152x2', '152x4'):
-    register_source(f'timm/resnetv2_{_size}_bit', model=f'bit_resnet{_size}', rules=_timm(torch.affine))
+    register_source(
+        f'timm/resnetv2_{_size}_bit', model=f'bit_resnet{_size}', rules=_timm(torch.affine)
+    )
 for _depth in (50, 101, 152):
     register_source(f'keras/ResNet{_depth}V2', model=f'preresnet{_depth}_keras', rules=KERAS)

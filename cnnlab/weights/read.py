@@ -1,4 +1,7 @@
-"""Any weights file -> {name: array}, without running what is in it: the format is told from the first bytes, not from the suffix."""
+"""Any weights file -> {name: array}, without running what is in it: the format is told from the
+first bytes, not from the suffix.
+"""
+
 import contextlib
 import pathlib
 import pickle
@@ -14,9 +17,25 @@ from cnnlab.weights import keras_file, nested, safetensors_file, torch_file
 from cnnlab.weights.lazy import LazyArrays
 
 FORMATS = '.safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5, .keras'
-# What flipped bytes made the readers below raise; h5py and zipfile raise RuntimeError too (and NotImplementedError, which is one).
-_BROKEN = (zipfile.BadZipFile, zlib.error, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError,
-           TypeError, RuntimeError, OverflowError, MemoryError, struct.error, safetensors.SafetensorError)
+# What flipped bytes made the readers below raise; h5py and zipfile raise RuntimeError too (and
+# NotImplementedError, which is one).
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    pickle.UnpicklingError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    safetensors.SafetensorError,
+)
 
 
 def _format(path: pathlib.Path) -> str:
@@ -71,7 +90,8 @@ def arrays(path: str | pathlib.Path, *, ema: bool = False) -> LazyArrays:
 
     Raises:
       FileNotFoundError: there is no such file.
-      ValueError: it is truncated or damaged, of no known format, or asks for code to be run; one sentence says which.
+      ValueError: it is truncated or damaged, of no known format, or asks for code to be run; one
+        sentence says which.
       ImportError: a Keras file without h5py.
     """
     path = pathlib.Path(path)

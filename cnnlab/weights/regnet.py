@@ -1,4 +1,7 @@
-"""RegNet of torchvision and timm. timm's sizes are in hundreds of millions of multiply-adds: regnety_004 is RegNetY-400MF."""
+"""RegNet of torchvision and timm. timm's sizes are in hundreds of millions of multiply-adds:
+regnety_004 is RegNetY-400MF.
+"""
+
 from cnnlab.weights import torch_rules
 from cnnlab.weights.catalog import register_source
 
@@ -7,25 +10,46 @@ def _torchvision():
     ours, rules = 'stage{s}/block{b+1}', []
     block = 'trunk_output.block{s}.block{s}-{b}'
     for letter, i in (('a', 1), ('b', 2), ('c', 3)):
-        rules.append(torch_rules.conv_norm(f'{block}.f.{letter}.0', f'{block}.f.{letter}.1', f'{ours}/conv{i}'))
-    return (torch_rules.conv_norm('stem.0', 'stem.1', 'stem'), rules,
-            torch_rules.conv_norm(f'{block}.proj.0', f'{block}.proj.1', f'{ours}/proj'),
-            torch_rules.conv(f'{block}.f.se.fc1', f'{ours}/se/reduce'), torch_rules.conv(f'{block}.f.se.fc2', f'{ours}/se/expand'),
-            torch_rules.dense('fc', 'head'))
+        rules.append(
+            torch_rules.conv_norm(
+                f'{block}.f.{letter}.0', f'{block}.f.{letter}.1', f'{ours}/conv{i}'
+            )
+        )
+    return (
+        torch_rules.conv_norm('stem.0', 'stem.1', 'stem'),
+        rules,
+        torch_rules.conv_norm(f'{block}.proj.0', f'{block}.proj.1', f'{ours}/proj'),
+        torch_rules.conv(f'{block}.f.se.fc1', f'{ours}/se/reduce'),
+        torch_rules.conv(f'{block}.f.se.fc2', f'{ours}/se/expand'),
+        torch_rules.dense('fc', 'head'),
+    )
 
 
 def _timm():
     block, ours = 's{s}.b{b}', 'stage{s}/block{b}'
-    return (torch_rules.conv_norm('stem.conv', 'stem.bn', 'stem'),
-            torch_rules.conv_norm(f'{block}.conv{{i}}.conv', f'{block}.conv{{i}}.bn', f'{ours}/conv{{i}}'),
-            torch_rules.conv_norm(f'{block}.downsample.conv', f'{block}.downsample.bn', f'{ours}/proj'),
-            torch_rules.conv(f'{block}.se.fc1', f'{ours}/se/reduce'), torch_rules.conv(f'{block}.se.fc2', f'{ours}/se/expand'),
-            torch_rules.dense('head.fc', 'head'))
+    return (
+        torch_rules.conv_norm('stem.conv', 'stem.bn', 'stem'),
+        torch_rules.conv_norm(
+            f'{block}.conv{{i}}.conv', f'{block}.conv{{i}}.bn', f'{ours}/conv{{i}}'
+        ),
+        torch_rules.conv_norm(f'{block}.downsample.conv', f'{block}.downsample.bn', f'{ours}/proj'),
+        torch_rules.conv(f'{block}.se.fc1', f'{ours}/se/reduce'),
+        torch_rules.conv(f'{block}.se.fc2', f'{ours}/se/expand'),
+        torch_rules.dense('head.fc', 'head'),
+    )
 
 
-_OWN = ('x_400mf', 'y_800mf', 'y_8gf')  # torchvision rounds their widths otherwise than the paper's code and timm
-for _size, _number in (('400mf', '004'), ('800mf', '008'), ('1_6gf', '016'), ('3_2gf', '032'), ('8gf', '080'), ('16gf', '160'),
-                       ('32gf', '320')):
+# torchvision rounds their widths otherwise than the paper's code and timm
+_OWN = ('x_400mf', 'y_800mf', 'y_8gf')
+for _size, _number in (
+    ('400mf', '004'),
+    ('800mf', '008'),
+    ('1_6gf', '016'),
+    ('3_2gf', '032'),
+    ('8gf', '080'),
+    ('16gf', '160'),
+    ('32gf', '320'),
+):
     for _letter in 'xy':
         _name = f'{_letter}_{_size}'
         register_source(f'timm/regnet{_letter}_{_number}', model=f'regnet_{_name}', rules=_timm)

@@ -1,4 +1,7 @@
-"""Rules for ImageNet's residual nets: torchvision's and timm's resnet.py (one set of names), and Keras's resnet.py."""
+"""Rules for ImageNet's residual nets: torchvision's and timm's resnet.py (one set of names), and
+Keras's resnet.py.
+"""
+
 from cnnlab.weights import keras_rules as keras
 from cnnlab.weights import torch_rules as torch
 from cnnlab.weights.catalog import register_source
@@ -11,14 +14,18 @@ _STAGES = (
 )
 TORCH = (
     torch.conv_norm('conv1', 'bn1', 'stem'),
-    torch.conv_norm('layer{s}.{b}.downsample.0', 'layer{s}.{b}.downsample.1', 'stage{s}/block{b+1}/proj'),
+    torch.conv_norm(
+        'layer{s}.{b}.downsample.0', 'layer{s}.{b}.downsample.1', 'stage{s}/block{b+1}/proj'
+    ),
     *_STAGES,
 )
 TORCH_D = (
     torch.conv_norm('conv1.0', 'conv1.1', 'stem/conv1'),
     torch.conv_norm('conv1.3', 'conv1.4', 'stem/conv2'),
     torch.conv_norm('conv1.6', 'bn1', 'stem/conv3'),
-    torch.conv_norm('layer{s}.{b}.downsample.1', 'layer{s}.{b}.downsample.2', 'stage{s}/block{b+1}/proj'),
+    torch.conv_norm(
+        'layer{s}.{b}.downsample.1', 'layer{s}.{b}.downsample.2', 'stage{s}/block{b+1}/proj'
+    ),
     *_STAGES,
 )
 KERAS = (
@@ -32,17 +39,32 @@ KERAS = (
 )
 
 for _name, _model in (
-        ('resnet18', 'resnet18'), ('resnet34', 'resnet34'), ('resnet50', 'resnet50_v1_5'), ('resnet101', 'resnet101_v1_5'),
-        ('resnet152', 'resnet152_v1_5'), ('wide_resnet50_2', 'wide_resnet50_2'), ('wide_resnet101_2', 'wide_resnet101_2'),
-        ('resnext50_32x4d', 'resnext50_32x4d'), ('resnext101_32x8d', 'resnext101_32x8d'), ('resnext101_64x4d', 'resnext101_64x4d')):
+    ('resnet18', 'resnet18'),
+    ('resnet34', 'resnet34'),
+    ('resnet50', 'resnet50_v1_5'),
+    ('resnet101', 'resnet101_v1_5'),
+    ('resnet152', 'resnet152_v1_5'),
+    ('wide_resnet50_2', 'wide_resnet50_2'),
+    ('wide_resnet101_2', 'wide_resnet101_2'),
+    ('resnext50_32x4d', 'resnext50_32x4d'),
+    ('resnext101_32x8d', 'resnext101_32x8d'),
+    ('resnext101_64x4d', 'resnext101_64x4d'),
+):
     register_source(f'torchvision/{_name}', model=_model, rules=TORCH)
     register_source(f'timm/{_name}', model=_model, rules=TORCH)
 for _name, _model in (
-        ('resnet200', 'resnet200_v1_5'), ('resnext101_32x4d', 'resnext101_32x4d'), ('resnext101_32x16d', 'resnext101_32x16d'),
-        ('resnext101_32x32d', 'resnext101_32x32d'), ('seresnet50', 'se_resnet50_v1_5'), ('seresnet101', 'se_resnet101_v1_5'),
-        ('seresnet152', 'se_resnet152_v1_5'), ('seresnext50_32x4d', 'se_resnext50_32x4d_timm'),
-        ('seresnext101_32x4d', 'se_resnext101_32x4d_timm'), ('seresnext101_32x8d', 'se_resnext101_32x8d_timm'),
-        ('seresnext101_64x4d', 'se_resnext101_64x4d_timm')):
+    ('resnet200', 'resnet200_v1_5'),
+    ('resnext101_32x4d', 'resnext101_32x4d'),
+    ('resnext101_32x16d', 'resnext101_32x16d'),
+    ('resnext101_32x32d', 'resnext101_32x32d'),
+    ('seresnet50', 'se_resnet50_v1_5'),
+    ('seresnet101', 'se_resnet101_v1_5'),
+    ('seresnet152', 'se_resnet152_v1_5'),
+    ('seresnext50_32x4d', 'se_resnext50_32x4d_timm'),
+    ('seresnext101_32x4d', 'se_resnext101_32x4d_timm'),
+    ('seresnext101_32x8d', 'se_resnext101_32x8d_timm'),
+    ('seresnext101_64x4d', 'se_resnext101_64x4d_timm'),
+):
     register_source(f'timm/{_name}', model=_model, rules=TORCH)
 for _depth in (18, 34, 50, 101, 152, 200):
     register_source(f'timm/resnet{_depth}d', model=f'resnet{_depth}d', rules=TORCH_D)

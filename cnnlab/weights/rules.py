@@ -1,4 +1,7 @@
-"""One rule says where the arrays of one kind of module lie, in a source's file and here; it is read in both directions."""
+"""One rule says where the arrays of one kind of module lie, in a source's file and here; it is read
+in both directions.
+"""
+
 import dataclasses
 from collections.abc import Iterable, Mapping
 
@@ -10,7 +13,10 @@ from cnnlab.weights.templates import Pair
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
-    """An array of ours: its collection ('params' or 'batch_stats'), its name within the module, and how the source lays it out."""
+    """An array of ours: its collection ('params' or 'batch_stats'), its name within the module, and
+    how the source lays it out.
+    """
+
     collection: str
     name: str
     layout: Layout
@@ -20,9 +26,11 @@ class Leaf:
 class Rule:
     """The modules that `source` names are ours of `target`; both are templates of `templates.Pair`.
 
-    `arrays` is {name within the source's module: where it goes}; those that a file does not have (a bias) are not missed here, since the
-    model says which leaves it wants. `counters` are arrays of no use to us, {name: (dtype, shape)}: read over, and written as zeros.
+    `arrays` is {name within the source's module: where it goes}; those that a file does not have (a
+    bias) are not missed here, since the model says which leaves it wants. `counters` are arrays of
+    no use to us, {name: (dtype, shape)}: read over, and written as zeros.
     """
+
     source: str
     target: str
     arrays: Mapping[str, Leaf]
@@ -36,6 +44,7 @@ class Rule:
 @dataclasses.dataclass(frozen=True)
 class Counter:
     """Zeros that a source's file has beside a module's arrays."""
+
     name: str
     dtype: str
     shape: tuple[int, ...]
@@ -45,7 +54,9 @@ class Counter:
 
 
 class RuleBook:
-    """The rules of one network in order: a rule without fields comes before any with fields, then the first that matches counts."""
+    """The rules of one network in order: a rule without fields comes before any with fields, then
+    the first that matches counts.
+    """
 
     def __init__(self, rules: Iterable[Rule]):
         self._templates, self._by_source, self._by_target = [], {}, {}
@@ -82,7 +93,9 @@ class RuleBook:
         return found is not None and found[2] in found[0].counters
 
     def ours(self, name: str) -> tuple[str, Layout] | None:
-        """(path, layout) of the source's array: ('params/stage1/block1/conv1/kernel', OIHW); None where no rule speaks of it."""
+        """(path, layout) of the source's array: ('params/stage1/block1/conv1/kernel', OIHW); None
+        where no rule speaks of it.
+        """
         found = self._forward(name)
         if found is None or found[2] in found[0].counters:
             return None
@@ -91,15 +104,30 @@ class RuleBook:
         return '/'.join(filter(None, (leaf.collection, target, leaf.name))), leaf.layout
 
     def theirs(self, path: str) -> tuple[str, Layout, tuple[Counter, ...]] | None:
-        """(name in the source's file, layout, counters beside it) of a leaf of ours; None where no rule speaks of it."""
+        """(name in the source's file, layout, counters beside it) of a leaf of ours; None where no
+        rule speaks of it.
+        """
         collection, _, rest = path.partition('/')
         target, _, name = rest.rpartition('/')
         literal = self._by_target.get((target, collection, name))
         for rule in [literal] if literal else self._templates:
-            own = next((o for o, leaf in rule.arrays.items() if (leaf.collection, leaf.name) == (collection, name)), None)
+            own = next(
+                (
+                    o
+                    for o, leaf in rule.arrays.items()
+                    if (leaf.collection, leaf.name) == (collection, name)
+                ),
+                None,
+            )
             source = None if own is None else rule.pair.backward(target)
             if source is not None:
+
                 def full(own, source=source, rule=rule):
                     return f'{source}{rule.separator}{own}' if source else own
-                return full(own), rule.arrays[own].layout, tuple(Counter(full(c), *kind) for c, kind in rule.counters.items())
+
+                return (
+                    full(own),
+                    rule.arrays[own].layout,
+                    tuple(Counter(full(c), *kind) for c, kind in rule.counters.items()),
+                )
         return None

@@ -1,4 +1,7 @@
-"""Names of two sides as one pair of templates that can be read from left to right and from right to left."""
+"""Names of two sides as one pair of templates that can be read from left to right and from right to
+left.
+"""
+
 import dataclasses
 import functools
 import re
@@ -9,9 +12,12 @@ _FIELD = re.compile(r'\{([a-z_]+)([+-]\d+)?(?::([^{}]+))?\}')
 @dataclasses.dataclass(frozen=True)
 class _Side:
     """One compiled template: a regular expression, and its text with the fields cut out."""
+
     pattern: re.Pattern
-    text: tuple[str, ...]  # the literal pieces between the fields
-    fields: tuple[tuple[str, int], ...]  # (name, shift), in the order of appearance
+    # the literal pieces between the fields
+    text: tuple[str, ...]
+    # (name, shift), in the order of appearance
+    fields: tuple[tuple[str, int], ...]
 
     def values(self, name: str) -> dict[str, str | int] | None:
         """The fields' values in `name`, shifts undone, or None where the template does not match."""
@@ -27,14 +33,16 @@ class _Side:
 
     def filled(self, values: dict[str, str | int]) -> str:
         """The name with these values."""
-        shown = [str(values[f] + s) if isinstance(values[f], int) else values[f] for f, s in self.fields]
+        shown = [
+            str(values[f] + s) if isinstance(values[f], int) else values[f] for f, s in self.fields
+        ]
         return ''.join(piece + value for piece, value in zip(self.text, [*shown, ''], strict=True))
 
 
 def _compile(template: str, choices: dict[str, str]) -> _Side:
     pattern, text, fields, end = '', [], [], 0
     for field in _FIELD.finditer(template):
-        literal = template[end:field.start()]
+        literal = template[end : field.start()]
         text.append(literal)
         fields.append((field[1], int(field[2] or 0)))
         pattern += re.escape(literal) + '(' + choices.get(field[1], r'0|[1-9]\d*') + ')'
@@ -45,24 +53,33 @@ def _compile(template: str, choices: dict[str, str]) -> _Side:
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two templates with the same fields: Pair('layer{s}.{b}.conv{i}', 'stage{s}/block{b+1}/conv{i}').
+    """Two templates with the same fields: Pair('layer{s}.{b}.conv{i}',
+    'stage{s}/block{b+1}/conv{i}').
 
-    `{b}` is a whole number; `{b+1}` is that number and one; `{part:conv|norm}` is one of the words given (said once, on either side,
-    and known by its name on the other).
+    `{b}` is a whole number; `{b+1}` is that number and one; `{part:conv|norm}` is one of the words
+    given (said once, on either side, and known by its name on the other).
 
     Raises:
       ValueError: the two sides do not have the same fields.
     """
+
     source: str
     target: str
 
     def __post_init__(self):
         if {f for f, _ in self._sides[0].fields} != {f for f, _ in self._sides[1].fields}:
-            raise ValueError(f'the templates {self.source!r} and {self.target!r} do not have the same fields')
+            raise ValueError(
+                f'the templates {self.source!r} and {self.target!r} do not have the same fields'
+            )
 
     @functools.cached_property
     def _sides(self) -> tuple[_Side, _Side]:
-        choices = {f[1]: '|'.join(map(re.escape, f[3].split('|'))) for t in (self.source, self.target) for f in _FIELD.finditer(t) if f[3]}
+        choices = {
+            f[1]: '|'.join(map(re.escape, f[3].split('|')))
+            for t in (self.source, self.target)
+            for f in _FIELD.finditer(t)
+            if f[3]
+        }
         return _compile(self.source, choices), _compile(self.target, choices)
 
     @property

@@ -1,7 +1,10 @@
-"""Rules for the modules of torch, by kind: `conv('layer{s}.{b}.conv{i}', 'stage{s}/block{b+1}/conv{i}')`.
+"""Rules for the modules of torch, by kind: `conv('layer{s}.{b}.conv{i}',
+'stage{s}/block{b+1}/conv{i}')`.
 
-`source` is the name of a module in the state dict and `target` the path of ours, both templates (`templates.Pair`).
+`source` is the name of a module in the state dict and `target` the path of ours, both templates
+(`templates.Pair`).
 """
+
 from cnnlab.weights import layouts
 from cnnlab.weights.layouts import VECTOR, Layout
 from cnnlab.weights.rules import Leaf, Rule
@@ -20,7 +23,10 @@ def conv(source: str, target: str) -> Rule:
 
 
 def dense(source: str, target: str, flatten: tuple[int, int, int] | None = None) -> Rule:
-    """Linear: weight OI to kernel IO. `flatten` is the (channels, height, width) of the map that torch flattened before this layer."""
+    """Linear: weight OI to kernel IO.
+
+    `flatten` is the (channels, height, width) of the map that torch flattened before this layer.
+    """
     return _weighted(source, target, layouts.flattened(*flatten) if flatten else layouts.OI)
 
 
@@ -30,15 +36,27 @@ def dense_as_conv(source: str, target: str) -> Rule:
 
 
 def conv_as_dense(source: str, target: str, window: tuple[int, int] = (1, 1)) -> Rule:
-    """A Conv2d of the source that is a Dense here: a 1x1 one, or one whose `window` (height, width) is a whole map."""
-    return _weighted(source, target, layouts.OI11_AS_DENSE if window == (1, 1) else layouts.window(*window))
+    """A Conv2d of the source that is a Dense here: a 1x1 one, or one whose `window` (height, width)
+    is a whole map.
+    """
+    return _weighted(
+        source, target, layouts.OI11_AS_DENSE if window == (1, 1) else layouts.window(*window)
+    )
 
 
 def norm(source: str, target: str) -> Rule:
     """BatchNorm2d: weight, bias, running_mean and running_var; num_batches_tracked is a counter."""
-    return Rule(source, target, {'weight': Leaf('params', 'scale', VECTOR), 'bias': _BIAS,
-                                 'running_mean': Leaf('batch_stats', 'mean', VECTOR),
-                                 'running_var': Leaf('batch_stats', 'var', VECTOR)}, _COUNTER)
+    return Rule(
+        source,
+        target,
+        {
+            'weight': Leaf('params', 'scale', VECTOR),
+            'bias': _BIAS,
+            'running_mean': Leaf('batch_stats', 'mean', VECTOR),
+            'running_var': Leaf('batch_stats', 'var', VECTOR),
+        },
+        _COUNTER,
+    )
 
 
 def affine(source: str, target: str) -> Rule:
@@ -47,7 +65,9 @@ def affine(source: str, target: str) -> Rule:
 
 
 def leaf(source: str, name: str, target: str, ours: str, layout: Layout = VECTOR) -> Rule:
-    """One parameter that is no module's weight or bias: `leaf('stages.{s}.blocks.{b}', 'gamma', 'stage{s+1}/...', 'scale')`."""
+    """One parameter that is no module's weight or bias: `leaf('stages.{s}.blocks.{b}', 'gamma',
+    'stage{s+1}/...', 'scale')`.
+    """
     return Rule(source, target, {name: Leaf('params', ours, layout)})
 
 

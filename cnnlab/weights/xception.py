@@ -1,18 +1,33 @@
 """Xception of timm and of Keras. timm's block b is the paper's (and Keras's) block b + 1."""
+
 from cnnlab.weights import keras_rules, torch_rules
 from cnnlab.weights.catalog import register_source
 
 
 def _sepconv(source, norm, target):
-    return (torch_rules.conv(f'{source}.conv1', f'{target}/depthwise'), torch_rules.conv(f'{source}.pointwise', f'{target}/pointwise'),
-            torch_rules.norm(norm, f'{target}/norm'))
+    return (
+        torch_rules.conv(f'{source}.conv1', f'{target}/depthwise'),
+        torch_rules.conv(f'{source}.pointwise', f'{target}/pointwise'),
+        torch_rules.norm(norm, f'{target}/norm'),
+    )
 
 
 def _block(number):
-    first = 0 if number == 1 else 1  # in `rep` a ReLU comes first, except in block 1; then separable convolution, batch norm, ReLU, ...
+    # in `rep` a ReLU comes first, except in block 1; then separable convolution, batch norm, ReLU,
+    # ...
+    first = 0 if number == 1 else 1
     source, target = f'block{number}', f'block{number + 1}'
-    return (torch_rules.conv_norm(f'{source}.skip', f'{source}.skipbn', f'{target}/shortcut'),
-            [_sepconv(f'{source}.rep.{first + 3 * i}', f'{source}.rep.{first + 3 * i + 1}', f'{target}/sepconv{i + 1}') for i in range(3)])
+    return (
+        torch_rules.conv_norm(f'{source}.skip', f'{source}.skipbn', f'{target}/shortcut'),
+        [
+            _sepconv(
+                f'{source}.rep.{first + 3 * i}',
+                f'{source}.rep.{first + 3 * i + 1}',
+                f'{target}/sepconv{i + 1}',
+            )
+            for i in range(3)
+        ],
+    )
 
 
 _TIMM = (
@@ -21,16 +36,32 @@ _TIMM = (
     [_block(number) for number in range(1, 13)],
     _sepconv('conv3', 'bn3', 'block14_sepconv1'),
     _sepconv('conv4', 'bn4', 'block14_sepconv2'),
-    torch_rules.dense('fc', 'head'))
+    torch_rules.dense('fc', 'head'),
+)
 
 _KERAS = (
-    [keras_rules.conv_norm(f'block1_conv{i}', f'block1_conv{i}_bn', f'block1_conv{i}') for i in (1, 2)],
+    [
+        keras_rules.conv_norm(f'block1_conv{i}', f'block1_conv{i}_bn', f'block1_conv{i}')
+        for i in (1, 2)
+    ],
     keras_rules.numbered_conv_norms(f'block{b}/shortcut' for b in (2, 3, 4, 13)),
-    [(keras_rules.separable(f'block14_sepconv{i}', f'block14_sepconv{i}/depthwise', f'block14_sepconv{i}/pointwise'),
-      keras_rules.norm(f'block14_sepconv{i}_bn', f'block14_sepconv{i}/norm')) for i in (1, 2)],
-    keras_rules.separable('block{b}_sepconv{i}', 'block{b}/sepconv{i}/depthwise', 'block{b}/sepconv{i}/pointwise'),
+    [
+        (
+            keras_rules.separable(
+                f'block14_sepconv{i}',
+                f'block14_sepconv{i}/depthwise',
+                f'block14_sepconv{i}/pointwise',
+            ),
+            keras_rules.norm(f'block14_sepconv{i}_bn', f'block14_sepconv{i}/norm'),
+        )
+        for i in (1, 2)
+    ],
+    keras_rules.separable(
+        'block{b}_sepconv{i}', 'block{b}/sepconv{i}/depthwise', 'block{b}/sepconv{i}/pointwise'
+    ),
     keras_rules.norm('block{b}_sepconv{i}_bn', 'block{b}/sepconv{i}/norm'),
-    keras_rules.dense('predictions', 'head'))
+    keras_rules.dense('predictions', 'head'),
+)
 
 register_source('timm/legacy_xception', model='xception_timm', rules=_TIMM)
 register_source('keras/Xception', model='xception', rules=_KERAS)

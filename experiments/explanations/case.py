@@ -1,4 +1,5 @@
 """What is explained, and what every section is made of: pictures with captions."""
+
 import dataclasses
 import functools
 import pathlib
@@ -13,18 +14,24 @@ from cnnlab.analysis import capture
 from cnnlab.visual import batches, pictures
 from cnnlab.visual.pixels import Pixels
 
-SIDE = 230  # pixels of a picture on the page
+# pixels of a picture on the page
+SIDE = 230
 _BATCH = 32
 
 
 class Shown(NamedTuple):
-    """One picture of the page: its file's name without ending, what it is drawn from, what is said below it."""
+    """One picture of the page: its file's name without ending, what it is drawn from, what is said
+    below it.
+    """
+
     name: str
-    image: np.ndarray | Figure  # uint8 (h, w, 3), or a plot
+    # uint8 (h, w, 3), or a plot
+    image: np.ndarray | Figure
     caption: str
 
 
-Group = tuple[str, list[Shown]]  # a row of the page with a name
+# a row of the page with a name
+Group = tuple[str, list[Shown]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,13 +44,15 @@ class Case:
       names: of the pictures.
       classes, probabilities: (n,), what is explained of each.
       labels: a name for each class of the network.
-      collection: network images by index, with `collection_names` and, where known, `collection_labels`.
+      collection: network images by index, with `collection_names` and, where known,
+        `collection_labels`.
       paths: layers to look at.
-      settings: layers and numbers that flags may change: 'cam_path', 'dream_path', 'masks', 'steps', 'samples', 'ascent', 'octaves',
-        'stride', 'window'.
+      settings: layers and numbers that flags may change: 'cam_path', 'dream_path', 'masks',
+        'steps', 'samples', 'ascent', 'octaves', 'stride', 'window'.
       seed: of everything random.
       folder: where a method may write files of its own.
     """
+
     model: nn.Module
     variables: Any
     pixels: Pixels
@@ -72,8 +81,15 @@ class Case:
 
     def batches(self) -> Iterator[np.ndarray]:
         """The collection."""
-        for start in batches.watched(range(0, len(self.collection_names), _BATCH), 'pictures of the set'):
-            yield np.stack([self.collection(i) for i in range(start, min(start + _BATCH, len(self.collection_names)))])
+        for start in batches.watched(
+            range(0, len(self.collection_names), _BATCH), 'pictures of the set'
+        ):
+            yield np.stack(
+                [
+                    self.collection(i)
+                    for i in range(start, min(start + _BATCH, len(self.collection_names)))
+                ]
+            )
 
     def what(self, i: int) -> str:
         """'cat.jpg: tabby (71.3%)'."""
@@ -90,9 +106,17 @@ def large(picture: np.ndarray) -> np.ndarray:
 
 
 def layers_to_show(model: nn.Module, variables: Any, images: Any, count: int = 4) -> list[str]:
-    """`count` of the network's own parts that have rows and columns, evenly from the first to the last."""
-    fit = [path for path, out in capture.outputs(model, variables, images).items()
-           if '/' not in path and out.shape is not None and len(out.shape) == 4 and out.shape[1] * out.shape[2] > 1]
+    """`count` of the network's own parts that have rows and columns, evenly from the first to the
+    last.
+    """
+    fit = [
+        path
+        for path, out in capture.outputs(model, variables, images).items()
+        if '/' not in path
+        and out.shape is not None
+        and len(out.shape) == 4
+        and out.shape[1] * out.shape[2] > 1
+    ]
     fit = [path for path in fit if not path.startswith('drop')]
     if len(fit) <= count:
         return fit

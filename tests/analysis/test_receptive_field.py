@@ -1,4 +1,5 @@
 """Receptive fields: the lectures' numbers, and against the gradient of the network itself."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +9,16 @@ from flax import linen as nn
 from cnnlab.analysis import cost
 from cnnlab.models import registry
 from cnnlab.nn.blocks import SqueezeExcite
-from cnnlab.nn.layers import AdaptiveAvgPool, AvgPool, Conv, Dense, GlobalMean, GroupNorm, MaxPool, flatten
+from cnnlab.nn.layers import (
+    AdaptiveAvgPool,
+    AvgPool,
+    Conv,
+    Dense,
+    GlobalMean,
+    GroupNorm,
+    MaxPool,
+    flatten,
+)
 
 
 def last(model, shape):
@@ -17,24 +27,36 @@ def last(model, shape):
 
 def ones_for(model, x):
     """Variables that are all one, so that nothing cancels in a gradient."""
-    return jax.tree.map(lambda leaf: jnp.ones(leaf.shape), jax.eval_shape(model.init, jax.random.key(0), x))
+    return jax.tree.map(
+        lambda leaf: jnp.ones(leaf.shape), jax.eval_shape(model.init, jax.random.key(0), x)
+    )
 
 
 def test_three_3x3_layers_see_7x7_with_fewer_weights():
     three = cost.costs(nn.Sequential([Conv(8, 3, bias=False) for _ in range(3)]), (32, 32, 8))
     one = cost.costs(Conv(8, 7, bias=False), (32, 32, 8))
-    assert [f.size for f in three.layers[-1].fields] == [f.size for f in one.layers[-1].fields] == [7, 7]
+    assert (
+        [f.size for f in three.layers[-1].fields]
+        == [f.size for f in one.layers[-1].fields]
+        == [7, 7]
+    )
     assert (three.weights, one.weights) == (27 * 8 * 8, 49 * 8 * 8)
 
 
 def test_vgg16_sees_196_pixels_before_its_last_pool_and_212_after_it():
-    rows = {layer.path: layer.fields[0] for layer in cost.costs(registry.create('vgg16'), (224, 224, 3)).layers}
+    rows = {
+        layer.path: layer.fields[0]
+        for layer in cost.costs(registry.create('vgg16'), (224, 224, 3)).layers
+    }
     assert [(rows[p].size, rows[p].jump) for p in ('conv5_3', 'pool5')] == [(196, 16), (212, 32)]
     assert rows['fc6'].axis is None and rows['fc6'].whole
 
 
 class Branches(nn.Module):
-    """Two branches of different reach and a shortcut, after a stem of stride 2, without a nonlinearity: its gradient shows what it sees."""
+    """Two branches of different reach and a shortcut, after a stem of stride 2, without a
+    nonlinearity: its gradient shows what it sees.
+    """
+
     pool: bool = False
 
     @nn.compact
@@ -56,11 +78,17 @@ class Cropped(nn.Module):
         x = jnp.pad(x, ((0, 0), (3, 0), (0, 2), (0, 0)))
         x = Conv(2, 3, 2, 0, name='conv')(x)
         x = x[:, 1:, ::2, ::-1]
-        x = x.reshape(x.shape[0], x.shape[1], x.shape[2], 1, 2).transpose(0, 2, 1, 4, 3).reshape(x.shape[0], x.shape[2], x.shape[1], 2)
+        x = (
+            x.reshape(x.shape[0], x.shape[1], x.shape[2], 1, 2)
+            .transpose(0, 2, 1, 4, 3)
+            .reshape(x.shape[0], x.shape[2], x.shape[1], 2)
+        )
         return Conv(1, 3, 1, 0, name='last')(x)
 
 
-@pytest.mark.parametrize(('model', 'transposed'), [(Branches(), False), (Branches(pool=True), False), (Cropped(), True)])
+@pytest.mark.parametrize(
+    ('model', 'transposed'), [(Branches(), False), (Branches(pool=True), False), (Cropped(), True)]
+)
 def test_fields_are_what_the_gradient_reaches(model, transposed):
     """A unit in the middle, all weights positive: the pixels with a gradient are the ones it sees."""
     size = (61, 67)
@@ -74,8 +102,13 @@ def test_fields_are_what_the_gradient_reaches(model, transposed):
         position = unit[1 - axis] if transposed else unit[axis]
         pixels = np.flatnonzero(np.asarray(seen).sum(1 - axis))
         middle = field.centre + position * field.jump
-        assert (pixels[0], pixels[-1]) == (middle - (field.size - 1) / 2, middle + (field.size - 1) / 2)
-        assert field.count == (out[1:3][1 - axis] if transposed else out[1 + axis]) and not field.whole
+        assert (pixels[0], pixels[-1]) == (
+            middle - (field.size - 1) / 2,
+            middle + (field.size - 1) / 2,
+        )
+        assert (
+            field.count == (out[1:3][1 - axis] if transposed else out[1 + axis]) and not field.whole
+        )
 
 
 def test_neighbouring_units_are_a_stride_apart():
@@ -117,7 +150,10 @@ def test_flattening_and_unflattening_keeps_positions():
             y = flatten(Conv(4, 3, name='a')(x)).reshape(-1, 10, 12, 4)
             return Conv(4, 3, name='b')(y)
 
-    assert [(f.size, f.axis, f.count) for f in last(Roundtrip(), (10, 12, 3))] == [(5, 1, 10), (5, 2, 12)]
+    assert [(f.size, f.axis, f.count) for f in last(Roundtrip(), (10, 12, 3))] == [
+        (5, 1, 10),
+        (5, 2, 12),
+    ]
 
 
 def test_bins_of_an_adaptive_pool_lie_a_bin_apart():

@@ -1,4 +1,5 @@
 """Small networks whose attacks can be worked out, or that peers have too."""
+
 import functools
 
 import jax
@@ -12,6 +13,7 @@ from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool, flatten
 
 class Linear(nn.Module):
     """Logits x @ kernel + bias over all pixels."""
+
     num_classes: int = 3
 
     @nn.compact
@@ -32,7 +34,9 @@ class Small(nn.Module):
 def linear(kernel, bias):
     """A target on images (1, d, 1): logits are image @ kernel + bias; kernel (d, k)."""
     kernel, bias = np.asarray(kernel, np.float32), np.asarray(bias, np.float32)
-    return targets.of(Linear(kernel.shape[1]), {'params': {'head': {'kernel': kernel, 'bias': bias}}})
+    return targets.of(
+        Linear(kernel.shape[1]), {'params': {'head': {'kernel': kernel, 'bias': bias}}}
+    )
 
 
 def row(*values):
@@ -42,9 +46,15 @@ def row(*values):
 
 @functools.cache
 def small(size=12, channels=3, seed=0):
-    """An untrained `Small` whose predictions differ between images, with a normalisation inside; and 16 images with what it sees."""
+    """An untrained `Small` whose predictions differ between images, with a normalisation inside;
+    and 16 images with what it sees.
+    """
     rng = np.random.default_rng(seed)
-    patches = rng.random((16, 3, 3, channels)).repeat(size // 3 + 1, 1).repeat(size // 3 + 1, 2)[:, :size, :size]
+    patches = (
+        rng.random((16, 3, 3, channels))
+        .repeat(size // 3 + 1, 1)
+        .repeat(size // 3 + 1, 2)[:, :size, :size]
+    )
     x = np.clip(patches + rng.normal(0, 0.05, patches.shape), 0, 1).astype(np.float32)
     variables = jax.jit(Small().init)(jax.random.key(seed), jnp.asarray(x[:1]))
     variables = jax.tree.map(lambda a: np.asarray(1.5 * a), variables)

@@ -1,4 +1,5 @@
 """Every attack by name: within its budget, judged right; curves, transfer; ten families; batches."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +37,9 @@ def test_every_attack_changes_images_within_its_budget(name):
         assert not found.right.all() and (found.size[attack.norm] > 0).all()
     else:
         assert (found.size['l0'] <= 1).all()
-    np.testing.assert_array_equal(catalog.attack(net, name, images, labels, epsilon, QUICK).images, found.images)
+    np.testing.assert_array_equal(
+        catalog.attack(net, name, images, labels, epsilon, QUICK).images, found.images
+    )
 
 
 def test_attacks_without_a_budget_are_counted_within_each():
@@ -72,7 +75,11 @@ def test_transfer_is_strongest_on_the_network_itself():
 
 def test_nan_is_wrong():
     net, images, labels = small()
-    broken = net.replace(variables=jax.tree.map(lambda a: np.full_like(a, np.nan) if a.shape == (5,) else a, net.variables))
+    broken = net.replace(
+        variables=jax.tree.map(
+            lambda a: np.full_like(a, np.nan) if a.shape == (5,) else a, net.variables
+        )
+    )
     assert not catalog.outcome(broken, images, images, labels).right.any()
 
 
@@ -82,11 +89,19 @@ def test_batches_are_filled_up_and_cut_off():
     def attack(x, y):
         seen.append(x.tolist())
         return 10 * x + y
-    assert over(attack, np.arange(5), np.ones(5), batch=3, advance=seen.append).tolist() == [1, 11, 21, 31, 41]
+
+    assert over(attack, np.arange(5), np.ones(5), batch=3, advance=seen.append).tolist() == [
+        1,
+        11,
+        21,
+        31,
+        41,
+    ]
     assert seen == [[0, 1, 2], 3, [3, 4, 0], 5]
     seen.clear()
     over(attack, np.arange(6), np.ones(6), batch=5)
-    assert seen == [[0, 1, 2], [3, 4, 5]]  # as even as can be: filling up five would compute four rows for nothing
+    # as even as can be: filling up five would compute four rows for nothing
+    assert seen == [[0, 1, 2], [3, 4, 5]]
     with pytest.raises(ValueError, match='batches of at least 1'):
         over(attack, np.arange(5), np.ones(4), batch=3)
 
@@ -96,16 +111,26 @@ def test_an_unknown_attack_names_the_nearest():
         catalog.get('fgms')
 
 
-FAMILIES = [('lenet5_dense', 32, 1), ('alexnet', 227, 3), ('vgg11', 224, 3), ('googlenet', 224, 3), ('cifar_resnet20', 32, 3),
-            ('cifar_densenet40_12', 32, 3), ('squeezenet1_1', 64, 3), ('mobilenet_v2', 64, 3), ('shufflenet_v2_x1_0', 64, 3),
-            ('nin', 224, 3)]
+FAMILIES = [
+    ('lenet5_dense', 32, 1),
+    ('alexnet', 227, 3),
+    ('vgg11', 224, 3),
+    ('googlenet', 224, 3),
+    ('cifar_resnet20', 32, 3),
+    ('cifar_densenet40_12', 32, 3),
+    ('squeezenet1_1', 64, 3),
+    ('mobilenet_v2', 64, 3),
+    ('shufflenet_v2_x1_0', 64, 3),
+    ('nin', 224, 3),
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(('name', 'size', 'channels'), FAMILIES, ids=[f[0] for f in FAMILIES])
 def test_ten_families_in_both_precisions(name, size, channels):
     """On shapes: what all attacks are made of traces, and gives float32 images."""
-    with canonical():  # traces fastest
+    # traces fastest
+    with canonical():
         _traces(registry.create(name), size, channels)
 
 
@@ -115,9 +140,16 @@ def _traces(model, size, channels):
     statistic = jax.ShapeDtypeStruct((channels,), jnp.float32)
     for n, dtype in ((1, jnp.bfloat16), (16, jnp.float32)):
         net = targets.Target(variables, statistic, statistic, model, dtype=dtype)
-        images, labels = jax.ShapeDtypeStruct((n, size, size, channels), jnp.float32), jax.ShapeDtypeStruct((n,), jnp.int32)
-        found = jax.eval_shape(lambda t, x, y: gradient.ascend(t, x, x, y, 0.1, 0.1), net, images, labels)
+        images, labels = (
+            jax.ShapeDtypeStruct((n, size, size, channels), jnp.float32),
+            jax.ShapeDtypeStruct((n,), jnp.int32),
+        )
+        found = jax.eval_shape(
+            lambda t, x, y: gradient.ascend(t, x, x, y, 0.1, 0.1), net, images, labels
+        )
         assert found.shape == images.shape and found.dtype == jnp.float32
     column = jax.ShapeDtypeStruct((n, 1), jnp.int32)
-    found, at, inside = jax.eval_shape(lambda *a: _iteration(*a, 0.02, norm='l2'), net, images, images, column, column)
+    found, at, inside = jax.eval_shape(
+        lambda *a: _iteration(*a, 0.02, norm='l2'), net, images, images, column, column
+    )
     assert found.shape == at.shape == images.shape and inside.shape == (n,)

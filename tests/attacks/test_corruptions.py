@@ -1,4 +1,7 @@
-"""Corruptions: what each is, that severities grow, and that an image's depends on nothing but itself."""
+"""Corruptions: what each is, that severities grow, and that an image's depends on nothing but
+itself.
+"""
+
 import io
 
 import cv2
@@ -16,7 +19,7 @@ def photograph(size=72, channels=3):
     """A smooth picture with an edge and a texture, grey levels."""
     y, x = np.mgrid[:size, :size] / size
     image = np.stack([0.3 + 0.4 * x, 0.5 + 0.3 * np.sin(6 * y), 0.6 - 0.4 * x * y], -1)
-    image[size // 4:size // 2, size // 3:] *= 0.5
+    image[size // 4 : size // 2, size // 3 :] *= 0.5
     image += 0.08 * np.sin(40 * x)[..., None]
     return (np.rint(255 * np.clip(image[..., :channels], 0, 1)) / 255).astype(np.float32)
 
@@ -33,13 +36,19 @@ def test_every_corruption_grows_with_its_severity(name):
             np.testing.assert_allclose(255 * found, np.rint(255 * found), atol=1e-4)
             distances.append(np.abs(found - image).mean())
         assert min(distances) > 0
-        if name not in ('frost', 'fog', 'elastic_transform', 'motion_blur'):  # chance moves these more than the next severity does
+        # chance moves these more than the next severity does
+        if name not in ('frost', 'fog', 'elastic_transform', 'motion_blur'):
             assert distances[4] > distances[2] > distances[0]
 
 
 def test_there_are_the_fifteen_of_the_paper_in_four_groups():
     groups = [c.group for c in corruptions.CORRUPTIONS.values()]
-    assert {g: groups.count(g) for g in groups} == {'noise': 3, 'blur': 4, 'weather': 4, 'digital': 4}
+    assert {g: groups.count(g) for g in groups} == {
+        'noise': 3,
+        'blur': 4,
+        'weather': 4,
+        'digital': 4,
+    }
     assert all(len(c.large) == len(c.small) == 5 for c in corruptions.CORRUPTIONS.values())
 
 
@@ -67,9 +76,13 @@ def test_zooms_are_scipys_cut_to_the_size():
     for factor in (1.0, 1.07, 1.31, 2.5):
         kept = int(np.ceil(37 / factor))
         top = (37 - kept) // 2
-        whole = ndimage.zoom(image[top:top + kept, top:top + kept], (factor, factor, 1), order=1)
+        whole = ndimage.zoom(
+            image[top : top + kept, top : top + kept], (factor, factor, 1), order=1
+        )
         trim = (len(whole) - 37) // 2
-        np.testing.assert_allclose(enlarged(image, factor), whole[trim:trim + 37, trim:trim + 37], atol=1e-12)
+        np.testing.assert_allclose(
+            enlarged(image, factor), whole[trim : trim + 37, trim : trim + 37], atol=1e-12
+        )
     mean = (image + sum(enlarged(image, f) for f in (1, 1.02, 1.04))) / 4
     np.testing.assert_allclose(blur.zoom(image, None, 1.05, 0.02), mean, atol=1e-12)
 
@@ -78,7 +91,11 @@ def test_motion_is_a_line_of_weights_in_its_direction():
     point = np.zeros((41, 41, 1))
     point[20, 20] = 1
     level = blur.drag(point, 5, 3, 0)[..., 0]
-    assert level.sum() == pytest.approx(1) and (level[20] > 1e-9).sum() == 11 and (level > 1e-9).sum() == 11
+    assert (
+        level.sum() == pytest.approx(1)
+        and (level[20] > 1e-9).sum() == 11
+        and (level > 1e-9).sum() == 11
+    )
     assert level[20, 20] == level.max() and level[20, 19] > level[20, 18] > 1e-3 > level[20, 21]
     steep = blur.drag(point, 5, 3, 90)[..., 0]
     np.testing.assert_allclose(steep, level.T, atol=1e-12)
@@ -90,7 +107,8 @@ def test_defocus_keeps_the_mean_of_a_disk():
     point[16, 16] = 1
     found = blur.defocus(point, None, 4, 0.5)
     np.testing.assert_allclose(found.sum((0, 1)), 1, atol=1e-9)
-    assert found[16, 16, 0] == pytest.approx(1 / 49, rel=0.01)  # a disk of radius 4 has 49 pixels
+    # a disk of radius 4 has 49 pixels
+    assert found[16, 16, 0] == pytest.approx(1 / 49, rel=0.01)
     assert found[16, 21, 0] < 0.003 < 0.01 < found[16, 20, 0]
 
 
@@ -111,14 +129,20 @@ def test_digital_ones_are_what_they_say():
     Image.fromarray(np.rint(255 * image).astype(np.uint8)).save(file, 'JPEG', quality=10)
     np.testing.assert_array_equal(digital.jpeg(image, None, 10), np.asarray(Image.open(file)) / 255)
     coarse = digital.pixelate(image, None, 0.25)
-    assert len(np.unique(coarse[:, 0, 0])) <= 20 and np.abs(coarse[0, 0] - image[:4, :4].mean((0, 1))).max() < 1 / 255
+    assert (
+        len(np.unique(coarse[:, 0, 0])) <= 20
+        and np.abs(coarse[0, 0] - image[:4, :4].mean((0, 1))).max() < 1 / 255
+    )
     still = digital.elastic(image, np.random.default_rng(0), 1e-9, 2.0, 0.0)
     np.testing.assert_allclose(still, image, atol=1e-5)
 
 
 def test_weather_is_what_it_says():
     image = photograph(80).astype(np.float64)
-    hsv = [cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2HSV) for x in (image, weather.brightness(image, None, 0.2))]
+    hsv = [
+        cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2HSV)
+        for x in (image, weather.brightness(image, None, 0.2))
+    ]
     np.testing.assert_allclose(hsv[1][..., 2], np.minimum(hsv[0][..., 2] + 0.2, 1), atol=1e-5)
     np.testing.assert_allclose(hsv[1][..., 1], hsv[0][..., 1], atol=1e-3)
     cloud = weather.plasma(64, np.random.default_rng(0), 2)
@@ -127,18 +151,34 @@ def test_weather_is_what_it_says():
     step = lambda c: np.abs(np.diff(c)).mean()  # noqa: E731
     assert step(rough) > 2 * step(cloud)
     wrapped = np.abs(cloud[:, 0] - cloud[:, -1]).mean()
-    assert wrapped < 3 * step(cloud)  # it goes on at the other side
+    # it goes on at the other side
+    assert wrapped < 3 * step(cloud)
     fog = weather.fog(image, np.random.default_rng(0), 2.0, 2.0)
     assert fog.max() <= image.max() + 1e-9 and fog.std() < image.std()
-    assert weather.snow(image, np.random.default_rng(0), .2, .3, 2, .5, 12, 4, .7).mean() > image.mean()
-    np.testing.assert_array_equal(weather.fog(np.zeros((8, 8, 3)), np.random.default_rng(0), 2.0, 2.0), 0)
+    assert (
+        weather.snow(image, np.random.default_rng(0), 0.2, 0.3, 2, 0.5, 12, 4, 0.7).mean()
+        > image.mean()
+    )
+    np.testing.assert_array_equal(
+        weather.fog(np.zeros((8, 8, 3)), np.random.default_rng(0), 2.0, 2.0), 0
+    )
 
 
-@pytest.mark.parametrize(('fields', 'error', 'said'), [
-    ({'name': 'gausian_noise'}, KeyError, 'no corruption named .gausian_noise.; did you mean gaussian_noise'),
-    ({'severity': 6}, ValueError, 'a severity is 1, 2, 3, 4 or 5, not 6'),
-    ({'images': 255 * photograph()[None]}, ValueError, 'corruptions take images'),
-    ({'images': np.zeros((1, 8, 8, 2))}, ValueError, 'not an array \\(1, 8, 8, 2\\)')])
+@pytest.mark.parametrize(
+    ('fields', 'error', 'said'),
+    [
+        (
+            {'name': 'gausian_noise'},
+            KeyError,
+            'no corruption named .gausian_noise.; did you mean gaussian_noise',
+        ),
+        ({'severity': 6}, ValueError, 'a severity is 1, 2, 3, 4 or 5, not 6'),
+        ({'images': 255 * photograph()[None]}, ValueError, 'corruptions take images'),
+        ({'images': np.zeros((1, 8, 8, 2))}, ValueError, 'not an array \\(1, 8, 8, 2\\)'),
+    ],
+)
 def test_mistakes_are_told_in_a_sentence(fields, error, said):
     with pytest.raises(error, match=said):
-        corruptions.corrupt(**{'images': photograph()[None], 'name': 'fog', 'severity': 1, **fields})
+        corruptions.corrupt(
+            **{'images': photograph()[None], 'name': 'fog', 'severity': 1, **fields}
+        )

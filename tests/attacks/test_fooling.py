@@ -1,4 +1,5 @@
 """Fooling images: gradient ascent, networks that draw, and their evolution."""
+
 import jax
 import numpy as np
 import pytest
@@ -11,14 +12,19 @@ from tests.attacks.nets import small
 @pytest.mark.slow
 def test_ascent_raises_the_probability_of_each_class():
     net, images, _ = small()
-    before = np.asarray(jax.nn.softmax(targets.logits(net, np.full((1, 12, 12, 3), 120 / 255, np.float32))))[0]
+    before = np.asarray(
+        jax.nn.softmax(targets.logits(net, np.full((1, 12, 12, 3), 120 / 255, np.float32)))
+    )[0]
     told = []
     found, p = fooling.ascent(net, [0, 3, 3], (12, 12, 3), steps=150, advance=told.append)
-    assert found.shape == (3, 12, 12, 3) and found.min() >= 0 and found.max() <= 1 and told[-1] == 150
+    assert (
+        found.shape == (3, 12, 12, 3) and found.min() >= 0 and found.max() <= 1 and told[-1] == 150
+    )
     again = np.asarray(jax.nn.softmax(targets.logits(net, found)))
     np.testing.assert_allclose(p, again[range(3), [0, 3, 3]], atol=1e-4)
     assert (p > before[[0, 3, 3]] + 0.2).all()
-    assert not np.array_equal(found[1], found[2])  # their noise differs
+    # their noise differs
+    assert not np.array_equal(found[1], found[2])
 
 
 @pytest.mark.slow
@@ -26,7 +32,9 @@ def test_evolution_keeps_a_champion_for_every_class_and_only_gets_better():
     net, _, _ = small()
     told = []
     _, first, _ = fooling.evolve(net, (12, 12, 3), generations=0, population=30)
-    images, later, genomes = fooling.evolve(net, (12, 12, 3), generations=8, population=30, advance=lambda *a: told.append(a))
+    images, later, genomes = fooling.evolve(
+        net, (12, 12, 3), generations=8, population=30, advance=lambda *a: told.append(a)
+    )
     assert (later >= first).all() and later.sum() > first.sum()
     p = np.asarray(jax.nn.softmax(targets.logits(net, images)))
     np.testing.assert_allclose(p[range(5), range(5)], later, atol=1e-5)
@@ -50,14 +58,23 @@ def test_mutations_keep_signals_going_forward():
         genome = cppn.mutated(genome, rng)
         neurons = cppn.INPUTS + len(genome.kinds)
         for (source, to), weight in genome.links.items():
-            assert 0 <= source < to < neurons and to >= cppn.INPUTS and source < neurons - genome.outputs
+            assert (
+                0 <= source < to < neurons
+                and to >= cppn.INPUTS
+                and source < neurons - genome.outputs
+            )
             assert abs(weight) <= 10
         assert len(genome.kinds) >= genome.outputs == 3
         sizes.add(len(genome.kinds))
         kinds.update(genome.kinds)
     assert len(sizes) > 5 and kinds == set(cppn.KINDS)
     image = cppn.render(genome, 6, 7)
-    assert image.shape == (6, 7, 3) and np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1
+    assert (
+        image.shape == (6, 7, 3)
+        and np.isfinite(image).all()
+        and image.min() >= 0
+        and image.max() <= 1
+    )
 
 
 def test_splitting_a_link_keeps_what_a_linear_neuron_passes_on():
@@ -68,11 +85,18 @@ def test_splitting_a_link_keeps_what_a_linear_neuron_passes_on():
     assert (kinds, links) == (['linear'], {(1, 4): 0.5})
 
 
-@pytest.mark.parametrize(('call', 'said'), [
-    (lambda n: fooling.ascent(n, [9], (12, 12, 3)), "class 9 is none of the network's 5"),
-    (lambda n: fooling.ascent(n, [1], (12, 12, 1)), 'images of 12 x 12 x 1 do not fit|broadcast'),
-    (lambda n: fooling.ascent(n, [1], (12, 12, 3), steps=0), 'at least one step, not 0'),
-    (lambda n: fooling.evolve(n, (12, 12, 3), population=0), 'at least one individual')])
+@pytest.mark.parametrize(
+    ('call', 'said'),
+    [
+        (lambda n: fooling.ascent(n, [9], (12, 12, 3)), "class 9 is none of the network's 5"),
+        (
+            lambda n: fooling.ascent(n, [1], (12, 12, 1)),
+            'images of 12 x 12 x 1 do not fit|broadcast',
+        ),
+        (lambda n: fooling.ascent(n, [1], (12, 12, 3), steps=0), 'at least one step, not 0'),
+        (lambda n: fooling.evolve(n, (12, 12, 3), population=0), 'at least one individual'),
+    ],
+)
 def test_mistakes_are_told_in_a_sentence(call, said):
     with pytest.raises(ValueError, match=said):
         call(small()[0])

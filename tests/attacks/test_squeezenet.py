@@ -1,4 +1,7 @@
-"""A trained ImageNet network under attack: as many images stay right as with torchattacks on the same weights, of 100."""
+"""A trained ImageNet network under attack: as many images stay right as with torchattacks on the
+same weights, of 100.
+"""
+
 import functools
 import json
 import pathlib
@@ -14,13 +17,20 @@ from cnnlab.data import imagenet_images
 from cnnlab.data.encoded import pixels
 
 HERE = pathlib.Path(__file__).parent
-SQUASH = weights.Preprocess(256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1)
+SQUASH = weights.Preprocess(
+    256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
+)
 
 
 @functools.cache
 def attacked(shared):
-    """(SqueezeNet 1.0 of Deep Compression, the 100 validation images of the mini set (100, 227, 227, 3), labels)."""
-    model, variables = weights.from_file('torchvision/squeezenet1_0', shared / 'data/weights/squeezenet1_0_deep_compression.safetensors')
+    """(SqueezeNet 1.0 of Deep Compression, the 100 validation images of the mini set (100, 227,
+    227, 3), labels).
+    """
+    model, variables = weights.from_file(
+        'torchvision/squeezenet1_0',
+        shared / 'data/weights/squeezenet1_0_deep_compression.safetensors',
+    )
     source = imagenet_images.find(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar')
     views = [SQUASH.pixels(pixels(e['image'])) for e in source.encoded(range(len(source)))]
     net = targets.of(model, variables, SQUASH.mean, SQUASH.std, scale=SQUASH.scale)
@@ -28,7 +38,9 @@ def attacked(shared):
 
 
 def right(net, images, labels):
-    return int((over(lambda x: targets.logits(net, x).argmax(-1), images, batch=25) == labels).sum())
+    return int(
+        (over(lambda x: targets.logits(net, x).argmax(-1), images, batch=25) == labels).sum()
+    )
 
 
 def compared(shared, names):
@@ -38,9 +50,13 @@ def compared(shared, names):
     for name in names:
         kind, _, strength = name.partition(' ')
         levels = float(strength.removesuffix('/255'))
-        attack = {'fgsm': lambda x, y, e=levels / 255: gradient.fgsm(net, x, y, e),
-                  'pgd': lambda x, y, e=levels / 255: gradient.pgd(net, x, y, e, step=e / 4, steps=5),
-                  'pgd_l2': lambda x, y, e=levels: gradient.pgd(net, x, y, e, step=e / 4, steps=5, norm='l2')}[kind]
+        attack = {
+            'fgsm': lambda x, y, e=levels / 255: gradient.fgsm(net, x, y, e),
+            'pgd': lambda x, y, e=levels / 255: gradient.pgd(net, x, y, e, step=e / 4, steps=5),
+            'pgd_l2': lambda x, y, e=levels: gradient.pgd(
+                net, x, y, e, step=e / 4, steps=5, norm='l2'
+            ),
+        }[kind]
         found = right(net, over(attack, images, labels, batch=25), labels)
         assert abs(found - stored[name]) <= 2, (name, found, stored[name])
 
@@ -52,4 +68,11 @@ def test_fgsm_leaves_as_many_images_right_as_torchattacks(shared):
 
 @pytest.mark.full
 def test_every_attack_leaves_as_many_images_right_as_torchattacks(shared):
-    compared(shared, [name for name in json.loads((HERE / 'torch_squeezenet.json').read_text()) if name.startswith(('fgsm', 'pgd'))])
+    compared(
+        shared,
+        [
+            name
+            for name in json.loads((HERE / 'torch_squeezenet.json').read_text())
+            if name.startswith(('fgsm', 'pgd'))
+        ],
+    )

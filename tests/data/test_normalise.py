@@ -1,4 +1,5 @@
 """Mean and standard deviation in pixel units, by their definitions and on real MNIST."""
+
 import numpy as np
 import pytest
 
@@ -25,7 +26,9 @@ def test_statistics_are_float32_and_broadcast_against_a_batch(colours, kind):
 def test_channel_statistics_are_those_of_all_pixels(colours):
     source, images = colours
     mean, std = statistics(source, 'channel')
-    assert np.allclose(mean, images.mean((0, 1, 2)), rtol=1e-6) and np.allclose(std, images.std((0, 1, 2)), rtol=1e-6)
+    assert np.allclose(mean, images.mean((0, 1, 2)), rtol=1e-6) and np.allclose(
+        std, images.std((0, 1, 2)), rtol=1e-6
+    )
 
 
 def test_the_mean_image_and_the_fixed_ranges(colours):
@@ -40,15 +43,20 @@ def test_the_mean_image_and_the_fixed_ranges(colours):
 
 @pytest.mark.slow
 def test_mnist_has_its_published_mean_and_deviation(shared):
-    mean, std = statistics(sources.load('mnist', 'train', data_dir=shared / 'data' / 'tfds'), 'channel')
+    mean, std = statistics(
+        sources.load('mnist', 'train', data_dir=shared / 'data' / 'tfds'), 'channel'
+    )
     assert (round(float(mean[0]) / 255, 4), round(float(std[0]) / 255, 4)) == (0.1307, 0.3081)
 
 
 def test_images_of_different_sizes_have_channel_statistics_and_no_mean_image(tmp_path):
     import cv2
+
     for folder, size, value in (('train/a', 2, 10), ('train/b', 4, 40), ('test/a', 4, 40)):
         (tmp_path / folder).mkdir(parents=True)
-        assert cv2.imwrite(str(tmp_path / folder / 'x.png'), np.full((size, size, 3), value, np.uint8))
+        assert cv2.imwrite(
+            str(tmp_path / folder / 'x.png'), np.full((size, size, 3), value, np.uint8)
+        )
     source = sources.load('folder', 'train', data_dir=tmp_path)
     assert np.allclose(statistics(source, 'channel')[0], (4 * 10 + 16 * 40) / 20)
     with pytest.raises(ValueError, match='no mean image'):
@@ -83,7 +91,8 @@ def test_whitened_images_are_uncorrelated_with_variance_one(correlated, kind):
     white = (images - mean).reshape(4000, 12) @ matrix
     assert np.abs(white.mean(0)).max() < 1e-3
     variances = np.linalg.eigvalsh(np.cov(images.reshape(4000, 12).T, bias=True))[::-1]
-    left = variances / (variances + 1e-5 * 255**2)  # 1, but for what is added to small variances
+    # 1, but for what is added to small variances
+    left = variances / (variances + 1e-5 * 255**2)
     covariance = np.cov(white.T.astype(np.float64), bias=True)
     assert left.min() > 0.5
     if kind == 'pca_whitening':
@@ -91,15 +100,22 @@ def test_whitened_images_are_uncorrelated_with_variance_one(correlated, kind):
     assert np.allclose(np.sort(np.linalg.eigvalsh(covariance)), np.sort(left), atol=1e-4)
     if kind == 'zca_whitening':
         assert np.allclose(matrix, matrix.T, atol=1e-6)
-        assert all(np.corrcoef(white[:, i], images.reshape(4000, 12)[:, i])[0, 1] > 0.2 for i in range(12))  # the image's own places
+        # the image's own places
+        assert all(
+            np.corrcoef(white[:, i], images.reshape(4000, 12)[:, i])[0, 1] > 0.2 for i in range(12)
+        )
 
 
 def test_large_images_are_not_whitened():
     source = Arrays('large', 'train', np.zeros((2, 40, 40, 3), np.uint8), np.zeros(2, int), ['a'])
-    with pytest.raises(ValueError, match='40 x 40 x 3 have 4,800 numbers, too many to be whitened; at most 4,096'):
+    with pytest.raises(
+        ValueError, match='40 x 40 x 3 have 4,800 numbers, too many to be whitened; at most 4,096'
+    ):
         statistics(source, 'zca_whitening')
 
 
 def test_imagenets_statistics_are_the_published_ones(colours):
     mean, std = statistics(colours[0], 'imagenet')
-    assert np.allclose(mean, [123.675, 116.28, 103.53]) and np.allclose(std, [58.395, 57.12, 57.375])
+    assert np.allclose(mean, [123.675, 116.28, 103.53]) and np.allclose(
+        std, [58.395, 57.12, 57.375]
+    )

@@ -1,4 +1,7 @@
-"""Resizing: TensorFlow's against its stored results, and the libraries that are called against what they are known to do."""
+"""Resizing: TensorFlow's against its stored results, and the libraries that are called against what
+they are known to do.
+"""
+
 import pathlib
 
 import cv2
@@ -27,9 +30,15 @@ def test_the_filters_differ_more_than_the_tolerance():
     forms = [(f, a) for f, both in resample.FILTERS.items() for a in both]
     assert len(forms) == 13
     found = {form: resample.resize(image, (28, 33), *form).astype(int) for form in forms}
-    alike = {(a, b) for a in found for b in found if a < b and np.abs(found[a] - found[b]).max() <= 3}
-    assert alike == {(('opencv_bilinear', False), ('tf_bilinear', False)), (('pillow_bicubic', True), ('tf_bicubic', True)),
-                     (('pillow_bilinear', True), ('tf_bilinear', True))}, alike  # one rule, written twice
+    alike = {
+        (a, b) for a in found for b in found if a < b and np.abs(found[a] - found[b]).max() <= 3
+    }
+    assert alike == {
+        (('opencv_bilinear', False), ('tf_bilinear', False)),
+        (('pillow_bicubic', True), ('tf_bicubic', True)),
+        # one rule, written twice
+        (('pillow_bilinear', True), ('tf_bilinear', True)),
+    }, alike
 
 
 def test_libraries_are_called_as_they_are():

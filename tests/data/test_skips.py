@@ -1,4 +1,7 @@
-"""Unreadable images: passed over in training with a counted warning, up to a limit; batches do not depend on what was read before."""
+"""Unreadable images: passed over in training with a counted warning, up to a limit; batches do not
+depend on what was read before.
+"""
+
 import itertools
 import warnings
 
@@ -16,7 +19,10 @@ VIEW = parse('random_resized_crop(8)', 'flip()')
 
 @pytest.fixture
 def source(tmp_path):
-    """Twenty images in two classes; image i is 10 + 10 i in every pixel. Three are broken, each in another way."""
+    """Twenty images in two classes; image i is 10 + 10 i in every pixel.
+
+    Three are broken, each in another way.
+    """
     for i in range(N):
         path = tmp_path / 'train' / f'class{i // 10}' / f'{i:02}.png'
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +34,11 @@ def source(tmp_path):
 
 
 def take(source, count, **arguments):
-    batches = stream.train_batches(source, arguments.pop('view', VIEW), **{'seed': 1, 'batch': 5, 'most_skipped': 3, **arguments})
+    batches = stream.train_batches(
+        source,
+        arguments.pop('view', VIEW),
+        **{'seed': 1, 'batch': 5, 'most_skipped': 3, **arguments},
+    )
     found = list(itertools.islice(batches, count))
     batches.close()
     return found
@@ -40,18 +50,27 @@ def quiet(source, count, **arguments):
         return take(source, count, **arguments)
 
 
-@pytest.mark.parametrize('view', [VIEW, parse('resize((8, 8))')], ids=['takes files', 'takes pixels'])
+@pytest.mark.parametrize(
+    'view', [VIEW, parse('resize((8, 8))')], ids=['takes files', 'takes pixels']
+)
 def test_the_next_readable_image_takes_the_place_of_a_broken_one_with_its_own_label(source, view):
     with pytest.warns(RuntimeWarning) as seen:
-        batches = take(source, 8, view=view)  # two epochs
+        # two epochs
+        batches = take(source, 8, view=view)
     order = np.concatenate([stream.permutation(N, 1, epoch) for epoch in (0, 1)])
     shown = np.concatenate([b['image'][:, 0, 0, 0] for b in batches]) // 10 - 1
     assert shown.tolist() == [{3: 5, 4: 5, 19: 0}.get(i, i) for i in order.tolist()]
     assert np.concatenate([b['label'] for b in batches]).tolist() == (shown // 10).tolist()
     messages = sorted(str(w.message) for w in seen)
-    assert len(messages) == 3  # once an image, not once an epoch
-    assert sum('is not a readable image' in m for m in messages) == 2 and sum('is truncated' in m for m in messages) == 1
-    assert {m[m.rindex('('):] for m in messages} == {f'({k} of folder train so far, at most 3)' for k in (1, 2, 3)}
+    # once an image, not once an epoch
+    assert len(messages) == 3
+    assert (
+        sum('is not a readable image' in m for m in messages) == 2
+        and sum('is truncated' in m for m in messages) == 1
+    )
+    assert {m[m.rindex('(') :] for m in messages} == {
+        f'({k} of folder train so far, at most 3)' for k in (1, 2, 3)
+    }
 
 
 def test_a_batch_is_the_same_whatever_was_read_before_and_on_any_number_of_hosts(source):
@@ -60,7 +79,11 @@ def test_a_batch_is_the_same_whatever_was_read_before_and_on_any_number_of_hosts
     hosts = [quiet(source, 8, host=k, hosts=5, threads=2) for k in range(5)]
     for key in ('image', 'label'):
         assert all(np.array_equal(a[key], b[key]) for a, b in zip(whole[3:], resumed, strict=True))
-        assert all(np.array_equal(h[t][key], np.split(whole[t][key], 5)[k]) for k, h in enumerate(hosts) for t in range(8))
+        assert all(
+            np.array_equal(h[t][key], np.split(whole[t][key], 5)[k])
+            for k, h in enumerate(hosts)
+            for t in range(8)
+        )
 
 
 def test_too_many_broken_images_end_the_run(source):
@@ -68,8 +91,11 @@ def test_too_many_broken_images_end_the_run(source):
         quiet(source, 4, most_skipped=2)
     with pytest.raises(ValueError, match=r'\.png, is .*, and none may be passed over'):
         quiet(source, 4, most_skipped=0)
-    with pytest.raises(ValueError, match='[23] images of folder train cannot be read, and 1 may be passed over'):
-        quiet(source, 4, most_skipped=None)  # one in a thousand, at least one
+    with pytest.raises(
+        ValueError, match='[23] images of folder train cannot be read, and 1 may be passed over'
+    ):
+        # one in a thousand, at least one
+        quiet(source, 4, most_skipped=None)
     with pytest.raises(ValueError, match='0 or more, not -1'):
         take(source, 1, most_skipped=-1)
 
@@ -82,7 +108,9 @@ def test_a_source_without_any_readable_image_is_an_error(source):
 
 
 def test_evaluation_refuses_what_training_passes_over(source):
-    with pytest.raises(ValueError, match='image 3 of folder train, .*03.png, is not a readable image'):
+    with pytest.raises(
+        ValueError, match='image 3 of folder train, .*03.png, is not a readable image'
+    ):
         list(stream.eval_batches(source, parse('resize((8, 8))'), batch=5))
 
 
@@ -93,6 +121,7 @@ def test_other_errors_of_a_view_are_not_taken_for_broken_images(source):
 
 def test_a_damaged_record_of_a_shard_is_passed_over_and_refused_in_evaluation(tmp_path, source):
     from cnnlab.data.prepare import inputs, run
+
     for i in BROKEN:
         next(source.root.rglob(f'{i:02}.png')).unlink()
     run.prepare(inputs.find(source.root.parent), tmp_path, name='small', processes=1)
@@ -105,7 +134,11 @@ def test_a_damaged_record_of_a_shard_is_passed_over_and_refused_in_evaluation(tm
     shard.write_bytes(data)
     train = sets.open('train')
     assert train[6]['image'].shape == (12, 10, 3)
-    with pytest.warns(RuntimeWarning, match='record 7 of small train is damaged in its file: .*hash mismatch.*the next image takes'):
+    with pytest.warns(
+        RuntimeWarning,
+        match='record 7 of small train is damaged in its file: .*hash mismatch.*the next image '
+        'takes',
+    ):
         batches = take(train, 4, batch=5)
     order = stream.permutation(17, 1, 0)
     at = order.tolist().index(7)

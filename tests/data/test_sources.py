@@ -1,4 +1,7 @@
-"""Sources: real MNIST and CIFAR-10, the embedded digits, folders of images, made images, and bad input in one sentence."""
+"""Sources: real MNIST and CIFAR-10, the embedded digits, folders of images, made images, and bad
+input in one sentence.
+"""
+
 import pickle
 import re
 
@@ -19,7 +22,10 @@ def sentence(error, *parts: str) -> None:
 
 
 def same(a, b) -> bool:
-    return len(a) == len(b) and all(np.array_equal(a[i]['image'], b[i]['image']) and a[i]['label'] == b[i]['label'] for i in range(len(a)))
+    return len(a) == len(b) and all(
+        np.array_equal(a[i]['image'], b[i]['image']) and a[i]['label'] == b[i]['label']
+        for i in range(len(a))
+    )
 
 
 @pytest.fixture(scope='session')
@@ -47,11 +53,38 @@ def root(tmp_path):
 
 def test_mnist_is_in_the_order_of_tfds_with_the_published_class_counts(tfds_dir):
     train = sources.load('mnist', 'train', data_dir=tfds_dir)
-    assert (len(train), train.image_shape, train.num_classes, train.class_names[7]) == (60_000, (28, 28, 1), 10, '7')
+    assert (len(train), train.image_shape, train.num_classes, train.class_names[7]) == (
+        60_000,
+        (28, 28, 1),
+        10,
+        '7',
+    )
     assert train.labels()[:8].tolist() == [4, 1, 0, 7, 8, 1, 2, 7]
-    assert np.bincount(train.labels()).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(train.labels()).tolist() == [
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
     test = sources.load('mnist', 'test', data_dir=str(tfds_dir))
-    assert np.bincount(test.labels()).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(test.labels()).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
     example = train[np.int64(3)]
     assert example['image'].dtype == np.uint8 and example['image'].shape == (28, 28, 1)
     assert isinstance(example['label'], np.int32) and example['label'] == 7
@@ -63,7 +96,10 @@ def test_cifar10_has_the_pixels_that_tfds_itself_decodes(tfds_dir):
     theirs = tfds.builder_from_directory(tfds_dir / 'cifar10' / '3.0.2').as_data_source('train')
     assert [theirs[i]['id'] for i in range(3)] == [b'train_16399', b'train_01680', b'train_47917']
     for i in (0, 1, 2, 31_415, 49_999):
-        assert np.array_equal(ours[i]['image'], theirs[i]['image']) and ours[i]['label'] == theirs[i]['label']
+        assert (
+            np.array_equal(ours[i]['image'], theirs[i]['image'])
+            and ours[i]['label'] == theirs[i]['label']
+        )
     assert ours.class_names[ours[0]['label']] == 'horse'
     assert ours.image_shape == (32, 32, 3)
 
@@ -72,9 +108,16 @@ def test_bulk_access_negative_indices_and_pickling_agree_with_single_access(tfds
     test = sources.load('cifar10:3.0.2', 'test', data_dir=tfds_dir)
     again = pickle.loads(pickle.dumps(test))
     for i, example in zip((5, -1, 0), again.__getitems__([5, -1, 0]), strict=True):
-        assert np.array_equal(example['image'], test[i]['image']) and example['label'] == test[i]['label']
+        assert (
+            np.array_equal(example['image'], test[i]['image'])
+            and example['label'] == test[i]['label']
+        )
     assert np.array_equal(test[-1]['image'], test[9_999]['image'])
-    assert again.fingerprint() == test.fingerprint() == sources.load('cifar10', 'test', data_dir=tfds_dir).fingerprint()
+    assert (
+        again.fingerprint()
+        == test.fingerprint()
+        == sources.load('cifar10', 'test', data_dir=tfds_dir).fingerprint()
+    )
     assert test.fingerprint() != sources.load('cifar10', 'train', data_dir=tfds_dir).fingerprint()
     with pytest.raises(IndexError, match='no image 10000'):
         test[10_000]
@@ -82,19 +125,28 @@ def test_bulk_access_negative_indices_and_pickling_agree_with_single_access(tfds
 
 def test_holdout_splits_training_images_by_class_and_leaves_the_test_split_alone(tfds_dir):
     test = sources.load('cifar10', 'test', data_dir=tfds_dir, holdout=5000)
-    assert len(test) == 10_000 and test.fingerprint() == sources.load('cifar10', 'test', data_dir=tfds_dir).fingerprint()
+    assert (
+        len(test) == 10_000
+        and test.fingerprint() == sources.load('cifar10', 'test', data_dir=tfds_dir).fingerprint()
+    )
     validation = sources.load('cifar10', 'validation', data_dir=tfds_dir, holdout=5000)
     assert validation.split == 'validation' and len(validation) == 5000
-    assert np.bincount([int(e['label']) for e in validation.__getitems__(range(5000))]).tolist() == [500] * 10
+    assert (
+        np.bincount([int(e['label']) for e in validation.__getitems__(range(5000))]).tolist()
+        == [500] * 10
+    )
     fake = 'fake:2x3x1:10:100'
     whole = sources.load(fake, 'train')
     train, validation = (sources.load(fake, s, holdout=20) for s in ('train', 'validation'))
-    assert sorted(s[i]['image'].tobytes() for s in (train, validation) for i in range(len(s))) == sorted(
-        whole[i]['image'].tobytes() for i in range(100))
+    assert sorted(
+        s[i]['image'].tobytes() for s in (train, validation) for i in range(len(s))
+    ) == sorted(whole[i]['image'].tobytes() for i in range(100))
     assert np.bincount(train.labels()).tolist() == [8] * 10
 
 
-def test_errors_about_prepared_sets_come_at_once_and_name_what_there_is(tfds_dir, tmp_path, monkeypatch):
+def test_errors_about_prepared_sets_come_at_once_and_name_what_there_is(
+    tfds_dir, tmp_path, monkeypatch
+):
     import socket
 
     def refuse(*args):
@@ -147,11 +199,19 @@ def test_a_prepared_set_without_its_shard_or_without_random_access_is_refused(tf
 
 def test_digits_are_all_there_once_and_the_pixels_lose_nothing():
     from sklearn.datasets import load_digits
+
     parts = [sources.load('digits', s) for s in sources.SPLITS]
     assert [len(p) for p in parts] == [1150, 287, 360]
     data = load_digits()
-    ours = sorted((digits.to_counts(p[i]['image']).tobytes(), int(p[i]['label'])) for p in parts for i in range(len(p)))
-    theirs = sorted((x.astype(np.uint8).tobytes(), int(y)) for x, y in zip(data.images, data.target, strict=True))
+    ours = sorted(
+        (digits.to_counts(p[i]['image']).tobytes(), int(p[i]['label']))
+        for p in parts
+        for i in range(len(p))
+    )
+    theirs = sorted(
+        (x.astype(np.uint8).tobytes(), int(y))
+        for x, y in zip(data.images, data.target, strict=True)
+    )
     assert ours == theirs
     assert parts[0][0]['image'].shape == (8, 8, 1)
 
@@ -163,10 +223,14 @@ def test_counts_survive_the_way_to_uint8_and_back():
 
 def test_the_digits_split_never_moves_and_each_part_has_each_class_in_proportion():
     assert [sources.load('digits', s).fingerprint() for s in sources.SPLITS] == [
-        'f71e906af496dba8cc68605f1b417c23', '72f046712f888d81420f2c519382436f', '96b8346ade0d4d7a8718039705ef98f5']
+        'f71e906af496dba8cc68605f1b417c23',
+        '72f046712f888d81420f2c519382436f',
+        '96b8346ade0d4d7a8718039705ef98f5',
+    ]
     counts = np.array([np.bincount(sources.load('digits', s).labels()) for s in sources.SPLITS])
     exact = counts.sum(0) * np.array([[1150], [287], [360]]) / 1797
-    assert np.abs(counts - exact).max() < 1.1  # two roundings
+    # two roundings
+    assert np.abs(counts - exact).max() < 1.1
 
 
 def test_digits_take_no_other_holdout():
@@ -200,7 +264,9 @@ def test_a_set_that_is_training_images_alone_gives_a_fifth_for_testing(root):
             write(root / 'train' / c / f'{i}.png', 10 * i)
     parts = [sources.load('folder', s, data_dir=root, holdout=6) for s in sources.SPLITS]
     assert [np.bincount(p.labels()).tolist() for p in parts] == [[5, 5], [3, 3], [2, 2]]
-    seen = sorted((int(p[i]['label']), int(p[i]['image'].max())) for p in parts for i in range(len(p)))
+    seen = sorted(
+        (int(p[i]['label']), int(p[i]['image'].max())) for p in parts for i in range(len(p))
+    )
     assert seen == [(c, 10 * i) for c in (0, 1) for i in range(10)]
 
 
@@ -208,7 +274,8 @@ def test_a_set_that_is_training_images_alone_gives_a_fifth_for_testing(root):
 
 
 def test_a_folder_gives_sorted_classes_and_rgb_images_of_their_own_size(root):
-    write(root / 'train' / 'ant' / 'deeper' / 'x.bmp', (255, 0, 0), (4, 6, 3))  # OpenCV writes BGR: this is blue
+    # OpenCV writes BGR: this is blue
+    write(root / 'train' / 'ant' / 'deeper' / 'x.bmp', (255, 0, 0), (4, 6, 3))
     (root / 'train' / 'ant' / '._0.png').write_bytes(b'not an image: a hidden file')
     (root / 'train' / 'ant' / 'notes.txt').write_text('no image either')
     train = sources.load('folder', 'train', data_dir=root)
@@ -217,7 +284,8 @@ def test_a_folder_gives_sorted_classes_and_rgb_images_of_their_own_size(root):
     blue = train[3]
     assert blue['image'].shape == (4, 6, 3) and blue['image'][0, 0].tolist() == [0, 0, 255]
     validation = sources.load('folder', 'validation', data_dir=root)
-    assert validation.labels().tolist() == [1]  # bee keeps its training label
+    # bee keeps its training label
+    assert validation.labels().tolist() == [1]
     assert same(train, pickle.loads(pickle.dumps(train)))
 
 
@@ -238,8 +306,10 @@ def test_the_fingerprint_of_a_folder_moves_with_names_and_sizes(root):
 
 def test_the_exif_orientation_is_ignored(tmp_path):
     from PIL import Image
+
     exif = Image.Exif()
-    exif[0x0112] = 6  # rotated by a quarter
+    # rotated by a quarter
+    exif[0x0112] = 6
     Image.new('RGB', (30, 20)).save(tmp_path / 'turned.jpg', exif=exif)
     assert decode((tmp_path / 'turned.jpg').read_bytes(), 3, 'it').shape == (20, 30, 3)
 
@@ -249,10 +319,14 @@ def test_pillow_decodes_the_same_pixels(shared):
     import tarfile
 
     from PIL import Image
+
     with tarfile.open(shared / 'data' / 'ilsvrc2012_mini' / 'ILSVRC2012_img_val.tar') as tar:
         for member in tar.getmembers()[:3]:
             data = tar.extractfile(member).read()
-            assert np.array_equal(decode(data, 3, member.name), np.asarray(Image.open(io.BytesIO(data)).convert('RGB')))
+            assert np.array_equal(
+                decode(data, 3, member.name),
+                np.asarray(Image.open(io.BytesIO(data)).convert('RGB')),
+            )
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])
@@ -264,8 +338,10 @@ def test_an_unreadable_or_truncated_image_is_named(root, suffix):
     train = sources.load('folder', 'train', data_dir=root)
     assert train[3]['image'].shape == (40, 40, 3)
     for part in (0.95, 0.5):
-        path.write_bytes(whole[:int(part * len(whole))])
-        with pytest.raises(ValueError, match='image 3 of folder train, .*9' + re.escape(suffix) + ', is truncated'):
+        path.write_bytes(whole[: int(part * len(whole))])
+        with pytest.raises(
+            ValueError, match='image 3 of folder train, .*9' + re.escape(suffix) + ', is truncated'
+        ):
             train[3]
     for junk in (b'', b'hello'):
         path.write_bytes(junk)
@@ -278,7 +354,9 @@ def test_an_unreadable_or_truncated_image_is_named(root, suffix):
 
 def test_a_jpeg_with_a_thumbnail_inside_is_still_seen_to_be_truncated():
     ok, inner = cv2.imencode('.jpg', np.zeros((8, 8, 3), np.uint8))
-    ok2, outer = cv2.imencode('.jpg', np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    ok2, outer = cv2.imencode(
+        '.jpg', np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    )
     assert ok and ok2
     segment = inner.tobytes()
     data = outer.tobytes()
@@ -322,9 +400,19 @@ def test_fake_images_have_the_shape_asked_for_and_never_change():
     assert train[7]['image'].shape == (5, 6, 2) and train[7]['label'] == 1
     assert train.labels().tolist() == [int(train[i]['label']) for i in range(50)]
     assert not np.array_equal(train[0]['image'], test[0]['image'])
-    assert train[3]['image'][0].tolist() == sources.load('fake:5x6x2:3:50', 'train')[3]['image'][0].tolist()
-    assert sources.load('fake', 'train').fingerprint() == sources.load('fake:32x32x3:10:1000', 'train').fingerprint()
-    assert sources.load('fake:32x32x3:10:1000', 'train')[0]['image'][0, 0].tolist() == [188, 173, 163]
+    assert (
+        train[3]['image'][0].tolist()
+        == sources.load('fake:5x6x2:3:50', 'train')[3]['image'][0].tolist()
+    )
+    assert (
+        sources.load('fake', 'train').fingerprint()
+        == sources.load('fake:32x32x3:10:1000', 'train').fingerprint()
+    )
+    assert sources.load('fake:32x32x3:10:1000', 'train')[0]['image'][0, 0].tolist() == [
+        188,
+        173,
+        163,
+    ]
     for bad in ('fake:5x6', 'fake:0x6x2', 'fake:1x1x1:0', 'fake:', 'fake:4x4x1:2:-3'):
         with pytest.raises(ValueError, match='is not of the form fake:'):
             sources.load(bad, 'train')
@@ -352,11 +440,20 @@ def test_in_memory_is_the_same_data_within_its_limit(root):
 def test_a_subset_keeps_order_labels_and_has_its_own_fingerprint():
     fake = sources.load('fake:2x2x1:7:50', 'train')
     part = sources.subset(fake, [9, -1, 3])
-    assert [np.array_equal(part[k]['image'], fake[i]['image']) for k, i in enumerate((9, 49, 3))] == [True] * 3
-    assert part.labels().tolist() == [2, 0, 3] == [int(e['label']) for e in part.__getitems__([0, 1, 2])]
+    assert [
+        np.array_equal(part[k]['image'], fake[i]['image']) for k, i in enumerate((9, 49, 3))
+    ] == [True] * 3
+    assert (
+        part.labels().tolist()
+        == [2, 0, 3]
+        == [int(e['label']) for e in part.__getitems__([0, 1, 2])]
+    )
     prints = {s.fingerprint() for s in (fake, part, sources.subset(fake, [9, 3, 49]))}
     assert len(prints) == 3
-    assert sources.subset(fake, [9, 49, 3]).fingerprint() == pickle.loads(pickle.dumps(part)).fingerprint()
+    assert (
+        sources.subset(fake, [9, 49, 3]).fingerprint()
+        == pickle.loads(pickle.dumps(part)).fingerprint()
+    )
     with pytest.raises(IndexError, match='no image 50'):
         sources.subset(fake, [50])
     with pytest.raises(IndexError, match='3 images; there is no image 3'):

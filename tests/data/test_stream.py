@@ -1,4 +1,7 @@
-"""The stream: batches are a function of (seed, step), on any number of hosts, threads and processes."""
+"""The stream: batches are a function of (seed, step), on any number of hosts, threads and
+processes.
+"""
+
 import itertools
 
 import numpy as np
@@ -14,19 +17,26 @@ AUGMENT = parse('random_crop(2)', 'flip()')
 
 def numbered(n=N, shape=(6, 6, 1)):
     """Image i is i + 1 in every pixel, so that what was cropped can be told; its label is i."""
-    images = np.broadcast_to(np.arange(1, n + 1, dtype=np.uint8)[:, None, None, None], (n, *shape)).copy()
+    images = np.broadcast_to(
+        np.arange(1, n + 1, dtype=np.uint8)[:, None, None, None], (n, *shape)
+    ).copy()
     return Arrays('numbered', 'train', images, np.arange(n), [str(i) for i in range(n)])
 
 
 def take(count, source=None, view=AUGMENT, **arguments):
-    batches = stream.train_batches(numbered() if source is None else source, view, **{'seed': 3, 'batch': BATCH, **arguments})
+    batches = stream.train_batches(
+        numbered() if source is None else source, view, **{'seed': 3, 'batch': BATCH, **arguments}
+    )
     found = list(itertools.islice(batches, count))
     batches.close()
     return found
 
 
 def equal(a, b):
-    return len(a) == len(b) and all(x.keys() == y.keys() and all(np.array_equal(x[k], y[k]) for k in x) for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        x.keys() == y.keys() and all(np.array_equal(x[k], y[k]) for k in x)
+        for x, y in zip(a, b, strict=True)
+    )
 
 
 def test_batches_are_uint8_images_and_int32_labels_that_belong_together():
@@ -37,15 +47,20 @@ def test_batches_are_uint8_images_and_int32_labels_that_belong_together():
 
 
 def test_each_epoch_is_a_new_permutation_with_new_augmentation():
-    batches = take(25)  # 200 examples: four epochs, whose ends lie inside of batches
+    # 200 examples: four epochs, whose ends lie inside of batches
+    batches = take(25)
     labels = np.concatenate([b['label'] for b in batches]).reshape(4, N)
     images = np.concatenate([b['image'] for b in batches]).reshape(4, N, -1)
     assert (np.sort(labels) == np.arange(N)).all()
     assert len({tuple(e) for e in labels}) == 4
     assert not np.array_equal(labels[0], np.arange(N))
-    views = [{tuple(images[e, i] > 0) for e in range(4) for i in np.flatnonzero(labels[e] == k)} for k in range(N)]
+    views = [
+        {tuple(images[e, i] > 0) for e in range(4) for i in np.flatnonzero(labels[e] == k)}
+        for k in range(N)
+    ]
     assert sum(len(v) > 1 for v in views) > 45
-    assert len({tuple(v > 0) for v in images[0]}) > 15  # of the 25 places within one epoch
+    # of the 25 places within one epoch
+    assert len({tuple(v > 0) for v in images[0]}) > 15
 
 
 @pytest.mark.parametrize('hosts', [2, 4, 8])
@@ -68,7 +83,8 @@ def test_a_run_resumes_at_any_step(step):
 def test_seeds_give_unrelated_orders_and_augmentation():
     a, b = (np.concatenate([x['label'] for x in take(19, seed=s)]) for s in (3, 4))
     assert (a == b).mean() < 0.2
-    assert (a[N:2 * N] == b[:N]).mean() < 0.2  # seed 4 is not seed 3 an epoch later
+    # seed 4 is not seed 3 an epoch later
+    assert (a[N : 2 * N] == b[:N]).mean() < 0.2
     shapes = [stream.Draws(s).at(0).random() for s in range(20)]
     assert len(set(shapes)) == 20
     assert equal(take(3), take(3))
@@ -81,7 +97,9 @@ def test_the_numbers_of_a_position_are_those_of_a_fresh_generator():
         fresh = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, position]))
         reused = draws.at(position)
         assert reused.random() == fresh.random()
-        assert np.array_equal(reused.integers(0, 100, 7, dtype=np.uint32), fresh.integers(0, 100, 7, dtype=np.uint32))
+        assert np.array_equal(
+            reused.integers(0, 100, 7, dtype=np.uint32), fresh.integers(0, 100, 7, dtype=np.uint32)
+        )
 
 
 def test_the_order_of_an_epoch_never_moves():
@@ -89,7 +107,8 @@ def test_the_order_of_an_epoch_never_moves():
     counts = np.zeros((6, 6), int)
     for epoch in range(3000):
         counts[np.arange(6), stream.permutation(6, 1, epoch)] += 1
-    assert counts.min() > 410 and counts.max() < 590  # 500 expected, deviation 20
+    # 500 expected, deviation 20
+    assert counts.min() > 410 and counts.max() < 590
 
 
 @pytest.mark.parametrize('threads', [2, 5])
@@ -100,7 +119,9 @@ def test_threads_change_nothing(threads):
 @pytest.mark.slow
 @pytest.mark.parametrize('workers', [1, 2])
 def test_worker_processes_change_nothing(workers):
-    assert equal(take(12, workers=workers, step=4, host=1, hosts=2), take(12, step=4, host=1, hosts=2))
+    assert equal(
+        take(12, workers=workers, step=4, host=1, hosts=2), take(12, step=4, host=1, hosts=2)
+    )
 
 
 @pytest.mark.slow
@@ -115,10 +136,15 @@ def test_worker_processes_read_prepared_sets_and_their_errors_arrive(shared, tmp
         take(1, broken, batch=2, workers=1)
 
 
-@pytest.mark.parametrize('n, batch, hosts', [(50, 8, 1), (50, 8, 4), (48, 8, 2), (3, 8, 8), (50, 64, 2), (1, 1, 1)])
+@pytest.mark.parametrize(
+    'n, batch, hosts', [(50, 8, 1), (50, 8, 4), (48, 8, 2), (3, 8, 8), (50, 64, 2), (1, 1, 1)]
+)
 def test_evaluation_gives_every_image_once_on_equally_many_full_batches(n, batch, hosts):
     source = numbered(n)
-    per_host = [list(stream.eval_batches(source, parse('pad(1)'), batch=batch, host=k, hosts=hosts)) for k in range(hosts)]
+    per_host = [
+        list(stream.eval_batches(source, parse('pad(1)'), batch=batch, host=k, hosts=hosts))
+        for k in range(hosts)
+    ]
     steps = stream.steps_per_epoch(source, batch)
     seen = []
     for t in range(steps):
@@ -130,16 +156,25 @@ def test_evaluation_gives_every_image_once_on_equally_many_full_batches(n, batch
             assert b['mask'].dtype == np.float32 and b['label'].dtype == np.int32
             assert b['label'].shape == b['mask'].shape == (batch // hosts,)
             assert not b['image'][b['mask'] == 0].any() and not b['label'][b['mask'] == 0].any()
-            assert np.array_equal(b['image'][b['mask'] == 1, 4, 4, 0], b['label'][b['mask'] == 1] + 1)
+            assert np.array_equal(
+                b['image'][b['mask'] == 1, 4, 4, 0], b['label'][b['mask'] == 1] + 1
+            )
             rows.append((b['label'], b['mask']))
-        labels, mask = (np.stack(x, 1).ravel() for x in zip(*rows, strict=True))  # the hosts' rows interleaved
+        # the hosts' rows interleaved
+        labels, mask = (np.stack(x, 1).ravel() for x in zip(*rows, strict=True))
         seen += labels[mask == 1].tolist()
     assert seen == list(range(n))
 
 
 def test_a_random_view_in_evaluation_does_not_depend_on_the_batch():
     def images(batch):
-        return np.concatenate([b['image'][b['mask'] == 1] for b in stream.eval_batches(numbered(), AUGMENT, batch=batch)])
+        return np.concatenate(
+            [
+                b['image'][b['mask'] == 1]
+                for b in stream.eval_batches(numbered(), AUGMENT, batch=batch)
+            ]
+        )
+
     assert np.array_equal(images(8), images(50))
     assert len({i.tobytes() for i in images(8) > 0}) > 15
 
@@ -169,17 +204,22 @@ def test_numbers_that_do_not_fit_are_refused_before_the_first_batch():
 
 def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
     import cv2
+
     for folder, size in (('train/c0', 5), ('train/c1', 6), ('test/c0', 5)):
         (tmp_path / folder).mkdir(parents=True)
         assert cv2.imwrite(str(tmp_path / folder / 'x.png'), np.zeros((size, size, 3), np.uint8))
     source = sources.load('folder', 'train', data_dir=tmp_path)
-    with pytest.raises(ValueError, match=r'differ in size after the view, .*: add resize\(\(h, w\)\) or a crop'):
+    with pytest.raises(
+        ValueError, match=r'differ in size after the view, .*: add resize\(\(h, w\)\) or a crop'
+    ):
         take(1, source, parse(), batch=2)
     assert take(1, source, parse('resize((4, 4))'), batch=2)[0]['image'].shape == (2, 4, 4, 3)
     with pytest.raises(ValueError, match=r'must leave the view as uint8 \(h, w, c\), not float64'):
         take(1, view=lambda image, rng: image / 255)
     (tmp_path / 'train' / 'c0' / 'x.png').write_bytes(b'')
-    with pytest.raises(ValueError, match='x.png, is not a readable image .*, and none may be passed over'):
+    with pytest.raises(
+        ValueError, match='x.png, is not a readable image .*, and none may be passed over'
+    ):
         take(1, source, parse('resize((4, 4))'), batch=2, most_skipped=0)
 
 
@@ -200,11 +240,20 @@ def test_worker_processes_end_when_the_consumer_is_killed(tmp_path):
     import subprocess
     import sys
     import time
+
     (tmp_path / 'consumer.py').write_text(CONSUMER)
-    consumer = subprocess.Popen([sys.executable, str(tmp_path / 'consumer.py')], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    consumer = subprocess.Popen(
+        [sys.executable, str(tmp_path / 'consumer.py')],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert consumer.stdout.readline() == 'ready\n'
-    workers = [pathlib.Path('/proc') / pid for task in pathlib.Path(f'/proc/{consumer.pid}/task').iterdir()
-               for pid in (task / 'children').read_text().split()]
+    workers = [
+        pathlib.Path('/proc') / pid
+        for task in pathlib.Path(f'/proc/{consumer.pid}/task').iterdir()
+        for pid in (task / 'children').read_text().split()
+    ]
     assert len(workers) >= 2
     consumer.kill()
     consumer.wait()
@@ -218,6 +267,7 @@ def test_freed_memory_is_kept_where_the_c_library_is_glibc():
     import platform
 
     from cnnlab.data.allocator import keep_freed_memory
+
     assert keep_freed_memory() == (platform.libc_ver()[0] == 'glibc')
 
 
@@ -227,15 +277,20 @@ def test_freed_memory_is_kept_where_the_c_library_is_glibc():
 def test_repeated_augmentation_shows_an_image_in_so_many_views_in_a_row():
     batches = take(25, repeats=4)
     labels = np.concatenate([b['label'] for b in batches])
-    epoch = labels[:N]  # 48 of the 50 places are filled by twelve images, four each
+    # 48 of the 50 places are filled by twelve images, four each
+    epoch = labels[:N]
     assert (epoch[:48].reshape(12, 4) == epoch[:48:4, None]).all() and len(set(epoch)) == 13
-    assert not np.array_equal(labels[:48:4], labels[N:N + 48:4])  # the next epoch shows others
+    # the next epoch shows others
+    assert not np.array_equal(labels[:48:4], labels[N : N + 48 : 4])
     images = np.concatenate([b['image'] for b in batches])[:48].reshape(12, 4, -1)
     assert sum(len({tuple(v > 0) for v in four}) > 1 for four in images) >= 11
     assert equal(take(3, repeats=4, step=6), batches[6:9])
     parts = [take(4, repeats=4, host=k, hosts=2) for k in range(2)]
     for t in range(4):
-        assert all(np.array_equal(parts[k][t]['label'], np.split(batches[t]['label'], 2)[k]) for k in range(2))
+        assert all(
+            np.array_equal(parts[k][t]['label'], np.split(batches[t]['label'], 2)[k])
+            for k in range(2)
+        )
 
 
 def test_repeats_are_at_least_one():
@@ -245,7 +300,8 @@ def test_repeats_are_at_least_one():
 
 def test_alternating_flips_mirror_each_image_in_every_other_epoch():
     images = np.zeros((N, 4, 6, 1), np.uint8)
-    images[:, :, 0] = 1  # a line at the left
+    # a line at the left
+    images[:, :, 0] = 1
     source = Arrays('lines', 'train', images, np.arange(N), [str(i) for i in range(N)])
     batches = take(25, source, parse(), alternating_flip=True)
     labels = np.concatenate([b['label'] for b in batches]).reshape(4, N)
@@ -254,7 +310,9 @@ def test_alternating_flips_mirror_each_image_in_every_other_epoch():
     assert (by_image[1:] != by_image[:-1]).all() and 10 < by_image[0].sum() < 40
     assert equal(take(2, source, parse(), alternating_flip=True, step=9), batches[9:11])
     parts = [take(9, source, parse(), alternating_flip=True, host=k, hosts=2)[8] for k in range(2)]
-    assert all(np.array_equal(parts[k]['image'], np.split(batches[8]['image'], 2)[k]) for k in range(2))
+    assert all(
+        np.array_equal(parts[k]['image'], np.split(batches[8]['image'], 2)[k]) for k in range(2)
+    )
 
 
 def test_stages_change_the_view_at_their_steps_and_resume():

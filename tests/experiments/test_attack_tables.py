@@ -1,4 +1,5 @@
 """What the tables of experiments.attack count, on outcomes made by hand."""
+
 import numpy as np
 import pytest
 
@@ -10,20 +11,36 @@ from experiments.attack_tables import Entry
 def outcome(right, l2):
     """Ten images: which are right, and by how much they were changed."""
     size = np.asarray(l2, float)
-    return Outcome(np.zeros((10, 1, 1, 1), np.float32), np.zeros((10, 2), np.float32), np.asarray(right), {
-        'l2': size, 'linf': size, 'l0': (size > 0).astype(int)})
+    return Outcome(
+        np.zeros((10, 1, 1, 1), np.float32),
+        np.zeros((10, 2), np.float32),
+        np.asarray(right),
+        {'l2': size, 'linf': size, 'l0': (size > 0).astype(int)},
+    )
 
 
 CLEAN = outcome([True] * 8 + [False] * 2, [0] * 10)
-LEAST = outcome([False] * 7 + [True] + [False] * 2, [1, 2, 3, 4, 5, 6, 7, 9, 0, 0])  # seven of eight fooled, the eighth not
+# seven of eight fooled, the eighth not
+LEAST = outcome([False] * 7 + [True] + [False] * 2, [1, 2, 3, 4, 5, 6, 7, 9, 0, 0])
 
 
 def test_least_changes_have_their_points_where_images_were_fooled():
     entry = Entry('net', 'deepfool', None, LEAST, LEAST.right)
     [(label, lines)] = attack_tables.panels(CLEAN, [entry], {'l2': [0.5], 'linf': [0.1]}).items()
-    assert 'l2' in label and lines['DeepFool'] == [(0, 8), (1, 7), (2, 6), (3, 5), (4, 4), (5, 3), (6, 2), (7, 1)]
+    assert 'l2' in label and lines['DeepFool'] == [
+        (0, 8),
+        (1, 7),
+        (2, 6),
+        (3, 5),
+        (4, 4),
+        (5, 3),
+        (6, 2),
+        (7, 1),
+    ]
     budgeted = Entry('net', 'pgd_l2', 20.0, outcome([False] * 10, [20] * 10))
-    [(_, lines)] = attack_tables.panels(CLEAN, [entry, budgeted], {'l2': [20.0], 'linf': []}).items()
+    [(_, lines)] = attack_tables.panels(
+        CLEAN, [entry, budgeted], {'l2': [20.0], 'linf': []}
+    ).items()
     assert lines['DeepFool'][-2:] == [(7, 1), (20, 1)] and lines['PGD, l2'] == [(0, 8), (20, 0)]
 
 

@@ -1,4 +1,6 @@
-"""The commands about runs as a whole: repeat one, export its weights, plan for more devices; and how they end."""
+"""The commands about runs as a whole: repeat one, export its weights, plan for more devices; and
+how they end.
+"""
 
 import json
 import pathlib
@@ -23,22 +25,49 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     directory = tmp_path_factory.mktemp('scale') / 'run'
-    run('train', '--recipe=digits', '--set=model=mlp2', '--set=ema=0.5', f'--workdir={directory}', '--profile_steps=2:2', *TINY)
+    run(
+        'train',
+        '--recipe=digits',
+        '--set=model=mlp2',
+        '--set=ema=0.5',
+        f'--workdir={directory}',
+        '--profile_steps=2:2',
+        *TINY,
+    )
     return directory
 
 
 def test_the_manifest_says_what_ran_and_a_trace_was_written(trained):
     manifest = json.loads((trained / 'manifest.json').read_text())
-    assert {'versions', 'flags', 'jax_config', 'devices', 'processes', 'git', 'data', 'how', 'command', 'python'} <= set(manifest)
-    assert manifest['how'] == {'spread': 'nothing', 'workers': 0, 'checkpoint_dir': ''} and manifest['processes'] == 1
-    assert list(trained.glob('profile/plugins/profile/*/*.xplane.pb')) and list(trained.glob('profile/**/perfetto_trace.json.gz'))
+    assert {
+        'versions',
+        'flags',
+        'jax_config',
+        'devices',
+        'processes',
+        'git',
+        'data',
+        'how',
+        'command',
+        'python',
+    } <= set(manifest)
+    assert (
+        manifest['how'] == {'spread': 'nothing', 'workers': 0, 'checkpoint_dir': ''}
+        and manifest['processes'] == 1
+    )
+    assert list(trained.glob('profile/plugins/profile/*/*.xplane.pb')) and list(
+        trained.glob('profile/**/perfetto_trace.json.gz')
+    )
     assert json.loads((trained / 'heartbeat.json').read_text())['doing'] == 'ended'
 
 
 def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
     done = run('rerun', f'--run={trained}', f'--workdir={tmp_path}/again')
     assert '2 steps repeated: the same bits' in done.stdout
-    assert all('files were changed' in line for line in done.stdout.splitlines() if 'differs' in line)  # a tree with work in it
+    # a tree with work in it
+    assert all(
+        'files were changed' in line for line in done.stdout.splitlines() if 'differs' in line
+    )
     log = trained.parent / 'changed'
     subprocess.run(['cp', '-r', str(trained), str(log)], check=True)
     lines = (log / 'metrics.jsonl').read_text().splitlines()
@@ -48,9 +77,20 @@ def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
     manifest['versions']['jax'] = '0.0.1'
     (log / 'manifest.json').write_text(json.dumps(manifest))
     done = run('rerun', f'--run={log}', f'--workdir={tmp_path}/other', status=1)
-    assert 'differs: jax: 0.0.1 then' in done.stdout and '1 differences' in done.stdout and 'record 0 of the log' in done.stdout
-    assert 'is no run directory: it has no recipe.json' in refused('rerun', f'--run={tmp_path}', f'--workdir={tmp_path}/x')
-    same = refused('rerun', f'--run={trained}', f'--workdir={tmp_path}/x', f'--checkpoint_dir={trained}/checkpoints')
+    assert (
+        'differs: jax: 0.0.1 then' in done.stdout
+        and '1 differences' in done.stdout
+        and 'record 0 of the log' in done.stdout
+    )
+    assert 'is no run directory: it has no recipe.json' in refused(
+        'rerun', f'--run={tmp_path}', f'--workdir={tmp_path}/x'
+    )
+    same = refused(
+        'rerun',
+        f'--run={trained}',
+        f'--workdir={tmp_path}/x',
+        f'--checkpoint_dir={trained}/checkpoints',
+    )
     assert '--checkpoint_dir must be another than that of --run' in same
 
 
@@ -62,7 +102,8 @@ def test_export_writes_weights_that_score_what_the_run_scored(trained, tmp_path)
     arrays = checkpoints.arrays()
     checkpoints.close()
     found = {f'ema/{n}': a for n, a in _named(variables).items()}
-    assert found and all(np.array_equal(a, arrays[n]) for n, a in found.items())  # the moving average, which evaluation uses
+    # the moving average, which evaluation uses
+    assert found and all(np.array_equal(a, arrays[n]) for n, a in found.items())
     assert model.apply(variables, np.zeros((1, 8, 8, 1), np.float32)).shape == (1, 10)
 
 
@@ -74,7 +115,13 @@ def _named(tree):
 
 def test_a_damaged_or_foreign_export_is_one_sentence(tmp_path):
     state = jax.device_get(jobs.build(tiny(), devices=1).init(np.uint32(0)))
-    path = export.write(tmp_path / 'w.safetensors', 'softmax_linear', {'num_classes': 4}, export.variables(state), {})
+    path = export.write(
+        tmp_path / 'w.safetensors',
+        'softmax_linear',
+        {'num_classes': 4},
+        export.variables(state),
+        {},
+    )
     _, variables = export.read(path)
     assert jax.tree.structure(variables['params']) == jax.tree.structure(dict(state.params))
     path.write_bytes(path.read_bytes()[:-8])
@@ -92,26 +139,45 @@ def test_a_damaged_or_foreign_export_is_one_sentence(tmp_path):
 def test_scaling_prints_a_row_for_each_case():
     done = run('scaling', '--networks=vgg16', '--devices=8,512', '--format=csv')
     assert len([line for line in done.stdout.splitlines() if line.startswith('vgg16,')]) == 8
-    assert "no network with a known utilisation named 'vgg17'" not in refused('scaling', '--networks=vgg17')
+    assert "no network with a known utilisation named 'vgg17'" not in refused(
+        'scaling', '--networks=vgg17'
+    )
     assert '--devices takes whole numbers' in refused('scaling', '--devices=8,many')
 
 
-@pytest.mark.parametrize(('arguments', 'sentence'), [
-    (('--profile_steps=3:1',), r'--profile_steps takes FIRST:LAST with 1 <= FIRST <= LAST, as in 10:13, not .3:1.'),
-    (('--set=on_nan=hope',), r'no way to meet a NaN .on_nan. named .hope.'),
-    (('--set=keep_every=1 week',), r'no unit of duration named .weeks.')])
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (
+            ('--profile_steps=3:1',),
+            r'--profile_steps takes FIRST:LAST with 1 <= FIRST <= LAST, as in 10:13, not .3:1.',
+        ),
+        (('--set=on_nan=hope',), r'no way to meet a NaN .on_nan. named .hope.'),
+        (('--set=keep_every=1 week',), r'no unit of duration named .weeks.'),
+    ],
+)
 def test_a_mistake_about_how_to_run_is_one_sentence(arguments, sentence, tmp_path):
     import re
 
-    assert re.search(sentence, refused('train', '--recipe=digits', f'--workdir={tmp_path}/x', *TINY, *arguments))
+    assert re.search(
+        sentence, refused('train', '--recipe=digits', f'--workdir={tmp_path}/x', *TINY, *arguments)
+    )
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
     nowhere = {'JAX_NUM_PROCESSES': 'two', 'JAX_PROCESS_ID': '0'}
     environment = {**nowhere, 'JAX_COORDINATOR_ADDRESS': '127.0.0.1:1'}
     for settings, more, sentence in (
-        (environment, [], 'JAX_NUM_PROCESSES must be a whole number where JAX_COORDINATOR_ADDRESS is set'),
-        ({**environment, 'JAX_NUM_PROCESSES': '0'}, [], 'JAX_PROCESS_ID must be in 0 .. JAX_NUM_PROCESSES - 1, not 0 of 0'),
+        (
+            environment,
+            [],
+            'JAX_NUM_PROCESSES must be a whole number where JAX_COORDINATOR_ADDRESS is set',
+        ),
+        (
+            {**environment, 'JAX_NUM_PROCESSES': '0'},
+            [],
+            'JAX_PROCESS_ID must be in 0 .. JAX_NUM_PROCESSES - 1, not 0 of 0',
+        ),
         (nowhere, ['--distributed'], '--distributed found no cluster that jax knows'),
     ):
         done = run('train', '--recipe=digits', f'--workdir={tmp_path}', *more, status=2, **settings)
@@ -119,7 +185,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
 
 
 def test_deterministic_asks_xla_for_it_once():
-    program = '''
+    program = """
 import os
 from cnnlab.nn import deterministic
 os.environ['XLA_FLAGS'] = '--xla_cpu_enable_fast_math=false'
@@ -132,8 +198,12 @@ try:
     deterministic.require()
 except ValueError as error:
     print(error)
-'''
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=120)
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ['--xla_cpu_enable_fast_math=false --xla_gpu_deterministic_ops=true',
-                                        '--deterministic and XLA_FLAGS=--xla_gpu_deterministic_ops=false contradict each other']
+    assert done.stdout.splitlines() == [
+        '--xla_cpu_enable_fast_math=false --xla_gpu_deterministic_ops=true',
+        '--deterministic and XLA_FLAGS=--xla_gpu_deterministic_ops=false contradict each other',
+    ]

@@ -1,4 +1,5 @@
 """experiments.classify and experiments.import_weights as a user starts them."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,8 +15,15 @@ ID = 'torchvision/squeezenet1_1'
 
 def run(experiment, *arguments, folder, status=0):
     """What a command says in a folder, where it finds no weights but those that lie there."""
-    done = commands.run(experiment, *arguments, status=status, folder=folder, CNNLAB_CACHE=str(folder / 'cache'),
-                        CNNLAB_MIRROR='http://127.0.0.1:9')  # nobody listens there
+    done = commands.run(
+        experiment,
+        *arguments,
+        status=status,
+        folder=folder,
+        CNNLAB_CACHE=str(folder / 'cache'),
+        # nobody listens there
+        CNNLAB_MIRROR='http://127.0.0.1:9',
+    )
     return done.stdout if status == 0 else done.stderr
 
 
@@ -35,7 +43,15 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_classify_prints_the_five_best_and_writes_a_page(folder):
-    out = run('classify', f'--weights={ID}', '--file=net.safetensors', '--html=page.html', 'cat.png', 'dog.jpg', folder=folder)
+    out = run(
+        'classify',
+        f'--weights={ID}',
+        '--file=net.safetensors',
+        '--html=page.html',
+        'cat.png',
+        'dog.jpg',
+        folder=folder,
+    )
     blocks = out.split('dog.jpg')
     assert len(blocks) == 2
     for block in blocks:
@@ -49,16 +65,31 @@ def test_classify_prints_the_five_best_and_writes_a_page(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('arguments', 'said'), [
-    ((f'--weights={ID}', '--file=net.safetensors'), 'give the pictures to be classified'),
-    ((f'--weights={ID}', '--file=net.safetensors', 'bird.png'), 'there is no picture bird.png'),
-    (('--weights=torchvision/squeezenet1_2', 'cat.png'), 'did you mean torchvision/squeezenet1_1'),
-    ((f'--weights={ID}.IMAGENET1K_V9', 'cat.png'), 'did you mean IMAGENET1K_V1'),
-    ((f'--weights={ID}', '--file=net.safetensors', '--preprocess=mean=1,2', 'cat.png'), 'mean takes three numbers'),
-    ((f'--weights={ID}', '--file=net.safetensors', '--preprocess=rezise=1', 'cat.png'), 'did you mean resize'),
-    (('--weights=torchvision/squeezenet1_0', '--file=net.safetensors', 'cat.png'), 'misfits between these arrays and torchvision'),
-    ((f'--weights={ID}', 'cat.png'), 'squeezenet1_1-b8a52dc0.pth cannot be had'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        ((f'--weights={ID}', '--file=net.safetensors'), 'give the pictures to be classified'),
+        ((f'--weights={ID}', '--file=net.safetensors', 'bird.png'), 'there is no picture bird.png'),
+        (
+            ('--weights=torchvision/squeezenet1_2', 'cat.png'),
+            'did you mean torchvision/squeezenet1_1',
+        ),
+        ((f'--weights={ID}.IMAGENET1K_V9', 'cat.png'), 'did you mean IMAGENET1K_V1'),
+        (
+            (f'--weights={ID}', '--file=net.safetensors', '--preprocess=mean=1,2', 'cat.png'),
+            'mean takes three numbers',
+        ),
+        (
+            (f'--weights={ID}', '--file=net.safetensors', '--preprocess=rezise=1', 'cat.png'),
+            'did you mean resize',
+        ),
+        (
+            ('--weights=torchvision/squeezenet1_0', '--file=net.safetensors', 'cat.png'),
+            'misfits between these arrays and torchvision',
+        ),
+        ((f'--weights={ID}', 'cat.png'), 'squeezenet1_1-b8a52dc0.pth cannot be had'),
+    ],
+)
 def test_classify_tells_mistakes_in_a_sentence(folder, arguments, said):
     error = run('classify', *arguments, folder=folder, status=2)
     assert said in error
@@ -67,15 +98,31 @@ def test_classify_tells_mistakes_in_a_sentence(folder, arguments, said):
 
 @pytest.mark.slow
 def test_import_weights_writes_what_loads_again(folder):
-    out = run('import_weights', f'--weights={ID}', '--file=net.safetensors', '--out=again.safetensors', folder=folder)
+    out = run(
+        'import_weights',
+        f'--weights={ID}',
+        '--file=net.safetensors',
+        '--out=again.safetensors',
+        folder=folder,
+    )
     assert '1,235,496 parameters' in out
-    first, second = (dict(read.arrays(folder / name)) for name in ('net.safetensors', 'again.safetensors'))
+    first, second = (
+        dict(read.arrays(folder / name)) for name in ('net.safetensors', 'again.safetensors')
+    )
     assert set(first) == set(second)
     assert all(np.array_equal(first[n], second[n]) for n in first)
-    run('import_weights', f'--weights={ID}', '--file=net.safetensors', '--out=ours.npz', folder=folder)
+    run(
+        'import_weights',
+        f'--weights={ID}',
+        '--file=net.safetensors',
+        '--out=ours.npz',
+        folder=folder,
+    )
     with np.load(folder / 'ours.npz') as ours:
         assert 'params/conv1/kernel' in ours
-    assert 'must end in .safetensors' in run('import_weights', f'--weights={ID}', '--out=x.bin', folder=folder, status=2)
+    assert 'must end in .safetensors' in run(
+        'import_weights', f'--weights={ID}', '--out=x.bin', folder=folder, status=2
+    )
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 """The tables of the zoo: every network in one family, and the committed list up to date."""
+
 import pathlib
 
 import pytest
@@ -16,13 +17,17 @@ def test_a_network_is_of_one_family(name):
 
 
 def test_a_family_is_shown_by_one_of_its_own():
-    assert [family.title for family in networks.FAMILIES if family.typical not in family.names()] == []
+    assert [
+        family.title for family in networks.FAMILIES if family.typical not in family.names()
+    ] == []
 
 
 def test_the_list_of_networks_is_that_of_the_registry():
     wanted = networks.sources(registry.names()).to_markdown()
     assert wanted == LIST.read_text(), (
-        'run `python -m experiments.zoo --table=sources --format=markdown --out=docs/networks.md` and commit the file')
+        'run `python -m experiments.zoo --table=sources --format=markdown --out=docs/networks.md` '
+        'and commit the file'
+    )
 
 
 def test_every_id_of_published_weights_is_listed_with_its_network():
@@ -34,4 +39,5 @@ def test_every_id_of_published_weights_is_listed_with_its_network():
 def test_costs_are_those_of_the_registered_networks():
     table = networks.costs(['lenet5', 'mlp2'])
     assert table.values('parameters') == [60_000, registry.entry('mlp2').params]
-    assert table.values('MACs')[1] == registry.entry('mlp2').params - 110  # every weight once; the biases are 100 + 10
+    # every weight once; the biases are 100 + 10
+    assert table.values('MACs')[1] == registry.entry('mlp2').params - 110

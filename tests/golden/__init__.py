@@ -1,11 +1,14 @@
-"""The golden files: paths and shapes of every registered network's variables, so that no name or shape changes unnoticed.
+"""The golden files: paths and shapes of every registered network's variables, so that no name or
+shape changes unnoticed.
 
-    python -m tests.golden               # writes the file of every network and removes those of networks no longer registered
+    # writes the file of every network and removes those of networks no longer registered
+    python -m tests.golden
     python -m tests.golden resnet50      # only this one
 
-A file holds one line a leaf, sorted by path. A network with more than `LISTED` leaves has their number, the SHA-256 of that listing, and
-the first and last leaves.
+A file holds one line a leaf, sorted by path. A network with more than `LISTED` leaves has their
+number, the SHA-256 of that listing, and the first and last leaves.
 """
+
 import functools
 import hashlib
 import json
@@ -20,12 +23,15 @@ from cnnlab.nn.layers import canonical
 
 FOLDER = pathlib.Path(__file__).parent
 LISTED, ENDS = 400, 20
-DEEP = 300  # leaves; beyond, a network takes seconds to trace and minutes to compile
+# leaves; beyond, a network takes seconds to trace and minutes to compile
+DEEP = 300
 
 
 @functools.cache
 def trace(name: str):
-    """(logits, variables) of a network at its registered size and a batch of two, as shapes; traced once a process."""
+    """(logits, variables) of a network at its registered size and a batch of two, as shapes; traced
+    once a process.
+    """
     model = registry.create(name)
     images = jax.ShapeDtypeStruct((2, *registry.entry(name).input_shape), jnp.float32)
     with canonical():
@@ -34,7 +40,9 @@ def trace(name: str):
 
 def content(name: str) -> str:
     """What the golden file of a network has to hold."""
-    shapes = sorted((path, list(leaf.shape)) for path, leaf in tree.named_leaves(trace(name)[1]).items())
+    shapes = sorted(
+        (path, list(leaf.shape)) for path, leaf in tree.named_leaves(trace(name)[1]).items()
+    )
     lines = [f'{json.dumps(path)}: {json.dumps(shape)}' for path, shape in shapes]
     if len(lines) > LISTED:
         digest = hashlib.sha256('\n'.join(lines).encode()).hexdigest()
@@ -55,11 +63,16 @@ def leaves(name: str) -> int:
 
 @functools.cache
 def smallest() -> frozenset[str]:
-    """Of each family, a module of cnnlab.models, the member with the fewest arrays: the quickest to compile."""
+    """Of each family, a module of cnnlab.models, the member with the fewest arrays: the quickest to
+    compile.
+    """
     families = {}
     for name in registry.names():
         families.setdefault(registry.entry(name).cls.__module__, []).append(name)
-    return frozenset(min(members, key=lambda n: (leaves(n), registry.entry(n).params)) for members in families.values())
+    return frozenset(
+        min(members, key=lambda n: (leaves(n), registry.entry(n).params))
+        for members in families.values()
+    )
 
 
 def is_deep(name: str) -> bool:

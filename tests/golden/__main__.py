@@ -1,4 +1,5 @@
 """Writes golden files; see the package."""
+
 import sys
 
 from cnnlab import names

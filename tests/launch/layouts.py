@@ -1,12 +1,19 @@
-"""One process of a run on several hosts, started by launch/local.sh: tiny nets with all that could differ between layouts of devices.
+"""One process of a run on several hosts, started by launch/local.sh: tiny nets with all that could
+differ between layouts of devices.
 
-    launch/local.sh --devices=4 2 python -m tests.launch.layouts steps OUT          # losses of 50 float64 steps and of float32 ones
-    launch/local.sh --devices=4 2 python -m tests.launch.layouts deep OUT           # losses of eight steps of CIFAR ResNet-20
-    launch/local.sh --devices=4 2 python -m tests.launch.layouts scan OUT           # of the same, its equal blocks in a loop
-    launch/local.sh --devices=4 2 python -m tests.launch.layouts train OUT          # a run of the loop in OUT, in float64
+    # losses of 50 float64 steps and of float32 ones
+    launch/local.sh --devices=4 2 python -m tests.launch.layouts steps OUT
+    # losses of eight steps of CIFAR ResNet-20
+    launch/local.sh --devices=4 2 python -m tests.launch.layouts deep OUT
+    # of the same, its equal blocks in a loop
+    launch/local.sh --devices=4 2 python -m tests.launch.layouts scan OUT
+    # a run of the loop in OUT, in float64
+    launch/local.sh --devices=4 2 python -m tests.launch.layouts train OUT
 
-Process 0 writes OUT (steps, deep, scan); what it computes does not depend on the number of processes, which is what the test asks.
+Process 0 writes OUT (steps, deep, scan); what it computes does not depend on the number of
+processes, which is what the test asks.
 """
+
 import functools
 import json
 import pathlib
@@ -35,16 +42,42 @@ VIEW = ('shift(1)', 'flip()')
 
 
 def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), size=8, batch=16):  # noqa: B008 (frozen)
-    """Losses of `count` steps with dropout, augmentation, mixup, mirroring and batch norm; of each from the first state, if so."""
+    """Losses of `count` steps with dropout, augmentation, mixup, mirroring and batch norm; of each
+    from the first state, if so.
+    """
     mesh, tx = meshes.data_mesh(), optax.sgd(0.05, 0.9)
-    init = jax.jit(functools.partial(init_state, model, tx, image=jax.ShapeDtypeStruct((1, size, size, 3), dtype)))
+    init = jax.jit(
+        functools.partial(
+            init_state, model, tx, image=jax.ShapeDtypeStruct((1, size, size, 3), dtype)
+        )
+    )
     first = jax.device_get(init(np.uint32(0)))
     placement = meshes.state_sharding(first, mesh, spread)
-    train = meshes.parallel_train(functools.partial(
-        steps.train_step, model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64), dtype=dtype, mixup=0.3,
-        cutmix=1.0, flip=True), mesh, placement)
+    train = meshes.parallel_train(
+        functools.partial(
+            steps.train_step,
+            model=model,
+            tx=tx,
+            loss=losses.softmax,
+            mean=np.float32(127),
+            std=np.float32(64),
+            dtype=dtype,
+            mixup=0.3,
+            cutmix=1.0,
+            flip=True,
+        ),
+        mesh,
+        placement,
+    )
     source = load(f'fake:{size}x{size}x3:10:64', 'train')
-    batches = stream.train_batches(source, parse(*VIEW), seed=3, batch=batch, host=jax.process_index(), hosts=jax.process_count())
+    batches = stream.train_batches(
+        source,
+        parse(*VIEW),
+        seed=3,
+        batch=batch,
+        host=jax.process_index(),
+        hosts=jax.process_count(),
+    )
     state, found = meshes.placed(first, placement), []
     for t in range(count):
         if same_state:
@@ -58,19 +91,33 @@ def main(argv):
     what, out = argv[1], pathlib.Path(argv[2])
     if what == 'train':
         with jax.enable_x64(True):
-            loop.run_job(jobs.build(tiny(ema=0.9, mixup=0.2, precision='float64'), spread='optimiser'), 0, str(out), Options(quiet=True))
+            loop.run_job(
+                jobs.build(tiny(ema=0.9, mixup=0.2, precision='float64'), spread='optimiser'),
+                0,
+                str(out),
+                Options(quiet=True),
+            )
         return
     if what in ('deep', 'scan'):
-        found = trained(jnp.float32, 8, model=registry.create('cifar_resnet20', num_classes=10, scan=what == 'scan'), size=32, batch=64)
+        found = trained(
+            jnp.float32,
+            8,
+            model=registry.create('cifar_resnet20', num_classes=10, scan=what == 'scan'),
+            size=32,
+            batch=64,
+        )
         if hosts.first():
             out.write_text(json.dumps(found))
         return
-    spread = 'nothing' if jax.process_count() == 1 else 'everything'  # over several hosts both are compared at once
+    # over several hosts both are compared at once
+    spread = 'nothing' if jax.process_count() == 1 else 'everything'
     found = {'float32': trained(jnp.float32, 6, spread, same_state=True)}
     with jax.enable_x64(True):
         found['float64'] = trained(jnp.float64, 50)
-    told = hosts.told_arrays({'a': np.array([-0.0, np.nan, 1e-45], np.float32) if hosts.first() else None},
-                             {'a': jax.ShapeDtypeStruct((3,), jnp.float32)})
+    told = hosts.told_arrays(
+        {'a': np.array([-0.0, np.nan, 1e-45], np.float32) if hosts.first() else None},
+        {'a': jax.ShapeDtypeStruct((3,), jnp.float32)},
+    )
     found['told'] = told['a'].tobytes().hex()
     found['processes'], found['devices'] = jax.process_count(), jax.device_count()
     if hosts.first():

@@ -1,4 +1,5 @@
 """Penalties on the weights that a mask chooses."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,5 @@
 """The triplet loss with the hardest triplets of a batch, against a loop over all of them."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,14 +24,17 @@ def by_loop(embeddings, labels, margin):
 def test_it_takes_the_hardest_of_all_triplets():
     rng = np.random.default_rng(0)
     embeddings, labels = rng.normal(size=(12, 5)).astype(np.float32), rng.integers(0, 4, 12)
-    labels[0] = 9  # alone in its class
+    # alone in its class
+    labels[0] = 9
     found = triplet.batch_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)
     np.testing.assert_allclose(found, by_loop(embeddings, labels, 0.5), atol=1e-5)
     assert found[0] == 0 and (np.asarray(found[1:]) > 0).any()
 
 
 def semi_hard_by_loop(embeddings, labels, margin):
-    """float (n,), for every anchor and like the nearest unlike beyond it, the farthest of all where none is."""
+    """float (n,), for every anchor and like the nearest unlike beyond it, the farthest of all where
+    none is.
+    """
     out = np.zeros(len(labels))
     for a in range(len(labels)):
         apart = np.linalg.norm(embeddings - embeddings[a], axis=1)
@@ -38,7 +42,9 @@ def semi_hard_by_loop(embeddings, labels, margin):
         values = []
         for i in np.flatnonzero((labels == labels[a]) & (np.arange(len(labels)) != a)):
             beyond = unlikes[unlikes > apart[i]]
-            values.append(max(0, apart[i] - (beyond.min() if len(beyond) else unlikes.max()) + margin))
+            values.append(
+                max(0, apart[i] - (beyond.min() if len(beyond) else unlikes.max()) + margin)
+            )
         out[a] = np.mean(values) if values else 0
     return out
 
@@ -47,11 +53,19 @@ def semi_hard_by_loop(embeddings, labels, margin):
 def test_semi_hard_takes_the_nearest_unlike_beyond_each_like():
     rng = np.random.default_rng(1)
     embeddings, labels = rng.normal(size=(14, 4)).astype(np.float32), rng.integers(0, 3, 14)
-    labels[0] = 9  # alone in its class
-    embeddings[1] *= 5  # farther from its likes than any unlike is
+    # alone in its class
+    labels[0] = 9
+    # farther from its likes than any unlike is
+    embeddings[1] *= 5
     found = triplet.semi_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)
     np.testing.assert_allclose(found, semi_hard_by_loop(embeddings, labels, 0.5), atol=1e-5)
-    assert found[0] == 0 and np.abs(found - triplet.batch_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)).max() > 0.1
+    assert (
+        found[0] == 0
+        and np.abs(
+            found - triplet.batch_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)
+        ).max()
+        > 0.1
+    )
 
 
 @pytest.mark.slow
@@ -65,5 +79,7 @@ def test_separated_classes_lose_nothing_and_one_class_has_no_triplets():
 @pytest.mark.parametrize('labels', [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 2, 3]])
 def test_gradients_are_finite_where_points_coincide_or_triplets_lack(labels):
     for loss in (triplet.batch_hard, triplet.semi_hard):
-        gradient = jax.grad(lambda x, loss=loss: loss(x, jnp.asarray(labels)).sum())(jnp.zeros((4, 3)))
+        gradient = jax.grad(lambda x, loss=loss: loss(x, jnp.asarray(labels)).sum())(
+            jnp.zeros((4, 3))
+        )
         assert np.isfinite(gradient).all()

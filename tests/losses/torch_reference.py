@@ -1,9 +1,13 @@
-"""Makes torch_reference.npz: what torch's CrossEntropyLoss and timm's BinaryCrossEntropy answer to random logits.
+"""Makes torch_reference.npz: what torch's CrossEntropyLoss and timm's BinaryCrossEntropy answer to
+random logits.
 
-    python tests/losses/torch_reference.py      # with an interpreter that has torch and timm (made with 2.13.0 and 1.0.31)
+    # with an interpreter that has torch and timm (made with 2.13.0 and 1.0.31)
+    python tests/losses/torch_reference.py
 
-A case is '<our name> <number>/<logits, labels, loss, option ...>'; labels are int or soft, the loss is one value per image.
+A case is '<our name> <number>/<logits, labels, loss, option ...>'; labels are int or soft, the loss
+is one value per image.
 """
+
 import importlib.util
 import pathlib
 
@@ -27,7 +31,13 @@ WEIGHTS = np.asarray([0.5, 1, 2, 4], np.float32)
 def softmax(labels, smoothing, weights):
     """float (n,)."""
     weight = None if weights is None else torch.tensor(weights)
-    return functional.cross_entropy(torch.tensor(LOGITS), torch.tensor(labels), weight, label_smoothing=smoothing, reduction='none')
+    return functional.cross_entropy(
+        torch.tensor(LOGITS),
+        torch.tensor(labels),
+        weight,
+        label_smoothing=smoothing,
+        reduction='none',
+    )
 
 
 def binary_cross_entropy(labels, smoothing, threshold):
@@ -41,16 +51,31 @@ def cases():
     for labels in (LABELS, SOFT):
         for smoothing in (0.0, 0.1):
             for weights in (None, WEIGHTS):
-                yield 'softmax', labels, {'smoothing': smoothing, 'weights': weights}, softmax(labels, smoothing, weights)
+                yield (
+                    'softmax',
+                    labels,
+                    {'smoothing': smoothing, 'weights': weights},
+                    softmax(labels, smoothing, weights),
+                )
             for threshold in (None, 0.2):
                 if labels is LABELS or not smoothing:
                     options = {'smoothing': smoothing, 'threshold': threshold}
-                    yield 'binary_cross_entropy', labels, options, binary_cross_entropy(labels, **options)
+                    yield (
+                        'binary_cross_entropy',
+                        labels,
+                        options,
+                        binary_cross_entropy(labels, **options),
+                    )
 
 
 if __name__ == '__main__':
     stored = {}
     for number, (name, labels, options, loss) in enumerate(cases()):
-        arrays = {'logits': LOGITS, 'labels': labels, 'loss': loss, **{f'option {k}': v for k, v in options.items() if v is not None}}
+        arrays = {
+            'logits': LOGITS,
+            'labels': labels,
+            'loss': loss,
+            **{f'option {k}': v for k, v in options.items() if v is not None},
+        }
         stored.update({f'{name} {number}/{k}': np.asarray(v) for k, v in arrays.items()})
     np.savez(pathlib.Path(__file__).with_suffix('.npz'), **stored)

@@ -1,4 +1,7 @@
-"""Networks on shapes only: what a layer puts out, how many values it has, and arrays to fill it with."""
+"""Networks on shapes only: what a layer puts out, how many values it has, and arrays to fill it
+with.
+"""
+
 import functools
 import math
 
@@ -13,10 +16,13 @@ from cnnlab.nn.layers import canonical
 
 
 def variables(name: str, *image: int, **fields):
-    """(model, variables as shapes) of a registered network on two images; `image` is (height, width, channels), else the registered one."""
+    """(model, variables as shapes) of a registered network on two images; `image` is (height,
+    width, channels), else the registered one.
+    """
     model = registry.create(name, **fields)
     images = jax.ShapeDtypeStruct((2, *(image or registry.entry(name).input_shape)), jnp.float32)
-    with canonical():  # traces fastest
+    # traces fastest
+    with canonical():
         return model, jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images)
 
 
@@ -26,12 +32,19 @@ def outputs(name: str, *image: int, **fields) -> dict[str, tuple[int, ...]]:
     model, shapes = variables(name, *image, **fields)
     images = jax.ShapeDtypeStruct((1, *(image or registry.entry(name).input_shape)), jnp.float32)
     with canonical():
-        return {path: found.shape[1:] for path, found in capture.outputs(model, shapes, images).items() if found.shape}
+        return {
+            path: found.shape[1:]
+            for path, found in capture.outputs(model, shapes, images).items()
+            if found.shape
+        }
 
 
 def counts(name: str, *image: int, **fields) -> dict[str, int]:
     """{top-level layer: number of trained values}."""
-    return {layer: tree.count(leaves) for layer, leaves in variables(name, *image, **fields)[1]['params'].items()}
+    return {
+        layer: tree.count(leaves)
+        for layer, leaves in variables(name, *image, **fields)[1]['params'].items()
+    }
 
 
 def training(name: str, *image: int, **fields):
@@ -39,15 +52,22 @@ def training(name: str, *image: int, **fields):
     model, shapes = variables(name, *image, **fields)
     images = jax.ShapeDtypeStruct((2, *(image or registry.entry(name).input_shape)), jnp.float32)
     with canonical():
-        return jax.eval_shape(lambda v, x: model.apply(v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)})[0],
-                              shapes, images)
+        return jax.eval_shape(
+            lambda v, x: model.apply(
+                v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)}
+            )[0],
+            shapes,
+            images,
+        )
 
 
 def filled(shapes):
-    """Parameters with which every unit works: He's deviation for kernels, scales about 1, biases about 1/2.
+    """Parameters with which every unit works: He's deviation for kernels, scales about 1, biases
+    about 1/2.
 
-    No leaf is constant, so that none hides another's gradient; with biases about 0, all of the four units to which a small network's gate
-    squeezes its channels are dead now and then. Compiling a network's own initialisers takes longer than a training step.
+    No leaf is constant, so that none hides another's gradient; with biases about 0, all of the four
+    units to which a small network's gate squeezes its channels are dead now and then. Compiling a
+    network's own initialisers takes longer than a training step.
     """
     rng = np.random.default_rng(0)
 
@@ -55,5 +75,10 @@ def filled(shapes):
         noise = rng.standard_normal(leaf.shape, np.float32)
         if len(leaf.shape) > 1:
             return noise * np.float32(math.sqrt(2 / math.prod(leaf.shape[:-1])))
-        return np.float32(1 if path.rpartition('/')[2] == 'scale' else 0.5) + np.float32(0.1) * noise
-    return jax.tree.unflatten(jax.tree.structure(shapes), [values(*item) for item in tree.named_leaves(shapes).items()])
+        return (
+            np.float32(1 if path.rpartition('/')[2] == 'scale' else 0.5) + np.float32(0.1) * noise
+        )
+
+    return jax.tree.unflatten(
+        jax.tree.structure(shapes), [values(*item) for item in tree.named_leaves(shapes).items()]
+    )

@@ -1,4 +1,7 @@
-"""airbench94: its counts layer by layer, from the source's widths, and the parts that no other net has."""
+"""airbench94: its counts layer by layer, from the source's widths, and the parts that no other net
+has.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +16,12 @@ def test_parameters_layer_by_layer():
     model = registry.create('airbench94')
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3))))
     found = {layer: tree.count(leaves) for layer, leaves in variables['params'].items()}
-    widths = [24, 64, 256, 256]  # the whitening layer has two filters for each of the 2 x 2 x 3 numbers of a patch
-    groups = {f'group{i}': 9 * widths[i - 1] * widths[i] + 9 * widths[i] ** 2 + 2 * widths[i] for i in (1, 2, 3)}
+    # the whitening layer has two filters for each of the 2 x 2 x 3 numbers of a patch
+    widths = [24, 64, 256, 256]
+    groups = {
+        f'group{i}': 9 * widths[i - 1] * widths[i] + 9 * widths[i] ** 2 + 2 * widths[i]
+        for i in (1, 2, 3)
+    }
     assert found == {'whiten': 24, **groups, 'head': 256 * 10}
     assert sum(found.values()) == registry.entry('airbench94').params
     assert variables['batch_stats']['whiten']['kernel'].shape == (2, 2, 3, 24)
@@ -23,7 +30,9 @@ def test_parameters_layer_by_layer():
 def test_dirac_filters_pass_a_channel_each():
     x = jnp.asarray(np.random.default_rng(0).standard_normal((1, 5, 5, 3)), jnp.float32)
     kernel = dirac(jax.random.key(0), (3, 3, 3, 8))
-    y = jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC'))
+    y = jax.lax.conv_general_dilated(
+        x, kernel, (1, 1), 'SAME', dimension_numbers=('NHWC', 'HWIO', 'NHWC')
+    )
     np.testing.assert_allclose(y[..., :3], x, atol=1e-6)
     assert 0.8 / 27**0.5 < float(jnp.abs(kernel[..., 3:]).max()) <= 27**-0.5
 
@@ -31,7 +40,12 @@ def test_dirac_filters_pass_a_channel_each():
 def test_the_whitening_kernel_is_not_trained():
     x = jnp.ones((1, 4, 4, 3))
     variables = Whiten().init(jax.random.key(0), x)
-    assert list(variables['params']) == ['bias'] and Whiten().apply(variables, x).shape == (1, 3, 3, 24)
+    assert list(variables['params']) == ['bias'] and Whiten().apply(variables, x).shape == (
+        1,
+        3,
+        3,
+        24,
+    )
     half, negative = np.split(np.asarray(variables['batch_stats']['kernel']).reshape(12, 24), 2, 1)
     np.testing.assert_array_equal(negative, -half)
 

@@ -1,4 +1,5 @@
 """CIFAR residual nets: their shortcuts, stochastic depth, and the scan that is the same network."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,24 +26,45 @@ def net20():
 
 def seen(model, variables, x, paths, **rngs):
     """What the modules at these paths return: {path: array}; in training if there is randomness."""
+
     @jax.jit
     def run(variables):
         wanted = {tuple(p.split('/')) for p in paths}
-        return model.apply(variables, x, bool(rngs), rngs=rngs or None, capture_intermediates=lambda m, _: m.path in wanted,
-                           mutable=['intermediates', 'batch_stats'])[1]['intermediates']
-    return {name.removesuffix('/__call__/0'): np.asarray(a) for name, a in tree.named_leaves(run(variables)).items()}
+        return model.apply(
+            variables,
+            x,
+            bool(rngs),
+            rngs=rngs or None,
+            capture_intermediates=lambda m, _: m.path in wanted,
+            mutable=['intermediates', 'batch_stats'],
+        )[1]['intermediates']
+
+    return {
+        name.removesuffix('/__call__/0'): np.asarray(a)
+        for name, a in tree.named_leaves(run(variables)).items()
+    }
 
 
 def without_branches(variables):
     """The last norm of every branch multiplied and shifted by zero."""
-    return {**variables, 'params': tree.map_with_name(lambda name, a: jnp.zeros_like(a) if '/conv2/norm' in name else a,
-                                                      variables['params'])}
+    return {
+        **variables,
+        'params': tree.map_with_name(
+            lambda name, a: jnp.zeros_like(a) if '/conv2/norm' in name else a, variables['params']
+        ),
+    }
 
 
-@pytest.mark.parametrize(('option', 'more'), [
-    ('A', 0), ('none', 0),
-    ('B', 16 * 32 + 32 * 64 + 2 * (32 + 64)),  # a 1x1 kernel, scale and bias where the channels double
-    ('C', 16 * 32 + 32 * 64 + 3 * 16 * 16 + 2 * 32 * 32 + 2 * 64 * 64 + 2 * 3 * (16 + 32 + 64))])
+@pytest.mark.parametrize(
+    ('option', 'more'),
+    [
+        ('A', 0),
+        ('none', 0),
+        # a 1x1 kernel, scale and bias where the channels double
+        ('B', 16 * 32 + 32 * 64 + 2 * (32 + 64)),
+        ('C', 16 * 32 + 32 * 64 + 3 * 16 * 16 + 2 * 32 * 32 + 2 * 64 * 64 + 2 * 3 * (16 + 32 + 64)),
+    ],
+)
 def test_shortcut_options_add_what_their_projections_hold(option, more):
     assert tree.count(shapes('cifar_resnet20', shortcut=option)['params']) == 269_722 + more
 
@@ -56,12 +78,21 @@ def test_unknown_shortcut_option_is_named():
 def test_without_its_branches_a_plain_net_is_zero_and_a_residual_net_hands_the_stem_on():
     x = jax.random.normal(jax.random.key(1), (2, 8, 8, 3))
     variables = jax.jit(registry.create('cifar_resnet20', blocks=1).init)(jax.random.key(0), x)
-    plain, residual = (seen(registry.create(n, blocks=1), without_branches(variables), x, ['stem', 'stage1', 'stage2', 'mean'])
-                       for n in ('cifar_plain20', 'cifar_resnet20'))
+    plain, residual = (
+        seen(
+            registry.create(n, blocks=1),
+            without_branches(variables),
+            x,
+            ['stem', 'stage1', 'stage2', 'mean'],
+        )
+        for n in ('cifar_plain20', 'cifar_resnet20')
+    )
     assert not np.any(plain['mean'])
     np.testing.assert_array_equal(residual['stage1'], residual['stem'])
-    np.testing.assert_array_equal(residual['stage2'][..., 8:24], residual['stem'][:, ::2, ::2])  # option A: every second pixel,
-    assert not np.any(residual['stage2'][..., :8])  # and zeros on both sides of the channels
+    # option A: every second pixel,
+    np.testing.assert_array_equal(residual['stage2'][..., 8:24], residual['stem'][:, ::2, ::2])
+    # and zeros on both sides of the channels
+    assert not np.any(residual['stage2'][..., :8])
     assert not np.any(residual['stage2'][..., 24:])
 
 
@@ -87,7 +118,9 @@ def test_stochastic_depth_of_the_paper_weighs_branches_by_their_survival_in_eval
         return a * (1 - rates[(int(parts[0][-1]) - 1) * 3 + int(parts[1][-1]) - 1])
 
     evaluate = jax.jit(model.apply)
-    expected = evaluate({**variables, 'params': tree.map_with_name(weighed, variables['params'])}, x)
+    expected = evaluate(
+        {**variables, 'params': tree.map_with_name(weighed, variables['params'])}, x
+    )
     np.testing.assert_allclose(jax.jit(dropped.apply)(variables, x), expected, rtol=1e-4, atol=1e-5)
     assert np.abs(expected - evaluate(variables, x)).max() > 1e-3
 
@@ -102,30 +135,52 @@ def test_a_block_left_out_by_stochastic_depth_passes_its_input_on_and_keeps_its_
     @jax.jit
     def run(params, key):
         def total(params):
-            y, moved = block.apply({**variables, 'params': params}, x, True, mutable=['batch_stats'], rngs={'dropout': key})
-            return (y ** 2).sum(), (y, moved['batch_stats'])
+            y, moved = block.apply(
+                {**variables, 'params': params},
+                x,
+                True,
+                mutable=['batch_stats'],
+                rngs={'dropout': key},
+            )
+            return (y**2).sum(), (y, moved['batch_stats'])
+
         return jax.grad(total, has_aux=True)(params)
+
     left_out = []
     for seed in range(12):
         grads, (y, moved) = run(variables['params'], jax.random.key(seed))
         still = [not np.any(g) for g in jax.tree.leaves(grads)]
-        kept = [np.array_equal(a, b) for a, b in zip(jax.tree.leaves(moved), jax.tree.leaves(variables['batch_stats']), strict=True)]
+        kept = [
+            np.array_equal(a, b)
+            for a, b in zip(
+                jax.tree.leaves(moved), jax.tree.leaves(variables['batch_stats']), strict=True
+            )
+        ]
         left_out.append(np.array_equal(y, x))
         assert all(still) == all(kept) == left_out[-1] and any(kept) == left_out[-1]
-    assert 2 < sum(left_out) < 10  # of 12 at a rate of a half
+    # of 12 at a rate of a half
+    assert 2 < sum(left_out) < 10
 
 
 @pytest.mark.slow
 def test_on_an_accelerator_a_block_that_is_left_out_is_not_computed():
-    """The program for a GPU decides by the draw; that for a CPU by a constant, so that nothing conditional is left, which is slow there."""
+    """The program for a GPU decides by the draw; that for a CPU by a constant, so that nothing
+    conditional is left, which is slow there.
+    """
     block = Residual(basic(4), drop_path=0.5, drop=StochasticDepth)
     x = jnp.ones((2, 6, 6, 4))
     variables = jax.eval_shape(lambda: block.init(jax.random.key(0), x, False))
-    traced = jax.jit(lambda v, x, key: block.apply(v, x, True, mutable=['batch_stats'], rngs={'dropout': key})).trace(
-        variables, x, jax.random.key(0))
-    lowered = {platform: traced.lower(lowering_platforms=(platform,)) for platform in ('cuda', 'cpu')}
+    traced = jax.jit(
+        lambda v, x, key: block.apply(v, x, True, mutable=['batch_stats'], rngs={'dropout': key})
+    ).trace(variables, x, jax.random.key(0))
+    lowered = {
+        platform: traced.lower(lowering_platforms=(platform,)) for platform in ('cuda', 'cpu')
+    }
     assert all('stablehlo.case' in program.as_text() for program in lowered.values())
-    assert ['dense<true>' in lowered[platform].as_text() for platform in ('cuda', 'cpu')] == [False, True]
+    assert ['dense<true>' in lowered[platform].as_text() for platform in ('cuda', 'cpu')] == [
+        False,
+        True,
+    ]
     assert ' conditional(' not in lowered['cpu'].compile().as_text()
 
 
@@ -135,9 +190,16 @@ def test_drop_path_leaves_evaluation_alone_and_drops_whole_branches_in_training(
     dropped = model.clone(drop_path=0.9)
     np.testing.assert_array_equal(*(jax.jit(m.apply)(variables, x) for m in (dropped, model)))
 
-    branch = seen(dropped, variables, jnp.tile(x, (16, 1, 1, 1)), ['stage3/block3/drop_path'], dropout=jax.random.key(3))
+    branch = seen(
+        dropped,
+        variables,
+        jnp.tile(x, (16, 1, 1, 1)),
+        ['stage3/block3/drop_path'],
+        dropout=jax.random.key(3),
+    )
     kept = np.any(branch['stage3/block3/drop_path'], axis=(1, 2, 3))
-    assert 0 < kept.mean() < 0.35  # expected 0.1 of 64 images
+    # expected 0.1 of 64 images
+    assert 0 < kept.mean() < 0.35
 
 
 @pytest.mark.slow
@@ -147,7 +209,9 @@ def test_scan_has_the_same_variables_and_outputs_and_moves_the_same_statistics(n
     made = jax.eval_shape(scanned.init, jax.random.key(0), x)
     assert tree.named_leaves(made).keys() == tree.named_leaves(variables).keys()
     assert jax.tree.map(jnp.shape, made) == jax.tree.map(jnp.shape, variables)
-    np.testing.assert_allclose(*(jax.jit(m.apply)(variables, x) for m in (scanned, model)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        *(jax.jit(m.apply)(variables, x) for m in (scanned, model)), rtol=1e-4, atol=1e-5
+    )
 
     def train(model):
         return jax.jit(lambda v: model.apply(v, x, True, mutable=['batch_stats']))(variables)
@@ -155,15 +219,19 @@ def test_scan_has_the_same_variables_and_outputs_and_moves_the_same_statistics(n
     (a, moved), (b, scan_moved) = train(model), train(scanned)
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
     for name, leaf in tree.named_leaves(moved).items():
-        np.testing.assert_allclose(leaf, tree.named_leaves(scan_moved)[name], rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(
+            leaf, tree.named_leaves(scan_moved)[name], rtol=1e-4, atol=1e-5, err_msg=name
+        )
 
 
 @pytest.mark.slow
 def test_scanned_blocks_start_as_different_as_others(net20):
-    _, variables, _ = net20  # initialised under scan
+    # initialised under scan
+    _, variables, _ = net20
     a, b = (variables['params']['stage1'][f'block{i}']['conv1']['conv']['kernel'] for i in (2, 3))
     assert np.abs(a - b).max() > 0.1
-    assert np.std(a) == pytest.approx((2 / (9 * 16)) ** 0.5, rel=0.1)  # He
+    # He
+    assert np.std(a) == pytest.approx((2 / (9 * 16)) ** 0.5, rel=0.1)
 
 
 @pytest.mark.slow
@@ -172,7 +240,13 @@ def test_scan_remat_and_drop_path_give_gradients_to_every_parameter(net20):
     model = model.clone(scan=True, remat=True, drop_path=0.3)
 
     def loss(params):
-        logits, _ = model.apply({**variables, 'params': params}, x, True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)})
+        logits, _ = model.apply(
+            {**variables, 'params': params},
+            x,
+            True,
+            mutable=['batch_stats'],
+            rngs={'dropout': jax.random.key(1)},
+        )
         return jnp.square(logits).sum()
 
     for name, g in tree.named_leaves(jax.jit(jax.grad(loss))(variables['params'])).items():
@@ -183,13 +257,21 @@ def test_scan_remat_and_drop_path_give_gradients_to_every_parameter(net20):
 @pytest.mark.slow
 @pytest.mark.parametrize('scan', [False, True])
 def test_remat_keeps_less_for_the_backward_pass(scan):
-    def kept(remat):  # bytes between the two passes; XLA's figure for a CPU does not show it, since its compiler undoes recomputation
+    # bytes between the two passes; XLA's figure for a CPU does not show it, since its compiler
+    # undoes recomputation
+    def kept(remat):
         model = registry.create('cifar_resnet20', remat=remat, scan=scan)
         x = jax.ShapeDtypeStruct((32, 32, 32, 3), jnp.float32)
         variables = jax.eval_shape(model.init, jax.random.key(0), x)
 
         def backward(params, stats, x):
-            return jax.vjp(lambda p: model.apply({'params': p, 'batch_stats': stats}, x, True, mutable=['batch_stats'])[0], params)[1]
+            return jax.vjp(
+                lambda p: model.apply(
+                    {'params': p, 'batch_stats': stats}, x, True, mutable=['batch_stats']
+                )[0],
+                params,
+            )[1]
+
         saved = jax.eval_shape(backward, variables['params'], variables['batch_stats'], x)
         return sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(saved))
 

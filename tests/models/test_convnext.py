@@ -1,4 +1,7 @@
-"""ConvNeXt: drop-path rates, recomputation and scan with one set of variables, pixels of Keras, the least size."""
+"""ConvNeXt: drop-path rates, recomputation and scan with one set of variables, pixels of Keras, the
+least size.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +27,12 @@ def variables(net, x):
 def test_tiny_has_the_papers_maps():
     with canonical():
         found = shapes.outputs('convnext_tiny')
-    assert [found[f'stage{i}'] for i in range(1, 5)] == [(56, 56, 96), (28, 28, 192), (14, 14, 384), (7, 7, 768)]
+    assert [found[f'stage{i}'] for i in range(1, 5)] == [
+        (56, 56, 96),
+        (28, 28, 192),
+        (14, 14, 384),
+        (7, 7, 768),
+    ]
 
 
 @pytest.mark.slow
@@ -44,15 +52,24 @@ def run(params, **fields):
 @pytest.mark.slow
 def test_recomputation_and_scan_give_the_same_logits_and_gradients_from_the_same_variables():
     params = variables(ConvNeXt(**SMALL), images())
-    (loss, gradients), *others = (run(params, **fields) for fields in ({}, {'remat': True}, {'scan': True}))
+    (loss, gradients), *others = (
+        run(params, **fields) for fields in ({}, {'remat': True}, {'scan': True})
+    )
     for other_loss, other_gradients in others:
         np.testing.assert_allclose(other_loss, loss, rtol=1e-5)
-        jax.tree.map(lambda u, v: np.testing.assert_allclose(u, v, rtol=2e-4, atol=1e-4), other_gradients, gradients)
+        jax.tree.map(
+            lambda u, v: np.testing.assert_allclose(u, v, rtol=2e-4, atol=1e-4),
+            other_gradients,
+            gradients,
+        )
 
 
 @pytest.mark.parametrize('how', ['remat', 'scan'])
 def test_recomputation_and_scan_change_no_name_and_no_shape(how):
-    wanted, found = (jax.tree.map(jnp.shape, variables(ConvNeXt(**SMALL, **fields), images())) for fields in ({}, {how: True}))
+    wanted, found = (
+        jax.tree.map(jnp.shape, variables(ConvNeXt(**SMALL, **fields), images()))
+        for fields in ({}, {how: True})
+    )
     assert found == wanted
 
 
@@ -62,7 +79,9 @@ def test_drop_path_of_one_half_in_the_last_block_only_changes_training():
     x = images()
     with canonical():
         params = variables(net, x)
-        train = jax.jit(lambda seed: net.apply(params, x, train=True, rngs={'dropout': jax.random.key(seed)}))
+        train = jax.jit(
+            lambda seed: net.apply(params, x, train=True, rngs={'dropout': jax.random.key(seed)})
+        )
         moved = {np.asarray(train(seed)).tobytes() for seed in range(6)}
         still, plain = (jax.jit(n.apply)(params, x) for n in (net, never))
     np.testing.assert_array_equal(still, plain)
@@ -78,10 +97,14 @@ def test_keras_form_takes_pixels_and_leaves_grey_ones_as_they_are(channels):
     pixels = x * std.reshape(1, 1, 1, 3) + mean.reshape(1, 1, 1, 3) if channels == 3 else x
     with canonical():
         params = variables(ours, x)
-        of_pixels, of_normalised = (jax.jit(n.apply)(params, given) for n, given in ((net, pixels), (ours, x)))
+        of_pixels, of_normalised = (
+            jax.jit(n.apply)(params, given) for n, given in ((net, pixels), (ours, x))
+        )
     np.testing.assert_allclose(of_pixels, of_normalised, rtol=2e-3, atol=2e-4)
 
 
 def test_an_image_of_less_than_32_pixels_is_refused_with_the_layer_that_cannot_take_it():
-    with pytest.raises(ValueError, match='too small for this network: layer down4 gets 1 x 1 pixels'):
+    with pytest.raises(
+        ValueError, match='too small for this network: layer down4 gets 1 x 1 pixels'
+    ):
         shapes.variables('convnext_tiny', 31, 31, 3)

@@ -1,4 +1,7 @@
-"""Inception-v3, v4 and Inception-ResNet-v2: the sizes that their papers' code states, the auxiliary head, and what the Keras forms lack."""
+"""Inception-v3, v4 and Inception-ResNet-v2: the sizes that their papers' code states, the auxiliary
+head, and what the Keras forms lack.
+"""
+
 import functools
 
 import jax
@@ -19,14 +22,17 @@ def abstract(name, size=299, **fields):
 
 
 def in_training(model, variables, x):
-    run = lambda v, x: model.apply(v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)})  # noqa: E731
+    run = lambda v, x: model.apply(
+        v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)}
+    )  # noqa: E731
     return jax.eval_shape(run, variables, x)[0]
 
 
 @pytest.mark.slow
 def test_inception_v3_with_its_auxiliary_head_has_torchvisions_count_and_gives_a_pair_in_training_only():
     model, x, variables = abstract('inception_v3', aux=True)
-    assert tree.count(variables['params']) == 27_161_264  # facts.md, table 1a
+    # facts.md, table 1a
+    assert tree.count(variables['params']) == 27_161_264
     logits, aux = in_training(model, variables, x)
     assert logits.shape == aux.shape == (2, 1000)
     assert jax.eval_shape(model.apply, variables, x).shape == (2, 1000)
@@ -34,20 +40,51 @@ def test_inception_v3_with_its_auxiliary_head_has_torchvisions_count_and_gives_a
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('name', 'shapes'), [
-    ('inception_v3', {'stem': (35, 35, 192), 'mixed5d': (35, 35, 288), 'mixed6e': (17, 17, 768), 'mixed7a': (8, 8, 1280),
-                      'mixed7c': (8, 8, 2048)}),
-    ('inception_v4', {'mixed5a': (35, 35, 384), 'mixed5e': (35, 35, 384), 'mixed6a': (17, 17, 1024), 'mixed6h': (17, 17, 1024),
-                      'mixed7d': (8, 8, 1536)}),
-    pytest.param('inception_resnet_v2', {'mixed5b': (35, 35, 320), 'block35_10': (35, 35, 320), 'block17_20': (17, 17, 1088),
-                                         'block8_10': (8, 8, 2080), 'conv7b': (8, 8, 1536)}, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ('name', 'shapes'),
+    [
+        (
+            'inception_v3',
+            {
+                'stem': (35, 35, 192),
+                'mixed5d': (35, 35, 288),
+                'mixed6e': (17, 17, 768),
+                'mixed7a': (8, 8, 1280),
+                'mixed7c': (8, 8, 2048),
+            },
+        ),
+        (
+            'inception_v4',
+            {
+                'mixed5a': (35, 35, 384),
+                'mixed5e': (35, 35, 384),
+                'mixed6a': (17, 17, 1024),
+                'mixed6h': (17, 17, 1024),
+                'mixed7d': (8, 8, 1536),
+            },
+        ),
+        pytest.param(
+            'inception_resnet_v2',
+            {
+                'mixed5b': (35, 35, 320),
+                'block35_10': (35, 35, 320),
+                'block17_20': (17, 17, 1088),
+                'block8_10': (8, 8, 2080),
+                'conv7b': (8, 8, 1536),
+            },
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
 def test_maps_have_the_sizes_that_the_comments_of_research_slim_state(name, shapes):
     model, x, variables = abstract(name)
     outputs = capture.outputs(model, variables, x)
     assert {path: outputs[path].shape[1:] for path in shapes} == shapes
 
 
-@pytest.mark.parametrize('name', ['inception_v3', pytest.param('inception_resnet_v2', marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    'name', ['inception_v3', pytest.param('inception_resnet_v2', marks=pytest.mark.slow)]
+)
 def test_the_keras_forms_are_the_same_networks_without_scales_in_batch_norms(name):
     ours, keras = (tree.named_leaves(abstract(n)[2]) for n in (name, f'{name}_keras'))
     lacking = set(ours) - set(keras)
@@ -59,12 +96,18 @@ def test_the_keras_forms_are_the_same_networks_without_scales_in_batch_norms(nam
 def test_an_image_too_small_for_inception_v3_names_the_layer():
     with pytest.raises(ValueError, match='mixed7a'):
         abstract('inception_v3', size=60)
-    assert abstract('inception_v3', size=75)[2]  # Keras's and torchvision's stated minimum
+    # Keras's and torchvision's stated minimum
+    assert abstract('inception_v3', size=75)[2]
 
 
 def test_the_paths_of_a_table_are_those_that_the_module_makes():
-    table = (Branch('a', (Step(2), (Step(3, (1, 3)), Step(3, (3, 1))))), Branch('c', (Step(1, 3),), 'avg'))
-    params = jax.eval_shape(lambda: Branches(table).init(jax.random.key(0), jnp.zeros((1, 5, 5, 2)), False))['params']
+    table = (
+        Branch('a', (Step(2), (Step(3, (1, 3)), Step(3, (3, 1))))),
+        Branch('c', (Step(1, 3),), 'avg'),
+    )
+    params = jax.eval_shape(
+        lambda: Branches(table).init(jax.random.key(0), jnp.zeros((1, 5, 5, 2)), False)
+    )['params']
     made = {path.rpartition('/conv/')[0] for path in tree.named_leaves(params) if '/conv/' in path}
     assert made == set(conv_paths(table)) == {'a/conv1', 'a/conv2a', 'a/conv2b', 'c/conv1'}
 

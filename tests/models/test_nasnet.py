@@ -1,4 +1,7 @@
-"""NASNet-A and PNASNet-5: which cell reads what, drop-path by cell and by step, the auxiliary head, and what poolings see at the border."""
+"""NASNet-A and PNASNet-5: which cell reads what, drop-path by cell and by step, the auxiliary head,
+and what poolings see at the border.
+"""
+
 import functools
 import itertools
 
@@ -34,7 +37,9 @@ def variables_of(model, size):
 
 
 def in_training(model, variables, x):
-    run = lambda v, x: model.apply(v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)})  # noqa: E731
+    run = lambda v, x: model.apply(
+        v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)}
+    )  # noqa: E731
     return jax.eval_shape(run, variables, x)
 
 
@@ -54,9 +59,25 @@ def calls_of(model, variables, x, kinds):
 
 def test_the_large_net_has_the_cells_and_widths_of_research_slim():
     cells = registry.create('nasnet_a_large').cells()
-    assert [c.name for c in cells if c.stride == 2] == ['cell_stem_0', 'cell_stem_1', 'reduction_cell_0', 'reduction_cell_1']
-    assert [sum(1 for _ in group) for _, group in itertools.groupby(cells[2:], lambda c: c.stride)] == [6, 1, 6, 1, 6]
-    assert [cells[i].features for i in (0, 1, 2, 8, 9, 15, 16, -1)] == [42, 84, 168, 336, 336, 672, 672, 672]
+    assert [c.name for c in cells if c.stride == 2] == [
+        'cell_stem_0',
+        'cell_stem_1',
+        'reduction_cell_0',
+        'reduction_cell_1',
+    ]
+    assert [
+        sum(1 for _ in group) for _, group in itertools.groupby(cells[2:], lambda c: c.stride)
+    ] == [6, 1, 6, 1, 6]
+    assert [cells[i].features for i in (0, 1, 2, 8, 9, 15, 16, -1)] == [
+        42,
+        84,
+        168,
+        336,
+        336,
+        672,
+        672,
+        672,
+    ]
 
 
 @pytest.mark.parametrize(('name', 'back'), [('nasnet_a_large', 3), ('nasnet_a_mobile', 2)])
@@ -67,19 +88,28 @@ def test_only_the_large_net_skips_the_input_of_a_reduction_cell(name, back):
     assert all(c.back == 2 for c in cells if c not in after)
 
 
-@pytest.mark.parametrize(('name', 'penultimate'), [('nasnet_a_mobile', 1056), ('nasnet_a_large', 4032), ('pnasnet5_large', 4320)])
+@pytest.mark.parametrize(
+    ('name', 'penultimate'),
+    [('nasnet_a_mobile', 1056), ('nasnet_a_large', 4032), ('pnasnet5_large', 4320)],
+)
 def test_the_last_cell_has_the_channels_of_the_papers_name(name, penultimate):
     last = registry.create(name).cells()[-1]
     assert last.features * len(last.genotype.out) == penultimate
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('name', 'window'), [('nasnet_a_mobile', 4), pytest.param('nasnet_a_large', 6, marks=pytest.mark.slow)])
-def test_the_auxiliary_head_sees_its_whole_map_at_the_native_size_and_runs_in_training_only(name, window):
+@pytest.mark.parametrize(
+    ('name', 'window'),
+    [('nasnet_a_mobile', 4), pytest.param('nasnet_a_large', 6, marks=pytest.mark.slow)],
+)
+def test_the_auxiliary_head_sees_its_whole_map_at_the_native_size_and_runs_in_training_only(
+    name, window
+):
     size = registry.entry(name).input_shape[0]
     model = registry.create(name, aux=True, repeats=1, penultimate=96, stem=8, num_classes=5)
     x, variables = variables_of(model, size)
-    head = 48 * 128 + 2 * 128 + window ** 2 * 128 * 768 + 2 * 768 + 768 * 5 + 5  # the second stage's cells have 6 * 8 channels
+    # the second stage's cells have 6 * 8 channels
+    head = 48 * 128 + 2 * 128 + window**2 * 128 * 768 + 2 * 768 + 768 * 5 + 5
     assert tree.count(variables['params']['aux']) == head
     (logits, aux), _ = in_training(model, variables, x)
     assert logits.shape == aux.shape == (2, 5)
@@ -90,8 +120,13 @@ def test_the_auxiliary_head_sees_its_whole_map_at_the_native_size_and_runs_in_tr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('model', [NASNet(**SMALL, drop_path=0.7), pytest.param(PNASNet(repeats=1, width=8, stem=8, drop_path=0.7),
-                                                                                marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    'model',
+    [
+        NASNet(**SMALL, drop_path=0.7),
+        pytest.param(PNASNet(repeats=1, width=8, stem=8, drop_path=0.7), marks=pytest.mark.slow),
+    ],
+)
 def test_drop_path_rises_linearly_over_all_cells_and_spares_the_identities(model):
     x, variables = variables_of(model, 64)
     calls = calls_of(model, variables, x, (DropPath, Operation))
@@ -100,7 +135,9 @@ def test_drop_path_rises_linearly_over_all_cells_and_spares_the_identities(model
     for i, name in enumerate(names, 1):
         own = [r for path, r in rates.items() if path.startswith(f'{name}/')]
         assert own == [pytest.approx(0.7 * i / len(names))] * len(own)
-    assert {p.removesuffix('/drop_path') for p in rates} == {p for p, m in calls.items() if isinstance(m, Operation) and m.kind != 'none'}
+    assert {p.removesuffix('/drop_path') for p in rates} == {
+        p for p, m in calls.items() if isinstance(m, Operation) and m.kind != 'none'
+    }
 
 
 def test_the_rate_rises_with_the_training_steps_and_stands_still_in_evaluation():
@@ -121,14 +158,26 @@ def test_a_scheduled_net_keeps_its_count_in_batch_stats_and_a_constant_one_keeps
     scheduled = NASNet(**SMALL, drop_path=0.3, drop_path_steps=10)
     x, variables = variables_of(scheduled, 64)
     moved = in_training(scheduled, variables, x)[1]['batch_stats']
-    assert moved['drop_path']['step'].shape == () and jax.tree.structure(moved) == jax.tree.structure(variables['batch_stats'])
+    assert moved['drop_path']['step'].shape == () and jax.tree.structure(
+        moved
+    ) == jax.tree.structure(variables['batch_stats'])
     assert 'drop_path' not in variables_of(NASNet(**SMALL, drop_path=0.7), 64)[1]['batch_stats']
 
 
-@pytest.mark.parametrize(('kind', 'border', 'expected'), [
-    ('avg', 'skip', -1), ('avg', 'count', -4 / 9), ('avg', 'zeros', -4 / 9),
-    ('max', 'skip', -1), ('max', 'count', -1), ('max', 'zeros', 0)])
-def test_poolings_at_stride_2_see_beyond_the_map_what_the_source_lets_them_see(kind, border, expected):
+@pytest.mark.parametrize(
+    ('kind', 'border', 'expected'),
+    [
+        ('avg', 'skip', -1),
+        ('avg', 'count', -4 / 9),
+        ('avg', 'zeros', -4 / 9),
+        ('max', 'skip', -1),
+        ('max', 'count', -1),
+        ('max', 'zeros', 0),
+    ],
+)
+def test_poolings_at_stride_2_see_beyond_the_map_what_the_source_lets_them_see(
+    kind, border, expected
+):
     x = -jnp.ones((1, 5, 5, 1))
     strided = Operation(kind, 1, 2, border=border).apply({}, x, False)
     assert float(strided[0, 0, 0, 0]) == pytest.approx(expected)
@@ -153,16 +202,26 @@ def test_the_factorized_reduction_reads_even_pixels_on_one_path_and_odd_ones_on_
 def test_pnasnets_second_inputs_are_fitted_where_widths_differ_and_its_strided_identities_convolve():
     model = PNASNet(repeats=2, width=8, stem=8)
     _, variables = variables_of(model, 64)
-    fits = {f'{cell}/{operation}' for cell, inside in variables['params'].items() if cell.startswith('cell')
-            for operation, parts in inside.items() if 'fit' in parts}
+    fits = {
+        f'{cell}/{operation}'
+        for cell, inside in variables['params'].items()
+        if cell.startswith('cell')
+        for operation, parts in inside.items()
+        if 'fit' in parts
+    }
     strided = [c.name for c in model.cells() if c.stride == 2]
     assert strided == ['cell_stem_0', 'cell_stem_1', 'cell_2', 'cell_4']
     assert fits == {'cell_stem_0/combine1_right', *(f'{c}/combine5_right' for c in strided)}
 
 
-@pytest.mark.parametrize(('model', 'sentence'), [(NASNet(repeats=1, penultimate=100, stem=8), 'penultimate must be a multiple of 96'),
-                                                 (PNASNet(repeats=1, width=12, stem=8), 'width must be a multiple of 8'),
-                                                 (NASNet(**SMALL, border='mirror'), "no border named 'mirror'")])
+@pytest.mark.parametrize(
+    ('model', 'sentence'),
+    [
+        (NASNet(repeats=1, penultimate=100, stem=8), 'penultimate must be a multiple of 96'),
+        (PNASNet(repeats=1, width=12, stem=8), 'width must be a multiple of 8'),
+        (NASNet(**SMALL, border='mirror'), "no border named 'mirror'"),
+    ],
+)
 def test_a_net_that_cannot_be_built_says_why_in_one_sentence(model, sentence):
     with pytest.raises(ValueError, match=sentence):
         variables_of(model, 64)

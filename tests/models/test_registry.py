@@ -1,4 +1,7 @@
-"""What holds for every registered network, on shapes only; a new one is under these tests by being registered."""
+"""What holds for every registered network, on shapes only; a new one is under these tests by being
+registered.
+"""
+
 import difflib
 import math
 
@@ -12,15 +15,20 @@ from cnnlab.models import registry
 from tests import golden
 
 NAMES = registry.names()
-MANY = 150  # leaves; beyond, tracing a network takes more than half a second
+# leaves; beyond, tracing a network takes more than half a second
+MANY = 150
 
 
 def each(names):
-    """Names as parameters; one of many leaves is left to the slow tier where it is the smallest of its family, else to the full one."""
+    """Names as parameters; one of many leaves is left to the slow tier where it is the smallest of
+    its family, else to the full one.
+    """
+
     def tier(name):
         if golden.leaves(name) <= MANY:
             return ()
         return pytest.mark.slow if name in golden.smallest() else pytest.mark.full
+
     return [pytest.param(name, marks=tier(name)) for name in names]
 
 
@@ -36,10 +44,19 @@ def test_parameters_are_exactly_as_many_as_the_source_says(name):
 
 def test_variables_have_the_names_and_shapes_of_the_golden_file(name):
     path, content = golden.file(name), golden.content(name)
-    assert path.is_file(), f'{name} has no golden file; look at what `python -m tests.golden {name}` writes and commit it'
+    assert path.is_file(), (
+        f'{name} has no golden file; look at what `python -m tests.golden {name}` writes and '
+        f'commit it'
+    )
     stored = path.read_text()
-    difference = '\n'.join(difflib.unified_diff(stored.splitlines(), content.splitlines(), 'golden', 'now', lineterm='', n=0))
-    assert stored == content, f'if this is intended, run `python -m tests.golden {name}`:\n{difference}'
+    difference = '\n'.join(
+        difflib.unified_diff(
+            stored.splitlines(), content.splitlines(), 'golden', 'now', lineterm='', n=0
+        )
+    )
+    assert stored == content, (
+        f'if this is intended, run `python -m tests.golden {name}`:\n{difference}'
+    )
 
 
 def test_evaluation_gives_one_float32_array_of_logits(name):
@@ -55,8 +72,12 @@ def test_variables_are_float32_and_nothing_but_parameters_and_batch_statistics(n
 
 
 def test_module_names_are_given_and_not_numbered_by_the_framework(name):
-    automatic = [part for path in tree.named_leaves(golden.trace(name)[1]) for part in path.split('/')
-                 if part.rpartition('_')[0][:1].isupper() and part.rpartition('_')[2].isdigit()]
+    automatic = [
+        part
+        for path in tree.named_leaves(golden.trace(name)[1])
+        for part in path.split('/')
+        if part.rpartition('_')[0][:1].isupper() and part.rpartition('_')[2].isdigit()
+    ]
     assert automatic == []
 
 
@@ -72,15 +93,21 @@ def test_paper_year_and_input_are_stated(name):
 def test_uint8_images_are_refused_in_one_sentence(name):
     model, shape = registry.create(name), registry.entry(name).input_shape
     with pytest.raises(ValueError, match='uint8'):
-        jax.eval_shape(lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct((2, *shape), jnp.uint8))
+        jax.eval_shape(
+            lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct((2, *shape), jnp.uint8)
+        )
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_what_is_no_batch_of_images_is_refused_in_one_sentence(name):
     model, shape = registry.create(name), registry.entry(name).input_shape
     for wrong in (shape, (2, *shape[:2])):
-        with pytest.raises(ValueError, match=r'got an array of shape .*; it takes \(n, height, width, channels\)'):
-            jax.eval_shape(lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct(wrong, jnp.float32))
+        with pytest.raises(
+            ValueError, match=r'got an array of shape .*; it takes \(n, height, width, channels\)'
+        ):
+            jax.eval_shape(
+                lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct(wrong, jnp.float32)
+            )
 
 
 def test_no_golden_file_is_left_of_a_network_that_is_gone():
@@ -94,7 +121,13 @@ def test_names_are_sorted_and_spelled_alike():
 
 def with_heads():
     """The first network of each class that has auxiliary heads."""
-    return list({registry.entry(n).cls: n for n in reversed(NAMES) if 'aux' in registry.field_names(registry.entry(n).cls)}.values())
+    return list(
+        {
+            registry.entry(n).cls: n
+            for n in reversed(NAMES)
+            if 'aux' in registry.field_names(registry.entry(n).cls)
+        }.values()
+    )
 
 
 @pytest.mark.parametrize('name', each(with_heads()))
@@ -104,15 +137,22 @@ def test_auxiliary_heads_exist_when_asked_for_and_answer_in_training_only(name):
     rngs = {'params': jax.random.key(0), 'dropout': jax.random.key(1)}
     with golden.canonical():
         evaluated, variables = jax.eval_shape(lambda x: model.init_with_output(rngs, x), images)
-        trained, _ = jax.eval_shape(lambda v, x: model.apply(v, x, train=True, rngs=rngs, mutable=['batch_stats']), variables, images)
+        trained, _ = jax.eval_shape(
+            lambda v, x: model.apply(v, x, train=True, rngs=rngs, mutable=['batch_stats']),
+            variables,
+            images,
+        )
     assert tree.count(variables['params']) > registry.entry(name).params
     assert evaluated.shape == (2, model.num_classes)
     assert len(trained) > 1
-    assert {(logits.shape, logits.dtype) for logits in trained} == {((2, model.num_classes), jnp.dtype('float32'))}
+    assert {(logits.shape, logits.dtype) for logits in trained} == {
+        ((2, model.num_classes), jnp.dtype('float32'))
+    }
 
 
 class Toy(nn.Module):
     """A class to register, or to fail to."""
+
     width: int = 3
     num_classes: int = 10
 
@@ -158,7 +198,9 @@ def test_an_unknown_name_suggests_the_nearest(call):
 
 
 def test_an_unknown_field_suggests_the_nearest():
-    with pytest.raises(ValueError, match=r"no field of Perceptron named 'num_clases'; did you mean num_classes"):
+    with pytest.raises(
+        ValueError, match=r"no field of Perceptron named 'num_clases'; did you mean num_classes"
+    ):
         registry.create('mlp2', num_clases=3)
 
 
@@ -169,4 +211,7 @@ def test_fewer_than_one_class_is_refused(classes):
 
 
 def test_the_registrys_counts_are_whole_numbers_within_reason():
-    assert all(isinstance(registry.entry(n).params, int) and 1 < math.log10(registry.entry(n).params) < 9.5 for n in NAMES)
+    assert all(
+        isinstance(registry.entry(n).params, int) and 1 < math.log10(registry.entry(n).params) < 9.5
+        for n in NAMES
+    )

@@ -1,13 +1,26 @@
 """Which size a network of a comparison is fed."""
+
 import pytest
 
 from cnnlab.models import registry, sizes
 
 
-@pytest.mark.parametrize(('name', 'size'), [
-    ('mlp2', (8, 8)), ('softmax_linear', (8, 8)), ('cifar_resnet20', (8, 8)), ('cifar_plain20', (8, 8)),
-    ('lenet5', (32, 32)), ('lenet5_dense', (32, 32)), ('convnetjs_cifar10', (32, 32)), ('keras_mnist_convnet', (28, 28))])
-def test_nets_that_pool_globally_see_the_images_as_they_are_and_those_with_a_fixed_flattening_see_them_enlarged(name, size):
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('mlp2', (8, 8)),
+        ('softmax_linear', (8, 8)),
+        ('cifar_resnet20', (8, 8)),
+        ('cifar_plain20', (8, 8)),
+        ('lenet5', (32, 32)),
+        ('lenet5_dense', (32, 32)),
+        ('convnetjs_cifar10', (32, 32)),
+        ('keras_mnist_convnet', (28, 28)),
+    ],
+)
+def test_nets_that_pool_globally_see_the_images_as_they_are_and_those_with_a_fixed_flattening_see_them_enlarged(
+    name, size
+):
     assert sizes.fitting(name, (8, 8, 1)) == size
 
 

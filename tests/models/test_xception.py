@@ -1,4 +1,5 @@
 """Xception: the depth that the paper states, and where the ported form differs."""
+
 import functools
 
 import jax
@@ -16,7 +17,8 @@ from cnnlab.nn.separable import SeparableConvNorm
 def outputs(name, size=299):
     model = registry.create(name)
     x = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    with canonical():  # traced faster so
+    # traced faster so
+    with canonical():
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
         return capture.outputs(model, variables, x)
 
@@ -31,8 +33,26 @@ def test_there_are_36_convolutions_counting_a_separable_one_once_and_leaving_out
 
 def test_maps_shrink_to_a_thirty_second_by_four_poolings_and_one_convolution():
     found = outputs('xception')
-    assert [found[p].shape[1:] for p in ('block1_conv2', 'block2', 'block3', 'block4', 'block12', 'block13', 'block14_act2')] == [
-        (147, 147, 64), (74, 74, 128), (37, 37, 256), (19, 19, 728), (19, 19, 728), (10, 10, 1024), (10, 10, 2048)]
+    assert [
+        found[p].shape[1:]
+        for p in (
+            'block1_conv2',
+            'block2',
+            'block3',
+            'block4',
+            'block12',
+            'block13',
+            'block14_act2',
+        )
+    ] == [
+        (147, 147, 64),
+        (74, 74, 128),
+        (37, 37, 256),
+        (19, 19, 728),
+        (19, 19, 728),
+        (10, 10, 1024),
+        (10, 10, 2048),
+    ]
 
 
 @pytest.mark.parametrize('size', [6, 7])

@@ -1,4 +1,7 @@
-"""What the layer tests share: arrays from real torch (see torch_reference.py) and float64 on request."""
+"""What the layer tests share: arrays from real torch (see torch_reference.py) and float64 on
+request.
+"""
+
 import pathlib
 from collections.abc import Callable
 
@@ -16,9 +19,14 @@ def torch_case() -> Callable[[str], dict[str, np.ndarray]]:
         arrays = dict(stored)
 
     def case(name):
-        found = {key.rpartition('/')[2]: value for key, value in arrays.items() if key.startswith(f'{name}/')}
+        found = {
+            key.rpartition('/')[2]: value
+            for key, value in arrays.items()
+            if key.startswith(f'{name}/')
+        }
         assert found, f'no case {name!r} in {REFERENCE.name}'
         return found
+
     return case
 
 

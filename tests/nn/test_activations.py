@@ -1,4 +1,5 @@
 """Activation functions at values worked by hand."""
+
 import math
 
 import jax.numpy as jnp
@@ -15,19 +16,31 @@ def test_tanh_is_a_sigmoid_stretched():
 
 
 def test_step_is_one_above_zero_only():
-    np.testing.assert_array_equal(activations.step(jnp.asarray([-2.0, -0.0, 0.0, 1e-6, 3.0])), [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(
+        activations.step(jnp.asarray([-2.0, -0.0, 0.0, 1e-6, 3.0])), [0, 0, 0, 1, 1]
+    )
 
 
 def test_leaky_relu_has_slope_a_tenth_below_zero():
-    np.testing.assert_allclose(activations.leaky_relu(jnp.asarray([-5.0, 0.0, 5.0])), [-0.5, 0.0, 5.0])
+    np.testing.assert_allclose(
+        activations.leaky_relu(jnp.asarray([-5.0, 0.0, 5.0])), [-0.5, 0.0, 5.0]
+    )
 
 
 def test_elu_tends_to_minus_one():
-    np.testing.assert_allclose(activations.elu(jnp.asarray([-20.0, -1.0, 0.0, 2.0])), [-1.0, np.exp(-1) - 1, 0.0, 2.0], atol=1e-6)
+    np.testing.assert_allclose(
+        activations.elu(jnp.asarray([-20.0, -1.0, 0.0, 2.0])),
+        [-1.0, np.exp(-1) - 1, 0.0, 2.0],
+        atol=1e-6,
+    )
 
 
 def test_scaled_tanh_maps_one_to_one():
-    np.testing.assert_allclose(activations.scaled_tanh(jnp.asarray([-1.0, 0.0, 1.0, 100.0])), [-1.0, 0.0, 1.0, 1.7159], atol=1e-4)
+    np.testing.assert_allclose(
+        activations.scaled_tanh(jnp.asarray([-1.0, 0.0, 1.0, 100.0])),
+        [-1.0, 0.0, 1.0, 1.7159],
+        atol=1e-4,
+    )
 
 
 def test_gelu_is_the_exact_one():
@@ -52,9 +65,25 @@ def test_maxout_refuses_channels_that_do_not_split():
         activations.maxout(jnp.zeros((2, 6)), pieces=4)
 
 
-@pytest.mark.parametrize('name', [
-    'identity', 'step', 'sigmoid', 'tanh', 'scaled_tanh', 'relu', 'relu6', 'leaky_relu', 'elu', 'silu', 'gelu', 'hard_sigmoid',
-    'hard_swish', 'maxout'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'identity',
+        'step',
+        'sigmoid',
+        'tanh',
+        'scaled_tanh',
+        'relu',
+        'relu6',
+        'leaky_relu',
+        'elu',
+        'silu',
+        'gelu',
+        'hard_sigmoid',
+        'hard_swish',
+        'maxout',
+    ],
+)
 def test_every_named_function_keeps_the_dtype(name):
     y = activations.by_name(name)(jnp.ones((2, 4), jnp.bfloat16))
     assert y.dtype == jnp.bfloat16

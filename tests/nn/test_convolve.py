@@ -1,4 +1,7 @@
-"""The fast forms of a grouped convolution against the canonical one: values, gradients, and what is traced."""
+"""The fast forms of a grouped convolution against the canonical one: values, gradients, and what is
+traced.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,33 +10,46 @@ import pytest
 from cnnlab.nn import clusters, convolve, kernel_gradient
 from cnnlab.nn.geometry import pair
 
-CASES = [  # channels, features, groups, kernel, stride, pads
+# channels, features, groups, kernel, stride, pads
+CASES = [
     (8, 8, 8, 3, 1, ((1, 1), (1, 1))),
-    (8, 16, 8, 3, 2, ((1, 1), (0, 1))),  # depth multiplier 2
+    # depth multiplier 2
+    (8, 16, 8, 3, 2, ((1, 1), (0, 1))),
     (6, 6, 6, 5, 2, ((2, 2), (2, 2))),
     (8, 12, 4, 3, 1, ((1, 1), (1, 1))),
     (8, 8, 2, 3, 2, ((0, 1), (1, 0))),
     (8, 4, 2, 1, 2, ((0, 0), (0, 0))),
-    pytest.param(104, 104, 13, 3, 2, ((1, 1), (1, 1)), marks=pytest.mark.slow),  # three clusters, of 4, 4 and 5 groups
+    # three clusters, of 4, 4 and 5 groups
+    pytest.param(104, 104, 13, 3, 2, ((1, 1), (1, 1)), marks=pytest.mark.slow),
     pytest.param(4, 4, 4, 7, 1, ((3, 3), (3, 3)), marks=pytest.mark.slow),
-    (4, 4, 4, 3, 3, ((2, 0), (0, 3))),  # at stride 3 some pixels are in no window
+    # at stride 3 some pixels are in no window
+    (4, 4, 4, 3, 3, ((2, 0), (0, 3))),
     (8, 8, 1, 3, 2, ((1, 1), (1, 1))),
-    (8, 6, 1, 1, 1, ((0, 0), (0, 0))),  # a product of matrices
+    # a product of matrices
+    (8, 6, 1, 1, 1, ((0, 0), (0, 0))),
     (8, 6, 1, 1, 2, ((0, 0), (0, 0))),
-    (8, 6, 1, 1, 2, ((1, 0), (0, 1))),  # padded, so not
-    (1, 6, 1, 5, 1, ((0, 0), (2, 2))),  # one channel
-    (8, 6, 1, 3, 1, ((1, 1), (1, 1))),  # the kernel's gradient as products of shifted maps
+    # padded, so not
+    (8, 6, 1, 1, 2, ((1, 0), (0, 1))),
+    # one channel
+    (1, 6, 1, 5, 1, ((0, 0), (2, 2))),
+    # the kernel's gradient as products of shifted maps
+    (8, 6, 1, 3, 1, ((1, 1), (1, 1))),
     (3, 5, 1, (2, 4), 1, ((0, 1), (2, 0))),
-    (3, 5, 1, (1, 3), 1, ((3, 2), (0, 0))),  # padded beyond the kernel
-    (4, 6, 1, (9, 10), 1, ((3, 3), (2, 1))),  # wider than the map
-    (4, 6, 1, (11, 3), 3, ((2, 2), (1, 1))),  # higher than the map
+    # padded beyond the kernel
+    (3, 5, 1, (1, 3), 1, ((3, 2), (0, 0))),
+    # wider than the map
+    (4, 6, 1, (9, 10), 1, ((3, 3), (2, 1))),
+    # higher than the map
+    (4, 6, 1, (11, 3), 3, ((2, 2), (1, 1))),
 ]
 
 
 def drawn(channels, features, groups, kernel):
     rng = np.random.default_rng(0)
-    return [jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in (
-        (4, 9, 8, channels), (*pair(kernel), channels // groups, features))]
+    return [
+        jnp.asarray(rng.standard_normal(shape), jnp.float32)
+        for shape in ((4, 9, 8, channels), (*pair(kernel), channels // groups, features))
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -43,15 +59,27 @@ def small_maps_count_as_large(monkeypatch):
 
 
 @pytest.mark.parametrize(('channels', 'features', 'groups', 'kernel', 'stride', 'pads'), CASES)
-def test_fast_and_canonical_forms_agree_in_values_and_gradients(channels, features, groups, kernel, stride, pads):
+def test_fast_and_canonical_forms_agree_in_values_and_gradients(
+    channels, features, groups, kernel, stride, pads
+):
     x, w = drawn(channels, features, groups, kernel)
     fast = jax.jit(lambda x, w: convolve.convolve(x, w, stride, pads, groups))
-    plain = jax.jit(lambda x, w: jax.lax.conv_general_dilated(
-        x, w, (stride, stride), pads, feature_group_count=groups, dimension_numbers=('NHWC', 'HWIO', 'NHWC')))
+    plain = jax.jit(
+        lambda x, w: jax.lax.conv_general_dilated(
+            x,
+            w,
+            (stride, stride),
+            pads,
+            feature_group_count=groups,
+            dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+        )
+    )
     y = plain(x, w)
     close(fast(x, w), y)
     cotangent = jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)
-    gradients = [jax.jit(lambda x, w, f=f: jax.vjp(f, x, w)[1](cotangent))(x, w) for f in (fast, plain)]
+    gradients = [
+        jax.jit(lambda x, w, f=f: jax.vjp(f, x, w)[1](cotangent))(x, w) for f in (fast, plain)
+    ]
     for a, b in zip(*gradients, strict=True):
         close(a, b)
 
@@ -68,8 +96,10 @@ def test_canonical_traces_one_convolution_and_nothing_else(channels, features, g
     x, w = drawn(channels, features, groups, 3)
     pads = ((1, 1), (1, 1))
 
-    def traced():  # a new function each time: traces are cached by function
+    # a new function each time: traces are cached by function
+    def traced():
         return str(jax.make_jaxpr(lambda x, w: convolve.convolve(x, w, 1, pads, groups))(x, w))
+
     assert 'platform_index' in traced()
     assert not convolve.is_canonical()
     with convolve.canonical():
@@ -89,7 +119,9 @@ def test_canonical_ends_with_its_block_even_after_an_error():
 def test_other_platforms_lower_to_the_plain_convolution():
     x, w = drawn(8, 8, 8, 3)
     f = jax.jit(lambda x, w: convolve.convolve(x, w, 1, ((1, 1), (1, 1)), 8))
-    on_gpu, on_cpu = (jax.export.export(f, platforms=[p])(x, w).mlir_module() for p in ('cuda', 'cpu'))
+    on_gpu, on_cpu = (
+        jax.export.export(f, platforms=[p])(x, w).mlir_module() for p in ('cuda', 'cpu')
+    )
     assert 'stablehlo.convolution' in on_gpu
     assert 'stablehlo.convolution' not in on_cpu
 
@@ -99,18 +131,30 @@ DEPTHWISE, GROUPED = (6, 12, 6, 3, 2, ((1, 1), (0, 1))), (72, 72, 9, 3, 1, ((1, 
 
 def forms(channels, features, groups, kernel, stride, pads):
     """The fast form, the canonical one, and arrays to call them with."""
-    return (lambda x, w: convolve.convolve(x, w, stride, pads, groups), lambda x, w: convolve.plain(x, w, stride, pads, groups),
-            drawn(channels, features, groups, kernel))
+    return (
+        lambda x, w: convolve.convolve(x, w, stride, pads, groups),
+        lambda x, w: convolve.plain(x, w, stride, pads, groups),
+        drawn(channels, features, groups, kernel),
+    )
 
 
 def energy_gradients(form):
     return jax.jit(jax.grad(lambda x, w: jnp.square(form(x, w)).sum(), (0, 1)))
 
 
-ALL = (DEPTHWISE, GROUPED, (6, 4, 1, 1, 2, ((0, 0), (0, 0))), (1, 6, 1, 3, 2, ((1, 1), (1, 1))), (2, 3, 1, (3, 9), 1, ((1, 1), (1, 1))),
-       (6, 4, 1, 3, 1, ((1, 1), (1, 1))))
-TIERS = {DEPTHWISE: (), GROUPED: pytest.mark.slow, ALL[-1]: pytest.mark.slow}  # the three ways in which a gradient is computed; else full
-every_form = pytest.mark.parametrize('case', [pytest.param(c, marks=TIERS.get(c, pytest.mark.full)) for c in ALL])
+ALL = (
+    DEPTHWISE,
+    GROUPED,
+    (6, 4, 1, 1, 2, ((0, 0), (0, 0))),
+    (1, 6, 1, 3, 2, ((1, 1), (1, 1))),
+    (2, 3, 1, (3, 9), 1, ((1, 1), (1, 1))),
+    (6, 4, 1, 3, 1, ((1, 1), (1, 1))),
+)
+# the three ways in which a gradient is computed; else full
+TIERS = {DEPTHWISE: (), GROUPED: pytest.mark.slow, ALL[-1]: pytest.mark.slow}
+every_form = pytest.mark.parametrize(
+    'case', [pytest.param(c, marks=TIERS.get(c, pytest.mark.full)) for c in ALL]
+)
 
 
 @every_form
@@ -120,7 +164,8 @@ def test_half_precision_gives_the_dtype_of_x_and_is_summed_in_single(case):
     exact = plain(*(a.astype(jnp.float32) for a in halves))
     y = jax.jit(fast)(*halves)
     assert y.dtype == jnp.bfloat16
-    assert jnp.abs(y.astype(jnp.float32) - exact).max() <= 2 ** -8 * jnp.abs(exact).max()  # one rounding, at the end
+    # one rounding, at the end
+    assert jnp.abs(y.astype(jnp.float32) - exact).max() <= 2**-8 * jnp.abs(exact).max()
     assert [g.dtype for g in energy_gradients(fast)(*halves)] == [jnp.bfloat16] * 2
 
 
@@ -129,8 +174,10 @@ def test_double_precision_agrees_to_its_own_rounding(case):
     with jax.enable_x64(True):
         fast, plain, arrays = forms(*case)
         arrays = [a.astype(jnp.float64) for a in arrays]
-        pairs = [(jax.jit(fast)(*arrays), plain(*arrays)), *zip(energy_gradients(fast)(*arrays), energy_gradients(plain)(*arrays),
-                                                                strict=True)]
+        pairs = [
+            (jax.jit(fast)(*arrays), plain(*arrays)),
+            *zip(energy_gradients(fast)(*arrays), energy_gradients(plain)(*arrays), strict=True),
+        ]
         for a, b in pairs:
             assert a.dtype == jnp.float64
             assert jnp.abs(a - b).max() <= 1e-13 * jnp.abs(b).max()
@@ -140,8 +187,10 @@ def test_double_precision_agrees_to_its_own_rounding(case):
 def test_batches_of_kernels_by_vmap(case):
     fast, plain, (x, w) = forms(*case)
     kernels = jnp.stack([w, -2 * w])
-    for run in (lambda f: jax.jit(jax.vmap(f, (None, 0)))(x, kernels),
-                lambda f: jax.jit(jax.vmap(energy_gradients(f), (None, 0)))(x, kernels)[1]):
+    for run in (
+        lambda f: jax.jit(jax.vmap(f, (None, 0)))(x, kernels),
+        lambda f: jax.jit(jax.vmap(energy_gradients(f), (None, 0)))(x, kernels)[1],
+    ):
         close(run(fast), run(plain))
 
 
@@ -149,8 +198,14 @@ def test_batches_of_kernels_by_vmap(case):
 def test_derivatives_of_second_order(case):
     fast, plain, (x, w) = forms(*case)
 
-    def penalty(form):  # the gradient of a gradient's size, as in gradient penalties
-        return jax.jit(jax.grad(lambda w: jnp.square(jax.grad(lambda x: jnp.tanh(form(x, w) / 9).sum())(x)).sum()))(w)
+    # the gradient of a gradient's size, as in gradient penalties
+    def penalty(form):
+        return jax.jit(
+            jax.grad(
+                lambda w: jnp.square(jax.grad(lambda x: jnp.tanh(form(x, w) / 9).sum())(x)).sum()
+            )
+        )(w)
+
     close(penalty(fast), penalty(plain))
 
 
@@ -180,20 +235,36 @@ def test_forward_mode_is_there_within_canonical_and_for_products_everywhere():
         jax.jvp(lambda x: fast(x, w), (x,), (x,))
 
 
-@pytest.mark.parametrize(('case', 'convolutions'), [
-    (ALL[2], 0), (ALL[3], 0), (ALL[4], 0), ((6, 4, 1, 1, 1, ((1, 1), (1, 1))), 1), ((1, 64, 1, 3, 1, ((1, 1), (1, 1))), 1),
-    ((6, 6, 1, 3, 1, ((1, 1), (1, 1))), 1)])
+@pytest.mark.parametrize(
+    ('case', 'convolutions'),
+    [
+        (ALL[2], 0),
+        (ALL[3], 0),
+        (ALL[4], 0),
+        ((6, 4, 1, 1, 1, ((1, 1), (1, 1))), 1),
+        ((1, 64, 1, 3, 1, ((1, 1), (1, 1))), 1),
+        ((6, 6, 1, 3, 1, ((1, 1), (1, 1))), 1),
+    ],
+)
 def test_dense_kernels_change_their_form_only_where_it_is_faster(case, convolutions):
     fast, _, (x, w) = forms(*case)
     assert jax.jit(fast).lower(x, w).as_text().count('stablehlo.convolution') == convolutions
 
 
-@pytest.mark.parametrize(('groups', 'inner', 'expected'), [
-    (2, 48, [0, 1, 2]),  # AlexNet: two dense convolutions, nothing multiplied in vain
-    (32, 4, [0, 8, 16, 24, 32]),  # ResNeXt's first stage
-    (32, 32, [0, 4, 8, 12, 16, 20, 24, 28, 32]),  # its last: no more than eight
-    (13, 8, [0, 4, 8, 13]),  # RegNetY-400MF's second
-    (3, 2, [0, 3])])
+@pytest.mark.parametrize(
+    ('groups', 'inner', 'expected'),
+    [
+        # AlexNet: two dense convolutions, nothing multiplied in vain
+        (2, 48, [0, 1, 2]),
+        # ResNeXt's first stage
+        (32, 4, [0, 8, 16, 24, 32]),
+        # its last: no more than eight
+        (32, 32, [0, 4, 8, 12, 16, 20, 24, 28, 32]),
+        # RegNetY-400MF's second
+        (13, 8, [0, 4, 8, 13]),
+        (3, 2, [0, 3]),
+    ],
+)
 def test_clusters_cover_all_groups_evenly(groups, inner, expected):
     assert clusters.bounds(groups, inner) == expected
 
@@ -204,12 +275,20 @@ def test_a_cluster_is_a_dense_convolution_of_its_own():
     assert text.count('stablehlo.convolution') == len(clusters.bounds(9, 8)) - 1 == 2
 
 
-@pytest.mark.parametrize(('shape', 'kernel', 'pads', 'expected'), [
-    ((2, 9, 8, 3), (3, 3), ((1, 1), (1, 1)), True),
-    ((1, 9, 7, 3), (3, 3), ((1, 1), (1, 1)), False),  # too few pixels
-    ((2, 9, 8, 3), (1, 1), ((1, 1), (1, 1)), False),  # one tap: nothing is shifted
-    ((2, 9, 8, 3), (3, 3), ((0, 0), (1, 1)), False),  # 9 rows for 7
-    ((2, 10, 8, 3), (3, 3), ((0, 0), (0, 0)), True)])  # 10 rows for 8: a quarter more
+@pytest.mark.parametrize(
+    ('shape', 'kernel', 'pads', 'expected'),
+    [
+        ((2, 9, 8, 3), (3, 3), ((1, 1), (1, 1)), True),
+        # too few pixels
+        ((1, 9, 7, 3), (3, 3), ((1, 1), (1, 1)), False),
+        # one tap: nothing is shifted
+        ((2, 9, 8, 3), (1, 1), ((1, 1), (1, 1)), False),
+        # 9 rows for 7
+        ((2, 9, 8, 3), (3, 3), ((0, 0), (1, 1)), False),
+        # 10 rows for 8: a quarter more
+        ((2, 10, 8, 3), (3, 3), ((0, 0), (0, 0)), True),
+    ],
+)
 def test_kernel_gradients_change_their_form_only_where_it_is_faster(shape, kernel, pads, expected):
     assert kernel_gradient.worthwhile(shape, kernel, pads) is expected
     gradient = jax.jit(jax.grad(lambda w, x: convolve.convolve(x, w, 1, pads).sum()))

@@ -1,4 +1,5 @@
 """Initialisers: standard deviations and bounds, and what they do to a deep net."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,17 +15,20 @@ def draw(initializer, shape):
     return np.asarray(initializer(jax.random.key(0), shape, jnp.float32), np.float64)
 
 
-@pytest.mark.parametrize(('initializer', 'shape', 'std'), [
-    (init.gaussian(), DENSE, 0.01),
-    (init.gaussian(0.3), CONV, 0.3),
-    (init.xavier(), CONV, np.sqrt(2 / (FAN_IN + FAN_OUT))),
-    (init.xavier('normal'), DENSE, np.sqrt(2 / 1400)),
-    (init.xavier_fan_in(), CONV, np.sqrt(1 / FAN_IN)),
-    (init.xavier_fan_in('uniform'), DENSE, np.sqrt(1 / 800)),
-    (init.he(), CONV, np.sqrt(2 / FAN_IN)),
-    (init.he('fan_out'), CONV, np.sqrt(2 / FAN_OUT)),
-    (init.lecun1998, DENSE, 2.4 / 800 / np.sqrt(3)),
-])
+@pytest.mark.parametrize(
+    ('initializer', 'shape', 'std'),
+    [
+        (init.gaussian(), DENSE, 0.01),
+        (init.gaussian(0.3), CONV, 0.3),
+        (init.xavier(), CONV, np.sqrt(2 / (FAN_IN + FAN_OUT))),
+        (init.xavier('normal'), DENSE, np.sqrt(2 / 1400)),
+        (init.xavier_fan_in(), CONV, np.sqrt(1 / FAN_IN)),
+        (init.xavier_fan_in('uniform'), DENSE, np.sqrt(1 / 800)),
+        (init.he(), CONV, np.sqrt(2 / FAN_IN)),
+        (init.he('fan_out'), CONV, np.sqrt(2 / FAN_OUT)),
+        (init.lecun1998, DENSE, 2.4 / 800 / np.sqrt(3)),
+    ],
+)
 def test_standard_deviation(initializer, shape, std):
     w = draw(initializer, shape)
     assert abs(w.std() / std - 1) < 0.01
@@ -32,7 +36,10 @@ def test_standard_deviation(initializer, shape, std):
 
 
 def test_uniform_draws_stay_within_their_bounds():
-    for initializer, bound in ((init.xavier(), np.sqrt(6 / (FAN_IN + FAN_OUT))), (init.lecun1998, 2.4 / FAN_IN)):
+    for initializer, bound in (
+        (init.xavier(), np.sqrt(6 / (FAN_IN + FAN_OUT))),
+        (init.lecun1998, 2.4 / FAN_IN),
+    ):
         w = np.abs(draw(initializer, CONV))
         assert 0.99 * bound < w.max() <= bound * (1 + 1e-6)
 
@@ -48,7 +55,10 @@ def test_constants():
 
 
 def activation_statistics(initializer):
-    """Standard deviations of the input and of the ten tanh layers of 500 units, on unit Gaussian input."""
+    """Standard deviations of the input and of the ten tanh layers of 500 units, on unit Gaussian
+    input.
+    """
+
     @jax.jit
     def run():
         x = jax.random.normal(jax.random.key(1), (1000, 500))
@@ -56,7 +66,11 @@ def activation_statistics(initializer):
         def layer(x, key):
             y = jnp.tanh(x @ initializer(key, (500, 500), jnp.float32))
             return y, y.std()
-        return jnp.append(x.std(), jax.lax.scan(layer, x, jax.random.split(jax.random.key(2), 10))[1])
+
+        return jnp.append(
+            x.std(), jax.lax.scan(layer, x, jax.random.split(jax.random.key(2), 10))[1]
+        )
+
     return run().tolist()
 
 
@@ -77,32 +91,51 @@ def test_equal_weights_never_break_the_symmetry_between_units():
 
     def loss(w):
         return jnp.square(jnp.tanh(x @ w).sum(-1) - target).mean()
+
     for _ in range(3):
         w = w - 0.1 * jax.grad(loss)(w)
     assert float(jnp.abs(w - w[:, :1]).max()) == 0
     assert float(jnp.abs(w - 0.1).max()) > 0.01
 
 
-@pytest.mark.parametrize(('text', 'same'), [
-    ('he', init.he()), ('gaussian(0.3)', init.gaussian(0.3)), ("he('fan_out', 'uniform')", init.he('fan_out', 'uniform')),
-    ('lecun1998', init.lecun1998), (' orthogonal( 2 ) ', init.orthogonal(2.0)), ('constant(0.1)', init.constant(0.1))])
+@pytest.mark.parametrize(
+    ('text', 'same'),
+    [
+        ('he', init.he()),
+        ('gaussian(0.3)', init.gaussian(0.3)),
+        ("he('fan_out', 'uniform')", init.he('fan_out', 'uniform')),
+        ('lecun1998', init.lecun1998),
+        (' orthogonal( 2 ) ', init.orthogonal(2.0)),
+        ('constant(0.1)', init.constant(0.1)),
+    ],
+)
 def test_initialisers_by_name(text, same):
     np.testing.assert_array_equal(draw(init.by_name(text), (8, 6)), draw(same, (8, 6)))
 
 
-@pytest.mark.parametrize(('text', 'sentence'), [
-    ('xaver', "no initialiser named 'xaver'; did you mean xavier"), ('gaussian(1, 2)', 'gaussian takes no such arguments'),
-    ('constant', 'constant takes no such arguments'), ('gaussian(0.01', 'is no initialiser; write a name'),
-    ('gaussian(open("x"))', 'gaussian takes no such arguments')])
+@pytest.mark.parametrize(
+    ('text', 'sentence'),
+    [
+        ('xaver', "no initialiser named 'xaver'; did you mean xavier"),
+        ('gaussian(1, 2)', 'gaussian takes no such arguments'),
+        ('constant', 'constant takes no such arguments'),
+        ('gaussian(0.01', 'is no initialiser; write a name'),
+        ('gaussian(open("x"))', 'gaussian takes no such arguments'),
+    ],
+)
 def test_an_initialiser_that_cannot_be_read_is_one_sentence(text, sentence):
     with pytest.raises(ValueError, match=sentence):
         init.by_name(text)
 
 
 def test_kernels_are_drawn_anew_each_by_a_key_of_its_own():
-    params = {'a': {'kernel': jnp.ones((4, 4)), 'bias': jnp.ones(4)}, 'b': {'kernel': jnp.ones((4, 4))}}
+    params = {
+        'a': {'kernel': jnp.ones((4, 4)), 'bias': jnp.ones(4)},
+        'b': {'kernel': jnp.ones((4, 4))},
+    }
     found = init.redrawn(params, init.gaussian(1.0), jax.random.key(0))
     np.testing.assert_array_equal(found['a']['bias'], 1)
     assert not np.array_equal(found['a']['kernel'], found['b']['kernel'])
     again = init.redrawn({'b': params['b']}, init.gaussian(1.0), jax.random.key(0))
-    np.testing.assert_array_equal(found['b']['kernel'], again['b']['kernel'])  # whatever other layers there are
+    # whatever other layers there are
+    np.testing.assert_array_equal(found['b']['kernel'], again['b']['kernel'])

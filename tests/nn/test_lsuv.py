@@ -1,4 +1,5 @@
 """LSUV: unit variances in a net whose own initialisation lets them vanish."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,11 +41,15 @@ def test_every_layer_has_unit_variance_before_its_activation(variables):
 
 
 def test_kernels_are_orthonormal_but_for_their_scale(variables):
-    kernel = np.asarray(lsuv.lsuv(MODEL, variables, IMAGES, jax.random.key(1))['params']['conv2']['kernel']).reshape(-1, 8)
+    kernel = np.asarray(
+        lsuv.lsuv(MODEL, variables, IMAGES, jax.random.key(1))['params']['conv2']['kernel']
+    ).reshape(-1, 8)
     gram = kernel.T @ kernel
     np.testing.assert_allclose(gram / gram[0, 0], np.eye(8), atol=1e-5)
 
 
 def test_images_that_do_not_vary_are_refused(variables):
-    with pytest.raises(ValueError, match='the outputs of layer conv1 have variance 0.0 on these images'):
+    with pytest.raises(
+        ValueError, match='the outputs of layer conv1 have variance 0.0 on these images'
+    ):
         lsuv.lsuv(MODEL, variables, np.zeros_like(IMAGES), jax.random.key(1))

@@ -1,10 +1,18 @@
 """Normalisation: torch's answers, spans of the batch, and what training may move."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.nn.layers import LRN, BatchNorm, BatchNormSettings, GroupNorm, LayerNorm, batch_norm_settings
+from cnnlab.nn.layers import (
+    LRN,
+    BatchNorm,
+    BatchNormSettings,
+    GroupNorm,
+    LayerNorm,
+    batch_norm_settings,
+)
 from cnnlab.nn.norms import check_frozen
 
 
@@ -15,7 +23,9 @@ def variables(case, statistics=False):
 
 
 def train(layer, v, x):
-    """(output, new statistics), as one compiled function: eagerly every operation is compiled alone."""
+    """(output, new statistics), as one compiled function: eagerly every operation is compiled
+    alone.
+    """
     y, moved = jax.jit(lambda v, x: layer.apply(v, x, True, mutable=['batch_stats']))(v, x)
     return y, moved['batch_stats']
 
@@ -37,12 +47,15 @@ def test_batch_norm_in_training_is_torchs_and_moves_a_tenth_of_the_way(torch_cas
     close(y, case['y'])
     close(moved['mean'], case['mean'])
     n = case['x'][..., 0].size
-    close((moved['var'] - 0.9) * n / (n - 1), case['var'] - 0.9)  # torch moves towards the unbiased variance
+    # torch moves towards the unbiased variance
+    close((moved['var'] - 0.9) * n / (n - 1), case['var'] - 0.9)
 
 
 def test_batch_norm_in_evaluation_changes_nothing(torch_case):
     case = torch_case('batch_norm eval')
-    _, moved = BatchNorm().apply(variables(case, statistics=True), case['x'], False, mutable=['batch_stats'])
+    _, moved = BatchNorm().apply(
+        variables(case, statistics=True), case['x'], False, mutable=['batch_stats']
+    )
     np.testing.assert_array_equal(moved['batch_stats']['mean'], case['mean'])
 
 
@@ -66,7 +79,8 @@ def test_norm_span_normalises_each_span_alone_and_averages_the_running_statistic
     close(y, np.concatenate([out for out, _ in alone]))
     for name in ('mean', 'var'):
         close(moved[name], np.mean([m[name] for _, m in alone], 0))
-    assert np.abs(y - train(whole, v, x)[0]).max() > 0.1  # the span matters at all
+    # the span matters at all
+    assert np.abs(y - train(whole, v, x)[0]).max() > 0.1
 
 
 def test_a_span_for_all_reaches_layers_that_state_none_and_no_others():
@@ -91,7 +105,8 @@ def test_batch_norm_without_scale_or_bias_has_no_such_parameters():
 
 
 def test_batch_norm_computes_statistics_of_bfloat16_in_float32():
-    x = jnp.full((64, 4, 4, 1), 256, jnp.bfloat16).at[0].set(258)  # a bfloat16 mean of these would be 256 exactly
+    # a bfloat16 mean of these would be 256 exactly
+    x = jnp.full((64, 4, 4, 1), 256, jnp.bfloat16).at[0].set(258)
     v = BatchNorm().init(jax.random.key(0), x, False)
     y, moved = train(BatchNorm(momentum=0.0), v, x)
     assert y.dtype == jnp.bfloat16
@@ -123,7 +138,10 @@ def test_lrn_multiplies_the_sum_by_alpha_where_torch_divides_it_by_the_size(torc
 def test_lrn_by_hand():
     x = np.asarray([1.0, 2.0, 3.0, 4.0], np.float32).reshape(1, 1, 1, 4)
     sums = np.asarray([1 + 4, 1 + 4 + 9, 4 + 9 + 16, 9 + 16])
-    close(LRN(3, k=2.0, alpha=0.5, beta=0.75).apply({}, x)[0, 0, 0], x[0, 0, 0] / (2 + 0.5 * sums) ** 0.75)
+    close(
+        LRN(3, k=2.0, alpha=0.5, beta=0.75).apply({}, x)[0, 0, 0],
+        x[0, 0, 0] / (2 + 0.5 * sums) ** 0.75,
+    )
 
 
 @pytest.mark.parametrize('layer', [GroupNorm(2), LayerNorm(), LRN()])
@@ -148,7 +166,10 @@ def test_settings_replace_momentum_and_epsilon_of_every_layer():
 
 def test_a_frozen_layer_in_training_is_one_in_evaluation():
     x, _ = spans()
-    v = {'params': {'scale': jnp.full(4, 2.0), 'bias': jnp.ones(4)}, 'batch_stats': {'mean': jnp.full(4, 0.5), 'var': jnp.full(4, 3.0)}}
+    v = {
+        'params': {'scale': jnp.full(4, 2.0), 'bias': jnp.ones(4)},
+        'batch_stats': {'mean': jnp.full(4, 0.5), 'var': jnp.full(4, 3.0)},
+    }
     with batch_norm_settings(BatchNormSettings(frozen=('.*',))):
         y, moved = train(BatchNorm(), v, x)
     np.testing.assert_allclose(y, BatchNorm().apply(v, x, False), rtol=1e-6)
@@ -158,6 +179,9 @@ def test_a_frozen_layer_in_training_is_one_in_evaluation():
 def test_patterns_of_frozen_layers_that_match_none_are_named():
     stats = {'stem': {'norm': {'mean': 0, 'var': 0}}, 'head': {'norm': {'mean': 0, 'var': 0}}}
     check_frozen(BatchNormSettings(frozen=('^stem', 'norm$')), stats)
-    sentence = r"\['\^stam', 'mean'\] of frozen batch norm match no layer; .* are head/norm, stem/norm \(2 in all\)"
+    sentence = (
+        r"\['\^stam', 'mean'\] of frozen batch norm match no layer; .* are head/norm, "
+        r'stem/norm \(2 in all\)'
+    )
     with pytest.raises(ValueError, match=sentence):
         check_frozen(BatchNormSettings(frozen=('^stam', 'mean', 'stem')), stats)

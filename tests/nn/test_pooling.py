@@ -1,4 +1,7 @@
-"""Pooling: the lectures' examples, naive loops, and torch's answers for ceil, padding and adaptive bins."""
+"""Pooling: the lectures' examples, naive loops, and torch's answers for ceil, padding and adaptive
+bins.
+"""
+
 import itertools
 
 import jax
@@ -17,23 +20,38 @@ def on_map(layer, rows):
     return np.asarray(layer.apply({}, jnp.asarray(rows, jnp.float32)[None, :, :, None]))[0, :, :, 0]
 
 
-@pytest.mark.parametrize(('layer', 'rows', 'out'), [
-    (MaxPool(2, 2), L2, [[6, 8], [3, 4]]),
-    (MaxPool(2, 2), L5, [[20, 30], [112, 37]]),
-    (AvgPool(2, 2), L5, [[13, 8], [79, 19.5]]),
-])
+@pytest.mark.parametrize(
+    ('layer', 'rows', 'out'),
+    [
+        (MaxPool(2, 2), L2, [[6, 8], [3, 4]]),
+        (MaxPool(2, 2), L5, [[20, 30], [112, 37]]),
+        (AvgPool(2, 2), L5, [[13, 8], [79, 19.5]]),
+    ],
+)
 def test_the_lectures_examples(layer, rows, out):
     np.testing.assert_array_equal(on_map(layer, rows), out)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('size', 'window', 'stride', 'padding'), [
-    (7, 3, 2, 0), (8, 3, 2, 1), (6, 2, 2, 0), (6, 3, 3, 1), (5, 2, 2, 1), (7, 2, 3, 0), (9, 5, 3, 2)])
+@pytest.mark.parametrize(
+    ('size', 'window', 'stride', 'padding'),
+    [
+        (7, 3, 2, 0),
+        (8, 3, 2, 1),
+        (6, 2, 2, 0),
+        (6, 3, 3, 1),
+        (5, 2, 2, 1),
+        (7, 2, 3, 0),
+        (9, 5, 3, 2),
+    ],
+)
 @pytest.mark.parametrize('ceil', [False, True])
 def test_pools_are_torchs(torch_case, size, window, stride, padding, ceil):
     case = f'size{size} window{window} stride{stride} padding{padding} ceil{ceil:d}'
     stored = torch_case(f'max {case}')
-    np.testing.assert_array_equal(MaxPool(window, stride, padding, ceil).apply({}, stored['x']), stored['y'])
+    np.testing.assert_array_equal(
+        MaxPool(window, stride, padding, ceil).apply({}, stored['x']), stored['y']
+    )
     for counted in (False, True):
         stored = torch_case(f'avg {case} counted{counted:d}')
         y = AvgPool(window, stride, padding, ceil, counted).apply({}, stored['x'])
@@ -59,19 +77,34 @@ def test_tf_same_average_counts_only_pixels_of_the_image(size):
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(('window', 'stride', 'padding', 'ceil'), [
-    (2, 2, 0, False), (3, 2, 1, False), (3, 2, 0, True), (3, 1, 1, False), ((2, 3), 3, 0, False), (5, 1, 2, False), (2, 3, 0, False)])
-def test_the_form_of_a_cpu_has_xlas_values_and_gradients_with_equal_pixels_too(window, stride, padding, ceil):
+@pytest.mark.parametrize(
+    ('window', 'stride', 'padding', 'ceil'),
+    [
+        (2, 2, 0, False),
+        (3, 2, 1, False),
+        (3, 2, 0, True),
+        (3, 1, 1, False),
+        ((2, 3), 3, 0, False),
+        (5, 1, 2, False),
+        (2, 3, 0, False),
+    ],
+)
+def test_the_form_of_a_cpu_has_xlas_values_and_gradients_with_equal_pixels_too(
+    window, stride, padding, ceil
+):
     layer = MaxPool(window, stride, padding, ceil)
-    x = jnp.asarray(np.random.default_rng(0).integers(-2, 3, (2, 8, 7, 3)), jnp.float32)  # many ties
+    # many ties
+    x = jnp.asarray(np.random.default_rng(0).integers(-2, 3, (2, 8, 7, 3)), jnp.float32)
 
     def run(x):
         y, back = jax.vjp(lambda x: layer.apply({}, x), x)
         return y, back(jnp.cos(jnp.arange(y.size, dtype=x.dtype)).reshape(y.shape))[0]
+
     y, dx = jax.jit(run)(x)
     with canonical():
         y0, dx0 = jax.jit(lambda x: run(x))(x)
-    assert 'select_and_scatter' in str(jax.make_jaxpr(lambda x: run(x))(x))  # for other platforms
+    # for other platforms
+    assert 'select_and_scatter' in str(jax.make_jaxpr(lambda x: run(x))(x))
     np.testing.assert_array_equal(y, y0)
     np.testing.assert_allclose(dx, dx0, rtol=1e-5, atol=1e-6)
 
@@ -115,11 +148,27 @@ def test_pools_keep_bfloat16(layer):
 DETERMINISTIC = '--xla_gpu_deterministic_ops'
 
 
-@pytest.mark.parametrize(('flags', 'refused'), [('', True), (f'{DETERMINISTIC}=true', False), (DETERMINISTIC, False),
-                                                (f'{DETERMINISTIC}=true {DETERMINISTIC}=false', True)])
-def test_the_gradient_for_a_gpu_has_no_operation_that_xla_refuses_where_it_must_be_deterministic(flags, refused, monkeypatch):
-    """Lowered for a GPU, which needs none. XLA raises an error for select-and-scatter under this flag."""
+@pytest.mark.parametrize(
+    ('flags', 'refused'),
+    [
+        ('', True),
+        (f'{DETERMINISTIC}=true', False),
+        (DETERMINISTIC, False),
+        (f'{DETERMINISTIC}=true {DETERMINISTIC}=false', True),
+    ],
+)
+def test_the_gradient_for_a_gpu_has_no_operation_that_xla_refuses_where_it_must_be_deterministic(
+    flags, refused, monkeypatch
+):
+    """Lowered for a GPU, which needs none.
+
+    XLA raises an error for select-and-scatter under this flag.
+    """
     monkeypatch.setenv('XLA_FLAGS', flags)
     pool = MaxPool(3, 2, 1)
-    gradient = jax.jit(jax.grad(lambda x: pool.apply({}, x).sum())).trace(jax.ShapeDtypeStruct((2, 12, 12, 4), np.float32))
-    assert ('select_and_scatter' in gradient.lower(lowering_platforms=('cuda',)).as_text()) == refused
+    gradient = jax.jit(jax.grad(lambda x: pool.apply({}, x).sum())).trace(
+        jax.ShapeDtypeStruct((2, 12, 12, 4), np.float32)
+    )
+    assert (
+        'select_and_scatter' in gradient.lower(lowering_platforms=('cuda',)).as_text()
+    ) == refused

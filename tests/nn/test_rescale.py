@@ -1,4 +1,5 @@
 """Fixed changes of scale within a network."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,4 +35,7 @@ def test_normalize_has_loaded_constants_and_no_parameters():
 @pytest.mark.parametrize('layer', [Rescale((1 / 255,), (0.0,)), Normalize()])
 def test_uint8_is_refused_and_not_rounded_away(layer):
     with pytest.raises(ValueError, match='uint8'):
-        jax.eval_shape(lambda x: layer.init(jax.random.key(0), x), jax.ShapeDtypeStruct((1, 2, 2, 3), jnp.uint8))
+        jax.eval_shape(
+            lambda x: layer.init(jax.random.key(0), x),
+            jax.ShapeDtypeStruct((1, 2, 2, 3), jnp.uint8),
+        )

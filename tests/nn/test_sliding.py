@@ -1,4 +1,5 @@
 """A dense layer slid over a map gives at each place what the dense layer gives on the window there."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +21,7 @@ def test_every_window_gives_the_dense_layers_answer(shape):
     assert y.shape == (2, shape[1] - 2, shape[2] - 2, 5)
     for top in range(y.shape[1]):
         for left in range(y.shape[2]):
-            window = x[:, top:top + 3, left:left + 3]
+            window = x[:, top : top + 3, left : left + 3]
             expected = Dense(5, act=jax.nn.relu).apply(variables, flatten(window))
             np.testing.assert_allclose(y[:, top, left], expected, atol=1e-5)
 

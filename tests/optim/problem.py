@@ -1,4 +1,7 @@
-"""The problem that optimisers are compared on, in plain numpy: weights, a gradient that changes with the step, a rate that falls."""
+"""The problem that optimisers are compared on, in plain numpy: weights, a gradient that changes
+with the step, a rate that falls.
+"""
+
 import numpy as np
 
 STEPS, DECAY, RHO = 20, 0.01, 0.9

@@ -1,20 +1,28 @@
-"""Averages of a network against numpy in float64: moving, arithmetic, now and then, and from a step on."""
+"""Averages of a network against numpy in float64: moving, arithmetic, now and then, and from a step
+on.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cnnlab.optim.average import Average
 
-NOW = np.random.default_rng(0).normal(size=(21, 3))  # the network at step 0, 1, ...
+# the network at step 0, 1, ...
+NOW = np.random.default_rng(0).normal(size=(21, 3))
 
 
 def averaged(average):
     """float64 (21, 3), the average at every step; the first is the network itself."""
+
     def move(mean, turn):
         mean = average.update(mean, {'w': turn[0]}, turn[1])
         return mean, mean['w']
+
     with jax.enable_x64(True):
-        found = jax.lax.scan(move, {'w': jnp.asarray(NOW[0])}, (jnp.asarray(NOW[1:]), jnp.arange(1, len(NOW))))[1]
+        found = jax.lax.scan(
+            move, {'w': jnp.asarray(NOW[0])}, (jnp.asarray(NOW[1:]), jnp.arange(1, len(NOW)))
+        )[1]
         return np.concatenate([NOW[:1], np.asarray(found)])
 
 
@@ -37,7 +45,7 @@ def test_polyaks_is_the_mean_of_every_step_after_the_start():
     found = averaged(Average(start=2))
     np.testing.assert_array_equal(found[:3], NOW[:3])
     for t in range(3, 21):
-        np.testing.assert_allclose(found[t], NOW[3:t + 1].mean(0), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found[t], NOW[3 : t + 1].mean(0), rtol=0, atol=1e-12)
 
 
 def test_swas_is_the_mean_of_one_network_an_epoch():
@@ -49,5 +57,7 @@ def test_swas_is_the_mean_of_one_network_an_epoch():
 
 def test_the_average_keeps_its_dtype_where_float64_is_on():
     with jax.enable_x64(True):
-        moved = Average(0.9).update({'w': jnp.ones(2, jnp.float32)}, {'w': jnp.zeros(2, jnp.float32)}, jnp.int32(1))
+        moved = Average(0.9).update(
+            {'w': jnp.ones(2, jnp.float32)}, {'w': jnp.zeros(2, jnp.float32)}, jnp.int32(1)
+        )
     assert moved['w'].dtype == jnp.float32

@@ -1,4 +1,5 @@
 """Dividing the rate when validation stands still."""
+
 import jax
 import numpy as np
 import optax
@@ -19,7 +20,8 @@ def test_two_evaluations_without_improvement_divide_the_rate_by_ten():
     np.testing.assert_allclose(scales, [1, 1, 1, 0.1, 0.1, 0.1, 0.01], rtol=1e-6)
     updates, after = tx.update(PARAMS, state, PARAMS)
     np.testing.assert_allclose(updates['w'], -0.01, rtol=1e-6)
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool(np.array_equal(a, b)), state, after))  # a training step decides nothing
+    # a training step decides nothing
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool(np.array_equal(a, b)), state, after))
 
 
 def test_a_state_without_a_plateau_is_left_alone():
@@ -28,9 +30,16 @@ def test_a_state_without_a_plateau_is_left_alone():
     assert plateau.observe(state, 1.0, **FIXED)[0].trace['w'] is state[0].trace['w']
 
 
-@pytest.mark.parametrize(('fields', 'sentence'), [
-    ({'factor': 1.0, 'patience': 2}, 'the factor of a plateau lies between 0 and 1, got 1.0'),
-    ({'factor': 0.1, 'patience': 0}, 'the patience of a plateau is at least 1 evaluation, got 0')])
+@pytest.mark.parametrize(
+    ('fields', 'sentence'),
+    [
+        ({'factor': 1.0, 'patience': 2}, 'the factor of a plateau lies between 0 and 1, got 1.0'),
+        (
+            {'factor': 0.1, 'patience': 0},
+            'the patience of a plateau is at least 1 evaluation, got 0',
+        ),
+    ],
+)
 def test_what_cannot_be_is_one_sentence(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
         plateau.scaling(**fields)

@@ -1,4 +1,5 @@
 """Optimisers against their formulas in numpy and against torch, in float64."""
+
 import pathlib
 
 import jax
@@ -16,8 +17,15 @@ def coupled(update, beta2=None, eps=None):
     def run(w):
         memory = {}
         for t in range(STEPS):
-            w = update(w, gradient(w, t) + DECAY * w, t, memory, *(x for x in (beta2, eps) if x is not None))
+            w = update(
+                w,
+                gradient(w, t) + DECAY * w,
+                t,
+                memory,
+                *(x for x in (beta2, eps) if x is not None),
+            )
         return w
+
     return run
 
 
@@ -55,7 +63,7 @@ def adagrad(w, g, t, m, eps):
 def adadelta(w, g, t, m, beta2, eps):
     m['g'] = beta2 * m.get('g', 0) + (1 - beta2) * g * g
     change = np.sqrt(m.get('x', 0) + eps) / np.sqrt(m['g'] + eps) * g
-    m['x'] = beta2 * m.get('x', 0) + (1 - beta2) * change ** 2
+    m['x'] = beta2 * m.get('x', 0) + (1 - beta2) * change**2
     return w - rate(t) * change
 
 
@@ -129,9 +137,19 @@ def muon(w):
 
 
 RULES = {
-    **{f.__name__: coupled(f) for f in (sgd, momentum, momentum_caffe, nesterov, nesterov_caffe, adam)},
-    'adagrad': coupled(adagrad, eps=1e-10), 'adadelta': coupled(adadelta, 0.9, 1e-6), 'rmsprop': coupled(rmsprop, 0.99, 1e-8),
-    'rmsprop_tf': coupled(rmsprop_tf, 0.9, 1e-10), 'adamw': adamw, 'lars': lars, 'lamb': lamb, 'muon': muon}
+    **{
+        f.__name__: coupled(f)
+        for f in (sgd, momentum, momentum_caffe, nesterov, nesterov_caffe, adam)
+    },
+    'adagrad': coupled(adagrad, eps=1e-10),
+    'adadelta': coupled(adadelta, 0.9, 1e-6),
+    'rmsprop': coupled(rmsprop, 0.99, 1e-8),
+    'rmsprop_tf': coupled(rmsprop_tf, 0.9, 1e-10),
+    'adamw': adamw,
+    'lars': lars,
+    'lamb': lamb,
+    'muon': muon,
+}
 
 
 def run(name, start=START, steps=STEPS, path='kernel', **options):
@@ -142,7 +160,9 @@ def run(name, start=START, steps=STEPS, path='kernel', **options):
         state = tx.init(params)
         update = jax.jit(tx.update) if name == 'muon' else tx.update
         for t in range(steps):
-            updates, state = update({path: jax.numpy.asarray(gradient(np.asarray(params[path]), t))}, state, params)
+            updates, state = update(
+                {path: jax.numpy.asarray(gradient(np.asarray(params[path]), t))}, state, params
+            )
             params = optax.apply_updates(params, updates)
             out.append(np.asarray(params[path]))
         return np.stack(out)
@@ -166,7 +186,8 @@ def test_a_rule_is_torchs_in_every_step(name):
 @pytest.mark.parametrize('name', ['momentum', 'nesterov'])
 def test_the_forms_of_momentum_are_one_until_the_rate_changes(name):
     torch, caffe = run(name), run(f'{name}_caffe')
-    np.testing.assert_allclose(torch[:7], caffe[:7], rtol=0, atol=1e-12)  # the rate is halved after seven steps
+    # the rate is halved after seven steps
+    np.testing.assert_allclose(torch[:7], caffe[:7], rtol=0, atol=1e-12)
     assert np.abs(torch[7] - caffe[7]).min() > 1e-3
 
 
@@ -185,7 +206,9 @@ def test_beta2_and_eps_are_those_given():
 
 
 def test_decay_is_coupled_or_decoupled_as_asked():
-    """Decoupled from Adam it is AdamW; decoupled from momentum it takes rate * decay * w off; coupled to AdamW it is Adam."""
+    """Decoupled from Adam it is AdamW; decoupled from momentum it takes rate * decay * w off;
+    coupled to AdamW it is Adam.
+    """
     np.testing.assert_array_equal(run('adam', decay_form='decoupled'), run('adamw'))
     np.testing.assert_array_equal(run('adamw', decay_form='coupled'), run('adam'))
     v, w = 0, START
@@ -206,26 +229,50 @@ def test_decay_spares_what_the_patterns_leave_out(name):
 
 @pytest.mark.parametrize('name', ['lars', 'lamb'])
 def test_layerwise_ratios_spare_the_same_parameters(name):
-    """A weight ten times as large moves ten times as far where the ratio holds, and as far where it does not."""
+    """A weight ten times as large moves ten times as far where the ratio holds, and as far where it
+    does not.
+    """
+
     def moved(scale, path):
         params = {path: scale * np.ones(4, np.float32)}
         tx = rules.build(name, lambda _: 0.1, decayed=(f'{path}$',))
-        return np.asarray(tx.update({path: np.ones(4, np.float32)}, tx.init(params), params)[0][path])
+        return np.asarray(
+            tx.update({path: np.ones(4, np.float32)}, tx.init(params), params)[0][path]
+        )
 
     def spared(scale):
         params = {'kernel': np.ones(4, np.float32), 'bias': scale * np.ones(4, np.float32)}
         tx = rules.build(name, lambda _: 0.1, decayed=('kernel$',))
-        return np.asarray(tx.update({'kernel': np.ones(4, np.float32), 'bias': np.ones(4, np.float32)}, tx.init(params), params)[0]['bias'])
+        return np.asarray(
+            tx.update(
+                {'kernel': np.ones(4, np.float32), 'bias': np.ones(4, np.float32)},
+                tx.init(params),
+                params,
+            )[0]['bias']
+        )
+
     np.testing.assert_allclose(moved(10, 'kernel'), 10 * moved(1, 'kernel'), rtol=1e-5)
     np.testing.assert_allclose(spared(10), spared(1), rtol=1e-6)
 
 
-@pytest.mark.parametrize(('fields', 'sentence'), [
-    ({'name': 'nesterof'}, "no optimiser named 'nesterof'; did you mean nesterov"),
-    ({'decay': -1}, 'weight decay must not be negative, got -1'), ({'momentum': 1.0}, 'momentum is at least 0 and below 1, got 1.0'),
-    ({'beta2': -0.1}, 'beta2 is at least 0 and below 1, got -0.1'), ({'eps': -1e-8}, 'eps must not be negative'),
-    ({'decay_form': 'decopled'}, "no form of weight decay named 'decopled'; did you mean decoupled"),
-    ({'name': 'lars', 'decay_form': 'decoupled'}, "the ratio of 'lars' contains its weight decay")])
+@pytest.mark.parametrize(
+    ('fields', 'sentence'),
+    [
+        ({'name': 'nesterof'}, "no optimiser named 'nesterof'; did you mean nesterov"),
+        ({'decay': -1}, 'weight decay must not be negative, got -1'),
+        ({'momentum': 1.0}, 'momentum is at least 0 and below 1, got 1.0'),
+        ({'beta2': -0.1}, 'beta2 is at least 0 and below 1, got -0.1'),
+        ({'eps': -1e-8}, 'eps must not be negative'),
+        (
+            {'decay_form': 'decopled'},
+            "no form of weight decay named 'decopled'; did you mean decoupled",
+        ),
+        (
+            {'name': 'lars', 'decay_form': 'decoupled'},
+            "the ratio of 'lars' contains its weight decay",
+        ),
+    ],
+)
 def test_mistakes_are_one_sentence(fields, sentence):
     with pytest.raises((KeyError, ValueError), match=sentence):
         rules.build(**{'name': 'sgd', 'rate': lambda _: 0.1, **fields})

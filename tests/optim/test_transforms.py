@@ -1,4 +1,5 @@
 """Transforms that are not optax's, against numpy; Lookahead against optax's own too."""
+
 import jax
 import numpy as np
 import optax
@@ -14,7 +15,9 @@ def weights(tx, start=START, steps=STEPS, path='kernel'):
         params, out = {path: jax.numpy.asarray(start)}, []
         state = tx.init(params)
         for t in range(steps):
-            updates, state = tx.update({path: jax.numpy.asarray(gradient(np.asarray(params[path]), t))}, state, params)
+            updates, state = tx.update(
+                {path: jax.numpy.asarray(gradient(np.asarray(params[path]), t))}, state, params
+            )
             params = optax.apply_updates(params, updates)
             out.append(np.asarray(params[path]))
         return np.stack(out)
@@ -40,7 +43,9 @@ def test_lookahead_is_optaxs():
         params = optax.LookaheadParams.init_synced(jax.numpy.asarray(START))
         state = tx.init(params)
         for t in range(STEPS):
-            updates, state = tx.update(jax.numpy.asarray(gradient(np.asarray(params.fast), t)), state, params)
+            updates, state = tx.update(
+                jax.numpy.asarray(gradient(np.asarray(params.fast), t)), state, params
+            )
             params = optax.apply_updates(params, updates)
             np.testing.assert_allclose(found[t], params.fast, rtol=0, atol=1e-9)
 
@@ -56,10 +61,15 @@ def test_clipping_by_norm_and_by_value_are_their_formulas():
 
 
 def test_rates_by_path_multiply_the_update_of_the_first_pattern_that_matches():
-    params = {'conv': {'kernel': np.ones(2, np.float32), 'bias': np.ones(2, np.float32)}, 'head': {'bias': np.ones(2, np.float32)}}
+    params = {
+        'conv': {'kernel': np.ones(2, np.float32), 'bias': np.ones(2, np.float32)},
+        'head': {'bias': np.ones(2, np.float32)},
+    }
     tx = optax.chain(optax.sgd(1.0), transforms.scale_by_path({'head': 3.0, 'bias$': 2.0}))
     updates, _ = tx.update(params, tx.init(params), params)
-    found = [float(updates[a][b][0]) for a, b in (('conv', 'kernel'), ('conv', 'bias'), ('head', 'bias'))]
+    found = [
+        float(updates[a][b][0]) for a, b in (('conv', 'kernel'), ('conv', 'bias'), ('head', 'bias'))
+    ]
     assert found == [-1, -2, -3]
     with pytest.raises(ValueError, match=r"patterns \['hed'\] match no parameter"):
         transforms.scale_by_path({'hed': 2.0}).init(params)
@@ -70,12 +80,15 @@ def test_filters_beyond_the_radius_are_scaled_back_to_it():
     tx = optax.chain(optax.set_to_zero(), transforms.keep_filters_within(0.1))
     found = weights(tx, start, 1)[0]
     np.testing.assert_allclose(np.sqrt(np.square(found).mean((0, 1, 2))), [0.05, 0.1], rtol=1e-12)
-    np.testing.assert_array_equal(weights(tx, 10 * START, 1)[0], 10 * START)  # a dense layer has no filters
+    # a dense layer has no filters
+    np.testing.assert_array_equal(weights(tx, 10 * START, 1)[0], 10 * START)
 
 
 def test_frozen_leaves_never_change_and_the_others_do():
     params = {'a': np.ones(2, np.float32), 'b': np.ones(2, np.float32)}
-    tx = transforms.freezing(('^a',), optax.chain(optax.add_decayed_weights(0.1), optax.sgd(0.1, 0.9)))
+    tx = transforms.freezing(
+        ('^a',), optax.chain(optax.add_decayed_weights(0.1), optax.sgd(0.1, 0.9))
+    )
     updates, state = tx.update(params, tx.init(params), params)
     np.testing.assert_array_equal(updates['a'], 0)
     assert (np.asarray(updates['b']) < 0).all() and sum(x.size for x in jax.tree.leaves(state)) == 2

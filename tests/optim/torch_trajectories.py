@@ -1,9 +1,13 @@
-"""Makes torch_trajectories.npz: the weights after each of twenty steps of torch's optimisers, in float64, on the problem of problem.py.
+"""Makes torch_trajectories.npz: the weights after each of twenty steps of torch's optimisers, in
+float64, on the problem of problem.py.
 
-    python tests/optim/torch_trajectories.py      # with an interpreter that has torch (made with 2.13.0, CPU)
+    # with an interpreter that has torch (made with 2.13.0, CPU)
+    python tests/optim/torch_trajectories.py
 
-Weight decay and momentum are those of the problem, everything else is torch's default. Its Muon, which rounds to bfloat16, is left out.
+Weight decay and momentum are those of the problem, everything else is torch's default. Its Muon,
+which rounds to bfloat16, is left out.
 """
+
 import pathlib
 import sys
 
@@ -39,4 +43,6 @@ def trajectory(make):
 
 
 if __name__ == '__main__':
-    np.savez(HERE / 'torch_trajectories.npz', **{name: trajectory(make) for name, make in RULES.items()})
+    np.savez(
+        HERE / 'torch_trajectories.npz', **{name: trajectory(make) for name, make in RULES.items()}
+    )

@@ -1,4 +1,7 @@
-"""Writes assumed.json, the fields of each recipe that no source gives: `python -m tests.recipes.assumed`."""
+"""Writes assumed.json, the fields of each recipe that no source gives: `python -m
+tests.recipes.assumed`.
+"""
+
 import json
 import pathlib
 
@@ -7,7 +10,10 @@ from cnnlab.recipes import book
 
 def main() -> None:
     """One recipe a line."""
-    lines = [f' {json.dumps(name)}: {json.dumps(list(found.assumed))}' for name, found in book.BOOK.items()]
+    lines = [
+        f' {json.dumps(name)}: {json.dumps(list(found.assumed))}'
+        for name, found in book.BOOK.items()
+    ]
     pathlib.Path(__file__).with_name('assumed.json').write_text('{\n' + ',\n'.join(lines) + '\n}\n')
 
 

@@ -1,4 +1,7 @@
-"""What each recipe says at the steps that its paper names: rates, which parameters decay, views; and which of its fields are assumed."""
+"""What each recipe says at the steps that its paper names: rates, which parameters decay, views;
+and which of its fields are assumed.
+"""
+
 import json
 import pathlib
 
@@ -19,7 +22,11 @@ NAMES = sorted(book.BOOK)
 
 
 def examples(recipe):
-    return known.SETS[recipe.dataset].examples - recipe.holdout if recipe.dataset in known.SETS else 1150
+    return (
+        known.SETS[recipe.dataset].examples - recipe.holdout
+        if recipe.dataset in known.SETS
+        else 1150
+    )
 
 
 def rates(name, *epochs):
@@ -37,16 +44,24 @@ def rates(name, *epochs):
 def test_every_field_that_is_not_a_default_has_a_source(name):
     found = book.stated(name)
     default = Recipe(model=found.recipe.model, dataset=found.recipe.dataset)
-    given = {f for f in Recipe.__dataclass_fields__ if getattr(found.recipe, f) != getattr(default, f)}
+    given = {
+        f for f in Recipe.__dataclass_fields__ if getattr(found.recipe, f) != getattr(default, f)
+    }
     assert given - set(stated.UNSTATED) <= set(found.sources), name
     for source in found.sources.values():
-        assert source.startswith((stated.ASSUMED, 'facts.md, table')) or 'github.com' in source, source
+        assert source.startswith((stated.ASSUMED, 'facts.md, table')) or 'github.com' in source, (
+            source
+        )
 
 
 def test_the_assumed_fields_are_those_that_were_agreed_on():
-    """The list is a file, so that a field cannot become assumed, or cease to be, without being seen."""
+    """The list is a file, so that a field cannot become assumed, or cease to be, without being
+    seen.
+    """
     found = {name: list(book.stated(name).assumed) for name in book.BOOK}
-    assert found == json.loads(ASSUMED.read_text()), 'write the new list with `python -m tests.recipes.assumed`, and look at what changed'
+    assert found == json.loads(ASSUMED.read_text()), (
+        'write the new list with `python -m tests.recipes.assumed`, and look at what changed'
+    )
 
 
 def test_one_field_has_one_source():
@@ -58,7 +73,9 @@ def test_one_field_has_one_source():
 
 @pytest.mark.parametrize('name', NAMES)
 def test_a_recipe_fits_together(name):
-    """Its network exists and has those fields, its views parse, its schedule ends with the run, its decay mask matches parameters."""
+    """Its network exists and has those fields, its views parse, its schedule ends with the run, its
+    decay mask matches parameters.
+    """
     recipe = book.get(name)
     n = examples(recipe)
     registry.create(recipe.model, **recipe.fields)
@@ -77,31 +94,35 @@ def test_a_recipe_fits_together(name):
 # Rates at the steps of the papers
 
 
-@pytest.mark.parametrize(('name', 'epochs', 'expected'), [
-    ('alexnet', (0, 89), (0.01, 1e-5)),
-    ('googlenet', (0, 7.9, 8.1, 17), (0.01, 0.01, 0.0096, 0.009216)),
-    ('inception_v3', (0, 1.9, 2.1, 4.1), (0.045, 0.045, 0.0423, 0.03976)),
-    ('preresnet164_cifar10', (0, 79, 81, 122), (0.1, 0.1, 0.01, 0.001)),
-    ('wrn28_10', (0, 59, 61, 121, 161), (0.1, 0.1, 0.02, 0.004, 0.0008)),
-    ('resnet110_stochastic_depth', (0, 249, 251, 376), (0.1, 0.1, 0.01, 0.001)),
-    ('resnet1202_stochastic_depth', (0, 9, 11, 151, 226), (0.01, 0.01, 0.1, 0.01, 0.001)),
-    ('se_resnet50', (0, 29, 31, 61, 91), (0.6, 0.6, 0.06, 0.006, 0.0006)),
-    ('densenet40_12', (0, 149, 151, 226), (0.1, 0.1, 0.01, 0.001)),
-    ('densenet121', (0, 29, 31, 61), (0.1, 0.1, 0.01, 0.001)),
-    ('mobilenet_v2', (0, 0.9, 1.1), (0.045, 0.045, 0.0441)),
-    ('efficientnet_b0', (0, 2.5, 5, 7.3), (0.0, 0.128, 0.2408, 0.2337)),  # ramp over the falling stairs: 0.256 x 0.97 ^ 2 from epoch 4.8
-    ('nasnet_a_mobile', (0, 2.3, 2.5), (2.0, 2.0, 1.94)),
-    ('nasnet_a_large', (0, 2.3, 2.5), (1.5, 1.5, 1.455)),
-    ('resnet50_goyal', (0, 5.1, 29, 31, 61, 81), (0.1, 3.2, 3.2, 0.32, 0.032, 0.0032)),
-    ('resnet50_goyal_256', (0, 31), (0.1, 0.01)),
-    ('resnet50_torchvision_v1', (0, 29, 31, 61), (0.1, 0.1, 0.01, 0.001)),
-    ('vgg16_torchvision_v1', (0, 31), (0.01, 0.001)),
-    ('mobilenet_v2_torchvision_v1', (0, 1.1), (0.045, 0.0441)),
-    ('resnet50_torchvision_v2', (0, 5, 302.5), (0.005, 0.5, 0.25)),
-    ('resnet50_rsb_a3', (0, 5, 52.5), (8e-7, 0.008, 0.004)),
-    ('bit_resnet50x1', (0,), (0.0,)),
-    ('convnext_tiny', (0, 20), (0.0, 0.004)),
-])
+@pytest.mark.parametrize(
+    ('name', 'epochs', 'expected'),
+    [
+        ('alexnet', (0, 89), (0.01, 1e-5)),
+        ('googlenet', (0, 7.9, 8.1, 17), (0.01, 0.01, 0.0096, 0.009216)),
+        ('inception_v3', (0, 1.9, 2.1, 4.1), (0.045, 0.045, 0.0423, 0.03976)),
+        ('preresnet164_cifar10', (0, 79, 81, 122), (0.1, 0.1, 0.01, 0.001)),
+        ('wrn28_10', (0, 59, 61, 121, 161), (0.1, 0.1, 0.02, 0.004, 0.0008)),
+        ('resnet110_stochastic_depth', (0, 249, 251, 376), (0.1, 0.1, 0.01, 0.001)),
+        ('resnet1202_stochastic_depth', (0, 9, 11, 151, 226), (0.01, 0.01, 0.1, 0.01, 0.001)),
+        ('se_resnet50', (0, 29, 31, 61, 91), (0.6, 0.6, 0.06, 0.006, 0.0006)),
+        ('densenet40_12', (0, 149, 151, 226), (0.1, 0.1, 0.01, 0.001)),
+        ('densenet121', (0, 29, 31, 61), (0.1, 0.1, 0.01, 0.001)),
+        ('mobilenet_v2', (0, 0.9, 1.1), (0.045, 0.045, 0.0441)),
+        # ramp over the falling stairs: 0.256 x 0.97 ^ 2 from epoch 4.8
+        ('efficientnet_b0', (0, 2.5, 5, 7.3), (0.0, 0.128, 0.2408, 0.2337)),
+        ('nasnet_a_mobile', (0, 2.3, 2.5), (2.0, 2.0, 1.94)),
+        ('nasnet_a_large', (0, 2.3, 2.5), (1.5, 1.5, 1.455)),
+        ('resnet50_goyal', (0, 5.1, 29, 31, 61, 81), (0.1, 3.2, 3.2, 0.32, 0.032, 0.0032)),
+        ('resnet50_goyal_256', (0, 31), (0.1, 0.01)),
+        ('resnet50_torchvision_v1', (0, 29, 31, 61), (0.1, 0.1, 0.01, 0.001)),
+        ('vgg16_torchvision_v1', (0, 31), (0.01, 0.001)),
+        ('mobilenet_v2_torchvision_v1', (0, 1.1), (0.045, 0.0441)),
+        ('resnet50_torchvision_v2', (0, 5, 302.5), (0.005, 0.5, 0.25)),
+        ('resnet50_rsb_a3', (0, 5, 52.5), (8e-7, 0.008, 0.004)),
+        ('bit_resnet50x1', (0,), (0.0,)),
+        ('convnext_tiny', (0, 20), (0.0, 0.004)),
+    ],
+)
 def test_rates_at_the_epochs_of_the_paper(name, epochs, expected):
     assert rates(name, *epochs) == pytest.approx(expected, rel=2e-3, abs=1e-9)
 
@@ -111,40 +132,65 @@ def test_rates_at_the_steps_of_the_paper():
         recipe = book.get(name)
         rate = training.schedule(recipe, examples(recipe))
         return [float(rate(t)) for t in steps]
-    assert at('resnet110_cifar10', 0, 399, 400, 31_999, 32_000, 48_000) == pytest.approx([0.01, 0.01, 0.1, 0.1, 0.01, 0.001])
-    assert at('squeezenet', 0, 63_750) == pytest.approx([0.08, 0.04])  # 0.08 (1 - 3/4) ^ 0.5
+
+    assert at('resnet110_cifar10', 0, 399, 400, 31_999, 32_000, 48_000) == pytest.approx(
+        [0.01, 0.01, 0.1, 0.1, 0.01, 0.001]
+    )
+    # 0.08 (1 - 3/4) ^ 0.5
+    assert at('squeezenet', 0, 63_750) == pytest.approx([0.08, 0.04])
     assert at('bit_resnet50x1', 500, 1000) == pytest.approx([0.8, 1.6])
     ours = at('airbench94', 0, 109, 475)
-    scale = 1.5  # 11.5 / (1 + 1 / (1 - 0.85))
+    # 11.5 / (1 + 1 / (1 - 0.85))
+    scale = 1.5
     warm = int(476 * 0.23)
-    assert ours == pytest.approx([0.2 * scale, scale, (0.07 + 0.93 / (476 - warm)) * scale], rel=5e-3)
+    assert ours == pytest.approx(
+        [0.2 * scale, scale, (0.07 + 0.93 / (476 - warm)) * scale], rel=5e-3
+    )
 
 
 def test_lengths_are_those_of_the_papers():
     def steps(name):
         return book.get(name).total(examples(book.get(name)))
+
     assert steps('vgg16') == 370_000 and round(370_000 * 256 / IMAGENET) == 74
     assert steps('resnet50_goyal') == round(90 * IMAGENET / 8192) and steps('airbench94') == 476
-    assert steps('bit_resnet50x1') == round(90 * IMAGENET / 4096) and steps('resnet20_cifar10') == 64_000
+    assert (
+        steps('bit_resnet50x1') == round(90 * IMAGENET / 4096)
+        and steps('resnet20_cifar10') == 64_000
+    )
 
 
 # Decay
 
 
-@pytest.mark.parametrize(('name', 'spared'), [
-    ('resnet20_cifar10', ()),
-    *(pytest.param(name, spared, marks=pytest.mark.slow) for name, spared in (
-        ('resnet50_goyal', ('scale', 'norm/bias')), ('resnet50_torchvision_v2', ('scale', 'norm/bias')),
-        ('resnet50_rsb_a2', ('scale', 'bias')),
-        ('convnext_tiny', ('scale', 'bias')), ('efficientnet_b0', ('norm/scale', 'norm/bias'))))])
+@pytest.mark.parametrize(
+    ('name', 'spared'),
+    [
+        ('resnet20_cifar10', ()),
+        *(
+            pytest.param(name, spared, marks=pytest.mark.slow)
+            for name, spared in (
+                ('resnet50_goyal', ('scale', 'norm/bias')),
+                ('resnet50_torchvision_v2', ('scale', 'norm/bias')),
+                ('resnet50_rsb_a2', ('scale', 'bias')),
+                ('convnext_tiny', ('scale', 'bias')),
+                ('efficientnet_b0', ('norm/scale', 'norm/bias')),
+            )
+        ),
+    ],
+)
 def test_decay_spares_what_the_paper_spares(name, spared):
     recipe = book.get(name)
     shape = registry.entry(recipe.model).input_shape
     model = registry.create(recipe.model, **recipe.fields)
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))['params']
     decayed = tree.named_leaves(tree.mask(params, recipe.decayed))
-    assert {path for path, on in decayed.items() if not on} == {path for path in decayed if path.endswith(spared)} if spared else all(
-        decayed.values())
+    assert (
+        {path for path, on in decayed.items() if not on}
+        == {path for path in decayed if path.endswith(spared)}
+        if spared
+        else all(decayed.values())
+    )
     assert any(decayed.values())
 
 
@@ -154,18 +200,38 @@ def test_goyals_norms_begin_and_stay_free():
 
 
 def test_bits_decay_is_that_of_the_source():
-    """big_vision's update takes 1e-4 / 256 x batch x the schedule off each weight; ours rate x schedule x decay."""
+    """big_vision's update takes 1e-4 / 256 x batch x the schedule off each weight; ours rate x
+    schedule x decay.
+    """
     recipe = book.get('bit_resnet50x1')
-    assert recipe.rate * recipe.decay == pytest.approx(1e-4 / 256 * recipe.batch) and recipe.decay_form == 'decoupled'
+    assert (
+        recipe.rate * recipe.decay == pytest.approx(1e-4 / 256 * recipe.batch)
+        and recipe.decay_form == 'decoupled'
+    )
 
 
 # Views
 
 
-@pytest.mark.parametrize(('name', 'side'), [
-    ('alexnet', 227), ('zfnet', 224), ('vgg16', 224), ('googlenet', 224), ('inception_v3', 299), ('resnet50', 224), ('squeezenet', 227),
-    ('nasnet_a_large', 331), ('efficientnet_b7', 600), ('resnet50_torchvision_v2', 176), ('resnet50_rsb_a3', 160), ('resnet50_rsb_a1', 224),
-    ('wrn28_10', 32), ('airbench94', 32)])
+@pytest.mark.parametrize(
+    ('name', 'side'),
+    [
+        ('alexnet', 227),
+        ('zfnet', 224),
+        ('vgg16', 224),
+        ('googlenet', 224),
+        ('inception_v3', 299),
+        ('resnet50', 224),
+        ('squeezenet', 227),
+        ('nasnet_a_large', 331),
+        ('efficientnet_b7', 600),
+        ('resnet50_torchvision_v2', 176),
+        ('resnet50_rsb_a3', 160),
+        ('resnet50_rsb_a1', 224),
+        ('wrn28_10', 32),
+        ('airbench94', 32),
+    ],
+)
 def test_training_images_have_the_size_of_the_paper(name, side):
     recipe = book.get(name)
     shape = known.SETS[recipe.dataset].shape
@@ -178,21 +244,43 @@ def test_training_images_have_the_size_of_the_paper(name, side):
 def test_views_of_evaluation_are_those_of_the_paper():
     def shape(name):
         recipe = book.get(name)
-        return parse.parse(*recipe.evaluation, *recipe.view)(np.zeros((300, 400, 3), np.uint8), np.random.default_rng(0)).shape[0]
-    assert [shape(n) for n in ('resnet50_rsb_a3', 'resnet50_torchvision_v2', 'inception_v3')] == [224, 224, 299]
+        return parse.parse(*recipe.evaluation, *recipe.view)(
+            np.zeros((300, 400, 3), np.uint8), np.random.default_rng(0)
+        ).shape[0]
+
+    assert [shape(n) for n in ('resnet50_rsb_a3', 'resnet50_torchvision_v2', 'inception_v3')] == [
+        224,
+        224,
+        299,
+    ]
     assert book.get('resnet50_torchvision_v2').evaluation == ('resize(232)', 'center_crop(224)')
     assert book.get('inception_v3').evaluation == ('resize(341)', 'center_crop(299)')
 
 
 def test_regularisers_are_those_of_the_papers():
-    v2, a1, next_, wide = (book.get(n) for n in ('resnet50_torchvision_v2', 'resnet50_rsb_a1', 'convnext_base', 'wrn28_10'))
+    v2, a1, next_, wide = (
+        book.get(n)
+        for n in ('resnet50_torchvision_v2', 'resnet50_rsb_a1', 'convnext_base', 'wrn28_10')
+    )
     assert (v2.mixup, v2.cutmix, v2.smoothing, v2.repeats) == (0.2, 1.0, 0.1, 4)
     assert v2.augment[2:] == ("trivial_augment(filter='bilinear')", 'erase(0.1)')
-    assert v2.ema == pytest.approx(1 - 2e-5 * 1024 * 32 / 600) and (v2.average_every, v2.average_from) == ('32 steps', '5 epochs')
-    assert (a1.loss, a1.mixup, a1.fields['drop_path'], a1.repeats) == ('binary_cross_entropy', 0.2, 0.05, 3)
+    assert v2.ema == pytest.approx(1 - 2e-5 * 1024 * 32 / 600) and (
+        v2.average_every,
+        v2.average_from,
+    ) == ('32 steps', '5 epochs')
+    assert (a1.loss, a1.mixup, a1.fields['drop_path'], a1.repeats) == (
+        'binary_cross_entropy',
+        0.2,
+        0.05,
+        3,
+    )
     assert (next_.mixup, next_.cutmix, next_.fields['drop_path']) == (0.8, 1.0, 0.5)
     assert wide.augment == ("random_crop(4, edge='reflect')", 'flip()')
-    assert (book.get('googlenet').aux_weight, book.get('inception_v3').aux_weight, book.get('nasnet_a_large').aux_weight) == (0.3, 0.4, 0.4)
+    assert (
+        book.get('googlenet').aux_weight,
+        book.get('inception_v3').aux_weight,
+        book.get('nasnet_a_large').aux_weight,
+    ) == (0.3, 0.4, 0.4)
     assert book.get('zfnet').filter_rms == 0.1 and book.get('inception_v3').clip == 2.0
 
 
@@ -207,13 +295,34 @@ def test_sizes_follow_one_another():
     assert progressive.augment(recipe, 160) == ('random_resized_crop(160)', 'flip()')
 
 
-@pytest.mark.parametrize(('fields', 'sentence'), [
-    ({'sizes': ('128',), 'augment': ('resize(({size}, {size}))',)}, "'128' is no stage of progressive resizing; write it as"),
-    ({'sizes': ('8 from 1 epochs',), 'augment': ('resize(({size}, {size}))',)}, 'the sizes of a recipe begin at 0'),
-    ({'sizes': ('8 from 0 epochs', '9 from 0 steps'), 'augment': ('resize(({size}, {size}))',)}, 'the sizes of a recipe begin at 0'),
-    ({'sizes': ('8 from 0 epochs',), 'augment': ('flip()',)}, 'sizes change what {size} stands for in augment, and no view has it'),
-    ({'augment': ('resize(({size}, {size}))',)}, 'takes its size from the field sizes, which is empty'),
-])
+@pytest.mark.parametrize(
+    ('fields', 'sentence'),
+    [
+        (
+            {'sizes': ('128',), 'augment': ('resize(({size}, {size}))',)},
+            "'128' is no stage of progressive resizing; write it as",
+        ),
+        (
+            {'sizes': ('8 from 1 epochs',), 'augment': ('resize(({size}, {size}))',)},
+            'the sizes of a recipe begin at 0',
+        ),
+        (
+            {
+                'sizes': ('8 from 0 epochs', '9 from 0 steps'),
+                'augment': ('resize(({size}, {size}))',),
+            },
+            'the sizes of a recipe begin at 0',
+        ),
+        (
+            {'sizes': ('8 from 0 epochs',), 'augment': ('flip()',)},
+            'sizes change what {size} stands for in augment, and no view has it',
+        ),
+        (
+            {'augment': ('resize(({size}, {size}))',)},
+            'takes its size from the field sizes, which is empty',
+        ),
+    ],
+)
 def test_sizes_that_cannot_be_are_one_sentence(fields, sentence):
     with pytest.raises(ValueError) as error:
         progressive.stages(Recipe(model='mlp2', dataset='digits', **fields), 1000)

@@ -17,22 +17,46 @@ def test_every_recipe_survives_json(name):
 
 def test_resnet_on_cifar10_is_table_2s():
     he = resnet.cifar10(20)
-    assert (he.batch, he.momentum, he.decay, he.decayed, he.holdout) == (128, 0.9, 1e-4, ('.*',), 5000)
+    assert (he.batch, he.momentum, he.decay, he.decayed, he.holdout) == (
+        128,
+        0.9,
+        1e-4,
+        ('.*',),
+        5000,
+    )
     assert he.augment == ('random_crop(4)', 'flip()') and he.normalise == 'pixel_mean'
     assert he.steps(he.duration, 45_000) == 64_000
     rate = schedules.build(he.schedule, he.rate, 64_000, boundaries=he.boundaries, factor=he.factor)
-    assert [round(float(rate(t)), 6) for t in (0, 31_999, 32_000, 48_000)] == [0.1, 0.1, 0.01, 0.001]
+    assert [round(float(rate(t)), 6) for t in (0, 31_999, 32_000, 48_000)] == [
+        0.1,
+        0.1,
+        0.01,
+        0.001,
+    ]
     deep = resnet.cifar10(110)
-    assert (deep.warmup, deep.warmup_form, deep.rate * deep.warmup_start) == ('400 steps', 'constant', pytest.approx(0.01))
+    assert (deep.warmup, deep.warmup_form, deep.rate * deep.warmup_start) == (
+        '400 steps',
+        'constant',
+        pytest.approx(0.01),
+    )
 
 
 def test_lenet_trains_on_all_60000_for_20_epochs():
     for name in ('lenet5_mnist', 'lenet5_dense_mnist'):
         r = book.get(name)
-        assert (r.holdout, r.duration, r.view, r.normalise, r.augment) == (0, '20 epochs', ('pad(2)',), 'lenet', ())
+        assert (r.holdout, r.duration, r.view, r.normalise, r.augment) == (
+            0,
+            '20 epochs',
+            ('pad(2)',),
+            'lenet',
+            (),
+        )
 
 
-@pytest.mark.parametrize(('text', 'steps'), [('3 steps', 3), ('1 step', 3 // 3), ('2 epochs', 20), ('0.5 epochs', 5), ('1e3 examples', 10)])
+@pytest.mark.parametrize(
+    ('text', 'steps'),
+    [('3 steps', 3), ('1 step', 3 // 3), ('2 epochs', 20), ('0.5 epochs', 5), ('1e3 examples', 10)],
+)
 def test_durations(text, steps):
     assert duration.steps(text, examples=1000, batch=100) == steps
 
@@ -100,7 +124,10 @@ def test_an_override_runs_no_code():
 
 def test_differences_name_field_and_both_values():
     other = override(BASE, ['rate=0.5', 'fields.a=1'])
-    assert recipe.differences(BASE, other) == ["fields: {} there, {'a': 1} here", 'rate: 0.1 there, 0.5 here']
+    assert recipe.differences(BASE, other) == [
+        "fields: {} there, {'a': 1} here",
+        'rate: 0.1 there, 0.5 here',
+    ]
 
 
 def test_an_unknown_recipe_names_the_nearest():

@@ -1,4 +1,5 @@
 """The HTML page stands alone, and works in a browser where there is one."""
+
 import base64
 import html.parser
 import io
@@ -13,8 +14,13 @@ from cnnlab.report import page, plots, style
 from cnnlab.report.numbers import Spread
 from cnnlab.report.table import Column, Table
 
-_BROWSER = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-in_browser = [pytest.mark.slow, pytest.mark.skipif(_BROWSER is None, reason='no chromium on this machine')]
+_BROWSER = (
+    shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
+)
+in_browser = [
+    pytest.mark.slow,
+    pytest.mark.skipif(_BROWSER is None, reason='no chromium on this machine'),
+]
 
 
 class Tags(html.parser.HTMLParser):
@@ -40,15 +46,30 @@ class Tags(html.parser.HTMLParser):
 @pytest.fixture
 def written(tmp_path):
     """A page with one of everything, two pictures among them: a figure and a file."""
-    table = Table([Column('network'), Column('top-1', 'percent'), Column('parameters', 'integer')],
-                  [('<b>lenet5</b>', Spread(0.99, 0.001, 3), 60_000), ('vgg16', None, 138_357_544), ('mlp10', 0.9, None),
-                   ('mlp9', 0.95, 650)], 'Nets')
+    table = Table(
+        [Column('network'), Column('top-1', 'percent'), Column('parameters', 'integer')],
+        [
+            ('<b>lenet5</b>', Spread(0.99, 0.001, 3), 60_000),
+            ('vgg16', None, 138_357_544),
+            ('mlp10', 0.9, None),
+            ('mlp9', 0.95, 650),
+        ],
+        'Nets',
+    )
     figure = plots.bars(['a', 'b'], [1, 2], 'x')
     plots.save(figure, tmp_path / 'bars.png')
     sections = [
         page.Section('Result & more', ['First <script>alert(1)</script>.\n\nSecond.', table]),
-        page.Section('Plots', [page.Picture(figure, 'Bars.', 'two "bars"'), page.Picture(tmp_path / 'bars.png', 'Again.', 'two bars')]),
-        page.Section('How', [{'command': 'python -m experiments.compare --seeds=3', 'seeds': [0, 1, 2]}]),
+        page.Section(
+            'Plots',
+            [
+                page.Picture(figure, 'Bars.', 'two "bars"'),
+                page.Picture(tmp_path / 'bars.png', 'Again.', 'two bars'),
+            ],
+        ),
+        page.Section(
+            'How', [{'command': 'python -m experiments.compare --seeds=3', 'seeds': [0, 1, 2]}]
+        ),
     ]
     return page.write_page(tmp_path / 'out' / 'report.html', 'Networks <compared>', sections)
 
@@ -57,21 +78,34 @@ def test_every_image_is_embedded_at_the_size_of_its_text(written):
     images = Tags(written.read_text()).all('img')
     assert [i['alt'] for i in images] == ['two "bars"', 'two bars']
     for image in images:
-        with Image.open(io.BytesIO(base64.b64decode(image['src'].removeprefix('data:image/png;base64,')))) as read:
+        with Image.open(
+            io.BytesIO(base64.b64decode(image['src'].removeprefix('data:image/png;base64,')))
+        ) as read:
             read.load()
-            assert read.size[0] * 96 == pytest.approx(int(image['width']) * style.DPI, abs=style.DPI)
-            assert read.size[1] * 96 == pytest.approx(int(image['height']) * style.DPI, abs=style.DPI)
+            assert read.size[0] * 96 == pytest.approx(
+                int(image['width']) * style.DPI, abs=style.DPI
+            )
+            assert read.size[1] * 96 == pytest.approx(
+                int(image['height']) * style.DPI, abs=style.DPI
+            )
     assert images[0]['src'] == images[1]['src']
 
 
 def test_nothing_outside_the_file_is_referred_to(written):
     text = written.read_text()
     tags = Tags(text)
-    references = [v for _, attrs in tags.tags for k, v in attrs.items() if k in ('src', 'href', 'srcset', 'action', 'data')]
+    references = [
+        v
+        for _, attrs in tags.tags
+        for k, v in attrs.items()
+        if k in ('src', 'href', 'srcset', 'action', 'data')
+    ]
     assert references
     assert all(r.startswith(('data:', '#')) for r in references)
     assert not re.search(r'https?:|//\w+\.|@import|url\(', re.sub(r'base64,[^"]*', '', text))
-    policy = next(m['content'] for m in tags.all('meta') if m.get('http-equiv') == 'Content-Security-Policy')
+    policy = next(
+        m['content'] for m in tags.all('meta') if m.get('http-equiv') == 'Content-Security-Policy'
+    )
     assert "default-src 'none'" in policy
 
 
@@ -113,55 +147,110 @@ def test_what_cannot_be_shown_is_refused_and_the_old_page_stays(tmp_path):
 
 def browse(*arguments):
     """Headless chromium; returns what it printed."""
-    done = subprocess.run([_BROWSER, '--headless=new', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr', '--window-size=1200,900',
-                           *arguments], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [
+            _BROWSER,
+            '--headless=new',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--enable-logging=stderr',
+            '--window-size=1200,900',
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     assert 'CONSOLE' not in done.stderr, done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize('case', [
-    pytest.param(('parameters', 1, ['vgg16', '<b>lenet5</b>', 'mlp9', 'mlp10']), marks=in_browser),
-    pytest.param(('parameters', 2, ['mlp9', '<b>lenet5</b>', 'vgg16', 'mlp10']), marks=in_browser),
-    pytest.param(('top-1', 1, ['<b>lenet5</b>', 'mlp9', 'mlp10', 'vgg16']), marks=in_browser),
-    pytest.param(('network', 1, ['<b>lenet5</b>', 'mlp9', 'mlp10', 'vgg16']), marks=in_browser),
-], ids=lambda case: f'{case[0]}-{case[1]}')
+@pytest.mark.parametrize(
+    'case',
+    [
+        pytest.param(
+            ('parameters', 1, ['vgg16', '<b>lenet5</b>', 'mlp9', 'mlp10']), marks=in_browser
+        ),
+        pytest.param(
+            ('parameters', 2, ['mlp9', '<b>lenet5</b>', 'vgg16', 'mlp10']), marks=in_browser
+        ),
+        pytest.param(('top-1', 1, ['<b>lenet5</b>', 'mlp9', 'mlp10', 'vgg16']), marks=in_browser),
+        pytest.param(('network', 1, ['<b>lenet5</b>', 'mlp9', 'mlp10', 'vgg16']), marks=in_browser),
+    ],
+    ids=lambda case: f'{case[0]}-{case[1]}',
+)
 def test_a_click_sorts_by_raw_value_with_absent_cells_last(case, written):
     column, clicks, names = case
-    click = f"[...document.querySelectorAll('thead button')].find(b => b.textContent === '{column}').click();"
+    click = (
+        f"[...document.querySelectorAll('thead button')].find(b => b.textContent === "
+        f"'{column}').click();"
+    )
     tried = written.with_name('clicked.html')
-    tried.write_text(written.read_text().replace('</body>', f'<script>{click * clicks}</script></body>'))
-    rows = re.findall(r'<th scope="row"[^>]*data-value="([^"]*)"', browse('--dump-dom', tried.as_uri()))
+    tried.write_text(
+        written.read_text().replace('</body>', f'<script>{click * clicks}</script></body>')
+    )
+    rows = re.findall(
+        r'<th scope="row"[^>]*data-value="([^"]*)"', browse('--dump-dom', tried.as_uri())
+    )
     assert [html.unescape(row) for row in rows] == names
 
 
-@pytest.mark.parametrize('scheme', [pytest.param('light', marks=in_browser), pytest.param('dark', marks=in_browser)])
+@pytest.mark.parametrize(
+    'scheme', [pytest.param('light', marks=in_browser), pytest.param('dark', marks=in_browser)]
+)
 def test_the_page_follows_the_colour_scheme(scheme, written):
     setting = {'light': 1, 'dark': 0}[scheme]
-    browse(f'--blink-settings=preferredColorScheme={setting}', f'--screenshot={written.with_suffix(".png")}', written.as_uri())
+    browse(
+        f'--blink-settings=preferredColorScheme={setting}',
+        f'--screenshot={written.with_suffix(".png")}',
+        written.as_uri(),
+    )
     with Image.open(written.with_suffix('.png')) as image:
         paper = image.convert('L').getpixel((3, 3))
     assert paper > 240 if scheme == 'light' else paper < 40
 
 
-@pytest.mark.parametrize('case', [
-    pytest.param(('', ['a', 'b']), marks=in_browser), pytest.param(('a', ['a', 'a1', 'a2', 'b']), marks=in_browser),
-    pytest.param(('a,a1', ['a', 'a1', 'deep', 'a2', 'b']), marks=in_browser), pytest.param(('a,a1,a', ['a', 'b']), marks=in_browser),
-    pytest.param(('unfold all,count', ['b', 'a', 'a2', 'a1', 'deep']), marks=in_browser)], ids=lambda case: case[0] or 'none')
+@pytest.mark.parametrize(
+    'case',
+    [
+        pytest.param(('', ['a', 'b']), marks=in_browser),
+        pytest.param(('a', ['a', 'a1', 'a2', 'b']), marks=in_browser),
+        pytest.param(('a,a1', ['a', 'a1', 'deep', 'a2', 'b']), marks=in_browser),
+        pytest.param(('a,a1,a', ['a', 'b']), marks=in_browser),
+        pytest.param(('unfold all,count', ['b', 'a', 'a2', 'a1', 'deep']), marks=in_browser),
+    ],
+    ids=lambda case: case[0] or 'none',
+)
 def test_an_outline_unfolds_at_a_click_and_sorts_within_its_blocks(case, tmp_path):
     clicks, names = case
-    table = Table([Column('layer'), Column('count', 'integer')], [('a', 3), ('a1', 1), ('deep', 1), ('a2', 2), ('b', 4)], 'Net',
-                  levels=(0, 1, 2, 1, 0))
+    table = Table(
+        [Column('layer'), Column('count', 'integer')],
+        [('a', 3), ('a1', 1), ('deep', 1), ('a2', 2), ('b', 4)],
+        'Net',
+        levels=(0, 1, 2, 1, 0),
+    )
     path = page.write_page(tmp_path / 'outline.html', 'Outline', [page.Section('Layers', [table])])
     script = f"""for (const text of {clicks.split(',') if clicks else []})
       [...document.querySelectorAll('button')].find(b => b.textContent === text).click();"""
     path.write_text(path.read_text().replace('</body>', f'<script>{script}</script></body>'))
-    rows = re.findall(r'<tr([^>]*)>\s*<th scope="row"[^>]*data-value="([^"]*)"', browse('--dump-dom', path.as_uri()))
+    rows = re.findall(
+        r'<tr([^>]*)>\s*<th scope="row"[^>]*data-value="([^"]*)"',
+        browse('--dump-dom', path.as_uri()),
+    )
     assert [name for attributes, name in rows if 'hidden' not in attributes] == names
 
 
-@pytest.mark.parametrize('width', [pytest.param(600, marks=in_browser), pytest.param(1200, marks=in_browser)])
+@pytest.mark.parametrize(
+    'width', [pytest.param(600, marks=in_browser), pytest.param(1200, marks=in_browser)]
+)
 def test_the_notes_of_a_table_wider_than_the_window_are_in_sight(width, tmp_path):
-    table = Table([Column(f'a column with a long name {i}') for i in range(30)], [['value'] * 30], 'Wide', ['A long note. ' * 30])
+    table = Table(
+        [Column(f'a column with a long name {i}') for i in range(30)],
+        [['value'] * 30],
+        'Wide',
+        ['A long note. ' * 30],
+    )
     path = page.write_page(tmp_path / 'wide.html', 'Wide', [page.Section('Table', [table])])
     script = """const note = document.querySelector('tfoot div').getBoundingClientRect();
       document.body.dataset.seen = note.left >= 0 && note.right <= innerWidth && note.width > 300;"""

@@ -1,4 +1,5 @@
 """Plots are written whole, in their size, with their data in them."""
+
 import io
 import pathlib
 
@@ -10,25 +11,62 @@ from PIL import Image
 from cnnlab.report import files, images, labels, plots, style
 
 NAMES = ['softmax', 'mlp', 'lenet5', 'resnet20_$x$']
-KINDS = ('scatter', 'curves', 'confusion', 'bars', 'log curves', 'range', 'sweep', 'grid', 'float grid')
-CURVE = {'step': [0, 10, 20], 'train': [[0.1, 0.5, 0.9], [0.2, 0.6, 1.0]], 'validation': [[0.1, None, 0.8], [0.3, None, 0.9]]}
+KINDS = (
+    'scatter',
+    'curves',
+    'confusion',
+    'bars',
+    'log curves',
+    'range',
+    'sweep',
+    'grid',
+    'float grid',
+)
+CURVE = {
+    'step': [0, 10, 20],
+    'train': [[0.1, 0.5, 0.9], [0.2, 0.6, 1.0]],
+    'validation': [[0.1, None, 0.8], [0.3, None, 0.9]],
+}
 
 
 def made(kind):
     """A new figure."""
     generator = np.random.default_rng(0)
     return {
-        'scatter': lambda: plots.scatter_accuracy(NAMES, [1e3, 1e4, 1e4, 1e6], [0.9, 0.95, 0.95, 0.99], error=[0.01, None, 0.002, 0],
-                                                  families=['linear', 'linear', 'conv', 'conv'], xlabel='parameters'),
+        'scatter': lambda: plots.scatter_accuracy(
+            NAMES,
+            [1e3, 1e4, 1e4, 1e6],
+            [0.9, 0.95, 0.95, 0.99],
+            error=[0.01, None, 0.002, 0],
+            families=['linear', 'linear', 'conv', 'conv'],
+            xlabel='parameters',
+        ),
         'curves': lambda: plots.learning_curves(dict.fromkeys(NAMES, CURVE), 'top-1 (fraction)'),
         'confusion': lambda: plots.confusion_matrix(generator.integers(0, 40, (10, 10))),
-        'log curves': lambda: plots.learning_curves({'a': {'step': [0, 10, 20], 'train': [[2.0, 0.3, 0.01]]}}, 'loss', log=True),
-        'range': lambda: plots.rate_range(np.logspace(-5, 0, 50), np.linspace(2.3, 1, 50), np.linspace(2.3, 1, 50), {'lowest': 0.5}),
-        'sweep': lambda: plots.sweep({'rate': [1e-3, 1e-2, 1e-1, 1.0], 'rule': ['sgd', 'adam', 'sgd', 'adam']}, [90, 95, 97, 60],
-                                     ['round 1', 'round 1', 'round 2', 'stopped'], ylabel='top-1 (%)', log=['rate']),
-        'grid': lambda: images.grid(generator.integers(0, 255, (10, 8, 8, 3)).astype(np.uint8), [f'class {i}' for i in range(10)]),
+        'log curves': lambda: plots.learning_curves(
+            {'a': {'step': [0, 10, 20], 'train': [[2.0, 0.3, 0.01]]}}, 'loss', log=True
+        ),
+        'range': lambda: plots.rate_range(
+            np.logspace(-5, 0, 50),
+            np.linspace(2.3, 1, 50),
+            np.linspace(2.3, 1, 50),
+            {'lowest': 0.5},
+        ),
+        'sweep': lambda: plots.sweep(
+            {'rate': [1e-3, 1e-2, 1e-1, 1.0], 'rule': ['sgd', 'adam', 'sgd', 'adam']},
+            [90, 95, 97, 60],
+            ['round 1', 'round 1', 'round 2', 'stopped'],
+            ylabel='top-1 (%)',
+            log=['rate'],
+        ),
+        'grid': lambda: images.grid(
+            generator.integers(0, 255, (10, 8, 8, 3)).astype(np.uint8),
+            [f'class {i}' for i in range(10)],
+        ),
         'float grid': lambda: images.grid(generator.standard_normal((3, 8, 8, 1)), ['a', 'b', 'c']),
-        'bars': lambda: plots.bars(NAMES, [0.9, 0.95, 0.95, 0.99], 'top-1 accuracy', kind='percent', error=[0.01, 0, 0, 0]),
+        'bars': lambda: plots.bars(
+            NAMES, [0.9, 0.95, 0.95, 0.99], 'top-1 accuracy', kind='percent', error=[0.01, 0, 0, 0]
+        ),
     }[kind]()
 
 
@@ -98,10 +136,15 @@ def test_sixty_names_cover_neither_each_other_nor_leave_the_axes():
     generator = np.random.default_rng(1)
     cost = 10 ** generator.uniform(8, 10.5, 60)
     accuracy = 0.55 + 0.13 * np.log10(cost / 1e8) + generator.normal(0, 0.025, 60)
-    figure = plots.scatter_accuracy([f'network{i}_{"x" * (i % 9)}' for i in range(60)], cost, accuracy, xlabel='multiply-adds')
+    figure = plots.scatter_accuracy(
+        [f'network{i}_{"x" * (i % 9)}' for i in range(60)], cost, accuracy, xlabel='multiply-adds'
+    )
     axes, renderer = figure.axes[0], figure.canvas.get_renderer()
     boxes = np.array([text.get_window_extent(renderer).extents for text in axes.texts])
-    low, high = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    low, high = (
+        np.maximum(boxes[:, None, :2], boxes[None, :, :2]),
+        np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]),
+    )
     overlap = np.clip(high - low, 0, None).prod(-1)
     np.fill_diagonal(overlap, 0)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
@@ -121,7 +164,9 @@ def test_a_lone_label_stands_right_of_its_point_and_inside_at_the_edge():
 
 
 def test_two_points_at_one_place_get_labels_apart():
-    centres = labels.place(np.array([[50.0, 50], [50, 50]]), np.full((2, 2), (40, 10)), (0, 0, 200, 100), 5)
+    centres = labels.place(
+        np.array([[50.0, 50], [50, 50]]), np.full((2, 2), (40, 10)), (0, 0, 200, 100), 5
+    )
     gap = np.abs(centres[0] - centres[1])
     assert gap[0] >= 40 or gap[1] >= 10
 
@@ -164,7 +209,11 @@ def test_counts_stand_in_the_cells_of_a_small_matrix():
     counts = np.array([[7, 0], [2, 1234]])
     figure = plots.confusion_matrix(counts, ['cat', 'dog'])
     axes = figure.axes[0]
-    assert {(t.get_position(), t.get_text()) for t in axes.texts} == {((0, 0), '7'), ((0, 1), '2'), ((1, 1), '1,234')}
+    assert {(t.get_position(), t.get_text()) for t in axes.texts} == {
+        ((0, 0), '7'),
+        ((0, 1), '2'),
+        ((1, 1), '1,234'),
+    }
     assert np.allclose(axes.images[0].get_array(), [[1, 0], [2 / 1236, 1234 / 1236]])
     assert [t.get_text() for t in axes.get_yticklabels()] == ['cat', 'dog']
 
@@ -181,7 +230,10 @@ def test_a_thousand_classes_are_pooled_without_losing_a_confusion_and_the_worst_
     assert np.isclose(shown[500 // 4, 3 // 4], 1 / 50)
     assert (np.diag(shown) == 1).all()
     assert not axes.texts
-    assert side.texts[0].get_text().splitlines()[2:] == ['30 of 79  class17 → class998', ' 1 of 50  class500 → class3']
+    assert side.texts[0].get_text().splitlines()[2:] == [
+        '30 of 79  class17 → class998',
+        ' 1 of 50  class500 → class3',
+    ]
 
 
 def test_an_empty_class_is_no_division_by_zero():
@@ -198,7 +250,10 @@ def test_a_small_png_is_the_same_picture_in_fewer_bytes():
 
 
 def test_floating_point_images_share_one_scale_and_others_are_shown_as_they_are():
-    axes = images.grid(np.stack([np.zeros((2, 2, 1)), np.full((2, 2, 1), 3.0), np.full((2, 2, 1), 1.5)]), ['a', 'b', 'c']).axes
+    axes = images.grid(
+        np.stack([np.zeros((2, 2, 1)), np.full((2, 2, 1), 3.0), np.full((2, 2, 1), 1.5)]),
+        ['a', 'b', 'c'],
+    ).axes
     assert [float(a.images[0].get_array().max()) for a in axes] == [0, 1, 0.5]
     raw = images.grid([np.full((2, 2, 3), 51, np.uint8)], ['a'])
     assert float(raw.axes[0].images[0].get_array().max()) == 0.2 and raw.get_supxlabel() == ''
@@ -211,38 +266,68 @@ def test_bars_carry_their_values_in_the_order_given():
     assert axes.yaxis_inverted()
 
 
-@pytest.mark.parametrize(('call', 'sentence'), [
-    (lambda: plots.scatter_accuracy(['knn'], [0], [0.98], xlabel='parameters'), 'knn has cost 0 .* needs a cost above 0'),
-    (lambda: plots.scatter_accuracy(['a', 'b'], [1], [0.98, 0.9], xlabel='x'), 'given: 2 names, 1 cost, 2 accuracy'),
-    (lambda: plots.scatter_accuracy([], [], [], xlabel='x'), 'at least one'),
-    (lambda: plots.scatter_accuracy(['a'], [1], [np.nan], xlabel='x'), 'finite'),
-    (lambda: plots.learning_curves({}, 'loss'), 'at least one run'),
-    (lambda: plots.learning_curves({'a': {'step': [0], 'valid': [1]}}, 'loss'), "named 'valid'; did you mean validation"),
-    (lambda: plots.learning_curves({'a': {'step': [0]}}, 'loss'), 'needs steps and the values'),
-    (lambda: plots.learning_curves({'a': {'step': [0, 1], 'train': [1]}}, 'loss'), r'the train curve of a has shape \(1,\)'),
-    (lambda: plots.confusion_matrix([[1, 2]]), 'is square'),
-    (lambda: plots.confusion_matrix([[-1]]), 'counts of 0 and more'),
-    (lambda: plots.confusion_matrix([[1]], ['a', 'b']), '1 classes have 2 names'),
-    (lambda: plots.rate_range([1.0], [], [1.0], {}), 'given: 1 rates, 0 losses, 1 smoothed'),
-    (lambda: plots.sweep({'rate': [1.0]}, [], [], ylabel='x'), 'given: 0 score, 0 groups, 1 rate'),
-    (lambda: images.grid([], []), 'a picture of 1 to 100 images'),
-    (lambda: images.grid(np.zeros((2, 4, 4, 3)), ['a']), 'not of 2 with 1'),
-    (lambda: images.grid(np.zeros((1, 4, 4, 2)), ['a']), r'1 or 3 channels; given: shape \(4, 4, 2\)'),
-    (lambda: plots.bars(['a'] * 101, [1] * 101, 'x'), '101 bars cannot be read'),
-    (lambda: plots.bars(['a'], [np.inf], 'x'), 'finite'),
-])
+@pytest.mark.parametrize(
+    ('call', 'sentence'),
+    [
+        (
+            lambda: plots.scatter_accuracy(['knn'], [0], [0.98], xlabel='parameters'),
+            'knn has cost 0 .* needs a cost above 0',
+        ),
+        (
+            lambda: plots.scatter_accuracy(['a', 'b'], [1], [0.98, 0.9], xlabel='x'),
+            'given: 2 names, 1 cost, 2 accuracy',
+        ),
+        (lambda: plots.scatter_accuracy([], [], [], xlabel='x'), 'at least one'),
+        (lambda: plots.scatter_accuracy(['a'], [1], [np.nan], xlabel='x'), 'finite'),
+        (lambda: plots.learning_curves({}, 'loss'), 'at least one run'),
+        (
+            lambda: plots.learning_curves({'a': {'step': [0], 'valid': [1]}}, 'loss'),
+            "named 'valid'; did you mean validation",
+        ),
+        (lambda: plots.learning_curves({'a': {'step': [0]}}, 'loss'), 'needs steps and the values'),
+        (
+            lambda: plots.learning_curves({'a': {'step': [0, 1], 'train': [1]}}, 'loss'),
+            r'the train curve of a has shape \(1,\)',
+        ),
+        (lambda: plots.confusion_matrix([[1, 2]]), 'is square'),
+        (lambda: plots.confusion_matrix([[-1]]), 'counts of 0 and more'),
+        (lambda: plots.confusion_matrix([[1]], ['a', 'b']), '1 classes have 2 names'),
+        (lambda: plots.rate_range([1.0], [], [1.0], {}), 'given: 1 rates, 0 losses, 1 smoothed'),
+        (
+            lambda: plots.sweep({'rate': [1.0]}, [], [], ylabel='x'),
+            'given: 0 score, 0 groups, 1 rate',
+        ),
+        (lambda: images.grid([], []), 'a picture of 1 to 100 images'),
+        (lambda: images.grid(np.zeros((2, 4, 4, 3)), ['a']), 'not of 2 with 1'),
+        (
+            lambda: images.grid(np.zeros((1, 4, 4, 2)), ['a']),
+            r'1 or 3 channels; given: shape \(4, 4, 2\)',
+        ),
+        (lambda: plots.bars(['a'] * 101, [1] * 101, 'x'), '101 bars cannot be read'),
+        (lambda: plots.bars(['a'], [np.inf], 'x'), 'finite'),
+    ],
+)
 def test_what_cannot_be_drawn_is_refused_in_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
 
 
-@pytest.mark.parametrize(('low', 'high', 'labels'), [
-    (0.4, 0.8, {'0.4', '0.5', '0.6', '0.7', '0.8'}), (0.02, 3, {'0.02', '0.05', '0.1', '0.2', '0.5', '1', '2'})])
+@pytest.mark.parametrize(
+    ('low', 'high', 'labels'),
+    [
+        (0.4, 0.8, {'0.4', '0.5', '0.6', '0.7', '0.8'}),
+        (0.02, 3, {'0.02', '0.05', '0.1', '0.2', '0.5', '1', '2'}),
+    ],
+)
 def test_a_logarithmic_axis_has_labels_however_short_it_is(low, high, labels):
-    figure = plots.learning_curves({'net': {'step': [0, 1], 'train': [high, low]}}, 'loss', log=True)
+    figure = plots.learning_curves(
+        {'net': {'step': [0, 1], 'train': [high, low]}}, 'loss', log=True
+    )
     figure.draw_without_rendering()
     [axes] = figure.axes
     bottom, top = axes.get_ylim()
-    ticks = [*zip(axes.yaxis.get_majorticklocs(), axes.yaxis.get_majorticklabels(), strict=True),
-             *zip(axes.yaxis.get_minorticklocs(), axes.yaxis.get_minorticklabels(), strict=True)]
+    ticks = [
+        *zip(axes.yaxis.get_majorticklocs(), axes.yaxis.get_majorticklabels(), strict=True),
+        *zip(axes.yaxis.get_minorticklocs(), axes.yaxis.get_minorticklabels(), strict=True),
+    ]
     assert {label.get_text() for place, label in ticks if bottom <= place <= top} - {''} == labels

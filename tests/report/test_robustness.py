@@ -1,4 +1,5 @@
 """Plots of attacks and sheets of pictures: what they draw, and what they refuse."""
+
 import numpy as np
 import pytest
 
@@ -7,10 +8,14 @@ from cnnlab.report.proportions import wilson
 
 
 def test_accuracy_curves_draw_shares_with_their_intervals():
-    figure = robustness.accuracy_curves({'linf': {'FGSM': [(8, 10), (0, 90)], 'PGD': [(0, 90), (8, 0)]}, 'l2': {'PGD': [(0, 90)]}}, 100)
+    figure = robustness.accuracy_curves(
+        {'linf': {'FGSM': [(8, 10), (0, 90)], 'PGD': [(0, 90), (8, 0)]}, 'l2': {'PGD': [(0, 90)]}},
+        100,
+    )
     left, right = figure.axes
     [fgsm, pgd], [alone] = left.lines, right.lines
-    np.testing.assert_allclose(fgsm.get_xydata(), [(0, 0.9), (8, 0.1)])  # in the order of the budgets
+    # in the order of the budgets
+    np.testing.assert_allclose(fgsm.get_xydata(), [(0, 0.9), (8, 0.1)])
     assert pgd.get_color() == alone.get_color() != fgsm.get_color()
     band = left.collections[0].get_paths()[0].vertices
     for n in (90, 10):
@@ -18,13 +23,16 @@ def test_accuracy_curves_draw_shares_with_their_intervals():
             assert np.abs(band[:, 1] - end).min() < 1e-9
     assert len(plots.png(figure)) > 1000
     [mean] = robustness.accuracy_curves({'severity': {'net': [(1, 3.5)]}}, 10).axes[0].lines
-    assert mean.get_ydata().tolist() == [0.35]  # a mean of counts is not rounded to a count
+    # a mean of counts is not rounded to a count
+    assert mean.get_ydata().tolist() == [0.35]
     with pytest.raises(ValueError, match='at least one attack'):
         robustness.accuracy_curves({}, 10)
 
 
 def test_a_matrix_writes_every_share():
-    figure = robustness.share_matrix(np.array([[0.01, 0.9], [0.5, 0.25]]), ['a', 'b'], ['c', 'd'], 'made for', 'tested on')
+    figure = robustness.share_matrix(
+        np.array([[0.01, 0.9], [0.5, 0.25]]), ['a', 'b'], ['c', 'd'], 'made for', 'tested on'
+    )
     assert [t.get_text() for t in figure.axes[0].texts] == ['1.0%', '90.0%', '50.0%', '25.0%']
     with pytest.raises(ValueError, match='1 rows and 2 columns'):
         robustness.share_matrix(np.zeros((2, 2)), ['a'], ['c', 'd'], '', '')
@@ -32,10 +40,13 @@ def test_a_matrix_writes_every_share():
 
 def test_reliability_draws_the_share_right_of_each_bin():
     confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.15])
-    figure = robustness.reliability({'clean': (confidence, np.array([True, True, True, False, False]))}, bins=10)
+    figure = robustness.reliability(
+        {'clean': (confidence, np.array([True, True, True, False, False]))}, bins=10
+    )
     heights = [bar.get_height() for bar in figure.axes[0].patches]
     assert heights[9] == 0.75 and sum(heights) == 0.75
-    assert 'ECE 19.0%' in figure.axes[0].get_title(loc='left')  # (4 x 0.2 + 0.15) / 5
+    # (4 x 0.2 + 0.15) / 5
+    assert 'ECE 19.0%' in figure.axes[0].get_title(loc='left')
     with pytest.raises(ValueError, match='at least one case'):
         robustness.reliability({})
 
@@ -48,13 +59,20 @@ def test_a_change_is_magnified_to_the_whole_scale():
     figure = sheets.changes([sheets.Change(before, after, 'a cat 90%', 'a dog 80%')])
     image, change, changed = figure.axes
     shown = np.asarray(change.images[0].get_array())
-    assert shown[0, 0, 0] == pytest.approx(1) and shown[1, 1, 0] == pytest.approx(0.25) and shown[2, 2, 0] == 0.5
+    assert (
+        shown[0, 0, 0] == pytest.approx(1)
+        and shown[1, 1, 0] == pytest.approx(0.25)
+        and shown[2, 2, 0] == 0.5
+    )
     assert change.get_xlabel().startswith('magnified 50 times; 2.55 of 255')
     assert (image.get_xlabel(), changed.get_xlabel()) == ('a cat 90%', 'a dog 80%')
-    for panel in (change, changed):  # so few that they are ringed, at column and row
+    # so few that they are ringed, at column and row
+    for panel in (change, changed):
         np.testing.assert_array_equal(panel.lines[0].get_xydata(), [(0, 0), (1, 1)])
     same = sheets.changes([sheets.Change(before, before, '', '')]).axes[1]
-    assert same.get_xlabel() == 'no change' and (np.asarray(same.images[0].get_array()) == 0.5).all()
+    assert (
+        same.get_xlabel() == 'no change' and (np.asarray(same.images[0].get_array()) == 0.5).all()
+    )
 
 
 def test_one_pixel_does_not_hide_the_change_of_all_others():

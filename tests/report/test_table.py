@@ -1,4 +1,5 @@
 """Tables keep their numbers and are safe to show."""
+
 import csv
 import html.parser
 import io
@@ -11,10 +12,25 @@ import pytest
 from cnnlab.report.numbers import Spread, spread
 from cnnlab.report.table import Column, Table
 
-COLUMNS = (Column('network'), Column('parameters', 'integer'), Column('top-1', 'percent'), Column('time', 'seconds'))
+COLUMNS = (
+    Column('network'),
+    Column('parameters', 'integer'),
+    Column('top-1', 'percent'),
+    Column('time', 'seconds'),
+)
 ROWS = (
-    {'network': 'lenet5', 'parameters': 60_000, 'top-1': spread([0.99, 0.98, 0.994]), 'time': 0.1 + 0.2},
-    {'network': 'a|b <i>&amp;</i> "q" [bold]x[/bold]', 'parameters': np.int64(11_689_512), 'top-1': None, 'time': np.float32(0.1)},
+    {
+        'network': 'lenet5',
+        'parameters': 60_000,
+        'top-1': spread([0.99, 0.98, 0.994]),
+        'time': 0.1 + 0.2,
+    },
+    {
+        'network': 'a|b <i>&amp;</i> "q" [bold]x[/bold]',
+        'parameters': np.int64(11_689_512),
+        'top-1': None,
+        'time': np.float32(0.1),
+    },
     {'network': 'resnet50_v1_5', 'top-1': Spread(0.76, None, 1), 'time': math.nan},
 )
 TABLE = Table(COLUMNS, ROWS, 'Nets | compared', ['Over 3 seeds.'])
@@ -49,7 +65,12 @@ def test_csv_is_lossless():
     assert int(second['parameters']) == 11_689_512
     assert np.float32(second['time']) == np.float32(0.1)
     assert [second[f'top-1 {part}'] for part in Spread._fields] == ['', '', '']
-    assert (third['parameters'], third['top-1 std'], third['top-1 n'], third['time']) == ('', '', '1', 'nan')
+    assert (third['parameters'], third['top-1 std'], third['top-1 n'], third['time']) == (
+        '',
+        '',
+        '1',
+        'nan',
+    )
 
 
 def test_markdown_shows_special_characters_as_they_are():
@@ -60,16 +81,29 @@ def test_markdown_shows_special_characters_as_they_are():
         assert len(re.findall(r'(?<!\\)\|', line)) == len(COLUMNS) + 1, line
     assert 'a\\|b \\<i\\>\\&amp;\\</i\\> "q" \\[bold\\]x\\[/bold\\]' in lines[5]
     assert '| resnet50_v1_5 | – |' in lines[6]
-    assert Table([Column('x')], [['two\nlines']], '').to_markdown() == '| x |\n| :-- |\n| two<br>lines |\n'
+    assert (
+        Table([Column('x')], [['two\nlines']], '').to_markdown()
+        == '| x |\n| :-- |\n| two<br>lines |\n'
+    )
 
 
 def test_html_is_escaped_and_shows_every_cell():
     text = TABLE.to_html()
     read = Cells(text)
-    assert set(read.tags) == {'table', 'caption', 'thead', 'tbody', 'tfoot', 'tr', 'th', 'td', 'div'}
+    assert set(read.tags) == {
+        'table',
+        'caption',
+        'thead',
+        'tbody',
+        'tfoot',
+        'tr',
+        'th',
+        'td',
+        'div',
+    }
     assert read.cells[0] == 'Nets | compared'
     assert read.cells[1:5] == [c.name for c in COLUMNS]
-    assert [read.cells[5 + 4 * i:9 + 4 * i] for i in range(3)] == TABLE.shown()
+    assert [read.cells[5 + 4 * i : 9 + 4 * i] for i in range(3)] == TABLE.shown()
     assert 'data-value="60000"' in text
     assert f'data-value="{0.1 + 0.2}"' in text
     assert f'data-value="{spread([0.99, 0.98, 0.994]).mean}"' in text, 'a spread sorts by its mean'
@@ -81,15 +115,24 @@ def test_text_is_aligned_and_without_control_codes():
     assert lines[0] == 'Nets | compared'
     assert lines[-1] == 'Over 3 seeds.'
     assert '\x1b' not in TABLE.to_text()
-    ends = {line.index(part) + len(part) for line, part in zip(lines[2:7], ('parameters', '─', '60,000', '11,689,512', '–'), strict=True)
-            if part != '─'}
+    ends = {
+        line.index(part) + len(part)
+        for line, part in zip(
+            lines[2:7], ('parameters', '─', '60,000', '11,689,512', '–'), strict=True
+        )
+        if part != '─'
+    }
     assert len(ends) == 1, 'numbers stand right-aligned under their header'
     assert '[bold]x[/bold]' in lines[5]
     assert len(lines) == 9
 
 
 def test_a_table_too_wide_is_split_into_blocks_that_repeat_the_first_column():
-    table = Table([Column('network'), *(Column(f'top-1 of seed {i}', 'percent') for i in range(6))], [['vgg16', *[0.75123] * 6]], 'wide')
+    table = Table(
+        [Column('network'), *(Column(f'top-1 of seed {i}', 'percent') for i in range(6))],
+        [['vgg16', *[0.75123] * 6]],
+        'wide',
+    )
     lines = table.to_text(60).splitlines()
     assert max(map(len, lines)) <= 60
     assert sum('vgg16' in line for line in lines) == 3
@@ -112,7 +155,9 @@ def test_print_to_a_pipe_is_the_plain_text(capsys):
     assert capsys.readouterr().out == TABLE.to_text()
 
 
-@pytest.mark.parametrize(('descending', 'names'), [(False, ['b', 'd', 'a', 'c', 'e']), (True, ['a', 'b', 'd', 'c', 'e'])])
+@pytest.mark.parametrize(
+    ('descending', 'names'), [(False, ['b', 'd', 'a', 'c', 'e']), (True, ['a', 'b', 'd', 'c', 'e'])]
+)
 def test_sorting_is_stable_and_leaves_unknown_values_last(descending, names):
     rows = [('a', 3.0), ('b', spread([1, 3])), ('c', None), ('d', 2), ('e', math.nan)]
     table = Table([Column('name'), Column('value', 'number')], rows, '')
@@ -132,16 +177,23 @@ def test_unknown_names_are_answered_with_the_nearest():
         Column('x', align='middle')
 
 
-@pytest.mark.parametrize(('columns', 'rows', 'sentence'), [
-    ([], [], 'at least one column'),
-    ([Column('a'), Column('a')], [], 'names must differ'),
-    ([Column('a')], [['x', 'y']], 'row 0 has 2 cells; the table has 1 columns'),
-    ([Column('a', 'percent')], [[0.5], ['half']], "row 1 of column 'a' is 'half', which is no percent"),
-    ([Column('a', 'integer')], [[1.5]], "row 0 of column 'a': 1.5 is not an integer"),
-    ([Column('a', 'integer')], [[True]], 'which is no integer'),
-    ([Column('a')], [[[1, 2]]], 'which is no text or number'),
-    ([Column('a', 'number')], [[np.zeros(2)]], 'which is no number'),
-])
+@pytest.mark.parametrize(
+    ('columns', 'rows', 'sentence'),
+    [
+        ([], [], 'at least one column'),
+        ([Column('a'), Column('a')], [], 'names must differ'),
+        ([Column('a')], [['x', 'y']], 'row 0 has 2 cells; the table has 1 columns'),
+        (
+            [Column('a', 'percent')],
+            [[0.5], ['half']],
+            "row 1 of column 'a' is 'half', which is no percent",
+        ),
+        ([Column('a', 'integer')], [[1.5]], "row 0 of column 'a': 1.5 is not an integer"),
+        ([Column('a', 'integer')], [[True]], 'which is no integer'),
+        ([Column('a')], [[[1, 2]]], 'which is no text or number'),
+        ([Column('a', 'number')], [[np.zeros(2)]], 'which is no number'),
+    ],
+)
 def test_misfits_are_refused_in_a_sentence(columns, rows, sentence):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         Table(columns, rows, '')
@@ -149,7 +201,9 @@ def test_misfits_are_refused_in_a_sentence(columns, rows, sentence):
 
 @pytest.mark.parametrize('levels', [(0,), (1, 0, 0), (0, 2, 0), (0, -1, 0)])
 def test_levels_that_are_no_outline_are_refused(levels):
-    with pytest.raises(ValueError, match='levels are one for each row, begin with 0 and rise by one at most'):
+    with pytest.raises(
+        ValueError, match='levels are one for each row, begin with 0 and rise by one at most'
+    ):
         Table([Column('a')], [['x'], ['y'], ['z']], '', levels=levels)
 
 

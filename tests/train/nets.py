@@ -29,7 +29,9 @@ def tiny(**fields) -> Recipe:
 
 
 class DropNet(nn.Module):
-    """Two convolutions with batch norm, dropout, a linear layer: all that can differ between layouts of devices."""
+    """Two convolutions with batch norm, dropout, a linear layer: all that can differ between
+    layouts of devices.
+    """
 
     num_classes: int = 10
     width: int = 8
@@ -39,4 +41,6 @@ class DropNet(nn.Module):
         x = ConvNorm(self.width, 3, name='conv1')(x, train)
         x = nn.Dropout(0.25, deterministic=not train, name='drop')(x)
         x = ConvNorm(self.width, 3, 2, name='conv2')(x, train)
-        return Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x)).astype(jnp.promote_types(x.dtype, jnp.float32))
+        return Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x)).astype(
+            jnp.promote_types(x.dtype, jnp.float32)
+        )

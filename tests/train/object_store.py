@@ -1,8 +1,11 @@
-"""A stand-in for Google Cloud Storage on this machine: `python -m tests.train.object_store` prints its address and serves one bucket.
+"""A stand-in for Google Cloud Storage on this machine: `python -m tests.train.object_store` prints
+its address and serves one bucket.
 
-gcp-storage-emulator, and the two things besides that tensorstore relies on: a read says of which generation its bytes are, and a write that
-names a generation happens only where that is the object's.
+gcp-storage-emulator, and the two things besides that tensorstore relies on: a read says of which
+generation its bytes are, and a write that names a generation happens only where that is the
+object's.
 """
+
 import logging
 import urllib.parse
 from http import HTTPStatus
@@ -39,8 +42,10 @@ class Handler(server.RequestHandler):
         super().end_headers()
 
     def do_POST(self):
-        if '/moveTo/' in self.path:  # the emulator's answer to what it lacks would be tried again for half a minute
-            self.refuse(HTTPStatus.METHOD_NOT_ALLOWED)  # gcsfs then copies and deletes
+        # the emulator's answer to what it lacks would be tried again for half a minute
+        if '/moveTo/' in self.path:
+            # gcsfs then copies and deletes
+            self.refuse(HTTPStatus.METHOD_NOT_ALLOWED)
             return
         asked = self.asked()
         wanted = asked[2].get('ifGenerationMatch') if asked else None
@@ -61,7 +66,9 @@ def main():
     logging.disable(logging.CRITICAL)
     storage = Storage(use_memory_fs=True)
     buckets.create_bucket('bucket', storage)
-    with server.server.HTTPServer(('127.0.0.1', 0), lambda *arguments: Handler(storage, *arguments)) as serving:
+    with server.server.HTTPServer(
+        ('127.0.0.1', 0), lambda *arguments: Handler(storage, *arguments)
+    ) as serving:
         print(f'http://127.0.0.1:{serving.server_port}', flush=True)
         serving.serve_forever()
 

@@ -1,4 +1,6 @@
-"""States to be stored: with numbers that a careless copy would change, as of any step, and compared bit for bit."""
+"""States to be stored: with numbers that a careless copy would change, as of any step, and compared
+bit for bit.
+"""
 
 import jax
 import numpy as np
@@ -10,7 +12,9 @@ from tests.train.nets import tiny
 def odd():
     """A state of numpy arrays with a moving average, and with such numbers."""
     found = jax.device_get(jobs.build(tiny(ema=0.9), devices=1).init(np.uint32(0)))
-    return found.replace(params={**found.params, 'odd': np.array([-0.0, np.nan, np.inf, 1e-45], np.float32)})
+    return found.replace(
+        params={**found.params, 'odd': np.array([-0.0, np.nan, np.inf, 1e-45], np.float32)}
+    )
 
 
 def at(state, step):
@@ -22,4 +26,7 @@ def same(a, b):
     """Bit for bit, in structure, dtype and value."""
     a, b = jax.device_get((a, b))
     assert jax.tree.structure(a) == jax.tree.structure(b)
-    return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return all(
+        x.dtype == y.dtype and x.tobytes() == y.tobytes()
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )

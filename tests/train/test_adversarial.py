@@ -1,4 +1,7 @@
-"""Adversarial training as a part of the step: what it attacks, within which budget, and that devices change nothing."""
+"""Adversarial training as a part of the step: what it attacks, within which budget, and that
+devices change nothing.
+"""
+
 import functools
 
 import jax
@@ -23,20 +26,49 @@ SOME = Adversary(4 / 255, 3, 2 / 255)
 @functools.cache
 def made():
     state, rows = start(), batch(0)
-    find = jax.jit(functools.partial(adversarial.examples, SOME, model=FIXED['model'], mean=FIXED['mean'], std=FIXED['std'],
-                                     dtype=jnp.float32))
-    return np.asarray(find(jax.random.key(3), state.params, state.batch_stats, rows['image'], rows['label'])), state, rows
+    find = jax.jit(
+        functools.partial(
+            adversarial.examples,
+            SOME,
+            model=FIXED['model'],
+            mean=FIXED['mean'],
+            std=FIXED['std'],
+            dtype=jnp.float32,
+        )
+    )
+    return (
+        np.asarray(
+            find(jax.random.key(3), state.params, state.batch_stats, rows['image'], rows['label'])
+        ),
+        state,
+        rows,
+    )
 
 
 @pytest.mark.slow
 def test_examples_stay_within_the_budget_and_raise_the_loss():
     found, state, rows = made()
     change = found.astype(np.float64) - rows['image']
-    assert 3.9 < np.abs(change).max() <= 4 + 2e-5 and found.min() >= 0 and found.max() <= 255  # pixels, after one more rounding
-    net = targets.of(FIXED['model'], {'params': state.params, 'batch_stats': state.batch_stats}, FIXED['mean'], FIXED['std'])
-    before, after = (losses.softmax(targets.logits(net, np.float32(x) / 255), rows['label']).mean() for x in (rows['image'], found))
-    plain = gradient.pgd(net, rows['image'] / np.float32(255), rows['label'], 4 / 255, step=2 / 255, steps=3)
-    assert after > before + 0.8 * (losses.softmax(targets.logits(net, plain), rows['label']).mean() - before) > before
+    # pixels, after one more rounding
+    assert 3.9 < np.abs(change).max() <= 4 + 2e-5 and found.min() >= 0 and found.max() <= 255
+    net = targets.of(
+        FIXED['model'],
+        {'params': state.params, 'batch_stats': state.batch_stats},
+        FIXED['mean'],
+        FIXED['std'],
+    )
+    before, after = (
+        losses.softmax(targets.logits(net, np.float32(x) / 255), rows['label']).mean()
+        for x in (rows['image'], found)
+    )
+    plain = gradient.pgd(
+        net, rows['image'] / np.float32(255), rows['label'], 4 / 255, step=2 / 255, steps=3
+    )
+    assert (
+        after
+        > before + 0.8 * (losses.softmax(targets.logits(net, plain), rows['label']).mean() - before)
+        > before
+    )
 
 
 @pytest.mark.slow
@@ -46,9 +78,21 @@ def test_a_step_trains_on_the_examples():
     (after, [value]), (_, [clean]) = run(1, state, 1, adversary=SOME), run(1, state, 1)
     assert value > clean
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(np.uint32(7)), 0), steps._ATTACK)
-    changed = adversarial.examples(SOME, key, state.params, state.batch_stats, jnp.asarray(rows['image']), jnp.asarray(rows['label']),
-                                   model=FIXED['model'], mean=FIXED['mean'], std=FIXED['std'], dtype=jnp.float32)
-    same, metrics = jax.jit(functools.partial(steps.train_step, **FIXED))(state, {**rows, 'image': changed}, np.uint32(7))
+    changed = adversarial.examples(
+        SOME,
+        key,
+        state.params,
+        state.batch_stats,
+        jnp.asarray(rows['image']),
+        jnp.asarray(rows['label']),
+        model=FIXED['model'],
+        mean=FIXED['mean'],
+        std=FIXED['std'],
+        dtype=jnp.float32,
+    )
+    same, metrics = jax.jit(functools.partial(steps.train_step, **FIXED))(
+        state, {**rows, 'image': changed}, np.uint32(7)
+    )
     assert float(metrics['loss']) == pytest.approx(value, rel=1e-4)
     for a, b in zip(jax.tree.leaves(after.params), jax.tree.leaves(same.params), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
@@ -70,9 +114,17 @@ def test_a_recipe_names_the_adversary():
     assert int(state.step) == 1 and np.isfinite(float(metrics['loss']))
 
 
-@pytest.mark.parametrize(('fields', 'said'), [
-    ({'adversarial': -0.1}, 'a budget is a number of at least 0'), ({'adversarial': 0.1, 'adversarial_steps': 0}, 'at least one step'),
-    ({'adversarial': 0.1, 'mixup': 0.2}, 'adversarial examples have one label; they do not go with mixup or cutmix')])
+@pytest.mark.parametrize(
+    ('fields', 'said'),
+    [
+        ({'adversarial': -0.1}, 'a budget is a number of at least 0'),
+        ({'adversarial': 0.1, 'adversarial_steps': 0}, 'at least one step'),
+        (
+            {'adversarial': 0.1, 'mixup': 0.2},
+            'adversarial examples have one label; they do not go with mixup or cutmix',
+        ),
+    ],
+)
 def test_mistakes_are_told_in_a_sentence(fields, said):
     with pytest.raises(ValueError, match=said):
         jobs.build(tiny(**fields))

@@ -1,4 +1,6 @@
-"""Checkpoints: what comes back, what is kept, and what is said of those that are foreign, damaged, missing or cannot be written."""
+"""Checkpoints: what comes back, what is kept, and what is said of those that are foreign, damaged,
+missing or cannot be written.
+"""
 
 import json
 import pathlib
@@ -36,7 +38,9 @@ def saved(tmp_path, state):
 
 
 def test_a_state_comes_back_bit_for_bit_with_its_note(saved, state):
-    assert same(saved.restore(state, 1), at(state, 1)) and not same(saved.restore(state, 1), at(state, 2))
+    assert same(saved.restore(state, 1), at(state, 1)) and not same(
+        saved.restore(state, 1), at(state, 2)
+    )
     found = saved.resume(jax.eval_shape(lambda: state))
     assert same(found.state, at(state, 2)) and found.note == {'window': [[2, {'loss': 0.1}]]}
     assert all(isinstance(a, np.ndarray) for a in jax.tree.leaves(found.state))
@@ -76,8 +80,12 @@ def files_of(directory):
 
 @pytest.mark.parametrize('damage', ['cut', 'flip', 'delete'])
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')
-def test_damage_to_any_file_of_the_newest_gives_it_whole_or_the_one_before(saved, state, tmp_path, damage):
-    """Whatever happens to whichever file: the state of step 2 bit for bit, or that of step 1, and step 2 is put aside."""
+def test_damage_to_any_file_of_the_newest_gives_it_whole_or_the_one_before(
+    saved, state, tmp_path, damage
+):
+    """Whatever happens to whichever file: the state of step 2 bit for bit, or that of step 1, and
+    step 2 is put aside.
+    """
     kinds = set()
     for i, original in enumerate(files_of(tmp_path / 'c/2')):
         copy = tmp_path / f'{damage}{i}/c'
@@ -95,9 +103,12 @@ def test_damage_to_any_file_of_the_newest_gives_it_whole_or_the_one_before(saved
         found = checkpoints.resume(state)
         step = int(found.state.step)
         kinds.add(step)
-        assert same(found.state, at(state, step)) and found.note == ({} if step == 1 else {'window': [[2, {'loss': 0.1}]]}), file
+        assert same(found.state, at(state, step)) and found.note == (
+            {} if step == 1 else {'window': [[2, {'loss': 0.1}]]}
+        ), file
         assert (step == 2) != (copy.parent / 'damaged_c/2').exists(), file
-        checkpoints.save(at(state, 3))  # the run goes on
+        # the run goes on
+        checkpoints.save(at(state, 3))
         checkpoints.wait()
         assert checkpoints.steps()[-1] == 3
         checkpoints.close()
@@ -113,16 +124,26 @@ def flip_largest(directory):
 
 def test_a_damaged_newest_is_put_aside_with_a_warning(saved, state, tmp_path):
     flip_largest(tmp_path / 'c/2')
-    with pytest.warns(RuntimeWarning, match='the checkpoint .*/2 is damaged: .*; the one before is taken'):
+    with pytest.warns(
+        RuntimeWarning, match='the checkpoint .*/2 is damaged: .*; the one before is taken'
+    ):
         found = saved.resume(state)
-    assert same(found.state, at(state, 1)) and saved.steps() == [1] and (tmp_path / 'damaged_c/2').is_dir()
+    assert (
+        same(found.state, at(state, 1))
+        and saved.steps() == [1]
+        and (tmp_path / 'damaged_c/2').is_dir()
+    )
 
 
 @pytest.mark.filterwarnings('ignore::RuntimeWarning')
 def test_where_all_are_damaged_nothing_is_guessed(saved, state, tmp_path):
     for step in (1, 2):
         flip_largest(tmp_path / f'c/{step}')
-    with pytest.raises(ValueError, match='no checkpoint in .* can be read; .* with both folders removed the run starts from step 0'):
+    with pytest.raises(
+        ValueError,
+        match='no checkpoint in .* can be read; .* with both folders removed the run starts from '
+        'step 0',
+    ):
         saved.resume(state)
     with pytest.raises(ValueError, match='no checkpoint in .* can be read'):
         saved.resume(state)
@@ -146,7 +167,11 @@ def test_format_1_is_still_read_and_a_newer_one_refused(tmp_path, state):
     manager.close()
     checkpoints = Checkpoints(tmp_path / 'c')
     assert same(checkpoints.restore(state, 4), at(state, 4))
-    with pytest.raises(ValueError, match=f'it has format {formats.FORMAT + 1}, and this version of the library reads formats up to'):
+    with pytest.raises(
+        ValueError,
+        match=f'it has format {formats.FORMAT + 1}, and this version of the library reads formats '
+        f'up to',
+    ):
         checkpoints.resume(state)
     checkpoints.close()
 
@@ -169,10 +194,19 @@ def test_the_newest_the_best_and_every_so_many_are_kept(tmp_path, state):
 def test_a_full_disk_is_one_sentence_and_the_last_good_checkpoint_stays(saved, state):
     """The limit on the size of a file stands for the disk's: writing fails in the same places."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    large = at(state, 3).replace(params={**state.params, 'odd': np.random.default_rng(0).normal(size=2**17).astype(np.float32)})
+    large = at(state, 3).replace(
+        params={
+            **state.params,
+            'odd': np.random.default_rng(0).normal(size=2**17).astype(np.float32),
+        }
+    )
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, hard))
     try:
-        with pytest.raises(OSError, match='a checkpoint cannot be written to .*; the last good one is of step 2, from which the run'):
+        with pytest.raises(
+            OSError,
+            match='a checkpoint cannot be written to .*; the last good one is of step 2, from '
+            'which the run',
+        ):
             saved.save(large)
             saved.wait()
     finally:
@@ -198,14 +232,28 @@ def test_an_address_stays_an_address_and_a_path_becomes_absolute(tmp_path, monke
     assert str(located('run')) == str(tmp_path / 'run')
 
 
-@pytest.mark.parametrize(('address', 'sentence'), [
-    ('memory://run', r'checkpoints cannot be kept in memory://run \(no such scheme\); a directory of this machine always can'),
-    ('s3://bucket/run', 's3://bucket/run.*s3fs')])
-def test_an_address_out_of_reach_is_one_sentence_and_no_folder_of_that_name(address, sentence, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ('address', 'sentence'),
+    [
+        (
+            'memory://run',
+            r'checkpoints cannot be kept in memory://run \(no such scheme\); a directory of this '
+            r'machine always can',
+        ),
+        ('s3://bucket/run', 's3://bucket/run.*s3fs'),
+    ],
+)
+def test_an_address_out_of_reach_is_one_sentence_and_no_folder_of_that_name(
+    address, sentence, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, 's3fs', None)  # as where it is not installed
+    # as where it is not installed
+    monkeypatch.setitem(sys.modules, 's3fs', None)
     with pytest.raises(ValueError, match=sentence):
         Checkpoints(address)
-    with pytest.raises(ValueError, match=f'{address} is an address, and results are written to a directory of this machine'):
+    with pytest.raises(
+        ValueError,
+        match=f'{address} is an address, and results are written to a directory of this machine',
+    ):
         workdir.writable(address)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,7 @@
-"""What may change the course of a run: plateaus, early stopping, averages, exact statistics, restarts. All of it goes on bit for bit."""
+"""What may change the course of a run: plateaus, early stopping, averages, exact statistics,
+restarts. All of it goes on bit for bit.
+"""
+
 import json
 import shutil
 
@@ -18,19 +21,27 @@ QUIET = Options(quiet=True)
 
 def test_early_stopping_counts_evaluations_since_the_best():
     control = {'best': np.float32(-1), 'best_step': np.int32(0), 'stale': np.int32(0)}
-    for step, (top1, stale, best) in enumerate([(0.2, 0, 1), (0.7, 0, 2), (0.7, 1, 2), (0.4, 2, 2), (0.8, 0, 5)], 1):
+    for step, (top1, stale, best) in enumerate(
+        [(0.2, 0, 1), (0.7, 0, 2), (0.7, 1, 2), (0.4, 2, 2), (0.8, 0, 5)], 1
+    ):
         control = stopping.remember(control, top1, step)
         assert (int(control['stale']), int(control['best_step'])) == (stale, best)
         assert stopping.over(control, 2) == (stale >= 2) and not stopping.over(control, 0)
-    assert set(stopping.remember({'best': np.float32(1), 'best_step': np.int32(3)}, 0.5, 9)) == {'best', 'best_step'}
+    assert set(stopping.remember({'best': np.float32(1), 'best_step': np.int32(3)}, 0.5, 9)) == {
+        'best',
+        'best_step',
+    }
 
 
 def scored(monkeypatch, by_step, key='top1'):
-    """Validation as given by step in place of what the network scores, so that a run's course is known."""
+    """Validation as given by step in place of what the network scores, so that a run's course is
+    known.
+    """
     real = loop.evaluate
 
     def evaluate(step, state, *args, **kwargs):
         return {**real(step, state, *args, **kwargs), key: by_step[int(state.step)]}
+
     monkeypatch.setattr(loop, 'evaluate', evaluate)
 
 
@@ -46,7 +57,9 @@ def resumed_from(source, target, recipe, step):
 
 def same(a, b, recipe):
     x, y = state_of(a, recipe), state_of(b, recipe)
-    assert all(np.array_equal(m, n) for m, n in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True))
+    assert all(
+        np.array_equal(m, n) for m, n in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True)
+    )
     logs = [untimed(metrics.read(d / 'metrics.jsonl')) for d in (a, b)]
     assert logs[0] == logs[1]
 
@@ -58,7 +71,8 @@ def test_a_run_without_progress_stops_keeps_its_best_and_would_stop_again(tmp_pa
     result = run(recipe, tmp_path / 'whole')
     assert (result.steps, result.best_step, result.final['validation']['top1']) == (4, 2, 0.9)
     assert Checkpoints.steps_in(tmp_path / 'whole/checkpoints') == [2, 3, 4]
-    for step in (3, 4):  # killed before the last evaluation, and after it
+    # killed before the last evaluation, and after it
+    for step in (3, 4):
         again = resumed_from(tmp_path / 'whole', tmp_path / f'from{step}', recipe, step)
         assert (again.steps, again.final) == (4, result.final)
         same(tmp_path / 'whole', tmp_path / f'from{step}', recipe)
@@ -67,7 +81,15 @@ def test_a_run_without_progress_stops_keeps_its_best_and_would_stop_again(tmp_pa
 @pytest.mark.slow
 def test_a_plateau_divides_the_rate_and_a_resumed_run_remembers_it(tmp_path, monkeypatch):
     scored(monkeypatch, {1: 1.0, 2: 1.1, 3: 1.2, 4: 1.3, 5: 1.4}, 'loss')
-    recipe = tiny(duration='5 steps', evaluate_every='1 steps', schedule='plateau', factor=0.1, patience=2, keep=5, log_every='1 steps')
+    recipe = tiny(
+        duration='5 steps',
+        evaluate_every='1 steps',
+        schedule='plateau',
+        factor=0.1,
+        patience=2,
+        keep=5,
+        log_every='1 steps',
+    )
     run(recipe, tmp_path / 'whole')
     rates = metrics.series(metrics.read(tmp_path / 'whole/metrics.jsonl'), 'train', 'rate')[1]
     np.testing.assert_allclose(rates, [0.1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
@@ -85,10 +107,26 @@ def drop_net(monkeypatch):
 
 @pytest.mark.slow
 def test_everything_at_once_goes_on_bit_for_bit(tmp_path, drop_net):
-    """Accumulation, Lookahead, a mean of networks from a quarter on with statistics of its own, rates by path, frozen parts."""
-    recipe = tiny(model=drop_net, dataset='fake:8x8x3:4:64', accumulate=2, optimiser='momentum_caffe', lookahead=2, average='swa',
-                  average_from='25%', average_every='2 steps', norm_exact='2 steps', rates={'bias$': 2.0}, frozen=('^conv1',),
-                  norm_frozen=('^conv1',), l1=1e-4, clip_value=0.5, duration='8 steps')
+    """Accumulation, Lookahead, a mean of networks from a quarter on with statistics of its own,
+    rates by path, frozen parts.
+    """
+    recipe = tiny(
+        model=drop_net,
+        dataset='fake:8x8x3:4:64',
+        accumulate=2,
+        optimiser='momentum_caffe',
+        lookahead=2,
+        average='swa',
+        average_from='25%',
+        average_every='2 steps',
+        norm_exact='2 steps',
+        rates={'bias$': 2.0},
+        frozen=('^conv1',),
+        norm_frozen=('^conv1',),
+        l1=1e-4,
+        clip_value=0.5,
+        duration='8 steps',
+    )
     run(recipe, tmp_path / 'whole')
     resumed_from(tmp_path / 'whole', tmp_path / 'part', recipe, 4)
     same(tmp_path / 'whole', tmp_path / 'part', recipe)
@@ -104,27 +142,63 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
     best = restarts.best_of(recipe, 2, tmp_path / 'runs', options=QUIET)
     said = json.loads((tmp_path / 'runs/restarts.json').read_text())
     scores = said['validation top1']
-    assert list(scores) == ['seed3', 'seed4'] and said['best'] == best.directory.name == max(scores, key=scores.get)
+    assert list(scores) == ['seed3', 'seed4'] and said['best'] == best.directory.name == max(
+        scores, key=scores.get
+    )
     assert best.final['validation']['top1'] == max(scores.values())
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'runs').glob('seed*/checkpoints/*')}
     assert restarts.best_of(recipe, 2, tmp_path / 'runs', options=QUIET).final == best.final
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / 'runs').glob('seed*/checkpoints/*')} == before
+    assert {
+        p: p.stat().st_mtime_ns for p in (tmp_path / 'runs').glob('seed*/checkpoints/*')
+    } == before
 
 
-@pytest.mark.parametrize(('fields', 'sentence'), [
-    ({'accumulate': 3}, 'a batch of 16 images does not divide into 3 parts over 1 devices; the nearest that do are 15 or 18'),
-    ({'accumulate': 0}, 'does not divide into 0 parts'),
-    ({'norm_span': 3, 'accumulate': 2}, 'norm_span 3 does not divide the 8 images that go through the network at once'),
-    ({'schedule': 'plateau', 'holdout': 0}, 'schedule=plateau watches the validation images and there are none'),
-    ({'stop_patience': 2, 'holdout': 0}, 'stop_patience watches the validation images and there are none'),
-    ({'stop_patience': -1}, 'stop_patience is 0 .never. or a number of evaluations, got -1'),
-    ({'stop_patience': 2, 'norm_exact': '1 epochs'}, 'norm_exact computes statistics at the end of a run of fixed length'),
-    ({'norm_frozen': ('norm',)}, r"patterns \['norm'\] of frozen batch norm match no layer; the network has no batch norm"),
-    ({'frozen': ('haed',)}, r"patterns \['haed'\] match no parameter"), ({'frozen': ('.*',)}, 'nothing is left to train'),
-    ({'rates': {'haed': 2.0}}, r"patterns \['haed'\] match no parameter"), ({'init': 'hee'}, "no initialiser named 'hee'; did you mean he"),
-    ({'schedule': 'step', 'boundaries': ('8 steps',)}, 'its boundary at 8 steps is step 8 and the run .8 steps. has 8'),
-    ({'warmup': '2 steps', 'schedule': 'one_cycle'}, 'one_cycle has a warm-up of its own: both at once cannot be'),
-    ({'rate': -1.0}, 'the learning rate must not be negative, got -1.0')])
+@pytest.mark.parametrize(
+    ('fields', 'sentence'),
+    [
+        (
+            {'accumulate': 3},
+            'a batch of 16 images does not divide into 3 parts over 1 devices; the nearest that '
+            'do are 15 or 18',
+        ),
+        ({'accumulate': 0}, 'does not divide into 0 parts'),
+        (
+            {'norm_span': 3, 'accumulate': 2},
+            'norm_span 3 does not divide the 8 images that go through the network at once',
+        ),
+        (
+            {'schedule': 'plateau', 'holdout': 0},
+            'schedule=plateau watches the validation images and there are none',
+        ),
+        (
+            {'stop_patience': 2, 'holdout': 0},
+            'stop_patience watches the validation images and there are none',
+        ),
+        ({'stop_patience': -1}, 'stop_patience is 0 .never. or a number of evaluations, got -1'),
+        (
+            {'stop_patience': 2, 'norm_exact': '1 epochs'},
+            'norm_exact computes statistics at the end of a run of fixed length',
+        ),
+        (
+            {'norm_frozen': ('norm',)},
+            r"patterns \['norm'\] of frozen batch norm match no layer; the network has no batch "
+            r'norm',
+        ),
+        ({'frozen': ('haed',)}, r"patterns \['haed'\] match no parameter"),
+        ({'frozen': ('.*',)}, 'nothing is left to train'),
+        ({'rates': {'haed': 2.0}}, r"patterns \['haed'\] match no parameter"),
+        ({'init': 'hee'}, "no initialiser named 'hee'; did you mean he"),
+        (
+            {'schedule': 'step', 'boundaries': ('8 steps',)},
+            'its boundary at 8 steps is step 8 and the run .8 steps. has 8',
+        ),
+        (
+            {'warmup': '2 steps', 'schedule': 'one_cycle'},
+            'one_cycle has a warm-up of its own: both at once cannot be',
+        ),
+        ({'rate': -1.0}, 'the learning rate must not be negative, got -1.0'),
+    ],
+)
 def test_what_cannot_be_is_one_sentence_before_anything_is_trained(fields, sentence):
     with pytest.raises((ValueError, KeyError), match=sentence):
         jobs.build(tiny(**fields), devices=1)
@@ -132,6 +206,10 @@ def test_what_cannot_be_is_one_sentence_before_anything_is_trained(fields, sente
 
 def test_swa_of_a_network_with_batch_norm_needs_statistics(drop_net):
     fields = {'model': drop_net, 'dataset': 'fake:8x8x3:4:64', 'average': 'swa'}
-    with pytest.raises(ValueError, match="average=swa needs the batch statistics of the mean network, as in norm_exact='1 epochs'"):
+    with pytest.raises(
+        ValueError,
+        match="average=swa needs the batch statistics of the mean network, as in norm_exact='1 "
+        "epochs'",
+    ):
         jobs.build(tiny(**fields), devices=1)
     jobs.build(tiny(**fields, norm_exact='1 epochs'), devices=1)

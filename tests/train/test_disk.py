@@ -1,4 +1,6 @@
-"""A disk that fills during a run, and one that can no longer be written: the run stops in a sentence, and goes on when there is room."""
+"""A disk that fills during a run, and one that can no longer be written: the run stops in a
+sentence, and goes on when there is room.
+"""
 
 import contextlib
 import dataclasses
@@ -20,7 +22,9 @@ from tests.train.nets import tiny
 QUIET = Options(quiet=True)
 NOBODY = 65534
 
-pytestmark = pytest.mark.filterwarnings('ignore::RuntimeWarning', 'ignore::pytest.PytestUnraisableExceptionWarning')
+pytestmark = pytest.mark.filterwarnings(
+    'ignore::RuntimeWarning', 'ignore::pytest.PytestUnraisableExceptionWarning'
+)
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +60,11 @@ def test_a_full_disk(job, whole, tmp_path):
     """Of a megabyte, in memory: where the tests may mount one."""
     disk = tmp_path / 'disk'
     disk.mkdir()
-    if os.geteuid() or not shutil.which('mount') or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1M', 'none', disk]).returncode:
+    if (
+        os.geteuid()
+        or not shutil.which('mount')
+        or subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1M', 'none', disk]).returncode
+    ):
         pytest.skip('needs to be root, and to be let mount')
 
     def fill():
@@ -65,7 +73,9 @@ def test_a_full_disk(job, whole, tmp_path):
                 file.write(bytes(4096))
 
     try:
-        with pytest.raises(OSError, match='cannot be written.*(No space left|RESOURCE_EXHAUSTED).*goes on'):
+        with pytest.raises(
+            OSError, match='cannot be written.*(No space left|RESOURCE_EXHAUSTED).*goes on'
+        ):
             loop.run_job(struck(job, disk / 'run', fill), 0, disk / 'run', QUIET)
         assert Checkpoints.steps_in(disk / 'run/checkpoints') == [4]
         (disk / 'filler').unlink()
@@ -87,7 +97,11 @@ def test_a_directory_that_may_no_longer_be_written(job, whole):
             (root / 'run/checkpoints').chmod(0o555)
 
     try:
-        with pytest.raises(OSError, match='a checkpoint cannot be written to .*(denied|PERMISSION).*the last good one is of step 4'):
+        with pytest.raises(
+            OSError,
+            match='a checkpoint cannot be written to .*(denied|PERMISSION).*the last good one is '
+            'of step 4',
+        ):
             loop.run_job(struck(job, root / 'run', forbid), 0, root / 'run', QUIET)
     finally:
         if os.getuid() == 0:

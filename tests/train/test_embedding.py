@@ -1,4 +1,5 @@
 """Batches by class and recall by nearest neighbour."""
+
 import numpy as np
 import pytest
 
@@ -10,9 +11,14 @@ LABELS = np.repeat(np.arange(5), [4, 6, 3, 5, 7])
 def test_a_batch_holds_so_many_images_of_so_many_classes_and_depends_on_seed_and_step():
     chosen = embedding.batch_of_classes(LABELS, 0, 3, classes=4, images=3)
     assert len(set(chosen)) == 12
-    assert (np.unique(LABELS[chosen], return_counts=True)[1] == 3).all() and len(set(LABELS[chosen])) == 4
+    assert (np.unique(LABELS[chosen], return_counts=True)[1] == 3).all() and len(
+        set(LABELS[chosen])
+    ) == 4
     np.testing.assert_array_equal(chosen, embedding.batch_of_classes(LABELS, 0, 3, 4, 3))
-    assert any(not np.array_equal(chosen, embedding.batch_of_classes(LABELS, s, t, 4, 3)) for s, t in ((1, 3), (0, 4)))
+    assert any(
+        not np.array_equal(chosen, embedding.batch_of_classes(LABELS, s, t, 4, 3))
+        for s, t in ((1, 3), (0, 4))
+    )
     with pytest.raises(ValueError, match='a batch of 6 classes was asked for and the set has 5'):
         embedding.batch_of_classes(LABELS, 0, 0, 6, 1)
     with pytest.raises(ValueError, match='4 images of each class were asked for and class 2 has 3'):

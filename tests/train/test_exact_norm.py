@@ -1,4 +1,5 @@
 """Exact batch statistics: those of all the images at once."""
+
 import functools
 
 import jax
@@ -13,11 +14,15 @@ from cnnlab.nn.rescale import Normalize
 from cnnlab.train import exact_norm
 from cnnlab.train.state import TrainState
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (24, 2, 2, 3), np.uint8) // np.arange(1, 25, dtype=np.uint8).reshape(-1, 1, 1, 1)
+IMAGES = np.random.default_rng(0).integers(0, 256, (24, 2, 2, 3), np.uint8) // np.arange(
+    1, 25, dtype=np.uint8
+).reshape(-1, 1, 1, 1)
 
 
 class Net(nn.Module):
-    """Constants, then batch norm right on the pixels, so that its statistics are known, and another layer."""
+    """Constants, then batch norm right on the pixels, so that its statistics are known, and another
+    layer.
+    """
 
     @nn.compact
     def __call__(self, x, train=False):
@@ -28,12 +33,30 @@ class Net(nn.Module):
 def state(ema=False):
     v = Net().init(jax.random.key(0), jnp.zeros((1, 2, 2, 3)))
     v['batch_stats']['fixed']['mean'] = jnp.asarray([3.1, 4.7, 5.3])
-    return TrainState(step=jnp.int32(5), params=v['params'], batch_stats=v['batch_stats'], opt_state=(), ema=v if ema else None, control={})
+    return TrainState(
+        step=jnp.int32(5),
+        params=v['params'],
+        batch_stats=v['batch_stats'],
+        opt_state=(),
+        ema=v if ema else None,
+        control={},
+    )
 
 
 def computed(start, norm=BatchNormSettings(span=2), batch=4):  # noqa: B008
-    step = jax.jit(functools.partial(exact_norm.moments, model=Net(), mean=np.float32(0), std=np.float32(1), dtype=jnp.float32, norm=norm))
-    return exact_norm.recomputed(step, start, ({'image': IMAGES[i:i + batch]} for i in range(0, 24, batch)))
+    step = jax.jit(
+        functools.partial(
+            exact_norm.moments,
+            model=Net(),
+            mean=np.float32(0),
+            std=np.float32(1),
+            dtype=jnp.float32,
+            norm=norm,
+        )
+    )
+    return exact_norm.recomputed(
+        step, start, ({'image': IMAGES[i : i + batch]} for i in range(0, 24, batch))
+    )
 
 
 @pytest.mark.slow
@@ -56,5 +79,9 @@ def test_constants_and_frozen_layers_keep_theirs_to_the_bit():
 def test_they_are_of_the_average_where_there_is_one():
     start = state(ema=True)
     found = computed(start)
-    np.testing.assert_array_equal(found.batch_stats['first']['var'], start.batch_stats['first']['var'])
-    assert not np.array_equal(found.ema['batch_stats']['first']['var'], start.batch_stats['first']['var'])
+    np.testing.assert_array_equal(
+        found.batch_stats['first']['var'], start.batch_stats['first']['var']
+    )
+    assert not np.array_equal(
+        found.ema['batch_stats']['first']['var'], start.batch_stats['first']['var']
+    )

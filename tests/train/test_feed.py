@@ -29,7 +29,10 @@ class Dying:
             for t in itertools.count(step):
                 if t in self.deaths:
                     self.deaths.remove(t)
-                    raise RuntimeError('Worker process was terminated unexpectedly with exit code -9. Search the logs above.')
+                    raise RuntimeError(
+                        'Worker process was terminated unexpectedly with exit code -9. Search the '
+                        'logs above.'
+                    )
                 yield {'n': t}
         finally:
             self.closed += 1
@@ -49,9 +52,13 @@ def test_batches_come_in_order_prepared_ahead_or_not():
 def test_a_dead_loader_is_replaced_from_the_same_step_with_a_warning():
     loader = Dying([3, 3, 8])
     batches = feed(loader)
-    with pytest.warns(RuntimeWarning, match=r'is gone .*exit code -9.*; all are started again from step 3 \([12] of at most 3'):
+    with pytest.warns(
+        RuntimeWarning,
+        match=r'is gone .*exit code -9.*; all are started again from step 3 \([12] of at most 3',
+    ):
         assert [batches.take()['n'] for _ in range(6)] == list(range(6))
-    with pytest.warns(RuntimeWarning, match='from step 8 .1 of at most 3'):  # the count begins again
+    # the count begins again
+    with pytest.warns(RuntimeWarning, match='from step 8 .1 of at most 3'):
         assert [batches.take()['n'] for _ in range(4)] == list(range(6, 10))
     assert loader.started == [0, 3, 3, 8] and loader.closed == 3
     batches.close()
@@ -62,7 +69,9 @@ def test_a_dead_loader_is_replaced_from_the_same_step_with_a_warning():
 def test_one_that_dies_again_and_again_ends_the_run_with_a_reason():
     batches = feed(Dying([2] * (MOST_REPLACED + 1)))
     batches.take(), batches.take()
-    with pytest.raises(LoaderDied, match='was gone 4 times in a row at step 2 .*use fewer .--workers., or threads'):
+    with pytest.raises(
+        LoaderDied, match='was gone 4 times in a row at step 2 .*use fewer .--workers., or threads'
+    ):
         batches.take()
 
 
@@ -80,14 +89,20 @@ def test_waiting_for_data_is_counted():
     slow = Feed(lambda step: iter([{'n': 0}]), lambda rows: rows, 0, watch)
     slow.take()
     found = watch.per_step(2)
-    assert set(found) == {'data_ms', 'device_ms', 'host_ms'} and 0 < found['data_ms'] < 1e3 and found['device_ms'] == 0
+    assert (
+        set(found) == {'data_ms', 'device_ms', 'host_ms'}
+        and 0 < found['data_ms'] < 1e3
+        and found['device_ms'] == 0
+    )
     assert 0 < sum(found.values()) <= watch.seconds() * 500
 
 
 @pytest.mark.slow
 def test_a_killed_worker_process_changes_no_batch():
     def loader(step):
-        return stream.train_batches(numbered(), lambda image, rng: image, seed=3, batch=8, step=step, workers=1)
+        return stream.train_batches(
+            numbered(), lambda image, rng: image, seed=3, batch=8, step=step, workers=1
+        )
 
     batches = Feed(loader, lambda rows: rows, 0, Watch())
     found = [batches.take()]
@@ -106,4 +121,6 @@ def children():
     found = []
     for path in pathlib.Path('/proc/self/task').glob('*/children'):
         found += [int(pid) for pid in path.read_text().split()]
-    return [pid for pid in found if b'spawn_main' in pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()]
+    return [
+        pid for pid in found if b'spawn_main' in pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()
+    ]

@@ -31,21 +31,37 @@ def nan_where_the_first_label_is_3(logits, labels):
 def test_skipping_leaves_all_but_the_counters_as_it_was():
     tx = optax.sgd(0.05, 0.9)
     step = jax.jit(
-        guard.skipping(functools.partial(steps.train_step, **{**AVERAGED, 'tx': tx, 'loss': nan_where_the_first_label_is_3}))
+        guard.skipping(
+            functools.partial(
+                steps.train_step, **{**AVERAGED, 'tx': tx, 'loss': nan_where_the_first_label_is_3}
+            )
+        )
     )
-    state = init_state(MODEL, tx, np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32), ema=True)
+    state = init_state(
+        MODEL, tx, np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32), ema=True
+    )
     rows = batch(0)
     rows['label'][0] = 3
     after, found = step(state, rows, np.uint32(0))
     assert np.isnan(found['loss']) and int(after.step) == 1 and int(after.control['skipped']) == 1
     for kind in ('params', 'batch_stats', 'opt_state', 'ema'):
-        assert all(np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (getattr(state, kind), getattr(after, kind))), strict=True))
+        assert all(
+            np.array_equal(a, b)
+            for a, b in zip(
+                *map(jax.tree.leaves, (getattr(state, kind), getattr(after, kind))), strict=True
+            )
+        )
     rows['label'][0] = 4
     moved, found = step(after, rows, np.uint32(0))
-    assert np.isfinite(found['loss']) and int(moved.step) == 2 and int(moved.control['skipped']) == 1
+    assert (
+        np.isfinite(found['loss']) and int(moved.step) == 2 and int(moved.control['skipped']) == 1
+    )
     assert not np.array_equal(moved.params['head']['kernel'], after.params['head']['kernel'])
-    plain, _ = jax.jit(functools.partial(steps.train_step, **{**AVERAGED, 'tx': tx}))(after, rows, np.uint32(0))
-    np.testing.assert_array_equal(plain.params['head']['kernel'], moved.params['head']['kernel'])  # a good step is the same
+    plain, _ = jax.jit(functools.partial(steps.train_step, **{**AVERAGED, 'tx': tx}))(
+        after, rows, np.uint32(0)
+    )
+    # a good step is the same
+    np.testing.assert_array_equal(plain.params['head']['kernel'], moved.params['head']['kernel'])
 
 
 def test_a_lowered_rate_scales_updates_and_a_share_of_one_changes_no_bit():
@@ -59,12 +75,16 @@ def test_a_lowered_rate_scales_updates_and_a_share_of_one_changes_no_bit():
     expected, _ = tx.update(grads, state[0], params)
     np.testing.assert_allclose(careful.update(grads, lowered, params)[0]['w'], 0.25 * expected['w'])
     assert guard.guarded('stop', tx) is tx and guard.guarded('skip', tx) is tx
-    with pytest.raises(ValueError, match=r"no way to meet a NaN \(on_nan\) named 'rolback'; did you mean rollback"):
+    with pytest.raises(
+        ValueError, match=r"no way to meet a NaN \(on_nan\) named 'rolback'; did you mean rollback"
+    ):
         guard.guarded('rolback', tx)
 
 
 def poisoned(recipe, bad):
-    """A job whose loss is NaN at the steps that `bad(step, time)` names, `time` being how often that step was made before."""
+    """A job whose loss is NaN at the steps that `bad(step, time)` names, `time` being how often
+    that step was made before.
+    """
     job, seen = jobs.build(recipe, devices=1), {}
 
     def step(state, rows, seed):
@@ -88,19 +108,37 @@ def state_of(directory, job):
 
 @pytest.mark.slow
 def test_a_run_is_rolled_back_with_a_lower_rate_and_says_so(tmp_path):
-    job = poisoned(tiny(on_nan='rollback', duration='12 steps'), lambda step, time: step == 6 and time < 2)
-    with pytest.warns(RuntimeWarning, match=r'became nan .* at step 6, .*; rolled back to step 4 \(time [12] of at most 3\)') as said:
+    job = poisoned(
+        tiny(on_nan='rollback', duration='12 steps'), lambda step, time: step == 6 and time < 2
+    )
+    with pytest.warns(
+        RuntimeWarning,
+        match=r'became nan .* at step 6, .*; rolled back to step 4 \(time [12] of at most 3\)',
+    ) as said:
         loop.run_job(job, 0, tmp_path / 'run', Options(quiet=True))
-    assert [str(w.message).rpartition('the rate times ')[2] for w in said if 'rolled back' in str(w.message)] == [
+    assert [
+        str(w.message).rpartition('the rate times ')[2]
+        for w in said
+        if 'rolled back' in str(w.message)
+    ] == [
         '0.5 from here',
         '0.25 from here',
     ]
     records = metrics.read(tmp_path / 'run/metrics.jsonl')
     steps_logged = metrics.series(records, 'train', 'loss')[0]
-    assert steps_logged == sorted(set(steps_logged)) and np.isfinite(metrics.series(records, 'train', 'loss')[1]).all()
-    assert metrics.series(records, 'train', 'rollbacks') == (steps_logged, [0, 0] + [2] * (len(steps_logged) - 2))
+    assert (
+        steps_logged == sorted(set(steps_logged))
+        and np.isfinite(metrics.series(records, 'train', 'loss')[1]).all()
+    )
+    assert metrics.series(records, 'train', 'rollbacks') == (
+        steps_logged,
+        [0, 0] + [2] * (len(steps_logged) - 2),
+    )
     state = state_of(tmp_path / 'run', job)
-    assert int(state.control['rollbacks']) == 2 and float(optax.tree.get(state.opt_state, 'rate_share')) == 0.25
+    assert (
+        int(state.control['rollbacks']) == 2
+        and float(optax.tree.get(state.opt_state, 'rate_share')) == 0.25
+    )
 
 
 def test_a_rollback_before_any_checkpoint_goes_to_the_start(tmp_path):
@@ -112,13 +150,26 @@ def test_a_rollback_before_any_checkpoint_goes_to_the_start(tmp_path):
 @pytest.mark.filterwarnings('ignore:.*rolled back:RuntimeWarning')
 def test_rollbacks_are_limited(tmp_path):
     job = poisoned(tiny(on_nan='rollback', nan_limit=2), lambda step, time: step == 6)
-    with pytest.raises(guard.NotFinite, match=r'at step 6.*the run was rolled back 2 times already \(nan_limit\)'):
+    with pytest.raises(
+        guard.NotFinite, match=r'at step 6.*the run was rolled back 2 times already \(nan_limit\)'
+    ):
         loop.run_job(job, 0, tmp_path / 'run', Options(quiet=True))
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [4]
 
 
 def test_skipped_steps_are_counted_and_limited(tmp_path):
     """A rate so high that after its first step every one is NaN."""
-    recipe = tiny(on_nan='skip', nan_limit=2, rate=1e38, warmup='4 steps', warmup_form='constant', warmup_start=1e-39, schedule='constant')
-    with pytest.raises(guard.NotFinite, match='steps were skipped, more than nan_limit=2; the last good checkpoint is of'):
+    recipe = tiny(
+        on_nan='skip',
+        nan_limit=2,
+        rate=1e38,
+        warmup='4 steps',
+        warmup_form='constant',
+        warmup_start=1e-39,
+        schedule='constant',
+    )
+    with pytest.raises(
+        guard.NotFinite,
+        match='steps were skipped, more than nan_limit=2; the last good checkpoint is of',
+    ):
         loop.run_job(jobs.build(recipe, devices=1), 0, tmp_path / 'run', Options(quiet=True))

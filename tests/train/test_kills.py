@@ -1,4 +1,6 @@
-"""Runs killed with SIGKILL at random moments while they start, step, write a checkpoint and evaluate: nothing is lost."""
+"""Runs killed with SIGKILL at random moments while they start, step, write a checkpoint and
+evaluate: nothing is lost.
+"""
 
 import os
 import random
@@ -7,7 +9,8 @@ import pytest
 
 from benchmarks import soak
 
-EPOCHS, FEW = 30, 8  # of a run that is killed five times, and three times
+# of a run that is killed five times, and three times
+EPOCHS, FEW = 30, 8
 
 
 def left_alone(root, epochs):
@@ -22,7 +25,9 @@ def whole(tmp_path_factory):
 
 
 def survives(whole, directory, moments, epochs):
-    """Kills a run at such moments and lets it end; as many kills as moments must have come before its end."""
+    """Kills a run at such moments and lets it end; as many kills as moments must have come before
+    its end.
+    """
     seed = int.from_bytes(os.urandom(4), 'little')
     draw, killed = random.Random(seed), 0
     for moment in moments:
@@ -39,8 +44,14 @@ def test_three_kills_change_no_bit(tmp_path):
 
 @pytest.mark.full
 def test_twenty_kills_change_no_bit(whole, tmp_path):
-    for part in range(4):  # each on a run of its own: within one the moments would run out
-        survives(whole, tmp_path / f'run{part}', ('start', 'step', 'checkpoint', 'evaluation', 'step'), EPOCHS)
+    # each on a run of its own: within one the moments would run out
+    for part in range(4):
+        survives(
+            whole,
+            tmp_path / f'run{part}',
+            ('start', 'step', 'checkpoint', 'evaluation', 'step'),
+            EPOCHS,
+        )
 
 
 @pytest.mark.full
@@ -74,6 +85,8 @@ def test_a_loss_would_be_found(tmp_path):
     first = json.loads(lines[0])
     first['loss'] += 1e-9
     log.write_text(json.dumps(first) + '\n' + ''.join(lines[1:]))
-    assert any('record 0 of the log' in line for line in soak.losses(tmp_path / 'a', tmp_path / 'b'))
+    assert any(
+        'record 0 of the log' in line for line in soak.losses(tmp_path / 'a', tmp_path / 'b')
+    )
     loop.run_job(job, 1, tmp_path / 'c', Options(quiet=True))
     assert any('the array params/' in line for line in soak.losses(tmp_path / 'a', tmp_path / 'c'))

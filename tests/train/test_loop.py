@@ -18,7 +18,9 @@ from tests.train.nets import tiny
 
 
 def run(recipe, directory, **kwargs):
-    return loop.run_job(jobs.build(recipe, devices=1), recipe.seed, directory, Options(quiet=True), **kwargs)
+    return loop.run_job(
+        jobs.build(recipe, devices=1), recipe.seed, directory, Options(quiet=True), **kwargs
+    )
 
 
 def state_of(directory, recipe, step=None):
@@ -56,31 +58,53 @@ def test_a_run_leaves_recipe_manifest_log_plots_checkpoints_and_result(finished)
         'result.json',
     }
     manifest = json.loads((directory / 'manifest.json').read_text())
-    assert manifest['versions']['jax'] == jax.__version__ and set(manifest['data']) == {'train', 'validation', 'test'}
-    assert result.steps == 8 and result.final['test']['n'] == json.loads((directory / 'result.json').read_text())['final']['test']['n'] > 0
+    assert manifest['versions']['jax'] == jax.__version__ and set(manifest['data']) == {
+        'train',
+        'validation',
+        'test',
+    }
+    assert (
+        result.steps == 8
+        and result.final['test']['n']
+        == json.loads((directory / 'result.json').read_text())['final']['test']['n']
+        > 0
+    )
 
 
 def test_the_log_has_every_window_once_and_validation_where_it_is_due(finished):
     records = metrics.read(finished[0] / 'metrics.jsonl')
-    assert metrics.series(records, 'train', 'loss')[0] == [3, 4, 6, 8]  # every 3 steps, and wherever a checkpoint ends a window
+    # every 3 steps, and wherever a checkpoint ends a window
+    assert metrics.series(records, 'train', 'loss')[0] == [3, 4, 6, 8]
     assert metrics.series(records, 'validation', 'n') == ([4, 8], [16, 16])
     rates = dict(zip(*metrics.series(records, 'train', 'rate'), strict=True))
-    assert rates[4] == pytest.approx(0.1 * (1 + np.cos(np.pi * 3 / 8)) / 2, rel=1e-6)  # of the fourth step: cosine at 3 of 8
+    # of the fourth step: cosine at 3 of 8
+    assert rates[4] == pytest.approx(0.1 * (1 + np.cos(np.pi * 3 / 8)) / 2, rel=1e-6)
 
 
 def test_the_log_has_the_ratio_of_updates_to_weights_where_a_window_is_whole(finished):
     records = metrics.read(finished[0] / 'metrics.jsonl')
     steps, ratios = metrics.series(records, 'train', 'update_ratio')
-    assert steps == [3, 6] and all(0 < r < 1 for r in ratios)  # every 3 steps; checkpoints end other windows
-    before, after = (state_of(finished[0], tiny(), step).params['scores']['kernel'] for step in (4, 8))
-    low, high = (metrics.series(records, 'train', f'update_ratio_{end}')[1][1] for end in ('low', 'high'))
-    assert low == high == ratios[1] < 2 * np.linalg.norm(after - before) / np.linalg.norm(before)  # one kernel alone
+    # every 3 steps; checkpoints end other windows
+    assert steps == [3, 6] and all(0 < r < 1 for r in ratios)
+    before, after = (
+        state_of(finished[0], tiny(), step).params['scores']['kernel'] for step in (4, 8)
+    )
+    low, high = (
+        metrics.series(records, 'train', f'update_ratio_{end}')[1][1] for end in ('low', 'high')
+    )
+    # one kernel alone
+    assert low == high == ratios[1] < 2 * np.linalg.norm(after - before) / np.linalg.norm(before)
 
 
 @pytest.mark.slow
 def test_validation_is_told_and_read_in_words(tmp_path, capsys):
     told = []
-    loop.run_job(jobs.build(tiny(), devices=1), 0, tmp_path / 'a', validated=lambda step, figures: told.append((step, figures['n'])))
+    loop.run_job(
+        jobs.build(tiny(), devices=1),
+        0,
+        tmp_path / 'a',
+        validated=lambda step, figures: told.append((step, figures['n'])),
+    )
     assert told == [(4, 16), (8, 16)]
     assert re.search(r'training \d+\.\d%, validation \d+\.\d%: ', capsys.readouterr().err)
 
@@ -89,16 +113,22 @@ def test_validation_is_told_and_read_in_words(tmp_path, capsys):
 
     def stop(step, figures):
         raise Enough
+
     with pytest.raises(Enough):
         run(tiny(), tmp_path / 'b', validated=stop)
     assert not (tmp_path / 'b/result.json').exists()
-    assert run(tiny(), tmp_path / 'b').final == json.loads((tmp_path / 'a/result.json').read_text())['final']  # it goes on
+    # it goes on
+    assert (
+        run(tiny(), tmp_path / 'b').final
+        == json.loads((tmp_path / 'a/result.json').read_text())['final']
+    )
 
 
 def test_tensorboard_has_one_value_per_tag_and_step(finished, tmp_path):
     directory = tmp_path / 'copy'
     shutil.copytree(finished[0], directory)
-    run(tiny(), directory)  # a second start rewrites the events
+    # a second start rewrites the events
+    run(tiny(), directory)
     events = EventAccumulator(str(directory / 'tensorboard'))
     events.Reload()
     assert 'train/loss' in events.Tags()['scalars']
@@ -106,7 +136,9 @@ def test_tensorboard_has_one_value_per_tag_and_step(finished, tmp_path):
         steps = [e.step for e in events.Scalars(tag)]
         assert steps == sorted(set(steps)), tag
     records = metrics.read(directory / 'metrics.jsonl')
-    assert [e.value for e in events.Scalars('train/loss')] == pytest.approx(metrics.series(records, 'train', 'loss')[1])
+    assert [e.value for e in events.Scalars('train/loss')] == pytest.approx(
+        metrics.series(records, 'train', 'loss')[1]
+    )
 
 
 @pytest.mark.slow
@@ -116,11 +148,14 @@ def test_a_run_stopped_in_the_middle_goes_on_bit_for_bit(finished, tmp_path):
     shutil.rmtree(directory / 'checkpoints/8')
     (directory / 'result.json').unlink()
     with (directory / 'metrics.jsonl').open('a') as log:
-        log.write('{"step": 9, "split": "tr')  # the line that a kill cut off
+        # the line that a kill cut off
+        log.write('{"step": 9, "split": "tr')
     run(tiny(), directory)
     a, b = state_of(finished[0], tiny()), state_of(directory, tiny())
     assert int(a.step) == 8
-    assert all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    assert all(
+        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
     logs = [untimed(metrics.read(d / 'metrics.jsonl')) for d in (finished[0], directory)]
     assert logs[0] == logs[1]
 
@@ -135,7 +170,9 @@ def test_a_finished_run_started_again_does_nothing(finished, tmp_path):
 
 
 def test_another_recipe_in_the_directory_is_refused_with_the_difference(finished):
-    with pytest.raises(ValueError, match=r'holds a run of another recipe \(rate: 0.1 there, 0.2 here\)'):
+    with pytest.raises(
+        ValueError, match=r'holds a run of another recipe \(rate: 0.1 there, 0.2 here\)'
+    ):
         run(tiny(rate=0.2), finished[0])
     with pytest.raises(ValueError, match='seed: 0 there, 1 here'):
         run(tiny(seed=1), finished[0])
@@ -153,7 +190,14 @@ def test_other_data_in_the_directory_is_refused(finished, tmp_path):
 
 @pytest.mark.slow
 def test_divergence_stops_with_the_steps_and_keeps_the_last_good_checkpoint(tmp_path):
-    recipe = tiny(rate=1e38, warmup='5 steps', warmup_form='constant', warmup_start=1e-39, schedule='constant', checkpoint_every='2 steps')
+    recipe = tiny(
+        rate=1e38,
+        warmup='5 steps',
+        warmup_form='constant',
+        warmup_start=1e-39,
+        schedule='constant',
+        checkpoint_every='2 steps',
+    )
     with pytest.raises(loop.NotFinite, match='became .*; the last good checkpoint is of step [46]'):
         run(recipe, tmp_path / 'run')
     state = state_of(tmp_path / 'run', recipe)
@@ -177,12 +221,21 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
         ({'loss': 'softmaxx'}, "no loss named 'softmaxx'; did you mean softmax"),
         ({'precision': 'float16'}, "no precision named 'float16'; did you mean"),
         ({'fields': {'widht': 3}}, "no field of SoftmaxLinear named 'widht'"),
-        ({'decayed': ('kernal',), 'decay': 1e-4}, 'the mask patterns .*kernal.* match no parameter'),
+        (
+            {'decayed': ('kernal',), 'decay': 1e-4},
+            'the mask patterns .*kernal.* match no parameter',
+        ),
         ({'duration': '0 steps'}, '0 steps is less than one step'),
         ({'warmup': '9 steps'}, 'a warm-up of 9 steps is longer than the run of 8'),
-        ({'smoothing': 0.1, 'loss': 'hinge'}, 'label smoothing goes with the losses softmax and binary_cross_entropy, not with hinge'),
+        (
+            {'smoothing': 0.1, 'loss': 'hinge'},
+            'label smoothing goes with the losses softmax and binary_cross_entropy, not with hinge',
+        ),
         ({'dataset': 'digit'}, 'did you mean digits'),
-        ({'normalise': 'pixel_mean', 'view': ('resize((6, 6))',)}, 'a mean image of 4 x 4 x 1 and the view makes images of 6 x 6 x 1'),
+        (
+            {'normalise': 'pixel_mean', 'view': ('resize((6, 6))',)},
+            'a mean image of 4 x 4 x 1 and the view makes images of 6 x 6 x 1',
+        ),
     ],
 )
 def test_a_mistake_in_a_recipe_is_one_sentence_before_anything_is_trained(fields, sentence):
@@ -207,7 +260,9 @@ def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
-    """Another seed, or another run beside it with damaged ones, is neither gone on with nor stopped by it."""
+    """Another seed, or another run beside it with damaged ones, is neither gone on with nor stopped
+    by it.
+    """
     elsewhere = tmp_path / 'c'
 
     def at(folder, workdir, seed=0):
@@ -215,23 +270,36 @@ def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
         return loop.run_job(jobs.build(tiny(), devices=1), seed, tmp_path / workdir, options)
 
     at('a', 'run')
-    with pytest.raises(ValueError, match=r'c/a holds checkpoints of another run \(seed: 0 there, 1 here\); choose another'):
+    with pytest.raises(
+        ValueError,
+        match=r'c/a holds checkpoints of another run \(seed: 0 there, 1 here\); choose another',
+    ):
         at('a', 'other', seed=1)
-    with pytest.raises(ValueError, match='run has its checkpoints in .*c/a, not in .*c/b; leave --checkpoint_dir out'):
+    with pytest.raises(
+        ValueError,
+        match='run has its checkpoints in .*c/a, not in .*c/b; leave --checkpoint_dir out',
+    ):
         at('b', 'run')
     for step in ('4', '8'):
         (elsewhere / 'a' / step / '_CHECKPOINT_METADATA').write_text('')
-    with pytest.warns(RuntimeWarning, match='is put aside'), pytest.raises(ValueError, match='those that were there are in .*c/damaged_a'):
+    with (
+        pytest.warns(RuntimeWarning, match='is put aside'),
+        pytest.raises(ValueError, match='those that were there are in .*c/damaged_a'),
+    ):
         at('a', 'run')
     assert at('b', 'beside').steps == 8 and Checkpoints.steps_in(elsewhere / 'b') == [4, 8]
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match='checkpoints cannot be kept in .*/file/x: .*'):
         at('../file/x', 'unwritten')
-    assert at('d', 'unwritten').steps == 8  # it can be told another place
+    # it can be told another place
+    assert at('d', 'unwritten').steps == 8
 
 
 def test_of_several_runs_each_has_a_folder_of_checkpoints():
-    assert Options(checkpoint_dir='gs://bucket/all/').within('seed1').checkpoint_dir == 'gs://bucket/all/seed1'
+    assert (
+        Options(checkpoint_dir='gs://bucket/all/').within('seed1').checkpoint_dir
+        == 'gs://bucket/all/seed1'
+    )
     assert Options().within('seed1') == Options()
 
 
@@ -239,4 +307,8 @@ def test_of_several_runs_each_has_a_folder_of_checkpoints():
 def test_every_device_of_the_machine_takes_part(tmp_path):
     recipe = tiny(duration='2 steps', evaluate_every='2 steps')
     loop.run(recipe, tmp_path / 'run', options=Options(quiet=True))
-    assert len(json.loads((tmp_path / 'run/manifest.json').read_text())['devices']) == jax.device_count() == 8
+    assert (
+        len(json.loads((tmp_path / 'run/manifest.json').read_text())['devices'])
+        == jax.device_count()
+        == 8
+    )

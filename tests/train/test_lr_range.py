@@ -1,4 +1,5 @@
 """The learning-rate range test: its recipe, its smoothing and stop, and the rule of its suggestion."""
+
 import numpy as np
 import pytest
 
@@ -8,7 +9,9 @@ from tests.train.nets import tiny
 
 
 def test_the_rate_rises_exponentially_from_low_to_high():
-    recipe = lr_range.recipe(tiny(schedule='step', boundaries=(0.5,), warmup='3 steps'), 1e-4, 1.0, 20)
+    recipe = lr_range.recipe(
+        tiny(schedule='step', boundaries=(0.5,), warmup='3 steps'), 1e-4, 1.0, 20
+    )
     job = jobs.build(recipe, devices=1)
     rates = np.array([float(job.schedule(i)) for i in range(21)])
     assert (job.total, rates[0]) == (20, pytest.approx(1e-4)) and rates[20] == pytest.approx(1.0)
@@ -37,13 +40,26 @@ def test_the_suggestion_is_a_tenth_of_the_rate_of_the_lowest_loss():
     assert 3e-3 < found.begins < 3e-2 < found.lowest
 
 
-@pytest.mark.parametrize('losses', [
-    np.full(50, 2.3), np.linspace(2.3, 9, 50), 2.3 + 0.2 * np.random.default_rng(0).standard_normal(50), [2.3]])
+@pytest.mark.parametrize(
+    'losses',
+    [
+        np.full(50, 2.3),
+        np.linspace(2.3, 9, 50),
+        2.3 + 0.2 * np.random.default_rng(0).standard_normal(50),
+        [2.3],
+    ],
+)
 def test_a_range_in_which_nothing_is_learned_gives_no_suggestion(losses):
     assert lr_range.suggest(trace(losses)) is None
 
 
 def test_a_run_learns_and_ends_where_it_diverges():
-    found = lr_range.run(jobs.build(lr_range.recipe(tiny(normalise='unit'), 1e-4, 1e6, 60), devices=1))
-    assert found.diverged and 10 < len(found.losses) < 60 and len(found.rates) == len(found.losses) == len(found.smoothed)
+    found = lr_range.run(
+        jobs.build(lr_range.recipe(tiny(normalise='unit'), 1e-4, 1e6, 60), devices=1)
+    )
+    assert (
+        found.diverged
+        and 10 < len(found.losses) < 60
+        and len(found.rates) == len(found.losses) == len(found.smoothed)
+    )
     assert found.smoothed.min() < found.smoothed[0] and np.isfinite(found.losses).all()

@@ -25,17 +25,32 @@ from tests.train.nets import DropNet, tiny
 from tests.train.test_step import batch
 
 QUIET = Options(quiet=True)
-WIDE = DropNet(width=64)  # its second convolution has 36,864 numbers
+# its second convolution has 36,864 numbers
+WIDE = DropNet(width=64)
 
 
 @functools.cache
 def jitted(devices, spread, dtype=jnp.float32):
     mesh, tx = meshes.data_mesh(devices), optax.sgd(0.05, 0.9)
-    init = functools.partial(init_state, WIDE, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), dtype), ema=True)
+    init = functools.partial(
+        init_state, WIDE, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), dtype), ema=True
+    )
     placement = meshes.state_sharding(jax.eval_shape(init, np.uint32(0)), mesh, spread)
-    fixed = {'model': WIDE, 'tx': tx, 'loss': losses.softmax, 'mean': np.float32(127), 'std': np.float32(64), 'dtype': dtype}
+    fixed = {
+        'model': WIDE,
+        'tx': tx,
+        'loss': losses.softmax,
+        'mean': np.float32(127),
+        'std': np.float32(64),
+        'dtype': dtype,
+    }
     fixed |= {'mixup': 0.2, 'flip': True, 'average': Average(0.9)}
-    return mesh, init, placement, meshes.parallel_train(functools.partial(steps.train_step, **fixed), mesh, placement)
+    return (
+        mesh,
+        init,
+        placement,
+        meshes.parallel_train(functools.partial(steps.train_step, **fixed), mesh, placement),
+    )
 
 
 def run(devices, spread, state, count, first=0, dtype=jnp.float32):
@@ -54,23 +69,38 @@ def start(dtype=jnp.float32):
 
 def on_one_device(tree):
     """Bytes of the tree on device 0."""
-    return sum(s.data.nbytes for a in jax.tree.leaves(tree) for s in a.addressable_shards if s.device == jax.devices()[0])
+    return sum(
+        s.data.nbytes
+        for a in jax.tree.leaves(tree)
+        for s in a.addressable_shards
+        if s.device == jax.devices()[0]
+    )
 
 
 @pytest.mark.slow
 def test_a_spread_state_takes_its_share_of_memory_and_computes_the_same():
-    """8 devices, one float32 step at a time from the same state: 1e-5; what is spread is an eighth on each, but for small arrays."""
+    """8 devices, one float32 step at a time from the same state: 1e-5; what is spread is an eighth
+    on each, but for small arrays.
+    """
     state, kept = start(), {}
     for spread in meshes.SPREADS:
         after, found = run(8, spread, state, 1)
         kept[spread] = after, found
-        again, _ = run(8, spread, meshes.fetched(after), 1, 1)  # what was fetched can be laid out again
+        # what was fetched can be laid out again
+        again, _ = run(8, spread, meshes.fetched(after), 1, 1)
         assert int(again.step) == 2
     whole, said = kept['nothing']
-    for spread, spread_kinds in (('optimiser', ('opt_state', 'ema')), ('everything', ('opt_state', 'ema', 'params'))):
+    for spread, spread_kinds in (
+        ('optimiser', ('opt_state', 'ema')),
+        ('everything', ('opt_state', 'ema', 'params')),
+    ):
         other, found = kept[spread]
         assert abs(found[0] - said[0]) < 1e-5
-        for a, b in zip(jax.tree.leaves(jax.device_get(whole)), jax.tree.leaves(meshes.fetched(other)), strict=True):
+        for a, b in zip(
+            jax.tree.leaves(jax.device_get(whole)),
+            jax.tree.leaves(meshes.fetched(other)),
+            strict=True,
+        ):
             np.testing.assert_allclose(a, b, atol=1e-5)
         for kind in ('params', 'opt_state', 'ema'):
             share = on_one_device(getattr(other, kind)) / on_one_device(getattr(whole, kind))
@@ -82,7 +112,10 @@ def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_spr
     """Dropout, mirroring, mixup, batch norm and a moving average are on."""
     with jax.enable_x64(True):
         state = start(jnp.float64)
-        found = [run(n, s, state, 50, dtype=jnp.float64)[1] for n, s in ((1, 'nothing'), (2, 'nothing'), (8, 'everything'))]
+        found = [
+            run(n, s, state, 50, dtype=jnp.float64)[1]
+            for n, s in ((1, 'nothing'), (2, 'nothing'), (8, 'everything'))
+        ]
     assert len(set(found[0])) == 50
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=0, atol=1e-8)
@@ -91,14 +124,24 @@ def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_spr
 @pytest.mark.slow
 def test_an_array_is_spread_along_its_longest_axis_that_divides():
     mesh = meshes.data_mesh(8)
-    state = init_state(WIDE, optax.sgd(0.1, 0.9), np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32))
-    odd = {'long': jax.ShapeDtypeStruct((24, 4096), jnp.float32), 'odd': jax.ShapeDtypeStruct((4097, 3), jnp.float32)}
+    state = init_state(
+        WIDE, optax.sgd(0.1, 0.9), np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32)
+    )
+    odd = {
+        'long': jax.ShapeDtypeStruct((24, 4096), jnp.float32),
+        'odd': jax.ShapeDtypeStruct((4097, 3), jnp.float32),
+    }
     specs = meshes.state_sharding(state.replace(params=odd), mesh, 'everything')
-    assert specs.params['long'].spec == PartitionSpec(None, 'data') and specs.params['odd'].spec == PartitionSpec()
+    assert (
+        specs.params['long'].spec == PartitionSpec(None, 'data')
+        and specs.params['odd'].spec == PartitionSpec()
+    )
     assert specs.step.spec == specs.control['best'].spec == PartitionSpec()
     none = meshes.state_sharding(state, mesh)
     assert {s.spec for s in jax.tree.leaves(none)} == {PartitionSpec()}
-    with pytest.raises(ValueError, match="no way to spread the state named 'optimizer'; did you mean optimiser"):
+    with pytest.raises(
+        ValueError, match="no way to spread the state named 'optimizer'; did you mean optimiser"
+    ):
         meshes.state_sharding(state, mesh, 'optimizer')
 
 
@@ -115,9 +158,12 @@ def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_stat
             shutil.rmtree(part / 'checkpoints/8')
             loop.run_job(jobs.build(recipe, devices=devices, spread=spread), 0, part, QUIET)
             if devices == 8:
-                assert compare_runs.differences(whole, part) == []  # the same layout: the same bits
+                # the same layout: the same bits
+                assert compare_runs.differences(whole, part) == []
             for split, key in (('train', 'loss'), ('train', 'grad_norm'), ('validation', 'loss')):
-                steps_there, there = metrics.series(metrics.read(whole / 'metrics.jsonl'), split, key)
+                steps_there, there = metrics.series(
+                    metrics.read(whole / 'metrics.jsonl'), split, key
+                )
                 steps_here, here = metrics.series(metrics.read(part / 'metrics.jsonl'), split, key)
                 assert steps_there == steps_here
                 np.testing.assert_allclose(here, there, rtol=0, atol=1e-8)
@@ -135,10 +181,15 @@ def test_the_old_state_is_given_to_the_new_one():
 
 @pytest.mark.slow
 def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop(monkeypatch):
-    """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.rows`); first and second derivatives stay the same."""
-    monkeypatch.setattr(kernel_gradient, 'PIXELS', 128)  # of two images: a device's eight are four turns of the loop
+    """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.rows`); first and
+    second derivatives stay the same.
+    """
+    # of two images: a device's eight are four turns of the loop
+    monkeypatch.setattr(kernel_gradient, 'PIXELS', 128)
     rng = np.random.default_rng(0)
-    x, w = (rng.standard_normal(shape).astype(np.float32) for shape in ((64, 8, 8, 3), (3, 3, 3, 4)))
+    x, w = (
+        rng.standard_normal(shape).astype(np.float32) for shape in ((64, 8, 8, 3), (3, 3, 3, 4))
+    )
 
     def loss(w, x):
         return (convolve.convolve(x, w, 1, ((1, 1), (1, 1))) ** 3).mean()
@@ -146,12 +197,17 @@ def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop
     def twice(w, batch):
         def slope(w, x):
             gradient = jax.grad(loss)(w, x)
-            return (gradient ** 2).sum(), gradient
+            return (gradient**2).sum(), gradient
+
         return jax.grad(slope, argnums=(0, 1), has_aux=True)(w, batch['x'])
 
     once = meshes.parallel_eval(lambda w, batch: jax.grad(loss)(w, batch['x']), meshes.data_mesh())
     loops, entry = once.lower(w, {'x': x}).compile().as_text().split('\nENTRY ')
-    assert ' while(' in entry and collectives(loops) == {} and collectives(entry)['all-reduce'].bytes == 4 * w.size
+    assert (
+        ' while(' in entry
+        and collectives(loops) == {}
+        and collectives(entry)['all-reduce'].bytes == 4 * w.size
+    )
     eight, one = (meshes.parallel_eval(twice, meshes.data_mesh(n))(w, {'x': x}) for n in (8, 1))
     for a, b in zip(jax.tree.leaves(eight), jax.tree.leaves(one), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())

@@ -13,7 +13,10 @@ def test_a_log_is_cut_back_to_the_step_where_the_run_goes_on(tmp_path):
     again = metrics.Log(tmp_path, 2)
     again.append({'step': 3, 'split': 'train', 'loss': 7.0})
     again.close()
-    assert metrics.series(metrics.read(tmp_path / 'metrics.jsonl'), 'train', 'loss') == ([1, 2, 3], [1.0, 0.5, 7.0])
+    assert metrics.series(metrics.read(tmp_path / 'metrics.jsonl'), 'train', 'loss') == (
+        [1, 2, 3],
+        [1.0, 0.5, 7.0],
+    )
 
 
 def test_numbers_survive_the_log_bit_for_bit(tmp_path):
@@ -26,7 +29,10 @@ def test_numbers_survive_the_log_bit_for_bit(tmp_path):
 
 def test_curves_of_several_seeds_share_their_steps():
     runs = [
-        [{'step': 1, 'split': 'train', 'loss': 3.0}, {'step': 2, 'split': 'validation', 'loss': 2.0}],
+        [
+            {'step': 1, 'split': 'train', 'loss': 3.0},
+            {'step': 2, 'split': 'validation', 'loss': 2.0},
+        ],
         [{'step': 1, 'split': 'train', 'loss': 5.0}],
     ]
     found = metrics.curve(runs, 'loss')

@@ -1,4 +1,7 @@
-"""Flips, mixup and cutmix on the device: their distributions, what they do to pixels and labels, and that hosts change nothing."""
+"""Flips, mixup and cutmix on the device: their distributions, what they do to pixels and labels,
+and that hosts change nothing.
+"""
+
 import functools
 
 import jax
@@ -31,7 +34,9 @@ def numbered(n=6, h=5, w=7):
 
 @functools.partial(jax.jit, static_argnames=('mixup', 'cutmix', 'h', 'w'))
 def drawn(keys, mixup=0.0, cutmix=0.0, h=5, w=7):
-    return jax.vmap(lambda key: mixing.mix(key, numbered(6, h, w), jnp.arange(6), mixup=mixup, cutmix=cutmix))(keys)
+    return jax.vmap(
+        lambda key: mixing.mix(key, numbered(6, h, w), jnp.arange(6), mixup=mixup, cutmix=cutmix)
+    )(keys)
 
 
 @pytest.mark.slow
@@ -43,29 +48,36 @@ def test_mixup_weighs_an_image_and_the_next_by_a_beta_draw():
     np.testing.assert_array_equal(found.label[0], number)
     np.testing.assert_array_equal(found.other[0], following)
     expected = weight[:, None] * number + (1 - weight[:, None]) * following
-    np.testing.assert_allclose(found.image, np.broadcast_to(expected[:, :, None, None, None], found.image.shape), atol=1e-5)
+    np.testing.assert_allclose(
+        found.image, np.broadcast_to(expected[:, :, None, None, None], found.image.shape), atol=1e-5
+    )
 
 
 @pytest.mark.slow
 def test_cutmix_replaces_a_rectangle_and_weighs_by_what_is_left():
     found = drawn(keys(), cutmix=1.0, h=40, w=56)
-    for image, weight in zip(np.asarray(found.image[:, 0, :, :, 0]), np.asarray(found.weight), strict=True):
-        inside = image == 1  # the next image's number
+    for image, weight in zip(
+        np.asarray(found.image[:, 0, :, :, 0]), np.asarray(found.weight), strict=True
+    ):
+        # the next image's number
+        inside = image == 1
         assert abs((~inside).mean() - weight) < 1e-6
         if inside.any():
             ys, xs = np.nonzero(inside)
-            assert inside[ys.min():ys.max() + 1, xs.min():xs.max() + 1].all()
+            assert inside[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1].all()
     covered = np.asarray(found.image[:, 0, :, :, 0] == 1)
     middle = covered[:, 20, 28].mean()
-    # The middle is covered where the centre lies within half a side on both axes: the mean over the area a, uniform, of the unclipped a.
-    assert abs(middle - 0.5) < 5 * 0.5 / np.sqrt(DRAWS) + 0.03  # sides are cut to whole, even numbers
+    # The middle is covered where the centre lies within half a side on both axes: the mean over the
+    # area a, uniform, of the unclipped a. sides are cut to whole, even numbers
+    assert abs(middle - 0.5) < 5 * 0.5 / np.sqrt(DRAWS) + 0.03
     assert covered[:, 0, 0].mean() < middle / 2
 
 
 @pytest.mark.slow
 def test_both_take_turns():
     found = drawn(keys(), mixup=1.0, cutmix=1.0)
-    whole = np.asarray((found.image == jnp.round(found.image)).all((1, 2, 3, 4)))  # cutmix mixes no pixels
+    # cutmix mixes no pixels
+    whole = np.asarray((found.image == jnp.round(found.image)).all((1, 2, 3, 4)))
     assert abs(whole.mean() - 0.5) < 5 * 0.5 / np.sqrt(DRAWS) + 0.01
 
 
@@ -99,11 +111,24 @@ def test_a_step_with_mixing_is_a_function_of_seed_and_step_alike_on_eight_device
     assert a == again and abs(a[0] - b[0]) < 1e-5
     key = jax.random.fold_in(jax.random.key(7), 0)
     rows = batch(0)
-    image = steps.normalised(mixing.mirrored(jax.random.fold_in(key, 1), rows['image']), FIXED['mean'], FIXED['std'], jnp.float32)
-    mixed = jax.jit(functools.partial(mixing.mix, mixup=0.2, cutmix=1.0))(jax.random.fold_in(key, 2), image, rows['label'])
+    image = steps.normalised(
+        mixing.mirrored(jax.random.fold_in(key, 1), rows['image']),
+        FIXED['mean'],
+        FIXED['std'],
+        jnp.float32,
+    )
+    mixed = jax.jit(functools.partial(mixing.mix, mixup=0.2, cutmix=1.0))(
+        jax.random.fold_in(key, 2), image, rows['label']
+    )
     apply = jax.jit(functools.partial(FIXED['model'].apply, train=True, mutable=['batch_stats']))
-    logits, _ = apply({'params': state.params, 'batch_stats': state.batch_stats}, mixed.image, rngs={'dropout': key})
-    by_hand = mixed.weight * losses.softmax(logits, mixed.label) + (1 - mixed.weight) * losses.softmax(logits, mixed.other)
+    logits, _ = apply(
+        {'params': state.params, 'batch_stats': state.batch_stats},
+        mixed.image,
+        rngs={'dropout': key},
+    )
+    by_hand = mixed.weight * losses.softmax(logits, mixed.label) + (
+        1 - mixed.weight
+    ) * losses.softmax(logits, mixed.other)
     assert abs(a[0] - float(by_hand.mean())) < 1e-5
     assert run(1, state, 1)[1] != a
     assert jitted(1, **options)[1]._cache_size() == 1
@@ -119,10 +144,24 @@ def test_parameters_below_zero_are_refused(field):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('fields', [{'device_flip': True}, {'mixup': 5.0}, {'normalise': 'zca_whitening'}, *(
-    pytest.param(fields, marks=pytest.mark.full) for fields in ({'cutmix': 5.0}, {'normalise': 'pca_whitening'}))], ids=str)
+@pytest.mark.parametrize(
+    'fields',
+    [
+        {'device_flip': True},
+        {'mixup': 5.0},
+        {'normalise': 'zca_whitening'},
+        *(
+            pytest.param(fields, marks=pytest.mark.full)
+            for fields in ({'cutmix': 5.0}, {'normalise': 'pca_whitening'})
+        ),
+    ],
+    ids=str,
+)
 def test_a_recipe_turns_them_on(fields):
-    plain, job = jobs.build(Recipe(**TINY), devices=1), jobs.build(Recipe(**TINY, **fields), devices=1)
+    plain, job = (
+        jobs.build(Recipe(**TINY), devices=1),
+        jobs.build(Recipe(**TINY, **fields), devices=1),
+    )
     rows = meshes.split(stream.TrainBatch(job.data['train'], job.train_view, 0, 16)(0), job.mesh)
     seed = jax.device_put(np.uint32(0))
     (_, before), (state, after) = (j.train_step(j.init(seed), rows, seed) for j in (plain, job))

@@ -1,4 +1,5 @@
 """The plan of a recipe: exact where it says so, with made images where the data is not there."""
+
 import dataclasses
 
 import numpy as np
@@ -15,20 +16,39 @@ def test_sets_that_are_not_there_are_stood_in_for_by_made_ones_of_their_size():
     assert known.stand_in('ilsvrc2012') == 'fake:375x500x3:1000:1281167'
     assert known.stand_in('cifar10') == 'fake:32x32x3:10:50000'
     assert known.stand_in('digits') == 'digits'
-    with pytest.raises(KeyError, match="no data set of known size named 'cifar11'; did you mean cifar10"):
+    with pytest.raises(
+        KeyError, match="no data set of known size named 'cifar11'; did you mean cifar10"
+    ):
         known.stand_in('cifar11')
-    with pytest.raises(KeyError, match='the images of folder are needed to plan a run with them: give --data_dir'):
+    with pytest.raises(
+        KeyError, match='the images of folder are needed to plan a run with them: give --data_dir'
+    ):
         known.stand_in('folder')
 
 
 @pytest.mark.slow
 def test_goyals_plan_is_arithmetic():
-    """90 epochs of 8,192 images; the parameters and multiply-adds of ResNet-50 v1.5 from facts.md, table 1a; no data, nothing compiled."""
+    """90 epochs of 8,192 images; the parameters and multiply-adds of ResNet-50 v1.5 from facts.md,
+    table 1a; no data, nothing compiled.
+    """
     made = plan.make(book.get('resnet50_goyal'), None, measured=0)
     total = round(90 * 1_281_167 / 8192)
-    assert made.made and made.examples == 1_281_167 and made.job.total == total and made.images == total * 8192
-    assert made.params == 25_557_032 and abs(made.macs / 4.089e9 - 1) < 1e-3 and made.stages == ((0, 224),)
-    assert made.memory.params == 4 * 25_557_032 and made.memory.optimizer >= made.memory.params and made.average == 0
+    assert (
+        made.made
+        and made.examples == 1_281_167
+        and made.job.total == total
+        and made.images == total * 8192
+    )
+    assert (
+        made.params == 25_557_032
+        and abs(made.macs / 4.089e9 - 1) < 1e-3
+        and made.stages == ((0, 224),)
+    )
+    assert (
+        made.memory.params == 4 * 25_557_032
+        and made.memory.optimizer >= made.memory.params
+        and made.average == 0
+    )
     assert made.speed is None and made.seconds is None
     rows = plan.rows(made)
     assert rows[0] == (0, 0.0, pytest.approx(0.1, rel=1e-4)) and rows[-1][0] == total - 1
@@ -37,21 +57,42 @@ def test_goyals_plan_is_arithmetic():
 
 @pytest.mark.slow
 def test_time_is_extrapolated_from_measured_steps_by_area():
-    recipe = tiny(model='cifar_resnet20', fields={'blocks': 1}, dataset='fake:32x32x3:4:64', augment=('resize(({size}, {size}))',),
-                  sizes=('16 from 0 steps', '32 from 4 steps'), duration='8 steps', ema=0.9)
+    recipe = tiny(
+        model='cifar_resnet20',
+        fields={'blocks': 1},
+        dataset='fake:32x32x3:4:64',
+        augment=('resize(({size}, {size}))',),
+        sizes=('16 from 0 steps', '32 from 4 steps'),
+        duration='8 steps',
+        ema=0.9,
+    )
     made = plan.make(recipe, None, measured=3)
-    assert not made.made and made.stages == ((0, 16), (4, 32)) and made.speed.batch == 16 and made.speed.size == 32
+    assert (
+        not made.made
+        and made.stages == ((0, 16), (4, 32))
+        and made.speed.batch == 16
+        and made.speed.size == 32
+    )
     assert made.seconds == pytest.approx((4 * 0.25 + 4) * 16 / made.speed.images_per_second)
     assert made.average == 4 * (made.params + 2 * sum(a.size for a in _norms(made)) // 2)
 
 
 def _norms(made):
     import jax
+
     return jax.tree.leaves(jax.eval_shape(made.job.init, np.uint32(0)).batch_stats)
 
 
-@pytest.mark.parametrize(('macs', 'batch', 'devices', 'expected'), [
-    (41_000_000, 128, 1, 128), (4_089_000_000, 8192, 1, 4), (15_470_000_000, 256, 8, 8), (10**13, 256, 1, 1), (41_000_000, 128, 8, 128)])
+@pytest.mark.parametrize(
+    ('macs', 'batch', 'devices', 'expected'),
+    [
+        (41_000_000, 128, 1, 128),
+        (4_089_000_000, 8192, 1, 4),
+        (15_470_000_000, 256, 8, 8),
+        (10**13, 256, 1, 1),
+        (41_000_000, 128, 8, 128),
+    ],
+)
 def test_a_measured_batch_is_what_the_machine_does_in_seconds(macs, batch, devices, expected):
     assert plan.batch_to_measure(macs, batch, devices, 'cpu') == expected
 

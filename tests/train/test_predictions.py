@@ -1,4 +1,5 @@
 """Predictions: what is counted, what is kept, and that files are read back and compared."""
+
 import json
 
 import numpy as np
@@ -24,17 +25,30 @@ def test_ranks_losses_and_the_best_classes():
     assert found.rank.tolist() == [0, 0, 1, 3, 8, 7]
     assert found.right().tolist() == [True, True, False, False, False, False]
     assert found.right(5).tolist() == [True, True, True, True, False, False]
-    assert found.best[0].tolist() == [0, 1, 2, 3, 4] and found.best[2, :2].tolist() == [7, 2] and found.best[4].tolist() == [-1] * 5
-    assert found.loss[:4] == pytest.approx(-np.log([0.65, 0.65, 0.2, 0.125])) and np.isnan(found.loss[4]) and found.loss[5] > 80
+    assert (
+        found.best[0].tolist() == [0, 1, 2, 3, 4]
+        and found.best[2, :2].tolist() == [7, 2]
+        and found.best[4].tolist() == [-1] * 5
+    )
+    assert (
+        found.loss[:4] == pytest.approx(-np.log([0.65, 0.65, 0.2, 0.125]))
+        and np.isnan(found.loss[4])
+        and found.loss[5] > 80
+    )
     assert found.confidence == pytest.approx([0.65, 0.65, 0.5, 0.125, 0, 0.2])
     summary = found.summary()
-    assert summary['n'] == 6 and summary['top1'] == pytest.approx(2 / 6) and summary['top5'] == pytest.approx(4 / 6)
+    assert (
+        summary['n'] == 6
+        and summary['top1'] == pytest.approx(2 / 6)
+        and summary['top5'] == pytest.approx(4 / 6)
+    )
     assert summary['top1_low'] < 2 / 6 < summary['top1_high'] and np.isnan(summary['loss'])
 
 
 def test_classes_are_counted_with_what_they_are_taken_for():
     rows = made(labels=(0, 0, 0, 3, 3, 5)).by_class(8)
-    assert rows[0] == (3, 1, 3, 1)  # taken for 1 once and for 7 once: the first
+    # taken for 1 once and for 7 once: the first
+    assert rows[0] == (3, 1, 3, 1)
     assert rows[3] == (2, 0, 1, 0) and rows[1] == (0, 0, 0, None) and sum(n for n, *_ in rows) == 6
 
 
@@ -49,7 +63,9 @@ def test_files_are_read_back_with_or_without_probabilities(tmp_path):
     for keep in (False, True):
         again = predictions.load(found.save(tmp_path / 'a.npz', probabilities=keep))
         for key in ('name', 'label', 'rank', 'best', 'confidence', 'loss'):
-            assert np.array_equal(getattr(again, key), getattr(found, key), equal_nan=key == 'loss'), key
+            assert np.array_equal(
+                getattr(again, key), getattr(found, key), equal_nan=key == 'loss'
+            ), key
         assert again.about == {'network': 'made', 'protocol': 'torchvision'}
         assert (again.probabilities is not None) == keep
     assert np.allclose(again.probabilities, found.probabilities, atol=1e-3, equal_nan=True)
@@ -74,7 +90,10 @@ def test_results_are_matched_by_name():
     second = made(names=[*NAMES[1:], 'another.JPEG'], labels=(1, 2, 3, 4, 5, 0))
     i, j = predictions.together(first, second)
     assert i.tolist() == [1, 2, 3, 4, 5] and j.tolist() == [0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match='ILSVRC2012_val_00000002.JPEG has the label 1 in one file and 7 in the other'):
+    with pytest.raises(
+        ValueError,
+        match='ILSVRC2012_val_00000002.JPEG has the label 1 in one file and 7 in the other',
+    ):
         predictions.together(first, made(labels=(0, 7, 2, 3, 4, 5)))
     with pytest.raises(ValueError, match='have no image in common'):
         predictions.together(first, made(names=list('abcdef')))
@@ -85,7 +104,8 @@ def test_results_are_matched_by_name():
 def test_real_labels_count_any_of_several_and_leave_out_none(tmp_path):
     path = tmp_path / 'real.json'
     path.write_text(json.dumps([[0, 5], [], [7], [1], [6], [3]]))
-    assert predictions.real(made(), path) == (2, 5)  # image 1 by its label, 2 has none, 3 by what it is taken for; NaN is wrong
+    # image 1 by its label, 2 has none, 3 by what it is taken for; NaN is wrong
+    assert predictions.real(made(), path) == (2, 5)
     with pytest.raises(ValueError, match='b is not one of the 6 validation images'):
         predictions.real(made(names=[NAMES[0], *'bcdef']), path)
     path.write_text('{"a": 1}')

@@ -1,4 +1,6 @@
-"""SIGTERM: a checkpoint after the step that is under way, and a run that goes on as if nothing had been."""
+"""SIGTERM: a checkpoint after the step that is under way, and a run that goes on as if nothing had
+been.
+"""
 
 import dataclasses
 import os
@@ -43,8 +45,14 @@ def told_at(job, number):
 @pytest.mark.slow
 @pytest.mark.parametrize('number', [1, 2, 3, 5, 7])
 def test_stopped_within_a_window_of_the_log_nothing_differs(job, whole, tmp_path, number):
-    """Steps 1, 2, 5 and 7 are in the middle of a window, whose metrics travel in the checkpoint's note; 3 ends one."""
-    with pytest.raises(Preempted, match=f'SIGTERM: stopped after step {number} of 8 with a checkpoint, written in .* s; started again'):
+    """Steps 1, 2, 5 and 7 are in the middle of a window, whose metrics travel in the checkpoint's
+    note; 3 ends one.
+    """
+    with pytest.raises(
+        Preempted,
+        match=f'SIGTERM: stopped after step {number} of 8 with a checkpoint, written in .* s; '
+        f'started again',
+    ):
         loop.run_job(told_at(job, number), 0, tmp_path / 'run', QUIET)
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints')[-1] == number
     result = loop.run_job(job, 0, tmp_path / 'run', QUIET)
@@ -62,14 +70,18 @@ def test_stopped_where_a_checkpoint_was_due_there_is_one(job, whole, tmp_path):
 
 
 def test_in_the_last_step_the_run_ends_as_ever(job, whole, tmp_path):
-    with pytest.raises(Preempted, match='stopped at step 8 of 8, with a checkpoint, while evaluating'):
+    with pytest.raises(
+        Preempted, match='stopped at step 8 of 8, with a checkpoint, while evaluating'
+    ):
         loop.run_job(told_at(job, 8), 0, tmp_path / 'run', QUIET)
     assert loop.run_job(job, 0, tmp_path / 'run', QUIET).final == whole[1].final
     assert compare_runs.differences(whole[0], tmp_path / 'run') == []
 
 
 def test_stopped_while_validating_the_validation_is_made_up_for(job, whole, tmp_path, monkeypatch):
-    """And the checkpoint that lacked it is replaced by one that has it, so that the best is still known."""
+    """And the checkpoint that lacked it is replaced by one that has it, so that the best is still
+    known.
+    """
     real = loop.evaluate
 
     def told(*args, **kwargs):
@@ -77,12 +89,17 @@ def test_stopped_while_validating_the_validation_is_made_up_for(job, whole, tmp_
         return real(*args, **kwargs)
 
     monkeypatch.setattr(loop, 'evaluate', told)
-    with pytest.raises(Preempted, match='stopped at step 4 of 8, with a checkpoint, while evaluating validation'):
+    with pytest.raises(
+        Preempted, match='stopped at step 4 of 8, with a checkpoint, while evaluating validation'
+    ):
         loop.run_job(job, 0, tmp_path / 'run', QUIET)
     monkeypatch.undo()
     assert [r['split'] for r in metrics.read(tmp_path / 'run/metrics.jsonl')] == ['train', 'train']
     result = loop.run_job(job, 0, tmp_path / 'run', QUIET)
-    assert compare_runs.differences(whole[0], tmp_path / 'run') == [] and result.best_step == whole[1].best_step
+    assert (
+        compare_runs.differences(whole[0], tmp_path / 'run') == []
+        and result.best_step == whole[1].best_step
+    )
     state = Checkpoints(tmp_path / 'run/checkpoints', read_only=True)
     assert state.steps() == [4, 8]
     state.close()
@@ -119,7 +136,11 @@ def test_a_run_with_an_open_disk_full_log_stops_in_one_sentence(job, tmp_path, m
         log._file = Full(log._file)
 
     monkeypatch.setattr(metrics.Log, 'cut', cut)
-    with pytest.raises(OSError, match='the log cannot be written .No space left on device.; the run goes on from its last checkpoint'):
+    with pytest.raises(
+        OSError,
+        match='the log cannot be written .No space left on device.; the run goes on from its last '
+        'checkpoint',
+    ):
         loop.run_job(job, 0, tmp_path / 'run', QUIET)
     monkeypatch.undo()
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [4]

@@ -1,4 +1,7 @@
-"""Progressive resizing through the loop: a size compiles once, a stopped run goes on bit for bit, a size that cannot be is told."""
+"""Progressive resizing through the loop: a size compiles once, a stopped run goes on bit for bit, a
+size that cannot be is told.
+"""
+
 import jax
 import numpy as np
 import pytest
@@ -11,8 +14,22 @@ from tests.train.nets import tiny
 
 
 def growing(*sizes, **fields):
-    base = {'model': 'cifar_nin', 'dataset': 'fake:32x32x3:4:64', 'augment': ('shift(1)', 'resize(({size}, {size}))'), 'sizes': sizes}
-    return tiny(**{**base, 'duration': '4 steps', 'evaluate_every': '9 steps', 'checkpoint_every': '1 steps', 'keep': 9, **fields})
+    base = {
+        'model': 'cifar_nin',
+        'dataset': 'fake:32x32x3:4:64',
+        'augment': ('shift(1)', 'resize(({size}, {size}))'),
+        'sizes': sizes,
+    }
+    return tiny(
+        **{
+            **base,
+            'duration': '4 steps',
+            'evaluate_every': '9 steps',
+            'checkpoint_every': '1 steps',
+            'keep': 9,
+            **fields,
+        }
+    )
 
 
 SIZES = ('16 from 0 steps', '24 from 2 steps')
@@ -20,7 +37,12 @@ SIZES = ('16 from 0 steps', '24 from 2 steps')
 
 @pytest.mark.slow
 def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path):
-    job = jobs.build(growing(*SIZES, model='cifar_resnet20', fields={'blocks': 1, 'width': 4}, duration='3 steps'), devices=1)
+    job = jobs.build(
+        growing(
+            *SIZES, model='cifar_resnet20', fields={'blocks': 1, 'width': 4}, duration='3 steps'
+        ),
+        devices=1,
+    )
     loop.run_job(job, 0, tmp_path / 'whole', Options(quiet=True))
     assert job.train_step._cache_size() == 2
     whole = Checkpoints(tmp_path / 'whole' / 'checkpoints')
@@ -42,10 +64,15 @@ def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path)
 
 
 def test_a_size_that_the_network_does_not_take_is_one_sentence():
-    with pytest.raises(ValueError, match='mlp2 does not take the images of 16 x 16 pixels that sizes=.16 from 0 steps. makes'):
+    with pytest.raises(
+        ValueError,
+        match='mlp2 does not take the images of 16 x 16 pixels that sizes=.16 from 0 steps. makes',
+    ):
         jobs.build(growing('16 from 0 steps', '32 from 2 steps', model='mlp2'), devices=1)
 
 
 def test_a_mean_image_goes_with_one_size():
     with pytest.raises(ValueError, match='normalise=channel goes with any size'):
-        jobs.build(growing('32 from 0 steps', model='cifar_resnet20', normalise='pixel_mean'), devices=1)
+        jobs.build(
+            growing('32 from 0 steps', model='cifar_resnet20', normalise='pixel_mean'), devices=1
+        )

@@ -25,7 +25,12 @@ def test_the_heartbeat_tells_where_the_run_is(tmp_path):
         pulse.beat(7, 'evaluating test')
         until(lambda: path.exists() and json.loads(path.read_text())['step'] == 7)
         beat = json.loads(path.read_text())
-        assert beat['doing'] == 'evaluating test' and set(beat) == {'step', 'doing', 'seconds_since_progress', 'time'}
+        assert beat['doing'] == 'evaluating test' and set(beat) == {
+            'step',
+            'doing',
+            'seconds_since_progress',
+            'time',
+        }
         until(lambda: json.loads(path.read_text())['seconds_since_progress'] >= 0.1)
     assert json.loads(path.read_text())['doing'] == 'ended'
 
@@ -35,7 +40,8 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
 
     def leave(*said):
         left.append(said)
-        pulse._end.set()  # a thread that could not leave the process would come here again
+        # a thread that could not leave the process would come here again
+        pulse._end.set()
 
     monkeypatch.setattr(hosts, 'leave', leave)
     with Pulse(None, 0.2) as pulse:
@@ -46,19 +52,22 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
         until(lambda: left)
     status, sentence = left[0]
     assert status == AGAIN and 'nothing moved for 0 s while training at step 19' in sentence
-    assert 'test_pulse.py' in capfd.readouterr().err  # the stacks
+    # the stacks
+    assert 'test_pulse.py' in capfd.readouterr().err
 
 
-HANGS = '''
+HANGS = """
 import threading
 from cnnlab.train.pulse import Pulse
 with Pulse(None, 0.5) as pulse:
     pulse.beat(3, 'training')
     threading.Event().wait()
-'''
+"""
 
 
 @pytest.mark.slow
 def test_a_hanging_process_ends_with_the_status_for_starting_again():
-    done = subprocess.run([sys.executable, '-c', HANGS], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, '-c', HANGS], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == AGAIN and 'error: process 0: nothing moved for' in done.stderr

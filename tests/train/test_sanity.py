@@ -1,4 +1,7 @@
-"""Each check before training: a sound network or data set passes it, and one that is broken on purpose is caught by it."""
+"""Each check before training: a sound network or data set passes it, and one that is broken on
+purpose is caught by it.
+"""
+
 import dataclasses
 
 import jax
@@ -45,7 +48,8 @@ def net():
     return model, jax.jit(model.init)(jax.random.key(0), rows(2)[0])
 
 
-# ------------------------------------------------------------------------------------------------ the start
+# ------------------------------------------------------------------------------------------------
+# the start
 
 
 @pytest.mark.parametrize(('loss', 'equal'), [('softmax', 'ln 4'), ('hinge', '3.000')])
@@ -55,8 +59,10 @@ def test_the_first_loss_is_that_of_equal_scores(net, loss, equal):
     scores = model.apply(variables, x)
     found = start.initial_loss(scores, y, losses.by_name(loss))
     assert found.verdict == PASSED and equal in found.expected
-    assert start.initial_loss(50 * scores, y, losses.by_name(loss)).verdict == FAILED  # weights far too large
-    assert start.initial_loss(20 * np.eye(4)[y], y, losses.by_name(loss)).verdict == FAILED  # the labels leak into the scores
+    # weights far too large
+    assert start.initial_loss(50 * scores, y, losses.by_name(loss)).verdict == FAILED
+    # the labels leak into the scores
+    assert start.initial_loss(20 * np.eye(4)[y], y, losses.by_name(loss)).verdict == FAILED
 
 
 def test_weight_decay_shrinks_what_it_should():
@@ -64,12 +70,31 @@ def test_weight_decay_shrinks_what_it_should():
     params = {'kernel': jnp.ones((3, 3)), 'bias': jnp.full((3,), 0.1)}
     tx = training.optimiser(recipe, training.schedule(recipe, 48), 48)
     found = start.regularisation(tx, params, recipe.decay, recipe.decayed, 1.0)
-    assert found.verdict == PASSED and 'loss 1.0000, with decay 0.01 1.0450' in found.measured and '1 of 1 decayed' in found.measured
-    assert start.regularisation(optax.chain(tx, optax.scale(-1.0)), params, 1e-2, ('kernel$',), 1.0).verdict == FAILED  # the sign
-    every = training.optimiser(dataclasses.replace(recipe, decayed=('.*',)), training.schedule(recipe, 48), 48)
-    assert '1 others moved' in (found := start.regularisation(every, params, 1e-2, ('kernel$',), 1.0)).measured and found.verdict == FAILED
-    never = training.optimiser(dataclasses.replace(recipe, decay=0.0), training.schedule(recipe, 48), 48)
-    assert start.regularisation(never, params, 1e-2, ('kernel$',), 1.0).verdict == FAILED  # a decay that does not arrive
+    assert (
+        found.verdict == PASSED
+        and 'loss 1.0000, with decay 0.01 1.0450' in found.measured
+        and '1 of 1 decayed' in found.measured
+    )
+    # the sign
+    assert (
+        start.regularisation(
+            optax.chain(tx, optax.scale(-1.0)), params, 1e-2, ('kernel$',), 1.0
+        ).verdict
+        == FAILED
+    )
+    every = training.optimiser(
+        dataclasses.replace(recipe, decayed=('.*',)), training.schedule(recipe, 48), 48
+    )
+    assert (
+        '1 others moved'
+        in (found := start.regularisation(every, params, 1e-2, ('kernel$',), 1.0)).measured
+        and found.verdict == FAILED
+    )
+    never = training.optimiser(
+        dataclasses.replace(recipe, decay=0.0), training.schedule(recipe, 48), 48
+    )
+    # a decay that does not arrive
+    assert start.regularisation(never, params, 1e-2, ('kernel$',), 1.0).verdict == FAILED
     assert start.regularisation(never, params, 0.0, ('.*',), 1.0).verdict == OPEN
     assert start.regularisation(never, params, 0.0, ('.*',), 1.0, penalty=0.3).verdict == PASSED
 
@@ -78,9 +103,12 @@ def test_inputs_must_be_normalised():
     pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 3)).astype(np.uint8)
     good = (pixels / 255 - 0.5) / 0.29
     assert start.inputs(good).verdict == PASSED
-    assert start.inputs(pixels.astype(np.float32)).verdict == FAILED  # not normalised
-    assert start.inputs(good / 255).verdict == FAILED  # twice
-    assert start.inputs(np.where(np.arange(3) == 1, 0.0, good)).verdict == FAILED  # a channel that is constant
+    # not normalised
+    assert start.inputs(pixels.astype(np.float32)).verdict == FAILED
+    # twice
+    assert start.inputs(good / 255).verdict == FAILED
+    # a channel that is constant
+    assert start.inputs(np.where(np.arange(3) == 1, 0.0, good)).verdict == FAILED
     assert start.inputs(np.where(good > 1.6, np.nan, good)).verdict == FAILED
 
 
@@ -91,17 +119,22 @@ def test_labels_that_cannot_be_right_are_caught():
     missing = start.labels(np.array([1, 2, 1, 2, 1, 2]), names, images)
     assert missing.verdict == FAILED and 'none of ant' in missing.measured
     assert start.labels(np.array([0] * 40 + [1, 2]), names).verdict == FAILED
-    assert start.labels(np.array([0, 1, 2, 0, 1, 2]), names, [images[0]] * 6).verdict == FAILED  # one image, several labels
+    # one image, several labels
+    assert start.labels(np.array([0, 1, 2, 0, 1, 2]), names, [images[0]] * 6).verdict == FAILED
 
 
 def test_a_constant_prediction_is_caught():
     truth = np.arange(40) % 4
     assert start.predictions(np.where(np.arange(40) < 5, 0, truth), truth).verdict == PASSED
     assert start.predictions(np.zeros(40, int), truth).verdict == FAILED
-    assert start.predictions(np.zeros(40, int), np.where(np.arange(40) < 38, 0, 1)).verdict == FAILED  # one class alone is never told apart
+    # one class alone is never told apart
+    assert (
+        start.predictions(np.zeros(40, int), np.where(np.arange(40) < 38, 0, 1)).verdict == FAILED
+    )
 
 
-# ------------------------------------------------------------------------------------------------ a little training
+# ------------------------------------------------------------------------------------------------ a
+# little training
 
 
 class Constant(nn.Module):
@@ -131,14 +164,19 @@ def test_twenty_images_are_learned_by_heart(net):
 @pytest.mark.parametrize('broken', [Constant(), TwiceSoftmax()])
 def test_a_network_that_cannot_learn_twenty_images_is_caught(broken):
     x, y = rows(20)
-    found = learn.overfit(learn.Learner(broken, SOFTMAX), jax.jit(broken.init)(jax.random.key(0), x), x, y)
+    found = learn.overfit(
+        learn.Learner(broken, SOFTMAX), jax.jit(broken.init)(jax.random.key(0), x), x, y
+    )
     assert found.verdict == FAILED and 'after 300 steps' in found.measured
 
 
 def test_equal_images_with_other_labels_cannot_be_learned(net):
     model, variables = net
     x, y = rows(20)
-    assert learn.overfit(learn.Learner(model, SOFTMAX), variables, np.repeat(x[:2], 10, 0), y).verdict == FAILED
+    assert (
+        learn.overfit(learn.Learner(model, SOFTMAX), variables, np.repeat(x[:2], 10, 0), y).verdict
+        == FAILED
+    )
     assert learn.overfit(learn.Learner(model, SOFTMAX), variables, x, y, seconds=0).verdict == OPEN
 
 
@@ -149,6 +187,7 @@ def test_dropout_and_dropped_paths_are_off_in_the_checks():
             x = nn.Dropout(0.5, deterministic=not train, name='a')(x)
             x = StochasticDepth(0.5, name='b')(DropPath(0.5, name='c')(x, train), train)
             return x * StochasticDepth(0.9, name='d').kept()
+
     x = rows(8)[0]
     assert np.array_equal(forward.logits(Noisy(), {}, x), x)
 
@@ -158,9 +197,15 @@ def test_true_labels_are_worth_more_than_shuffled_ones(net):
     learner = learn.Learner(model, SOFTMAX)
     train, held = rows(300, seed=1), rows(300, seed=2)
     good = learn.control(learner, variables, train, held, batch=30, epochs=8)
-    assert learn.shuffled_labels(good, 4).verdict == PASSED and start.predictions(good.true, good.truth).verdict == PASSED
+    assert (
+        learn.shuffled_labels(good, 4).verdict == PASSED
+        and start.predictions(good.true, good.truth).verdict == PASSED
+    )
     assert good.steps == 80
-    wrong = learn.control(learner, variables, (train[0], np.roll(train[1], 1)), held, batch=30, epochs=8)  # a list that is shifted
+    # a list that is shifted
+    wrong = learn.control(
+        learner, variables, (train[0], np.roll(train[1], 1)), held, batch=30, epochs=8
+    )
     assert learn.shuffled_labels(wrong, 4).verdict == FAILED
 
 
@@ -169,14 +214,19 @@ def test_shuffled_labels_that_teach_something_and_too_few_images_are_told():
     leak = learn.Control(truth, np.where(np.arange(200) < 150, truth, 0), truth, 10)
     assert learn.shuffled_labels(leak, 4).verdict == FAILED
     nothing = learn.Control(np.zeros(200, int), np.zeros(200, int), truth, 10)
-    assert learn.shuffled_labels(nothing, 4).verdict == FAILED and learn.shuffled_labels(nothing, 100).verdict == OPEN
+    assert (
+        learn.shuffled_labels(nothing, 4).verdict == FAILED
+        and learn.shuffled_labels(nothing, 100).verdict == OPEN
+    )
 
 
-# ------------------------------------------------------------------------------------------------ signals
+# ------------------------------------------------------------------------------------------------
+# signals
 
 
 class Deep(nn.Module):
     """Ten layers of one activation."""
+
     act: str
     kernel_init: nn.initializers.Initializer
     bias: float = 0.0
@@ -184,7 +234,9 @@ class Deep(nn.Module):
     @nn.compact
     def __call__(self, x, train=False):
         for i in range(10):
-            x = Dense(30, kernel_init=self.kernel_init, bias_init=init.constant(self.bias), name=f'fc{i}')(x)
+            x = Dense(
+                30, kernel_init=self.kernel_init, bias_init=init.constant(self.bias), name=f'fc{i}'
+            )(x)
             x = Act(getattr(nn, self.act), name=f'act{i}')(x)
         return Dense(4, name='scores')(x)
 
@@ -197,15 +249,25 @@ def judged(model):
 
 
 def test_a_well_initialised_net_has_signals_in_every_layer():
-    assert judged(Deep('relu', init.he())) == {'dead units': PASSED, 'activations': PASSED, 'gradients': PASSED}
+    assert judged(Deep('relu', init.he())) == {
+        'dead units': PASSED,
+        'activations': PASSED,
+        'gradients': PASSED,
+    }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('model', 'failed'), [
-    (Deep('relu', init.he(), bias=-3.0), {'dead units', 'activations', 'gradients'}),
-    (Deep('tanh', init.gaussian(0.01)), {'activations', 'gradients'}),  # the lectures' vanishing example
-    (Deep('relu', init.gaussian(2.0)), {'activations', 'gradients'}),
-    (Deep('sigmoid', init.xavier()), {'gradients'})], ids=['dead', 'vanishing', 'exploding', 'saturated'])
+@pytest.mark.parametrize(
+    ('model', 'failed'),
+    [
+        (Deep('relu', init.he(), bias=-3.0), {'dead units', 'activations', 'gradients'}),
+        # the lectures' vanishing example
+        (Deep('tanh', init.gaussian(0.01)), {'activations', 'gradients'}),
+        (Deep('relu', init.gaussian(2.0)), {'activations', 'gradients'}),
+        (Deep('sigmoid', init.xavier()), {'gradients'}),
+    ],
+    ids=['dead', 'vanishing', 'exploding', 'saturated'],
+)
 def test_dead_units_and_vanishing_and_exploding_signals_are_caught(model, failed):
     assert {check for check, verdict in judged(model).items() if verdict == FAILED} >= failed
 
@@ -216,24 +278,38 @@ def test_statistics_are_those_of_the_activations():
     variables = jax.jit(model.init)(jax.random.key(0), x)
     first = signals.measure(model, variables, x, y, SOFTMAX)[0]
     value = np.maximum(x @ variables['params']['fc0']['kernel'], 0)
-    assert (first.mean, first.std, first.zeros) == pytest.approx((value.mean(), value.std(), (value == 0).mean()), rel=1e-4)
+    assert (first.mean, first.std, first.zeros) == pytest.approx(
+        (value.mean(), value.std(), (value == 0).mean()), rel=1e-4
+    )
     assert first.dead == pytest.approx((value.max(0) == 0).mean())
     assert 'act3' in signals.table([dataclasses.replace(first, path='act3')]).to_text()
 
 
-# ------------------------------------------------------------------------------------------------ all of them
+# ------------------------------------------------------------------------------------------------
+# all of them
 
 
 def test_the_table_tells_the_causes_of_failures_only():
     good, bad = (finding.judged('a', 'b', 'c', ok, 'd') for ok in (True, False))
-    assert finding.table([good], 'x').notes == () and finding.table([good, bad], 'x').notes == ('a failed. Usual causes: d',)
+    assert finding.table([good], 'x').notes == () and finding.table([good, bad], 'x').notes == (
+        'a failed. Usual causes: d',
+    )
     with pytest.raises(ValueError, match="no verdict named 'maybe'"):
         dataclasses.replace(good, verdict='maybe')
 
 
 @pytest.mark.slow
 def test_a_sound_recipe_passes_and_one_whose_inputs_are_not_normalised_does_not():
-    recipe = tiny(model='mlp2', dataset='digits', holdout=287, augment=(), normalise='channel', batch=64, decay=1e-3, rate=0.05)
+    recipe = tiny(
+        model='mlp2',
+        dataset='digits',
+        holdout=287,
+        augment=(),
+        normalise='channel',
+        batch=64,
+        decay=1e-3,
+        rate=0.05,
+    )
     report = run.check(jobs.build(recipe, devices=1), seconds=20)
     assert [f.check for f in report.findings if f.verdict != PASSED] == []
     assert len(report.findings) == 11 and report.seen is not None and report.read is not None

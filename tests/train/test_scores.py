@@ -1,4 +1,7 @@
-"""Scores of views: each image once with all of its views, averages as the protocol has them, whole images, devices and hosts."""
+"""Scores of views: each image once with all of its views, averages as the protocol has them, whole
+images, devices and hosts.
+"""
+
 import functools
 import pathlib
 import subprocess
@@ -19,11 +22,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Means(nn.Module):
-    """Logits from the mean colour and the mean of the left half: views and mirror images differ; any size."""
+    """Logits from the mean colour and the mean of the left half: views and mirror images differ;
+    any size.
+    """
 
     @nn.compact
     def __call__(self, x, train=False):
-        left = x[:, :, :x.shape[2] // 2].mean((1, 2))
+        left = x[:, :, : x.shape[2] // 2].mean((1, 2))
         return nn.Dense(7, name='head')(jnp.concatenate([x.mean((1, 2)), left], -1))
 
 
@@ -31,7 +36,9 @@ class Means(nn.Module):
 def net(channels='rgb'):
     model = Means()
     variables = model.init(jax.random.key(1), jnp.zeros((1, 8, 8, 3)))
-    return scores.Net('means', model, variables, np.float32([120, 110, 100]), np.float32([20, 30, 40]), channels)
+    return scores.Net(
+        'means', model, variables, np.float32([120, 110, 100]), np.float32([20, 30, 40]), channels
+    )
 
 
 def pictures(n=11, h=20, w=29):
@@ -44,10 +51,19 @@ def by_hand(protocol, source, channels='rgb'):
     """One view after another, with numpy's means."""
     rows = []
     for example in (source[i] for i in range(len(source))):
-        views = [v.astype(np.float32)[None, ..., ::-1 if channels == 'bgr' else 1] for v in protocol.views(example['image'])]
-        kernel, bias = net().variables['params']['head']['kernel'], net().variables['params']['head']['bias']
+        views = [
+            v.astype(np.float32)[None, ..., :: -1 if channels == 'bgr' else 1]
+            for v in protocol.views(example['image'])
+        ]
+        kernel, bias = (
+            net().variables['params']['head']['kernel'],
+            net().variables['params']['head']['bias'],
+        )
         inputs = ((v - net().mean) / net().std for v in views)
-        means = [np.concatenate([x.mean((1, 2)), x[:, :, :x.shape[2] // 2].mean((1, 2))], 1) for x in inputs]
+        means = [
+            np.concatenate([x.mean((1, 2)), x[:, :, : x.shape[2] // 2].mean((1, 2))], 1)
+            for x in inputs
+        ]
         logits = np.concatenate(means) @ np.asarray(kernel) + np.asarray(bias)
         softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         mean = (softmax if protocol.average == 'softmax' else logits).mean(0)
@@ -58,8 +74,11 @@ def by_hand(protocol, source, channels='rgb'):
 TEN = Protocol((16,), 12, crops='corners', flip=True)
 
 
-@pytest.mark.parametrize('protocol', [TEN, Protocol((16,), 12), Protocol((16,), 12, crops='corners', average='logits')],
-                         ids=['ten', 'centre', 'logits'])
+@pytest.mark.parametrize(
+    'protocol',
+    [TEN, Protocol((16,), 12), Protocol((16,), 12, crops='corners', average='logits')],
+    ids=['ten', 'centre', 'logits'],
+)
 @pytest.mark.parametrize('batch', [1, 16])
 def test_scores_are_means_over_all_views_of_an_image_whatever_the_batch(protocol, batch):
     source = pictures()
@@ -70,8 +89,12 @@ def test_scores_are_means_over_all_views_of_an_image_whatever_the_batch(protocol
 
 def test_averages_of_softmax_and_logits_differ_and_channels_are_turned():
     source = pictures()
-    one, other = (scores.probabilities(net(), Protocol((16,), 12, crops='corners', average=a), source, batch=16)
-                  for a in ('softmax', 'logits'))
+    one, other = (
+        scores.probabilities(
+            net(), Protocol((16,), 12, crops='corners', average=a), source, batch=16
+        )
+        for a in ('softmax', 'logits')
+    )
     assert np.abs(one - other).max() > 1e-3
     turned = scores.probabilities(net('bgr'), TEN, source, batch=16)
     np.testing.assert_allclose(turned, by_hand(TEN, source, 'bgr'), atol=1e-5)
@@ -91,7 +114,7 @@ def test_whole_images_of_many_sizes_are_collected_by_size():
 
         def __getitem__(self, index):
             example = super().__getitem__(index)
-            return {**example, 'image': example['image'][:20 - index % 4, :29 - 2 * (index % 3)]}
+            return {**example, 'image': example['image'][: 20 - index % 4, : 29 - 2 * (index % 3)]}
 
         def __getitems__(self, indices):
             return [self[i] for i in indices]
@@ -110,17 +133,25 @@ def test_a_view_too_few_is_noticed():
         def views(self, image):
             return super().views(image)[:9]
 
-    with pytest.raises(RuntimeError, match='11 of 11 images were not seen exactly once, first image 0: 9 of its 10 views'):
-        scores.probabilities(net(), Short((16,), 12, crops='corners', flip=True), pictures(), batch=16)
+    with pytest.raises(
+        RuntimeError,
+        match='11 of 11 images were not seen exactly once, first image 0: 9 of its 10 views',
+    ):
+        scores.probabilities(
+            net(), Short((16,), 12, crops='corners', flip=True), pictures(), batch=16
+        )
 
 
 def test_an_image_that_cannot_be_viewed_is_named():
     source = subset(pictures(2, 1, 20000), [1])
-    with pytest.raises(ValueError, match='image 0 of pictures test, 0: an image of 1x20000 pixels .* too long to resize'):
+    with pytest.raises(
+        ValueError,
+        match='image 0 of pictures test, 0: an image of 1x20000 pixels .* too long to resize',
+    ):
         scores.probabilities(net(), Protocol((256,), 224), source, batch=8)
 
 
-TWO_HOSTS = '''
+TWO_HOSTS = """
 import sys
 import jax
 import numpy as np
@@ -131,36 +162,57 @@ from tests.train.test_scores import TEN, net, pictures
 for n in (11, 1):  # of one image the second host has none
     found = scores.probabilities(net(), TEN, pictures(n), batch=4)
     print('sum', n, found.shape, f'{np.abs(found).sum():.4f}', ' '.join(f'{v:.5f}' for v in found[:, 0]))
-'''
+"""
 
 
 @pytest.mark.slow
 def test_two_hosts_give_what_one_gives():
     import socket
+
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    hosts = [subprocess.Popen([sys.executable, '-c', TWO_HOSTS, str(port), str(i)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-                              env={'PATH': '', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)}) for i in range(2)]
-    said = [[line for line in host.communicate(timeout=300)[0].splitlines() if line.startswith('sum')] for host in hosts]
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, '-c', TWO_HOSTS, str(port), str(i)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={'PATH': '', 'JAX_PLATFORMS': 'cpu', 'PYTHONPATH': str(ROOT)},
+        )
+        for i in range(2)
+    ]
+    said = [
+        [line for line in host.communicate(timeout=300)[0].splitlines() if line.startswith('sum')]
+        for host in hosts
+    ]
     assert said[0] == said[1]
     for line, n in zip(said[0], (11, 1), strict=True):
         one = scores.probabilities(net(), TEN, pictures(n), batch=4, devices=1)
-        assert line == f'sum {n} {one.shape} {np.abs(one).sum():.4f} ' + ' '.join(f'{v:.5f}' for v in one[:, 0])
+        assert line == f'sum {n} {one.shape} {np.abs(one).sum():.4f} ' + ' '.join(
+            f'{v:.5f}' for v in one[:, 0]
+        )
 
 
 # Fully-convolutional forms
 
 
-@pytest.mark.parametrize('name', ['squeezenet1_0', 'resnet18', 'nin', 'vgg11', 'vgg11_bn', 'overfeat_fast', 'googlenet'])
+@pytest.mark.parametrize(
+    'name', ['squeezenet1_0', 'resnet18', 'nin', 'vgg11', 'vgg11_bn', 'overfeat_fast', 'googlenet']
+)
 def test_nets_with_a_fully_convolutional_form_have_it(name):
     side = registry.entry(name).input_shape[0]
     form = dense.form(registry.create(name), side)
 
     def shapes(model, size):
-        return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), jax.ShapeDtypeStruct((1, *size, 3), jnp.float32))
+        return jax.eval_shape(
+            lambda x: model.init(jax.random.key(0), x),
+            jax.ShapeDtypeStruct((1, *size, 3), jnp.float32),
+        )
+
     assert jax.tree.map(lambda a: a.shape, shapes(form, (side + 32, side + 96))) == jax.tree.map(
-        lambda a: a.shape, shapes(registry.create(name), (side, side)))
+        lambda a: a.shape, shapes(registry.create(name), (side, side))
+    )
 
 
 @pytest.mark.parametrize('name', ['alexnet', 'alexnet_torchvision', 'zfnet'])
@@ -171,12 +223,21 @@ def test_nets_without_one_say_so(name):
 
 @pytest.mark.full
 def test_a_dense_vgg_averages_the_scores_of_its_windows():
-    """On a map of 8 x 7 places the slid net has the mean of the scores of the two windows of 7 x 7, up to the borders' padding."""
+    """On a map of 8 x 7 places the slid net has the mean of the scores of the two windows of 7 x 7,
+    up to the borders' padding.
+    """
     model = registry.create('vgg11', num_classes=5)
     variables = model.init(jax.random.key(0), jnp.zeros((1, 224, 224, 3)))
     image = jnp.asarray(np.random.default_rng(0).normal(size=(1, 256, 224, 3)), jnp.float32)
     both = dense.form(model, 224).apply(variables, image)
-    windows = jnp.stack([model.apply(variables, image[:, top:top + 224]) for top in (0, 32)]).mean(0)
+    windows = jnp.stack(
+        [model.apply(variables, image[:, top : top + 224]) for top in (0, 32)]
+    ).mean(0)
     assert np.corrcoef(both[0], windows[0])[0, 1] > 0.9
     crop = image[:, :224]
-    np.testing.assert_allclose(dense.form(model, 224).apply(variables, crop), model.apply(variables, crop), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        dense.form(model, 224).apply(variables, crop),
+        model.apply(variables, crop),
+        rtol=1e-3,
+        atol=1e-5,
+    )

@@ -1,4 +1,5 @@
 """The state at step 0: layers taken from another run, and a whitening layer computed from images."""
+
 import dataclasses
 
 import jax
@@ -13,7 +14,14 @@ from cnnlab.train.options import Options
 from cnnlab.train.step import normalised
 from tests.train.nets import tiny
 
-DONOR = tiny(model='mlp2', fields={'hidden': (8,)}, duration='2 steps', evaluate_every='2 steps', checkpoint_every='2 steps', ema=0.9)
+DONOR = tiny(
+    model='mlp2',
+    fields={'hidden': (8,)},
+    duration='2 steps',
+    evaluate_every='2 steps',
+    checkpoint_every='2 steps',
+    ema=0.9,
+)
 
 
 @pytest.fixture(scope='module')
@@ -25,13 +33,23 @@ def donor(tmp_path_factory):
 
 @pytest.mark.slow
 def test_layers_are_taken_where_path_and_shape_agree(donor):
-    """A deeper perceptron begins with the first layer of the trained one, and with the average that was kept of nothing else."""
-    recipe = dataclasses.replace(DONOR, model='mlp3', fields={'hidden': (8, 6)}, start_from=str(donor))
+    """A deeper perceptron begins with the first layer of the trained one, and with the average that
+    was kept of nothing else.
+    """
+    recipe = dataclasses.replace(
+        DONOR, model='mlp3', fields={'hidden': (8, 6)}, start_from=str(donor)
+    )
     job = jobs.build(recipe, devices=1)
-    state, fresh, theirs = start.first(job, np.uint32(1)), job.init(np.uint32(1)), start.weights_of(str(donor))
+    state, fresh, theirs = (
+        start.first(job, np.uint32(1)),
+        job.init(np.uint32(1)),
+        start.weights_of(str(donor)),
+    )
     np.testing.assert_array_equal(state.params['fc1']['kernel'], theirs['params']['fc1']['kernel'])
     np.testing.assert_array_equal(state.params['fc3']['kernel'], fresh.params['fc3']['kernel'])
-    np.testing.assert_array_equal(state.ema['params']['fc1']['kernel'], theirs['params']['fc1']['kernel'])
+    np.testing.assert_array_equal(
+        state.ema['params']['fc1']['kernel'], theirs['params']['fc1']['kernel']
+    )
     assert not np.array_equal(fresh.params['fc1']['kernel'], theirs['params']['fc1']['kernel'])
     assert jax.tree.structure(state) == jax.tree.structure(fresh)
 
@@ -40,47 +58,82 @@ def test_layers_are_taken_where_path_and_shape_agree(donor):
 def test_patterns_choose_the_layers(donor):
     recipe = dataclasses.replace(DONOR, start_from=str(donor), start_layers=('fc1/bias',))
     job = jobs.build(recipe, devices=1)
-    state, theirs = start.first(job, np.uint32(1)), tree.named_leaves(start.weights_of(str(donor))['params'])
-    same = {path for path, leaf in tree.named_leaves(state.params).items() if np.array_equal(leaf, theirs[path])}
+    state, theirs = (
+        start.first(job, np.uint32(1)),
+        tree.named_leaves(start.weights_of(str(donor))['params']),
+    )
+    same = {
+        path
+        for path, leaf in tree.named_leaves(state.params).items()
+        if np.array_equal(leaf, theirs[path])
+    }
     assert same == {'fc1/bias'}
     none = jobs.build(dataclasses.replace(recipe, start_layers=('conv',)), devices=1)
-    with pytest.raises(ValueError, match='no layer of mlp2 has the path and the shape of one in .* start_layers=conv lets through'):
+    with pytest.raises(
+        ValueError,
+        match='no layer of mlp2 has the path and the shape of one in .* start_layers=conv lets '
+        'through',
+    ):
         start.first(none, np.uint32(1))
 
 
 def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
-    with pytest.raises(FileNotFoundError, match='start_from=.* is no run directory with checkpoints: train that network first'):
+    with pytest.raises(
+        FileNotFoundError,
+        match='start_from=.* is no run directory with checkpoints: train that network first',
+    ):
         start.weights_of(str(tmp_path / 'absent'))
 
 
-@pytest.mark.parametrize(('fields', 'sentence'), [
-    ({'start_from': 'absent'}, 'start_from=absent is no run directory'), ({'repeats': 0}, 'repeats is a whole number above 0, not 0')])
+@pytest.mark.parametrize(
+    ('fields', 'sentence'),
+    [
+        ({'start_from': 'absent'}, 'start_from=absent is no run directory'),
+        ({'repeats': 0}, 'repeats is a whole number above 0, not 0'),
+    ],
+)
 def test_the_loop_heeds_what_begins_and_orders_a_run(fields, sentence, tmp_path):
     with pytest.raises((FileNotFoundError, ValueError), match=sentence):
         loop.run(tiny(**fields), str(tmp_path))
 
 
 def test_whitening_makes_patches_uncorrelated_with_unit_variance():
-    """On images whose patches vary in all twelve directions; the other half of the filters is the negative."""
+    """On images whose patches vary in all twelve directions; the other half of the filters is the
+    negative.
+    """
     source = sources.find('fake:8x8x3:4:300').open('train')
     mean, std = normalise.statistics(source, 'channel')
     kernel = whitening.kernel(source, parse.parse(), mean, std)
     assert kernel.shape == (2, 2, 3, 24)
     np.testing.assert_array_equal(kernel[..., 12:], -kernel[..., :12])
-    x = np.asarray(normalised(np.stack([source[i]['image'] for i in range(300)]), mean, std, np.float32), np.float64)
-    y = sum(x[:, dy:7 + dy, dx:7 + dx] @ kernel[dy, dx] for dy in range(2) for dx in range(2)).reshape(-1, 24)[:, :12]
+    x = np.asarray(
+        normalised(np.stack([source[i]['image'] for i in range(300)]), mean, std, np.float32),
+        np.float64,
+    )
+    y = sum(
+        x[:, dy : 7 + dy, dx : 7 + dx] @ kernel[dy, dx] for dy in range(2) for dx in range(2)
+    ).reshape(-1, 24)[:, :12]
     covariance = y.T @ y / len(y)
     np.testing.assert_allclose(covariance, np.eye(12), atol=0.02)
     powers = np.square(kernel[..., :12]).sum((0, 1, 2))
-    assert (np.diff(powers) > 0).all()  # falling variances, so rising factors
+    # falling variances, so rising factors
+    assert (np.diff(powers) > 0).all()
 
 
 @pytest.mark.slow
 def test_a_recipe_turns_whitening_on_and_other_networks_refuse_it():
-    recipe = tiny(model='airbench94', dataset='fake:32x32x3:4:64', fields={'widths': (8, 8, 8)}, normalise='channel', whiten=True)
+    recipe = tiny(
+        model='airbench94',
+        dataset='fake:32x32x3:4:64',
+        fields={'widths': (8, 8, 8)},
+        normalise='channel',
+        whiten=True,
+    )
     job = jobs.build(recipe, devices=1)
     state = start.first(job, np.uint32(0))
-    kernel = whitening.kernel(job.data['train'], job.view, *normalise.statistics(job.data['train'], 'channel'))
+    kernel = whitening.kernel(
+        job.data['train'], job.view, *normalise.statistics(job.data['train'], 'channel')
+    )
     np.testing.assert_array_equal(state.batch_stats['whiten']['kernel'], kernel)
     with pytest.raises(ValueError, match='softmax_linear has no whitening layer'):
         start.first(jobs.build(tiny(whiten=True), devices=1), np.uint32(0))

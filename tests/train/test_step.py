@@ -17,12 +17,21 @@ from cnnlab.train.state import init_state
 from tests.train.nets import DropNet
 
 MODEL, TX = DropNet(), optax.sgd(0.05, 0.9)
-FIXED = {'model': MODEL, 'tx': TX, 'loss': losses.softmax, 'mean': np.float32(127), 'std': np.float32(64)}
+FIXED = {
+    'model': MODEL,
+    'tx': TX,
+    'loss': losses.softmax,
+    'mean': np.float32(127),
+    'std': np.float32(64),
+}
 
 
 def batch(step, n=16):
     rng = np.random.default_rng(step)
-    return {'image': rng.integers(0, 256, (n, 8, 8, 3), np.uint8), 'label': rng.integers(0, 10, n).astype(np.int32)}
+    return {
+        'image': rng.integers(0, 256, (n, 8, 8, 3), np.uint8),
+        'label': rng.integers(0, 10, n).astype(np.int32),
+    }
 
 
 def start(dtype=jnp.float32, ema=False):
@@ -68,12 +77,21 @@ def test_one_device_equals_eight_over_fifty_float64_steps():
 
 def test_the_same_layout_gives_the_same_bits():
     (a, _), (b, _) = run(8, start(), 3), run(8, start(), 3)
-    assert all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    assert all(
+        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
 
 
 def test_another_seed_gives_other_dropout():
     mesh, train = jitted(1)
-    outcomes = [float(train(meshes.replicated(start(), mesh), meshes.split(batch(0), mesh), np.uint32(s))[1]['loss']) for s in (0, 1, 0)]
+    outcomes = [
+        float(
+            train(meshes.replicated(start(), mesh), meshes.split(batch(0), mesh), np.uint32(s))[1][
+                'loss'
+            ]
+        )
+        for s in (0, 1, 0)
+    ]
     assert outcomes[0] == outcomes[2] != outcomes[1]
 
 
@@ -89,7 +107,11 @@ def test_a_step_moves_parameters_statistics_and_counter_but_not_control():
     for kind in ('params', 'batch_stats', 'opt_state'):
         moved = [
             not np.array_equal(x, y)
-            for x, y in zip(jax.tree.leaves(getattr(before, kind)), jax.tree.leaves(getattr(after, kind)), strict=True)
+            for x, y in zip(
+                jax.tree.leaves(getattr(before, kind)),
+                jax.tree.leaves(getattr(after, kind)),
+                strict=True,
+            )
         ]
         assert any(moved), kind
     assert float(after.control['best']) == -1
@@ -99,8 +121,13 @@ def test_ema_is_the_moving_average_of_parameters_and_statistics():
     before = jax.device_get(start(ema=True))
     after, _ = run(1, before, 1, average=Average(0.75))
     for kind in ('params', 'batch_stats'):
-        for old, new, mean in zip(*map(jax.tree.leaves, (before.ema[kind], getattr(after, kind), after.ema[kind])), strict=True):
-            np.testing.assert_allclose(mean, 0.75 * old + 0.25 * np.asarray(new), rtol=1e-5, atol=1e-7)
+        for old, new, mean in zip(
+            *map(jax.tree.leaves, (before.ema[kind], getattr(after, kind), after.ema[kind])),
+            strict=True,
+        ):
+            np.testing.assert_allclose(
+                mean, 0.75 * old + 0.25 * np.asarray(new), rtol=1e-5, atol=1e-7
+            )
 
 
 @pytest.mark.slow
@@ -119,7 +146,11 @@ def test_it_overfits_64_images():
     same = batch(0, 64)
     for _ in range(400):
         state, metrics = train(state, same, np.uint32(0))
-    evaluated = steps.eval_step(state, {**same, 'mask': np.ones(64, np.float32)}, **{k: FIXED[k] for k in ('model', 'loss', 'mean', 'std')})
+    evaluated = steps.eval_step(
+        state,
+        {**same, 'mask': np.ones(64, np.float32)},
+        **{k: FIXED[k] for k in ('model', 'loss', 'mean', 'std')},
+    )
     assert int(evaluated['top1']) >= 63, metrics
 
 
@@ -134,13 +165,25 @@ class Give:
 
 
 @pytest.mark.parametrize(
-    ('logits', 'top1', 'top5'), [(np.zeros((10, 10)), 1, 5), (np.full((10, 10), np.nan), 0, 0), (np.eye(10), 9, 9), (-np.eye(10), 0, 0)]
+    ('logits', 'top1', 'top5'),
+    [
+        (np.zeros((10, 10)), 1, 5),
+        (np.full((10, 10), np.nan), 0, 0),
+        (np.eye(10), 9, 9),
+        (-np.eye(10), 0, 0),
+    ],
 )
 def test_evaluation_counts_masked_rows_ties_and_nan(logits, top1, top5):
     """A constant network is right once in ten, a NaN never, and the tenth image is padding."""
-    rows = {'image': np.zeros((10, 2, 2, 1), np.uint8), 'label': np.arange(10, dtype=np.int32), 'mask': np.ones(10, np.float32)}
+    rows = {
+        'image': np.zeros((10, 2, 2, 1), np.uint8),
+        'label': np.arange(10, dtype=np.int32),
+        'mask': np.ones(10, np.float32),
+    }
     rows['mask'][9] = 0
-    found = steps.eval_step(start(), rows, model=Give(logits), loss=losses.softmax, mean=0.0, std=255.0)
+    found = steps.eval_step(
+        start(), rows, model=Give(logits), loss=losses.softmax, mean=0.0, std=255.0
+    )
     assert (int(found['n']), int(found['top1']), int(found['top5'])) == (9, top1, top5)
     assert int(np.trace(found['confusion'])) == top1
     assert int(found['confusion'].sum()) == (0 if np.isnan(logits).any() else 9)
@@ -150,16 +193,29 @@ def test_normalised_subtracts_and_divides_in_the_wide_type():
     image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
     found = steps.normalised(image, np.float32([1, 2, 3]), np.float32([2, 2, 4]), jnp.bfloat16)
     assert found.dtype == jnp.bfloat16
-    np.testing.assert_array_equal(found, ((image - np.float32([[[1, 2, 3]]])) / np.float32([[[2, 2, 4]]])).astype(jnp.bfloat16))
+    np.testing.assert_array_equal(
+        found,
+        ((image - np.float32([[[1, 2, 3]]])) / np.float32([[[2, 2, 4]]])).astype(jnp.bfloat16),
+    )
 
 
 def test_a_matrix_whitens_where_a_deviation_divides():
     rng = np.random.default_rng(0)
-    image, mean, matrix = rng.integers(0, 256, (3, 2, 2, 3), np.uint8), rng.normal(size=(2, 2, 3)), rng.normal(size=(12, 12))
+    image, mean, matrix = (
+        rng.integers(0, 256, (3, 2, 2, 3), np.uint8),
+        rng.normal(size=(2, 2, 3)),
+        rng.normal(size=(12, 12)),
+    )
     found = steps.normalised(image, np.float32(mean), np.float32(matrix), jnp.float32)
-    np.testing.assert_allclose(found, ((image - mean).reshape(3, 12) @ matrix).reshape(3, 2, 2, 3), rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(
+        found, ((image - mean).reshape(3, 12) @ matrix).reshape(3, 2, 2, 3), rtol=1e-4, atol=1e-2
+    )
 
 
 def test_a_batch_that_does_not_divide_over_the_devices_names_the_nearest():
-    with pytest.raises(ValueError, match='a batch of 12 images does not divide over 8 devices; the nearest that do are 8 or 16'):
+    with pytest.raises(
+        ValueError,
+        match='a batch of 12 images does not divide over 8 devices; the nearest that do are 8 or '
+        '16',
+    ):
         meshes.check_batch(12, meshes.data_mesh())

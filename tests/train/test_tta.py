@@ -1,4 +1,7 @@
-"""Test-time augmentation: which views there are, that their weights sum to 1, and what a whole evaluation makes of them."""
+"""Test-time augmentation: which views there are, that their weights sum to 1, and what a whole
+evaluation makes of them.
+"""
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,7 +22,9 @@ def seen(name, x):
     return [(weight, np.asarray(view(jnp.asarray(x)))) for weight, view in tta.views(name)]
 
 
-@pytest.mark.parametrize(('name', 'count'), [('none', 1), ('flip', 2), ('flip_translate', 6), ('ten_crop', 10)])
+@pytest.mark.parametrize(
+    ('name', 'count'), [('none', 1), ('flip', 2), ('flip_translate', 6), ('ten_crop', 10)]
+)
 def test_weights_sum_to_one_and_half_of_the_views_are_mirror_images(name, count):
     found = seen(name, image())
     assert len(found) == count and abs(sum(weight for weight, _ in found) - 1) < 1e-12
@@ -46,7 +51,7 @@ def test_ten_crops_are_the_corners_and_the_centre_of_the_padded_image():
     padded = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
     places = [(0, 0), (0, 8), (4, 4), (8, 0), (8, 8)]
     for (_, view), (top, left) in zip(seen('ten_crop', x)[:5], places, strict=True):
-        np.testing.assert_array_equal(view, padded[:, top:top + 6, left:left + 8])
+        np.testing.assert_array_equal(view, padded[:, top : top + 6, left : left + 8])
 
 
 def test_logits_are_averaged_by_weight():
@@ -54,12 +59,16 @@ def test_logits_are_averaged_by_weight():
     weights = np.random.default_rng(1).standard_normal((6 * 8 * 3, 4)).astype(np.float32)
     score = lambda v: v.reshape(2, -1) @ weights  # noqa: E731
     expected = sum(w * score(view) for w, view in seen('flip_translate', x))
-    np.testing.assert_allclose(tta.averaged(score, x, 'flip_translate'), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        tta.averaged(score, x, 'flip_translate'), expected, rtol=1e-4, atol=1e-4
+    )
     np.testing.assert_array_equal(tta.averaged(score, x, 'none'), score(x))
 
 
 def test_an_unknown_name_gives_the_nearest():
-    with pytest.raises(ValueError, match="no test-time augmentation named 'flips'; did you mean flip"):
+    with pytest.raises(
+        ValueError, match="no test-time augmentation named 'flips'; did you mean flip"
+    ):
         tta.views('flips')
 
 
@@ -68,10 +77,23 @@ def test_a_recipe_turns_it_on_for_evaluation_alone():
     """The logits of a whole evaluation are the mean over the views; the train step is as without."""
     plain, both = (jobs.build(tiny(tta=name), devices=1) for name in ('none', 'flip'))
     state = meshes.replicated(plain.init(np.uint32(0)), plain.mesh)
-    found = [evaluate(job.eval_step, state, job.data['test'], job.view, batch=16, mesh=job.mesh) for job in (plain, both)]
-    images = np.stack([e['image'] for e in plain.data['test'].__getitems__(range(12))]).astype(np.float32) / 255
+    found = [
+        evaluate(job.eval_step, state, job.data['test'], job.view, batch=16, mesh=job.mesh)
+        for job in (plain, both)
+    ]
+    images = (
+        np.stack([e['image'] for e in plain.data['test'].__getitems__(range(12))]).astype(
+            np.float32
+        )
+        / 255
+    )
     labels = plain.data['test'].labels()
-    scores = [np.asarray(plain.model.apply({'params': state.params}, x)) for x in (images, images[:, :, ::-1])]
+    scores = [
+        np.asarray(plain.model.apply({'params': state.params}, x))
+        for x in (images, images[:, :, ::-1])
+    ]
     for result, logits in zip(found, (scores[0], (scores[0] + scores[1]) / 2), strict=True):
-        assert result['n'] == 12 and result['loss'] == pytest.approx(float(losses.softmax(logits, labels).mean()), rel=1e-5)
+        assert result['n'] == 12 and result['loss'] == pytest.approx(
+            float(losses.softmax(logits, labels).mean()), rel=1e-5
+        )
     assert found[0]['loss'] != found[1]['loss']

@@ -1,4 +1,5 @@
 """A small network whose every layer is known, and the trained SqueezeNet where its weights are."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool
 
 class Small(nn.Module):
     """Two convolutions with a max pool between, and a linear head."""
+
     act: object = nn.relu
     bias: bool = True
 
@@ -33,4 +35,7 @@ def small():
 @pytest.fixture(scope='session')
 def squeezenet(shared):
     """(model, variables) of Deep Compression's SqueezeNet 1.0."""
-    return weights.from_file('torchvision/squeezenet1_0', shared / 'data/weights/squeezenet1_0_deep_compression.safetensors')
+    return weights.from_file(
+        'torchvision/squeezenet1_0',
+        shared / 'data/weights/squeezenet1_0_deep_compression.safetensors',
+    )

@@ -1,4 +1,7 @@
-"""The rules for the way back: deconvnet, guided backprop and LRP-epsilon against what they are defined as."""
+"""The rules for the way back: deconvnet, guided backprop and LRP-epsilon against what they are
+defined as.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,29 +22,41 @@ class Linear(nn.Module):
 
 def test_the_deconvnet_of_a_linear_layer_is_its_transpose():
     rng = np.random.default_rng(0)
-    images, signal = rng.standard_normal((2, 3, 4, 1)).astype(np.float32), rng.standard_normal((2, 7)).astype(np.float32)
+    images, signal = (
+        rng.standard_normal((2, 3, 4, 1)).astype(np.float32),
+        rng.standard_normal((2, 7)).astype(np.float32),
+    )
     kernel = rng.standard_normal((12, 7)).astype(np.float32)
     variables = {'params': {'fc': {'kernel': kernel, 'bias': np.ones(7, np.float32)}}}
     found = deconvnet.project(Linear(), variables, images, 'fc', signal)
     np.testing.assert_allclose(found.reshape(2, 12), signal @ kernel.T, rtol=1e-5, atol=1e-6)
     rectified = deconvnet.project(Linear(), variables, images, 'act', signal)
-    np.testing.assert_allclose(rectified.reshape(2, 12), np.maximum(signal, 0) @ kernel.T, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        rectified.reshape(2, 12), np.maximum(signal, 0) @ kernel.T, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_the_deconvnet_of_a_convolution_is_the_transposed_convolution():
     class Net(nn.Module):
         @nn.compact
         def __call__(self, x):
-            return Act(nn.relu, name='act')(Conv(2, 3, stride=2, padding=1, bias=False, name='conv')(x))
+            return Act(nn.relu, name='act')(
+                Conv(2, 3, stride=2, padding=1, bias=False, name='conv')(x)
+            )
 
     images = jnp.ones((1, 5, 5, 1))
     variables = Net().init(jax.random.key(0), images)
     kernel = np.asarray(variables['params']['conv']['kernel'])
     signal = np.zeros((1, 3, 3, 2), np.float32)
     signal[0, 1, 2, 1] = 2
-    want = np.zeros((7, 7), np.float32)  # with the padding
+    # with the padding
+    want = np.zeros((7, 7), np.float32)
     want[2:5, 4:7] = 2 * kernel[:, :, 0, 1]
-    np.testing.assert_allclose(deconvnet.project(Net(), variables, images, 'conv', signal)[0, :, :, 0], want[1:6, 1:6], atol=1e-6)
+    np.testing.assert_allclose(
+        deconvnet.project(Net(), variables, images, 'conv', signal)[0, :, :, 0],
+        want[1:6, 1:6],
+        atol=1e-6,
+    )
 
 
 def test_unpooling_puts_the_signal_where_the_maximum_was(small):
@@ -54,7 +69,7 @@ def test_unpooling_puts_the_signal_where_the_maximum_was(small):
     for image, x in enumerate(np.asarray(maps)):
         row, column = np.unravel_index(x[2:4, 4:6, 3].argmax(), (2, 2))
         want = np.zeros((10, 10, 3), np.float32)
-        want[2 + row:5 + row, 4 + column:7 + column] = kernel[..., 3]
+        want[2 + row : 5 + row, 4 + column : 7 + column] = kernel[..., 3]
         np.testing.assert_allclose(found[image], want[1:9, 1:9], atol=1e-6)
 
 
@@ -67,7 +82,9 @@ def test_of_channel_projects_the_strongest_activation_alone(small):
     for i in range(4):
         signal[i, found.row[i], found.column[i], 2] = found.value[i]
         assert maps[i, found.row[i], found.column[i]] == maps[i].max()
-    np.testing.assert_allclose(found.pixels, deconvnet.project(model, variables, images, 'conv2', signal), atol=1e-6)
+    np.testing.assert_allclose(
+        found.pixels, deconvnet.project(model, variables, images, 'conv2', signal), atol=1e-6
+    )
 
 
 def test_guided_signals_are_positive_and_pass_active_units_only():
@@ -90,8 +107,11 @@ def test_only_images_whose_units_all_sleep_have_their_signals_redirected():
 def test_values_do_not_change_under_a_rule(small):
     model, variables, images = small
     want = model.apply(variables, images)
-    for ruled in (backward.Ruled(model, backward.guided), backward.Ruled(model, backward.deconvolution),
-                  backward.Ruled(model, backward.Epsilon(0.1), None)):
+    for ruled in (
+        backward.Ruled(model, backward.guided),
+        backward.Ruled(model, backward.deconvolution),
+        backward.Ruled(model, backward.Epsilon(0.1), None),
+    ):
         assert jnp.array_equal(ruled.apply(variables, images), want)
 
 
@@ -108,8 +128,16 @@ def test_rules_hold_inside_remat():
 
     images = jax.random.normal(jax.random.key(0), (1, 5, 5, 4))
     variables = Net().init(jax.random.key(1), images)
-    plain, guided = gradients.gradient(Net(), variables, images, 1), gradients.guided_backprop(Net(), variables, images, 1)
-    np.testing.assert_allclose(gradients.guided_backprop(Net(nn.remat(Conv)), variables, images, 1), guided, rtol=1e-5, atol=1e-6)
+    plain, guided = (
+        gradients.gradient(Net(), variables, images, 1),
+        gradients.guided_backprop(Net(), variables, images, 1),
+    )
+    np.testing.assert_allclose(
+        gradients.guided_backprop(Net(nn.remat(Conv)), variables, images, 1),
+        guided,
+        rtol=1e-5,
+        atol=1e-6,
+    )
     assert not np.allclose(plain, guided)
 
 
@@ -147,7 +175,11 @@ def test_relevance_is_conserved_without_biases(small):
 @pytest.mark.parametrize('method', [deconvnet.of_class, gradients.guided_backprop])
 def test_a_network_without_relus_is_refused_in_a_sentence(small, method):
     model, variables, images = small
-    with pytest.raises(ValueError, match=r'rectifies the signals of ReLUs, and Small has none \(its activation functions: tanh\); use'):
+    with pytest.raises(
+        ValueError,
+        match=r'rectifies the signals of ReLUs, and Small has none \(its activation functions: '
+        r'tanh\); use',
+    ):
         method(model.clone(act=jnp.tanh), variables, images)
     with pytest.raises(ValueError, match='the deconvnet rectifies'):
         deconvnet.of_channel(model.clone(act=jnp.tanh), variables, images, 'conv2', 0)

@@ -1,4 +1,5 @@
 """Batches of one size, and bars that do not nest."""
+
 import numpy as np
 
 from cnnlab.visual import batches
@@ -12,11 +13,18 @@ def test_every_index_comes_once_and_every_batch_is_full():
         return {'twice': 2 * indices, 'pair': (indices, indices)}
 
     found = batches.gathered(function, 10, 4, 'test')
-    assert sizes == [4, 4, 4] and found['twice'].tolist() == list(range(0, 20, 2)) and found['pair'][1].tolist() == list(range(10))
+    assert (
+        sizes == [4, 4, 4]
+        and found['twice'].tolist() == list(range(0, 20, 2))
+        and found['pair'][1].tolist() == list(range(10))
+    )
     assert [len(i) for i, _ in batches.each(np.asarray, 3, 8, 'test')] == [3]
 
 
 def test_bars_may_stand_inside_one_another(monkeypatch):
-    monkeypatch.setenv('FORCE_COLOR', '1')  # a terminal, as rich sees it
-    assert [[*batches.watched(range(2), 'inner')] for _ in batches.watched(range(3), 'outer')] == [[0, 1]] * 3
+    # a terminal, as rich sees it
+    monkeypatch.setenv('FORCE_COLOR', '1')
+    assert [[*batches.watched(range(2), 'inner')] for _ in batches.watched(range(3), 'outer')] == [
+        [0, 1]
+    ] * 3
     assert not batches._WATCHING.get()

@@ -1,4 +1,8 @@
-"""Attributions are captum's: a small network in float64, and the trained SqueezeNet in float32. See captum_reference.py."""
+"""Attributions are captum's: a small network in float64, and the trained SqueezeNet in float32.
+
+See captum_reference.py.
+"""
+
 import pathlib
 
 import jax
@@ -25,7 +29,9 @@ class Net(nn.Module):
 
 
 def occluded(model, variables, images, classes):
-    found = occlusion.occlusion(model, variables, images, classes, window=WINDOW, stride=STRIDE, batch=32)
+    found = occlusion.occlusion(
+        model, variables, images, classes, window=WINDOW, stride=STRIDE, batch=32
+    )
     return occlusion.attribution(found, images.shape[1:3])
 
 
@@ -33,17 +39,24 @@ METHODS = {
     'saliency': lambda m, v, x, c: np.abs(gradients.gradient(m, v, x, c)),
     'guided_backprop': gradients.guided_backprop,
     'deconvolution': deconvnet.of_class,
-    'integrated_gradients': lambda m, v, x, c: integrated_gradients.integrated_gradients(m, v, x, c, steps=STEPS).attribution,
+    'integrated_gradients': lambda m, v, x, c: (
+        integrated_gradients.integrated_gradients(m, v, x, c, steps=STEPS).attribution
+    ),
     'occlusion': occluded,
-    'grad_cam': None,  # needs a layer
+    # needs a layer
+    'grad_cam': None,
 }
-SLOW = ('saliency', 'integrated_gradients', 'grad_cam')  # on a trained network; the others are full there
+# on a trained network; the others are full there
+SLOW = ('saliency', 'integrated_gradients', 'grad_cam')
 
 
 def compared(method, network, model, variables, path):
     images, classes = REFERENCE[f'{network}/images'], REFERENCE[f'{network}/classes']
     function = METHODS[method] or (lambda m, v, x, c: grad_cam.grad_cam(m, v, x, path, c))
-    found, wanted = np.asarray(function(model, variables, images, classes)), REFERENCE[f'{network}/{method}']
+    found, wanted = (
+        np.asarray(function(model, variables, images, classes)),
+        REFERENCE[f'{network}/{method}'],
+    )
     assert found.shape == wanted.shape and found.dtype == images.dtype
     assert np.abs(wanted).max() > 0
     return np.abs(found - wanted).max() / np.abs(wanted).max()
@@ -51,11 +64,20 @@ def compared(method, network, model, variables, path):
 
 @pytest.mark.parametrize('method', METHODS)
 def test_a_small_network_in_float64(method):
-    variables = {'params': {f'layer{i}': {part: REFERENCE[f'small/{part}{i}'] for part in ('kernel', 'bias')} for i in (1, 2, 3, 4)}}
+    variables = {
+        'params': {
+            f'layer{i}': {part: REFERENCE[f'small/{part}{i}'] for part in ('kernel', 'bias')}
+            for i in (1, 2, 3, 4)
+        }
+    }
     with jax.enable_x64(True):
-        assert compared(method, 'small', Net(), variables, 'layer2') < 1e-6  # captum integrates and averages with float32 numbers
+        # captum integrates and averages with float32 numbers
+        assert compared(method, 'small', Net(), variables, 'layer2') < 1e-6
 
 
-@pytest.mark.parametrize('method', [pytest.param(m, marks=pytest.mark.slow if m in SLOW else pytest.mark.full) for m in METHODS])
+@pytest.mark.parametrize(
+    'method',
+    [pytest.param(m, marks=pytest.mark.slow if m in SLOW else pytest.mark.full) for m in METHODS],
+)
 def test_a_trained_squeezenet_in_float32(squeezenet, method):
     assert compared(method, 'squeezenet', *squeezenet, 'fire9') < 1e-4

@@ -1,4 +1,5 @@
 """The lines of docs/visual.md run on any network; its table names functions that exist."""
+
 import importlib
 import pathlib
 import re
@@ -10,7 +11,11 @@ def test_the_lines_run(small):
     scope = dict(zip(('model', 'variables', 'images'), small, strict=True))
     [code] = re.findall(r'```python\n(.*?)```', TEXT, re.DOTALL)
     exec(compile(code, 'docs/visual.md', 'exec'), scope)
-    assert scope['maps'].shape == (4, 4, 4) and scope['worth'].shape == (4, 8, 8) and scope['seen'].shape == (4, 8, 8, 3)
+    assert (
+        scope['maps'].shape == (4, 4, 4)
+        and scope['worth'].shape == (4, 8, 8)
+        and scope['seen'].shape == (4, 8, 8, 3)
+    )
     assert len([axes for axes in scope['figure'].axes if axes.images]) == 4
 
 

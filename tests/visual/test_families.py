@@ -1,7 +1,10 @@
-"""Every method on ten families at the smallest size that they take: sixteen images in float32, and one in bfloat16.
+"""Every method on ten families at the smallest size that they take: sixteen images in float32, and
+one in bfloat16.
 
-Compiling is what takes the time: only the methods that are one program are asked of every family in the tier `slow`.
+Compiling is what takes the time: only the methods that are one program are asked of every family in
+the tier `slow`.
 """
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,9 +32,15 @@ from cnnlab.visual.pixels import Pixels
 
 # (name, side, fields): ten families, the deep ones in a shallow form
 NETS = [
-    ('convnetjs_cifar10', 16, {}), ('lenet5_dense', 32, {}), ('keras_mnist_convnet', 14, {}), ('cifar_nin', 16, {}),
-    ('cifar_resnet20', 8, {'blocks': 1}), ('cifar_preresnet110', 8, {'blocks': 1}), ('cifar_se_preresnet110', 8, {'blocks': 1}),
-    ('cifar_densenet40_12', 8, {'blocks': (2, 2, 2)}), ('squeezenet1_1', 33, {'num_classes': 8}),
+    ('convnetjs_cifar10', 16, {}),
+    ('lenet5_dense', 32, {}),
+    ('keras_mnist_convnet', 14, {}),
+    ('cifar_nin', 16, {}),
+    ('cifar_resnet20', 8, {'blocks': 1}),
+    ('cifar_preresnet110', 8, {'blocks': 1}),
+    ('cifar_se_preresnet110', 8, {'blocks': 1}),
+    ('cifar_densenet40_12', 8, {'blocks': (2, 2, 2)}),
+    ('squeezenet1_1', 33, {'num_classes': 8}),
     ('shufflenet_v2_x0_5', 32, {'num_classes': 8, 'blocks': (1, 1, 1)}),
 ]
 
@@ -40,18 +49,29 @@ SIZES = [(16, jnp.float32), (1, jnp.bfloat16)]
 
 
 def on_families(slow=()):
-    """(net, count, dtype): `SIZES` on every family; sixteen images of the families in `slow` are of that tier, all else is full."""
+    """(net, count, dtype): `SIZES` on every family; sixteen images of the families in `slow` are of
+    that tier, all else is full.
+    """
     tier = {True: pytest.mark.slow, False: pytest.mark.full}
-    return pytest.mark.parametrize(('net', 'count', 'dtype'), [
-        pytest.param(net, count, dtype, id=f'{net[0]}-{count}', marks=tier[count > 1 and net[0] in slow])
-        for net in NETS for count, dtype in SIZES])
+    return pytest.mark.parametrize(
+        ('net', 'count', 'dtype'),
+        [
+            pytest.param(
+                net, count, dtype, id=f'{net[0]}-{count}', marks=tier[count > 1 and net[0] in slow]
+            )
+            for net in NETS
+            for count, dtype in SIZES
+        ],
+    )
 
 
 def built(name, side, fields, count, dtype):
     """(model, variables from cheap draws, `count` images)."""
     model = registry.create(name, **fields)
     rng = np.random.default_rng(0)
-    images = jnp.asarray(rng.standard_normal((count, side, side, registry.entry(name).input_shape[-1])), dtype)
+    images = jnp.asarray(
+        rng.standard_normal((count, side, side, registry.entry(name).input_shape[-1])), dtype
+    )
     shapes = jax.eval_shape(model.init, jax.random.key(0), images)
 
     def draw(path, leaf):
@@ -67,20 +87,27 @@ def built(name, side, fields, count, dtype):
 def by_gradient(model, path, variables, images):
     """All methods that are one program, so that they compile as one."""
     classes = np.arange(len(images), dtype=np.int32) % 5
-    out = {'gradient': gradients.gradient(model, variables, images, classes),
-           'saliency': gradients.saliency(model, variables, images, classes),
-           'lrp': lrp.lrp_epsilon(model, variables, images, classes, eps=0.1),
-           'grad_cam': grad_cam.grad_cam(model, variables, images, path, classes),
-           'grad_cam_plus_plus': grad_cam.grad_cam_plus_plus(model, variables, images, path, classes)}
-    if not isinstance(model, type(registry.create('lenet5_dense'))):  # its tanh is refused
-        out |= {'guided_backprop': gradients.guided_backprop(model, variables, images, classes),
-                'guided_grad_cam': grad_cam.guided_grad_cam(model, variables, images, path, classes),
-                'deconvnet_of_class': deconvnet.of_class(model, variables, images, classes),
-                'deconvnet': deconvnet.of_channel(model, variables, images, path, 1).pixels}
+    out = {
+        'gradient': gradients.gradient(model, variables, images, classes),
+        'saliency': gradients.saliency(model, variables, images, classes),
+        'lrp': lrp.lrp_epsilon(model, variables, images, classes, eps=0.1),
+        'grad_cam': grad_cam.grad_cam(model, variables, images, path, classes),
+        'grad_cam_plus_plus': grad_cam.grad_cam_plus_plus(model, variables, images, path, classes),
+    }
+    # its tanh is refused
+    if not isinstance(model, type(registry.create('lenet5_dense'))):
+        out |= {
+            'guided_backprop': gradients.guided_backprop(model, variables, images, classes),
+            'guided_grad_cam': grad_cam.guided_grad_cam(model, variables, images, path, classes),
+            'deconvnet_of_class': deconvnet.of_class(model, variables, images, classes),
+            'deconvnet': deconvnet.of_channel(model, variables, images, path, 1).pixels,
+        }
     return out
 
 
-@on_families(slow=['convnetjs_cifar10', 'lenet5_dense', 'keras_mnist_convnet', 'cifar_nin', 'cifar_resnet20'])
+@on_families(
+    slow=['convnetjs_cifar10', 'lenet5_dense', 'keras_mnist_convnet', 'cifar_nin', 'cifar_resnet20']
+)
 def test_every_gradient_method_works_on_a_family(net, count, dtype):
     model, variables, images = built(*net, count, dtype)
     path = layers.spatial(model, variables, images)
@@ -100,14 +127,24 @@ def test_every_gradient_method_works_on_a_family(net, count, dtype):
 def test_methods_that_ask_many_images_work_on_a_family(net, count, dtype):
     model, variables, images = built(*net, count, dtype)
     side = images.shape[1]
-    label = int(np.asarray(model.apply(variables, images)).max(0).argmax())  # of a network that ends in ReLU other classes may be dead
+    # of a network that ends in ReLU other classes may be dead
+    label = int(np.asarray(model.apply(variables, images)).max(0).argmax())
     found = {
-        'occlusion': occlusion.occlusion(model, variables, images, label, window=side // 2, stride=side // 2, batch=16).score,
+        'occlusion': occlusion.occlusion(
+            model, variables, images, label, window=side // 2, stride=side // 2, batch=16
+        ).score,
         'rise': rise.rise(model, variables, images, label, masks=4, cells=3, batch=16),
-        'smooth_grad': smooth_grad.smooth_grad(model, variables, images, label, samples=4, batch=16),
-        'integrated_gradients': integrated_gradients.integrated_gradients(model, variables, images, label, steps=4).attribution}
+        'smooth_grad': smooth_grad.smooth_grad(
+            model, variables, images, label, samples=4, batch=16
+        ),
+        'integrated_gradients': integrated_gradients.integrated_gradients(
+            model, variables, images, label, steps=4
+        ).attribution,
+    }
     for method, value in found.items():
-        assert np.isfinite(value).all() and len(value) == count and value.dtype == np.float32, method
+        assert np.isfinite(value).all() and len(value) == count and value.dtype == np.float32, (
+            method
+        )
     assert all(np.abs(found[m]).max() > 0 for m in ('smooth_grad', 'integrated_gradients'))
 
 
@@ -118,12 +155,42 @@ def test_pictures_are_made_with_a_family(net, count, dtype):
     shape, coloured = images.shape[1:], images.shape[-1] == 3
     pictures = pixels.to_pictures(images)
     made = [
-        maximise.maximise(model, variables, shape, classes=[1] * count, pixels=pixels, steps=2, decorrelated=coloured).pictures,
-        maximise.maximise(model, variables, shape, path=path, channels=[0] * count, pixels=pixels, steps=2, decorrelated=coloured).pictures,
-        invert.invert(model, variables, images, path, pixels=pixels, steps=2, decorrelated=coloured).pictures,
-        deep_dream.deep_dream(model, variables, pictures, path, pixels=pixels, octaves=1, steps=2, jitter=1),
-        style.style_transfer(model, variables, pictures[0], pictures[-1], content_path=path, style_paths=[path], pixels=pixels,
-                             steps=2).picture[None]]
+        maximise.maximise(
+            model,
+            variables,
+            shape,
+            classes=[1] * count,
+            pixels=pixels,
+            steps=2,
+            decorrelated=coloured,
+        ).pictures,
+        maximise.maximise(
+            model,
+            variables,
+            shape,
+            path=path,
+            channels=[0] * count,
+            pixels=pixels,
+            steps=2,
+            decorrelated=coloured,
+        ).pictures,
+        invert.invert(
+            model, variables, images, path, pixels=pixels, steps=2, decorrelated=coloured
+        ).pictures,
+        deep_dream.deep_dream(
+            model, variables, pictures, path, pixels=pixels, octaves=1, steps=2, jitter=1
+        ),
+        style.style_transfer(
+            model,
+            variables,
+            pictures[0],
+            pictures[-1],
+            content_path=path,
+            style_paths=[path],
+            pixels=pixels,
+            steps=2,
+        ).picture[None],
+    ]
     for found in made:
         assert found.shape[1:] == shape and found.dtype == np.float32 and np.isfinite(found).all()
         assert found.min() >= 0 and found.max() <= 1 and found.std() > 0

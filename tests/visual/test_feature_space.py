@@ -1,4 +1,5 @@
 """Features of a set, and what is made of them."""
+
 import numpy as np
 import pytest
 
@@ -8,18 +9,31 @@ from cnnlab.visual import activations, embed, features, plots, probe, retrieve, 
 def test_features_are_those_of_the_layers_whatever_the_batches(small):
     model, variables, images = small
     found = features.extract(model, variables, [images[:3], images[3:]], ['conv2', 'mean', 'head'])
-    assert {p: a.shape for p, a in found.items()} == {'conv2': (4, 6), 'mean': (4, 6), 'head': (4, 5)}
+    assert {p: a.shape for p, a in found.items()} == {
+        'conv2': (4, 6),
+        'mean': (4, 6),
+        'head': (4, 5),
+    }
     np.testing.assert_allclose(found['conv2'], found['mean'], rtol=1e-5)
     maps = np.asarray(activations.maps(model, variables, images, 'conv2'))
-    np.testing.assert_allclose(features.extract(model, variables, [images], ['conv2'], pool='max')['conv2'], maps.max((1, 2)), rtol=1e-6)
-    np.testing.assert_allclose(features.extract(model, variables, [images], ['conv2'], pool='none')['conv2'], maps.reshape(4, -1))
+    np.testing.assert_allclose(
+        features.extract(model, variables, [images], ['conv2'], pool='max')['conv2'],
+        maps.max((1, 2)),
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        features.extract(model, variables, [images], ['conv2'], pool='none')['conv2'],
+        maps.reshape(4, -1),
+    )
 
 
 def test_features_are_kept_in_a_file(small, tmp_path):
     found = features.extract(*small[:2], [small[2]], ['conv2', 'head'])
     path = features.save(tmp_path / 'features.npz', found, np.arange(4), ['a', 'b', 'c', 'd'])
     with np.load(path) as kept:
-        assert set(kept) == {'conv2', 'head', 'labels', 'names'} and np.array_equal(kept['conv2'], found['conv2'])
+        assert set(kept) == {'conv2', 'head', 'labels', 'names'} and np.array_equal(
+            kept['conv2'], found['conv2']
+        )
     with pytest.raises(ValueError, match='equally many images'):
         features.save(tmp_path / 'other.npz', found, np.arange(3))
     with pytest.raises(ValueError, match=r'saved as \.npz'):
@@ -30,7 +44,9 @@ def test_features_are_kept_in_a_file(small, tmp_path):
 def clusters():
     """Three clusters of 20 points in 12 dimensions: 0 and 1 near one another."""
     rng = np.random.default_rng(0)
-    centres = np.stack([np.eye(12)[0] * 10, np.eye(12)[0] * 10 + np.eye(12)[1] * 3, np.eye(12)[2] * 10])
+    centres = np.stack(
+        [np.eye(12)[0] * 10, np.eye(12)[0] * 10 + np.eye(12)[1] * 3, np.eye(12)[2] * 10]
+    )
     labels = np.repeat([4, 7, 9], 20)
     return np.repeat(centres, 20, 0) + 0.3 * rng.standard_normal((60, 12)), labels
 
@@ -38,7 +54,10 @@ def clusters():
 def apart(plane, labels):
     """Whether every point is nearest to the middle of its own cluster."""
     centres = np.stack([plane[labels == c].mean(0) for c in np.unique(labels)])
-    return (((plane[:, None] - centres[None]) ** 2).sum(-1).argmin(1) == np.unique(labels, return_inverse=True)[1]).all()
+    return (
+        ((plane[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
+        == np.unique(labels, return_inverse=True)[1]
+    ).all()
 
 
 def test_principal_components_keep_clusters_apart(clusters):
@@ -57,7 +76,10 @@ def test_the_nearest_are_what_all_distances_say(clusters, distance):
     x, labels = clusters
     found, far = retrieve.nearest(x, x[[5, 50]], 4, distance=distance)
     for row, distances, q in zip(found, far, (5, 50), strict=True):
-        a, b = (v / np.linalg.norm(v, axis=-1, keepdims=True) if distance == 'cosine' else v for v in (x, x[q]))
+        a, b = (
+            v / np.linalg.norm(v, axis=-1, keepdims=True) if distance == 'cosine' else v
+            for v in (x, x[q])
+        )
         want = 1 - a @ b if distance == 'cosine' else np.linalg.norm(a - b, axis=1)
         np.testing.assert_allclose(distances, np.sort(want)[:4], atol=1e-6)
         assert row[0] == q and (labels[row] == labels[q]).all()
@@ -86,17 +108,23 @@ def test_thumbnails_stand_at_their_points():
         plots.thumbnails(points, [np.zeros((4, 4, 3), np.uint8)], 'x', 'y')
 
 
-@pytest.mark.parametrize(('call', 'said'), [
-    (lambda x, y: embed.tsne(x[:3]), '4 images or more'), (lambda x, y: embed.tsne(x, perplexity=60), 'perplexity above 0 and below'),
-    (lambda x, y: embed.pca(x, 13), '1 to 12 principal components; got 13'), (lambda x, y: embed.pca(x * np.nan), 'finite numbers'),
-    (lambda x, y: retrieve.nearest(x, x, 61), '61 nearest ones cannot be found'),
-    (lambda x, y: retrieve.nearest(x, x[:, :3], 2), '12 features'),
-    (lambda x, y: retrieve.nearest(x, x, 2, distance='cosin'), 'did you mean cosine'),
-    (lambda x, y: probe.accuracies({'a': x}, y[:9]), '9 labels for 60 images'),
-    (lambda x, y: probe.accuracies({'a': x}, y, folds=21), '21 images each; got 3 classes'),
-    (lambda x, y: similarity.dendrogram(x, 0 * y), 'two classes or more; got 1'),
-    (lambda x, y: similarity.dendrogram(0 * x, y), 'class 4 are all 0'),
-    (lambda x, y: similarity.dendrogram(x, y[:5]), '5 labels for 60 images')])
+@pytest.mark.parametrize(
+    ('call', 'said'),
+    [
+        (lambda x, y: embed.tsne(x[:3]), '4 images or more'),
+        (lambda x, y: embed.tsne(x, perplexity=60), 'perplexity above 0 and below'),
+        (lambda x, y: embed.pca(x, 13), '1 to 12 principal components; got 13'),
+        (lambda x, y: embed.pca(x * np.nan), 'finite numbers'),
+        (lambda x, y: retrieve.nearest(x, x, 61), '61 nearest ones cannot be found'),
+        (lambda x, y: retrieve.nearest(x, x[:, :3], 2), '12 features'),
+        (lambda x, y: retrieve.nearest(x, x, 2, distance='cosin'), 'did you mean cosine'),
+        (lambda x, y: probe.accuracies({'a': x}, y[:9]), '9 labels for 60 images'),
+        (lambda x, y: probe.accuracies({'a': x}, y, folds=21), '21 images each; got 3 classes'),
+        (lambda x, y: similarity.dendrogram(x, 0 * y), 'two classes or more; got 1'),
+        (lambda x, y: similarity.dendrogram(0 * x, y), 'class 4 are all 0'),
+        (lambda x, y: similarity.dendrogram(x, y[:5]), '5 labels for 60 images'),
+    ],
+)
 def test_mistakes_are_told_in_a_sentence(clusters, call, said):
     with pytest.raises(ValueError, match=said):
         call(*clusters)

@@ -1,4 +1,7 @@
-"""Pictures that are made: they do what they are made for, and the parametrisations are what they say."""
+"""Pictures that are made: they do what they are made for, and the parametrisations are what they
+say.
+"""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,15 +19,23 @@ def pictures(n=2):
     return np.random.default_rng(0).random((n, *SHAPE)).astype(np.float32)
 
 
-@pytest.mark.parametrize('protocol', [
-    weights.Preprocess(8, 8, 'bilinear', (123, 117, 104), (1, 1, 1), scale=1),
-    weights.Preprocess(8, 8, 'bilinear', (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)),
-    weights.Preprocess(8, 8, 'bilinear', (103, 116, 123), (57, 57, 58), scale=1, channels='bgr')])
+@pytest.mark.parametrize(
+    'protocol',
+    [
+        weights.Preprocess(8, 8, 'bilinear', (123, 117, 104), (1, 1, 1), scale=1),
+        weights.Preprocess(8, 8, 'bilinear', (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)),
+        weights.Preprocess(
+            8, 8, 'bilinear', (103, 116, 123), (57, 57, 58), scale=1, channels='bgr'
+        ),
+    ],
+)
 def test_pixels_are_the_preprocessing_both_ways(protocol):
     bytes_ = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     pixels = Pixels.of(protocol)
     want = protocol.normalise(bytes_)
-    np.testing.assert_allclose(pixels.to_network(jnp.asarray(bytes_ / 255, jnp.float32)), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        pixels.to_network(jnp.asarray(bytes_ / 255, jnp.float32)), want, rtol=1e-4, atol=1e-4
+    )
     np.testing.assert_allclose(pixels.to_pictures(want), bytes_ / 255, atol=1e-5)
 
 
@@ -57,18 +68,31 @@ def test_every_picture_can_be_written_as_fourier_coefficients():
     colours /= np.linalg.norm(colours, axis=0).max()
     x = np.log(wanted / (1 - wanted)) @ np.linalg.inv(colours.T)
     frequency = np.hypot(np.fft.fftfreq(8)[:, None], np.fft.rfftfreq(8)[None])
-    spectrum = 4 * np.fft.rfft2(x, axes=(1, 2)) * (np.maximum(frequency, 1 / 8) / 8)[None, :, :, None]
+    spectrum = (
+        4 * np.fft.rfft2(x, axes=(1, 2)) * (np.maximum(frequency, 1 / 8) / 8)[None, :, :, None]
+    )
     parameters = jnp.asarray(np.stack([spectrum.real, spectrum.imag]), jnp.float32)
     np.testing.assert_allclose(form.pictures(parameters), wanted, atol=1e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('options', [{}, {'fourier': False, 'decorrelated': False, 'blur': 0.5, 'decay': 0.01},
-                                     {'jitter': 2, 'zoom': 0.2}], ids=['fourier', 'pixels', 'moved'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'fourier': False, 'decorrelated': False, 'blur': 0.5, 'decay': 0.01},
+        {'jitter': 2, 'zoom': 0.2},
+    ],
+    ids=['fourier', 'pixels', 'moved'],
+)
 def test_the_score_of_a_class_goes_up(small, options):
     model, variables, _ = small
     found = maximise.maximise(model, variables, SHAPE, classes=[3, 0], steps=40, **options)
-    assert found.pictures.shape == (2, *SHAPE) and found.pictures.min() >= 0 and found.pictures.max() <= 1
+    assert (
+        found.pictures.shape == (2, *SHAPE)
+        and found.pictures.min() >= 0
+        and found.pictures.max() <= 1
+    )
     logits = np.asarray(target.logits(model, variables, found.pictures))
     assert (np.array([logits[0, 3], logits[1, 0]]) > found.scores[0] + 0.05).all()
     np.testing.assert_allclose(found.probability, jax.nn.softmax(logits)[[0, 1], [3, 0]], rtol=1e-5)
@@ -80,18 +104,34 @@ def test_the_score_of_a_class_goes_up(small, options):
 @pytest.mark.slow
 def test_units_are_maximised_by_their_mean_and_decay_keeps_pictures_near_the_mean_colour(small):
     model, variables, _ = small
-    found = maximise.maximise(model, variables, SHAPE, path='conv2', channels=[2], steps=30, pixels=Pixels(0.5, 0.25))
+    found = maximise.maximise(
+        model, variables, SHAPE, path='conv2', channels=[2], steps=30, pixels=Pixels(0.5, 0.25)
+    )
     x = Pixels(0.5, 0.25).to_network(found.pictures)
-    assert np.asarray(activations.maps(model, variables, x, 'conv2'))[..., 2].mean() > found.scores[0, 0]
+    assert (
+        np.asarray(activations.maps(model, variables, x, 'conv2'))[..., 2].mean()
+        > found.scores[0, 0]
+    )
     assert found.probability is None
-    held = maximise.maximise(model, variables, SHAPE, path='conv2', channels=[2], steps=30, pixels=Pixels(0.5, 0.25), decay=10)
+    held = maximise.maximise(
+        model,
+        variables,
+        SHAPE,
+        path='conv2',
+        channels=[2],
+        steps=30,
+        pixels=Pixels(0.5, 0.25),
+        decay=10,
+    )
     assert np.abs(held.pictures - 0.5).mean() < 0.5 * np.abs(found.pictures - 0.5).mean()
 
 
 def test_a_sleeping_unit_is_woken(small):
     model, variables, _ = small
     kernel, bias = (variables['params']['conv2'][k] for k in ('kernel', 'bias'))
-    asleep = {'params': {**variables['params'], 'conv2': {'kernel': kernel, 'bias': bias.at[4].add(-1)}}}
+    asleep = {
+        'params': {**variables['params'], 'conv2': {'kernel': kernel, 'bias': bias.at[4].add(-1)}}
+    }
     found = maximise.maximise(model, asleep, SHAPE, path='conv2', channels=[4], steps=60)
     assert found.scores[0, 0] == 0 and found.scores[-1, 0] > 0
 
@@ -99,7 +139,9 @@ def test_a_sleeping_unit_is_woken(small):
 def test_inversion_comes_close_to_the_features_and_the_picture(small):
     model, variables, _ = small
     images = jnp.asarray(pictures(1))
-    found = invert.invert(model, variables, images, 'conv1', steps=150, rate=0.2, variation=0, pixels=UNIT)
+    found = invert.invert(
+        model, variables, images, 'conv1', steps=150, rate=0.2, variation=0, pixels=UNIT
+    )
     assert found.distances[-1] < 0.1 * found.distances[0]
     assert np.corrcoef(found.pictures.ravel(), images.ravel())[0, 1] > 0.8
     with pytest.raises(ValueError, match='did you mean conv'):
@@ -109,8 +151,13 @@ def test_inversion_comes_close_to_the_features_and_the_picture(small):
 @pytest.mark.slow
 def test_a_dream_excites_its_layer_and_stays_a_picture(small):
     model, variables, _ = small
-    out = deep_dream.deep_dream(model, variables, pictures(), 'conv2', octaves=2, steps=5, rate=0.02, jitter=1)
-    before, after = (np.square(activations.maps(model, variables, x, 'conv2')).sum((1, 2, 3)) for x in (pictures(), out))
+    out = deep_dream.deep_dream(
+        model, variables, pictures(), 'conv2', octaves=2, steps=5, rate=0.02, jitter=1
+    )
+    before, after = (
+        np.square(activations.maps(model, variables, x, 'conv2')).sum((1, 2, 3))
+        for x in (pictures(), out)
+    )
     assert (after > 1.1 * before).all() and out.min() >= 0 and out.max() <= 1
 
 
@@ -118,14 +165,26 @@ def test_a_dream_excites_its_layer_and_stays_a_picture(small):
 def test_a_style_comes_nearer_and_gram_matrices_forget_places(small):
     model, variables, _ = small
     content, other = pictures()
-    found = style.style_transfer(model, variables, content, 0.3 * other, content_path='conv2', style_paths=['conv1', 'conv2'], steps=60)
+    found = style.style_transfer(
+        model,
+        variables,
+        content,
+        0.3 * other,
+        content_path='conv2',
+        style_paths=['conv1', 'conv2'],
+        steps=60,
+    )
     assert found.style[-1] < 0.3 * found.style[0] and found.picture.shape == SHAPE
     x = jnp.asarray(np.random.default_rng(0).standard_normal((1, 4, 4, 3)), jnp.float32)
     shuffled = x.reshape(1, 16, 3)[:, ::-1].reshape(x.shape)
     np.testing.assert_allclose(style.gram(x), style.gram(shuffled), rtol=1e-5)
-    np.testing.assert_allclose(style.gram(x)[0], x[0].reshape(16, 3).T @ x[0].reshape(16, 3) / 16, rtol=1e-5)
+    np.testing.assert_allclose(
+        style.gram(x)[0], x[0].reshape(16, 3).T @ x[0].reshape(16, 3) / 16, rtol=1e-5
+    )
     with pytest.raises(ValueError, match="'mean' of Small .* no rows and columns"):
-        style.style_transfer(model, variables, content, other, content_path='mean', style_paths=['conv1'])
+        style.style_transfer(
+            model, variables, content, other, content_path='mean', style_paths=['conv1']
+        )
 
 
 @pytest.mark.slow
@@ -134,26 +193,60 @@ def test_a_network_that_computes_in_bfloat16_makes_float32_pictures_too(small):
     half, images = Pixels(0.5, 0.25, dtype=jnp.bfloat16), pictures()
     assert half.to_network(images).dtype == jnp.bfloat16
     for wanted in ({'classes': [3, 0]}, {'path': 'conv2', 'channels': [2, 4]}):
-        found, whole = (maximise.maximise(model, variables, SHAPE, pixels=pixels, steps=30, **wanted)
-                        for pixels in (half, Pixels(0.5, 0.25)))
-        assert found.scores.dtype == found.pictures.dtype == np.float32 and (found.scores[-1] > found.scores[0] + 0.01).all()
+        found, whole = (
+            maximise.maximise(model, variables, SHAPE, pixels=pixels, steps=30, **wanted)
+            for pixels in (half, Pixels(0.5, 0.25))
+        )
+        assert (
+            found.scores.dtype == found.pictures.dtype == np.float32
+            and (found.scores[-1] > found.scores[0] + 0.01).all()
+        )
         np.testing.assert_allclose(found.scores[-1], whole.scores[-1], rtol=0.1)
-    found = invert.invert(model, variables, half.to_network(images), 'conv1', pixels=half, steps=60, rate=0.2, variation=0)
+    found = invert.invert(
+        model,
+        variables,
+        half.to_network(images),
+        'conv1',
+        pixels=half,
+        steps=60,
+        rate=0.2,
+        variation=0,
+    )
     assert (found.distances[-1] < 0.3 * found.distances[0]).all()
-    out = deep_dream.deep_dream(model, variables, images, 'conv2', pixels=half, octaves=1, steps=5, rate=0.02, jitter=1)
-    before, after = (np.square(activations.maps(model, variables, half.to_network(x), 'conv2')).sum((1, 2, 3)) for x in (images, out))
+    out = deep_dream.deep_dream(
+        model, variables, images, 'conv2', pixels=half, octaves=1, steps=5, rate=0.02, jitter=1
+    )
+    before, after = (
+        np.square(activations.maps(model, variables, half.to_network(x), 'conv2')).sum((1, 2, 3))
+        for x in (images, out)
+    )
     assert (after > 1.1 * before).all() and out.dtype == np.float32
-    styled = style.style_transfer(model, variables, images[0], 0.3 * images[1], content_path='conv2', style_paths=['conv1'], pixels=half,
-                                  steps=60)
+    styled = style.style_transfer(
+        model,
+        variables,
+        images[0],
+        0.3 * images[1],
+        content_path='conv2',
+        style_paths=['conv1'],
+        pixels=half,
+        steps=60,
+    )
     assert styled.style[-1] < 0.5 * styled.style[0] and styled.picture.dtype == np.float32
 
 
-@pytest.mark.parametrize(('options', 'said'), [
-    ({}, 'say what to maximise: classes, or path and channels'),
-    ({'classes': [0], 'path': 'conv1', 'channels': [0]}, 'say what to maximise'),
-    ({'path': 'conv1'}, 'say what to maximise'), ({'classes': [5]}, 'classes 0 to 4; got 5'),
-    ({'path': 'conv2', 'channels': [6]}, 'feature maps 0 to 5; got 6'), ({'path': 'conv9', 'channels': [0]}, 'did you mean conv'),
-    ({'classes': [0], 'jitter': -1}, 'not below 0'), ({'classes': [0], 'zoom': 1.0}, r'zoom in \[0, 1\)')])
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({}, 'say what to maximise: classes, or path and channels'),
+        ({'classes': [0], 'path': 'conv1', 'channels': [0]}, 'say what to maximise'),
+        ({'path': 'conv1'}, 'say what to maximise'),
+        ({'classes': [5]}, 'classes 0 to 4; got 5'),
+        ({'path': 'conv2', 'channels': [6]}, 'feature maps 0 to 5; got 6'),
+        ({'path': 'conv9', 'channels': [0]}, 'did you mean conv'),
+        ({'classes': [0], 'jitter': -1}, 'not below 0'),
+        ({'classes': [0], 'zoom': 1.0}, r'zoom in \[0, 1\)'),
+    ],
+)
 def test_mistakes_are_told_in_a_sentence(small, options, said):
     with pytest.raises(ValueError, match=said):
         maximise.maximise(*small[:2], SHAPE, **options)

@@ -1,4 +1,5 @@
 """Filters, maps, and the patches that units see."""
+
 import jax
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ class Strided(nn.Module):
     def __call__(self, x):
         x = Conv(3, 5, 2, 1, act=nn.relu, name='conv1')(x)
         x = MaxPool(3, 2, ceil=True, name='pool1')(x)
-        x = nn.Dropout(0.5, deterministic=True, name='drop')(Conv(2, 3, act=nn.relu, name='conv2')(x))
+        x = nn.Dropout(0.5, deterministic=True, name='drop')(
+            Conv(2, 3, act=nn.relu, name='conv2')(x)
+        )
         return Dense(2, name='head')(flatten(x))
 
 
@@ -33,15 +36,23 @@ def test_a_patch_is_all_that_a_unit_sees_and_no_more(strided, path, unit):
     box = patches.box(model, (21, 25, 2), path, *unit)
     want = np.asarray(activations.maps(model, ones, images, path))[0, unit[0], unit[1], 0]
     rng = np.random.default_rng(1)
-    rows, columns = (slice(max(a, 0), max(a + n, 0)) for a, n in ((box.top, box.height), (box.left, box.width)))
+    rows, columns = (
+        slice(max(a, 0), max(a + n, 0)) for a, n in ((box.top, box.height), (box.left, box.width))
+    )
     other = rng.random(images.shape).astype(np.float32)
     other[:, rows, columns] = images[:, rows, columns]
-    assert np.asarray(activations.maps(model, ones, other, path))[0, unit[0], unit[1], 0] == pytest.approx(want)
+    assert np.asarray(activations.maps(model, ones, other, path))[
+        0, unit[0], unit[1], 0
+    ] == pytest.approx(want)
     for edge in ((box.top, box.left), (box.top + box.height - 1, box.left + box.width - 1)):
-        if 0 <= edge[0] < 21 and 0 <= edge[1] < 25:  # its corners count
+        # its corners count
+        if 0 <= edge[0] < 21 and 0 <= edge[1] < 25:
             lit = images.copy()
             lit[:, edge[0], edge[1]] += 100
-            assert np.asarray(activations.maps(model, ones, lit, path))[0, unit[0], unit[1], 0] > want + 1
+            assert (
+                np.asarray(activations.maps(model, ones, lit, path))[0, unit[0], unit[1], 0]
+                > want + 1
+            )
 
 
 def test_the_strongest_patches_of_a_set_are_in_order_and_one_for_each_image(strided):
@@ -53,7 +64,9 @@ def test_the_strongest_patches_of_a_set_are_in_order_and_one_for_each_image(stri
         assert sorted(p.image for p in places) == [0, 1, 2]
         assert [p.value for p in places] == sorted((p.value for p in places), reverse=True)
         for p in places:
-            assert maps[p.image, p.row, p.column, channel] == pytest.approx(maps[p.image, ..., channel].max())
+            assert maps[p.image, p.row, p.column, channel] == pytest.approx(
+                maps[p.image, ..., channel].max()
+            )
 
 
 def test_a_crop_is_filled_beyond_the_border():
@@ -86,16 +99,31 @@ def test_the_strongest_channels_come_first():
     assert activations.strongest_channels(maps, 3).tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize(('call', 'said'), [
-    (lambda m, v, x: patches.box(m, (21, 25, 2), 'head', 0, 0), "units of layer 'head' of Strided have no place in the image"),
-    (lambda m, v, x: patches.box(m, (21, 25, 2), 'conv3', 0, 0), "no layer of Strided named 'conv3'; did you mean conv"),
-    (lambda m, v, x: patches.box(m, (21, 25, 2), 'drop', 0, 0), "layer 'drop' of Strided does nothing in inference"),
-    (lambda m, v, x: patches.strongest(m, v, [x], 'conv2', [2]), 'feature maps 0 to 1; got 2'),
-    (lambda m, v, x: patches.strongest(m, v, [x], 'head', [0]), "'head' of Strided .* no rows and columns"),
-    (lambda m, v, x: patches.strongest(m, v, [], 'conv2', [0]), 'no images'),
-    (lambda m, v, x: activations.of_layer(m, v, x, 'conv1/akt'), 'did you mean conv1/act'),
-    (lambda m, v, x: filters.of_layer(v, 'head'), 'no convolution named'),
-])
+@pytest.mark.parametrize(
+    ('call', 'said'),
+    [
+        (
+            lambda m, v, x: patches.box(m, (21, 25, 2), 'head', 0, 0),
+            "units of layer 'head' of Strided have no place in the image",
+        ),
+        (
+            lambda m, v, x: patches.box(m, (21, 25, 2), 'conv3', 0, 0),
+            "no layer of Strided named 'conv3'; did you mean conv",
+        ),
+        (
+            lambda m, v, x: patches.box(m, (21, 25, 2), 'drop', 0, 0),
+            "layer 'drop' of Strided does nothing in inference",
+        ),
+        (lambda m, v, x: patches.strongest(m, v, [x], 'conv2', [2]), 'feature maps 0 to 1; got 2'),
+        (
+            lambda m, v, x: patches.strongest(m, v, [x], 'head', [0]),
+            "'head' of Strided .* no rows and columns",
+        ),
+        (lambda m, v, x: patches.strongest(m, v, [], 'conv2', [0]), 'no images'),
+        (lambda m, v, x: activations.of_layer(m, v, x, 'conv1/akt'), 'did you mean conv1/act'),
+        (lambda m, v, x: filters.of_layer(v, 'head'), 'no convolution named'),
+    ],
+)
 def test_mistakes_are_told_in_a_sentence(strided, call, said):
     with pytest.raises(ValueError, match=said):
         call(*strided)

@@ -1,4 +1,5 @@
 """What the trained SqueezeNet sees in a real image."""
+
 import io
 import tarfile
 
@@ -9,20 +10,32 @@ from PIL import Image
 from cnnlab import weights
 from cnnlab.visual import grad_cam, target
 
-PROTOCOL = weights.Preprocess(256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1)
-COUGAR = 286  # validation image 12: sitting on a rock, its head at the right of the middle; there is no lynx in the small set
-HEAD, ROCK = (48, 128), (184, 24)  # first row and column of 40 x 40 pixels
+PROTOCOL = weights.Preprocess(
+    256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
+)
+# validation image 12: sitting on a rock, its head at the right of the middle; there is no lynx in
+# the small set
+COUGAR = 286
+# first row and column of 40 x 40 pixels
+HEAD, ROCK = (48, 128), (184, 24)
 
 
 @pytest.mark.slow
-def test_a_cougar_is_less_likely_with_its_head_covered_and_grad_cam_is_on_the_animal(shared, squeezenet):
+def test_a_cougar_is_less_likely_with_its_head_covered_and_grad_cam_is_on_the_animal(
+    shared, squeezenet
+):
     with tarfile.open(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar') as tar:
-        image = PROTOCOL(Image.open(io.BytesIO(tar.extractfile('ILSVRC2012_val_00000012.JPEG').read())))
+        image = PROTOCOL(
+            Image.open(io.BytesIO(tar.extractfile('ILSVRC2012_val_00000012.JPEG').read()))
+        )
     images = np.stack([image] * 3)
     for x, (row, column) in zip(images[1:], (HEAD, ROCK), strict=True):
-        x[row:row + 40, column:column + 40] = 0
-    whole, no_head, no_rock = np.asarray(target.probability(*squeezenet, images, np.full(3, COUGAR)))
+        x[row : row + 40, column : column + 40] = 0
+    whole, no_head, no_rock = np.asarray(
+        target.probability(*squeezenet, images, np.full(3, COUGAR))
+    )
     assert no_head < 0.7 * whole and no_head < 0.7 * no_rock
     cam = np.asarray(grad_cam.grad_cam(*squeezenet, images[:1], 'fire9', COUGAR))[0]
     row, column = np.unravel_index(cam.argmax(), cam.shape)
-    assert 1 <= row <= 7 and 3 <= column <= 10  # of 13: the upper middle, where the animal is
+    # of 13: the upper middle, where the animal is
+    assert 1 <= row <= 7 and 3 <= column <= 10

@@ -1,11 +1,15 @@
-"""Fixtures as those of shared/fixtures for any networks of torchvision, timm and Keras, where these packages are installed.
+"""Fixtures as those of shared/fixtures for any networks of torchvision, timm and Keras, where these
+packages are installed.
 
-    python tests/weights/peer_fixtures.py --rule=shared/fixtures/weights_rule.py --out=FIXTURES torchvision/vgg11 timm/regnety_004
-    CNNLAB_FIXTURES=FIXTURES python -m pytest tests/weights/test_parity.py
+    python tests/weights/peer_fixtures.py --rule=shared/fixtures/weights_rule.py --out=FIXTURES
+    torchvision/vgg11 timm/regnety_004 CNNLAB_FIXTURES=FIXTURES python -m pytest
+    tests/weights/test_parity.py
 
-The first command runs in an environment with the peers (torch, torchvision and timm, or Keras), which needs nothing of
-this project. A fixture is the names, shapes and kinds of a network's arrays, and its logits in float64 under weights that the rule makes.
+The first command runs in an environment with the peers (torch, torchvision and timm, or Keras),
+which needs nothing of this project. A fixture is the names, shapes and kinds of a network's arrays,
+and its logits in float64 under weights that the rule makes.
 """
+
 import argparse
 import importlib.util
 import json
@@ -16,7 +20,8 @@ import types
 
 import numpy as np
 
-GAINS = (2.0, 1.4, 1.0, 0.7, 0.5)  # the first whose logits have a standard deviation of at most 20
+# the first whose logits have a standard deviation of at most 20
+GAINS = (2.0, 1.4, 1.0, 0.7, 0.5)
 
 
 def kind_of_torch(module, leaf):
@@ -33,14 +38,20 @@ def kind_of_torch(module, leaf):
 def of_torch(source, name, rule):
     """(manifest, logits) of a network of torchvision or timm."""
     import torch
-    sys.modules['torchvision._meta_registrations'] = types.ModuleType('torchvision._meta_registrations')  # its kernels are not used
+
+    # its kernels are not used
+    sys.modules['torchvision._meta_registrations'] = types.ModuleType(
+        'torchvision._meta_registrations'
+    )
     if source == 'torchvision':
         import torchvision
+
         options = {'init_weights': False} if name in ('googlenet', 'inception_v3') else {}
         model = torchvision.models.get_model(name, weights=None, **options)
         size = 299 if name == 'inception_v3' else 224
     else:
         import timm
+
         model = timm.create_model(name)
         size = model.pretrained_cfg['input_size'][1]
     torch.set_grad_enabled(False)
@@ -48,7 +59,14 @@ def of_torch(source, name, rule):
     keys = []
     for key, value in model.state_dict().items():
         owner, _, leaf = key.rpartition('.')
-        keys.append((key, list(value.shape), str(value.dtype).removeprefix('torch.'), kind_of_torch(modules[owner], leaf)))
+        keys.append(
+            (
+                key,
+                list(value.shape),
+                str(value.dtype).removeprefix('torch.'),
+                kind_of_torch(modules[owner], leaf),
+            )
+        )
     model = model.double().eval()
 
     def logits(size):
@@ -57,7 +75,8 @@ def of_torch(source, name, rule):
 
     for gain in GAINS:
         manifest = {'keys': keys, 'gain': gain}
-        values = model.state_dict()  # views: some networks refuse to load what no version of theirs saved
+        # views: some networks refuse to load what no version of theirs saved
+        values = model.state_dict()
         for key, array in rule.make_state_dict(manifest).items():
             values[key].copy_(torch.from_numpy(np.asarray(array)))
         found = {'logits_f64': logits(size)}
@@ -72,9 +91,18 @@ def of_torch(source, name, rule):
 
 def kind_of_keras(layer, leaf):
     """The rule's kind of a variable, by the layer that owns it."""
-    known = {'gamma': 'layer_scale' if type(layer).__name__ == 'LayerScale' else 'norm_scale', 'beta': 'bias', 'bias': 'bias',
-             'moving_mean': 'mean', 'mean': 'mean', 'moving_variance': 'var', 'variance': 'var', 'count': 'count',
-             'depthwise_kernel': 'depthwise_hwcm', 'kernel': 'depthwise_hwcm' if type(layer).__name__ == 'DepthwiseConv2D' else 'kernel_io'}
+    known = {
+        'gamma': 'layer_scale' if type(layer).__name__ == 'LayerScale' else 'norm_scale',
+        'beta': 'bias',
+        'bias': 'bias',
+        'moving_mean': 'mean',
+        'mean': 'mean',
+        'moving_variance': 'var',
+        'variance': 'var',
+        'count': 'count',
+        'depthwise_kernel': 'depthwise_hwcm',
+        'kernel': 'depthwise_hwcm' if type(layer).__name__ == 'DepthwiseConv2D' else 'kernel_io',
+    }
     return known.get(leaf, 'kernel_io')
 
 
@@ -82,17 +110,32 @@ def of_keras(name, rule):
     """(manifest, logits) of a network of keras.applications; the logits are before the softmax."""
     os.environ.setdefault('KERAS_BACKEND', 'torch')
     import keras
+
     keras.config.set_floatx('float64')
-    shape = {'input_shape': (224, 224, 3)} if name.startswith('MobileNetV3') else {}  # has no size of its own
+    # has no size of its own
+    shape = {'input_shape': (224, 224, 3)} if name.startswith('MobileNetV3') else {}
     model = getattr(keras.applications, name)(weights=None, classifier_activation=None, **shape)
-    normalises = any(type(layer).__name__ in ('Normalization', 'Rescaling') for layer in model.layers)
+    normalises = any(
+        type(layer).__name__ in ('Normalization', 'Rescaling') for layer in model.layers
+    )
     size, scale, shift = model.input_shape[1], *((60.0, 120.0) if normalises else (1.0, 0.0))
     variables = [(layer, v) for layer in flat(model) for v in layer.weights]
-    keys = [(v.path, list(v.shape), str(v.dtype).replace('float64', 'float32'), kind_of_keras(layer, v.path.rpartition('/')[2]))
-            for layer, v in variables]
+    keys = [
+        (
+            v.path,
+            list(v.shape),
+            str(v.dtype).replace('float64', 'float32'),
+            kind_of_keras(layer, v.path.rpartition('/')[2]),
+        )
+        for layer, v in variables
+    ]
     images = rule.make_input(size, scale=scale, shift=shift).astype(np.float64)
     for gain in GAINS:
-        manifest = {'keys': keys, 'gain': gain, 'input': {'size': size, 'scale': scale, 'shift': shift}}
+        manifest = {
+            'keys': keys,
+            'gain': gain,
+            'input': {'size': size, 'scale': scale, 'shift': shift},
+        }
         arrays = rule.make_state_dict(manifest)
         for _, v in variables:
             v.assign(arrays[v.path])
@@ -114,10 +157,16 @@ def flat(model):
 
 def main():
     """Writes the fixtures that are not there yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--rule', required=True, help='weights_rule.py of the fixtures')
     parser.add_argument('--out', required=True, type=pathlib.Path, help='folder for the fixtures')
-    parser.add_argument('ids', nargs='+', help='source/name; Keras numbers its layers by process, so give one of its networks a run')
+    parser.add_argument(
+        'ids',
+        nargs='+',
+        help='source/name; Keras numbers its layers by process, so give one of its networks a run',
+    )
     options = parser.parse_args()
     spec = importlib.util.spec_from_file_location('weights_rule', options.rule)
     rule = importlib.util.module_from_spec(spec)
@@ -128,7 +177,9 @@ def main():
         path = options.out / f'{source}__{name}.json'
         if path.exists():
             continue
-        manifest, logits = of_keras(name, rule) if source == 'keras' else of_torch(source, name, rule)
+        manifest, logits = (
+            of_keras(name, rule) if source == 'keras' else of_torch(source, name, rule)
+        )
         digest = rule.digest(rule.make_state_dict(manifest).values())
         manifest |= {'source': source, 'name': name, 'activations': [], 'weights_sha256': digest}
         np.savez(path.with_suffix('.npz'), **logits)

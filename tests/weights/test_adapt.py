@@ -1,4 +1,7 @@
-"""Loaded weights for other classes, channels and sizes: what is kept is kept to the bit, and everything else is named."""
+"""Loaded weights for other classes, channels and sizes: what is kept is kept to the bit, and
+everything else is named.
+"""
+
 import jax
 import numpy as np
 import pytest
@@ -17,7 +20,9 @@ def loaded():
     model = registry.create('cifar_resnet20')
     random = np.random.default_rng(0)
     shapes = tree.named_leaves(api.wanted_shapes(model, SHAPE))
-    variables = convert.nested({p: random.uniform(0.5, 1, s.shape).astype(np.float32) for p, s in shapes.items()})
+    variables = convert.nested(
+        {p: random.uniform(0.5, 1, s.shape).astype(np.float32) for p, s in shapes.items()}
+    )
     return model, variables, weights.to_arrays(ID, variables)
 
 
@@ -33,23 +38,34 @@ def test_other_classes_make_a_new_head_and_keep_all_else(loaded):
     assert 'params/head/kernel: initialised anew' in str(report)
 
 
-@pytest.mark.parametrize(('how', 'channels'), [('mean', 1), ('mean', 5), ('repeat', 1), ('repeat', 6)])
+@pytest.mark.parametrize(
+    ('how', 'channels'), [('mean', 1), ('mean', 5), ('repeat', 1), ('repeat', 6)]
+)
 def test_other_channels_change_the_first_kernel_alone(loaded, how, channels):
     model, variables, _ = loaded
     _, found, report = adapt.adapt(model, variables, input_shape=(32, 32, channels), channels=how)
-    assert dict(report.changed) == {'params/stem/conv/kernel': f'3 channels to {channels}, by {how}'}
+    assert dict(report.changed) == {
+        'params/stem/conv/kernel': f'3 channels to {channels}, by {how}'
+    }
     assert report.fresh == ()
     old, new = (v['params']['stem']['conv']['kernel'] for v in (variables, found))
-    if how == 'mean' or channels % 3 == 0:  # a grey picture gives what it gave
+    # a grey picture gives what it gave
+    if how == 'mean' or channels % 3 == 0:
         np.testing.assert_allclose(new.sum(2), old.sum(2), rtol=1e-5)
     if how == 'repeat':
-        np.testing.assert_allclose(new[:, :, channels - 1], old[:, :, (channels - 1) % 3] * (3 / channels), rtol=1e-6)
+        np.testing.assert_allclose(
+            new[:, :, channels - 1], old[:, :, (channels - 1) % 3] * (3 / channels), rtol=1e-6
+        )
 
 
 def test_another_size_keeps_every_weight_of_a_net_with_global_pooling(loaded):
     model, variables, _ = loaded
     _, _, report = adapt.adapt(model, variables, input_shape=(48, 40, 3))
-    assert (len(report.kept), report.fresh, dict(report.changed)) == (len(tree.named_leaves(variables)), (), {})
+    assert (len(report.kept), report.fresh, dict(report.changed)) == (
+        len(tree.named_leaves(variables)),
+        (),
+        {},
+    )
 
 
 def test_a_background_class_is_dropped_and_classes_are_permuted(loaded):
@@ -58,7 +74,9 @@ def test_a_background_class_is_dropped_and_classes_are_permuted(loaded):
     before = np.asarray(jax.jit(model.apply)(variables, images))
     order = [3, *range(5, 10), 1]
     new, found = adapt.select_classes(model, variables, order, input_shape=SHAPE)
-    np.testing.assert_allclose(np.asarray(jax.jit(new.apply)(found, images)), before[:, order], rtol=1e-5)
+    np.testing.assert_allclose(
+        np.asarray(jax.jit(new.apply)(found, images)), before[:, order], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize('order', [[0, 0], [10], [-1], []])
@@ -79,7 +97,9 @@ def test_a_partial_file_says_what_was_and_was_not_loaded(loaded):
     assert len(report.fresh) == 2 * 5 + 1
     assert [line.split(':')[0] for line in report.left] == ['linear.weight', 'extra']
     assert len(report.kept) + len(report.fresh) == len(tree.named_leaves(variables))
-    np.testing.assert_array_equal(found['params']['head']['bias'], variables['params']['head']['bias'])
+    np.testing.assert_array_equal(
+        found['params']['head']['bias'], variables['params']['head']['bias']
+    )
     assert np.isfinite(found['params']['head']['kernel']).all()
 
 

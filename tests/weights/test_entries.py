@@ -1,4 +1,5 @@
 """What is stated of published weights: the tables agree with the ids, and nothing is guessed."""
+
 import dataclasses
 import re
 
@@ -17,7 +18,9 @@ def test_every_published_file_has_an_address_a_protocol_and_fields_of_its_model(
         entry = weights.entry(f'{id}.{tag}')
         assert (entry.url or '').startswith('https://') or entry.hub
         assert isinstance(entry.preprocess, weights.Preprocess)
-        assert entry.hash is None or re.fullmatch(r'sha256-prefix:[0-9a-f]{8,}|md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}', entry.hash)
+        assert entry.hash is None or re.fullmatch(
+            r'sha256-prefix:[0-9a-f]{8,}|md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}', entry.hash
+        )
         model = registry.create(entry.model, **entry.fields)
         assert (entry.class_order == 'imagenet') == (model.num_classes == 1000)
 
@@ -29,20 +32,32 @@ def test_a_bare_id_means_the_sources_default():
 
 def test_published_accuracy_and_address_are_the_packages():
     entry = weights.entry('torchvision/resnet50.IMAGENET1K_V1')
-    assert (entry.published['top1'], entry.published['top5']) == (76.13, 92.862)  # facts.md, table 4
+    # facts.md, table 4
+    assert (entry.published['top1'], entry.published['top5']) == (76.13, 92.862)
     assert entry.url == 'https://download.pytorch.org/models/resnet50-0676ba61.pth'
     assert entry.hash == 'sha256-prefix:0676ba61'
-    assert (entry.preprocess.resize, entry.preprocess.crop, entry.preprocess.interpolation) == (256, 224, 'bilinear')
+    assert (entry.preprocess.resize, entry.preprocess.crop, entry.preprocess.interpolation) == (
+        256,
+        224,
+        'bilinear',
+    )
 
 
 def test_published_googlenet_is_used_with_its_transform_and_a_plain_file_without():
     assert weights.entry('torchvision/googlenet.IMAGENET1K_V1').fields['transform_input'] is True
-    assert 'transform_input' not in published.table('torchvision')['resnet50']['IMAGENET1K_V1'].get('fields', {})
+    assert 'transform_input' not in published.table('torchvision')['resnet50']['IMAGENET1K_V1'].get(
+        'fields', {}
+    )
 
 
 def test_weights_that_nobody_publishes_state_nothing():
     entry = weights.entry('akamaster/resnet20')
-    assert (entry.url, entry.hash, entry.published, entry.class_order) == (None, None, None, 'cifar10')
+    assert (entry.url, entry.hash, entry.published, entry.class_order) == (
+        None,
+        None,
+        None,
+        'cifar10',
+    )
 
 
 def test_an_entry_cannot_be_changed():
@@ -53,8 +68,14 @@ def test_an_entry_cannot_be_changed():
         entry.fields['num_classes'] = 3
 
 
-@pytest.mark.parametrize(('id', 'near'), [('torchvision/resnet5', 'torchvision/resnet50'), ('torchvision/resnet50.IMAGENET1K_V3', 'V2'),
-                                          ('tv/resnet50', 'resnet50')])
+@pytest.mark.parametrize(
+    ('id', 'near'),
+    [
+        ('torchvision/resnet5', 'torchvision/resnet50'),
+        ('torchvision/resnet50.IMAGENET1K_V3', 'V2'),
+        ('tv/resnet50', 'resnet50'),
+    ],
+)
 def test_an_unknown_id_or_tag_is_answered_with_the_nearest(id, near):
     with pytest.raises(KeyError, match=near):
         weights.entry(id)
@@ -62,8 +83,11 @@ def test_an_unknown_id_or_tag_is_answered_with_the_nearest(id, near):
 
 def test_a_file_of_another_network_gives_one_error(tmp_path):
     import numpy as np
+
     np.savez(tmp_path / 'a.npz', **{f'layer{i}': np.zeros(3, np.float32) for i in range(5)})
-    with pytest.raises(ValueError, match=r'57 misfits between these arrays and torchvision/squeezenet1_1') as error:
+    with pytest.raises(
+        ValueError, match=r'57 misfits between these arrays and torchvision/squeezenet1_1'
+    ) as error:
         weights.from_file('torchvision/squeezenet1_1', tmp_path / 'a.npz')
     assert 'features.0.weight: missing, the network needs it' not in str(error.value).split('\n')[0]
     assert str(error.value).count('\n') == 21

@@ -1,4 +1,7 @@
-"""Downloads from a server on this machine's loopback: once, verified, resumed, offline, and every way in which one can fail."""
+"""Downloads from a server on this machine's loopback: once, verified, resumed, offline, and every
+way in which one can fail.
+"""
+
 import dataclasses
 import hashlib
 import http.server
@@ -10,9 +13,12 @@ import pytest
 from cnnlab.weights import fetch
 from cnnlab.weights.entries import Entry
 
-BODY = bytes(range(256)) * 4096  # 1 MiB
+# 1 MiB
+BODY = bytes(range(256)) * 4096
 SHA = hashlib.sha256(BODY).hexdigest()
-ENTRY = Entry('torchvision/net.V1', 'net', {}, None, None, '', None, f'sha256-prefix:{SHA[:8]}', None, None)
+ENTRY = Entry(
+    'torchvision/net.V1', 'net', {}, None, None, '', None, f'sha256-prefix:{SHA[:8]}', None, None
+)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,7 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header('Content-Length', str(len(BODY) - start))
         self.end_headers()
         broken = 'broken' in self.path and not start
-        return self.wfile.write(BODY[start:len(BODY) // 2] if broken else BODY[start:])
+        return self.wfile.write(BODY[start : len(BODY) // 2] if broken else BODY[start:])
 
     def log_message(self, *_):
         """Nothing is printed."""
@@ -54,7 +60,9 @@ def entry(server, name, **facts):
     return dataclasses.replace(ENTRY, url=f'http://127.0.0.1:{server.server_port}/{name}', **facts)
 
 
-@pytest.mark.parametrize('hash', [f'sha256-prefix:{SHA[:8]}', f'sha256:{SHA}', f'md5:{hashlib.md5(BODY).hexdigest()}'])
+@pytest.mark.parametrize(
+    'hash', [f'sha256-prefix:{SHA[:8]}', f'sha256:{SHA}', f'md5:{hashlib.md5(BODY).hexdigest()}']
+)
 def test_a_file_is_downloaded_once_and_then_comes_from_the_cache(server, hash):
     path = fetch.fetch(entry(server, 'whole.pth', hash=hash))
     assert path.read_bytes() == BODY
@@ -96,7 +104,9 @@ def test_a_missing_address_is_told(server):
 
 
 def test_no_network_is_told_in_one_sentence(server):
-    with pytest.raises(ConnectionError, match=r'torchvision/net\.V1: http://127.0.0.1:9/a\.pth cannot be had') as error:
+    with pytest.raises(
+        ConnectionError, match=r'torchvision/net\.V1: http://127.0.0.1:9/a\.pth cannot be had'
+    ) as error:
         fetch.fetch(dataclasses.replace(ENTRY, url='http://127.0.0.1:9/a.pth'))
     assert '\n' not in str(error.value)
 
@@ -132,7 +142,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self):
-        if '/resolve/' not in self.path:  # the library asks about itself as well
+        # the library asks about itself as well
+        if '/resolve/' not in self.path:
             return self.send_error(404)
         self.server.asked.append(self.path)
         self.do_HEAD()
@@ -149,7 +160,9 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setenv(fetch.CACHE, str(tmp_path / 'cache'))
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hub) as running:
         running.asked, running.body = [], BODY
-        thread = threading.Thread(target=running.serve_forever, kwargs={'poll_interval': 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=running.serve_forever, kwargs={'poll_interval': 0.01}, daemon=True
+        )
         thread.start()
         monkeypatch.setenv(fetch.HUB_MIRROR, f'http://127.0.0.1:{running.server_port}')
         yield running
@@ -165,9 +178,11 @@ def test_a_file_of_the_hub_is_downloaded_once_and_then_comes_from_the_cache(hub,
     assert path.read_bytes() == BODY
     assert fetch.fetch(IN_HUB) == path
     assert hub.asked == ['/timm/net.in1k/resolve/main/model.safetensors']
-    monkeypatch.setenv(fetch.HUB_MIRROR, 'http://127.0.0.1:9')  # nobody listens there
+    # nobody listens there
+    monkeypatch.setenv(fetch.HUB_MIRROR, 'http://127.0.0.1:9')
     assert fetch.fetch(IN_HUB) == path
-    monkeypatch.setattr('time.sleep', lambda seconds: None)  # the hub's package tries again for twenty seconds
+    # the hub's package tries again for twenty seconds
+    monkeypatch.setattr('time.sleep', lambda seconds: None)
     with pytest.raises(ConnectionError, match='timm/other of the Hugging Face hub cannot be had'):
         fetch.fetch(dataclasses.replace(IN_HUB, hub='timm/other'))
 
@@ -177,7 +192,8 @@ def test_a_file_of_the_hub_is_held_to_the_hubs_own_hash(hub):
     with pytest.raises(ValueError, match='damaged or another file'):
         fetch.fetch(IN_HUB)
     hub.body = BODY
-    assert fetch.fetch(IN_HUB).read_bytes() == BODY  # the damaged one was removed
+    # the damaged one was removed
+    assert fetch.fetch(IN_HUB).read_bytes() == BODY
 
 
 def test_a_file_of_the_hub_without_its_package_says_what_to_install(server, monkeypatch):

@@ -1,8 +1,11 @@
-"""Logits of our networks against those of torchvision, timm, Keras and akamaster, from weights made by one rule out of names alone.
+"""Logits of our networks against those of torchvision, timm, Keras and akamaster, from weights made
+by one rule out of names alone.
 
-The fixtures and the rule lie beside the project in shared/fixtures; their README tells how they were made and which tolerances were
-measured. More of them, made by peer_fixtures.py into a folder that CNNLAB_FIXTURES names, are tested likewise.
+The fixtures and the rule lie beside the project in shared/fixtures; their README tells how they
+were made and which tolerances were measured. More of them, made by peer_fixtures.py into a folder
+that CNNLAB_FIXTURES names, are tested likewise.
 """
+
 import functools
 import importlib.util
 import json
@@ -21,16 +24,24 @@ FIXTURES = pathlib.Path(__file__).resolve().parents[2].parent / 'shared' / 'fixt
 FOLDERS = [FIXTURES / 'open', *map(pathlib.Path, filter(None, [os.environ.get('CNNLAB_FIXTURES')]))]
 FILES = {p.stem: p for folder in FOLDERS for p in sorted(folder.glob('*.json'))}
 OPEN = list(FILES)
-TOLERANCE = 1e-4  # of the logits' standard deviation; a faithful float32 implementation is near 1e-6 to 1e-5
-QUICK = ('akamaster__resnet20', 'torchvision__squeezenet1_1')  # a second or two each
-AUX = {'torchvision__googlenet': ('aux_logits1', 'aux_logits2'), 'torchvision__inception_v3': ('aux_logits',)}
+# of the logits' standard deviation; a faithful float32 implementation is near 1e-6 to 1e-5
+TOLERANCE = 1e-4
+# a second or two each
+QUICK = ('akamaster__resnet20', 'torchvision__squeezenet1_1')
+AUX = {
+    'torchvision__googlenet': ('aux_logits1', 'aux_logits2'),
+    'torchvision__inception_v3': ('aux_logits',),
+}
 
-needs_fixtures = pytest.mark.skipif(not OPEN, reason='needs the folder shared/fixtures beside the project')
+needs_fixtures = pytest.mark.skipif(
+    not OPEN, reason='needs the folder shared/fixtures beside the project'
+)
 
 
 def cases(names=OPEN, quick=QUICK):
-    return [pytest.param(n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in names] or [
-        pytest.param('', marks=needs_fixtures)]
+    return [
+        pytest.param(n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in names
+    ] or [pytest.param('', marks=needs_fixtures)]
 
 
 @functools.cache
@@ -50,7 +61,9 @@ class Fixture:
         self.logits = np.load(FILES[name].with_suffix('.npz'))
         self.arrays = rule().make_state_dict(self.manifest)
         digest = rule().digest(self.arrays.values())
-        assert digest == self.manifest['weights_sha256'], 'numpy makes other numbers from the rule than it did for the fixtures'
+        assert digest == self.manifest['weights_sha256'], (
+            'numpy makes other numbers from the rule than it did for the fixtures'
+        )
 
     def images(self, key='input'):
         spec = self.manifest[key]
@@ -79,12 +92,21 @@ def test_logits_are_the_peers_at_both_sizes(name, record_property):
         assert tree.count(variables['params']) == fixture.manifest['n_params']
     error = apart(run(model, variables, fixture.images()), fixture.logits['logits_f64'])
     record_property('error', error)
-    assert error < TOLERANCE, divergence.locate(model, variables, fixture.images(), fixture.manifest['activations'],
-                                                channels_first=fixture.manifest['source'] != 'keras')
+    assert error < TOLERANCE, divergence.locate(
+        model,
+        variables,
+        fixture.images(),
+        fixture.manifest['activations'],
+        channels_first=fixture.manifest['source'] != 'keras',
+    )
     if 'logits_alt' in fixture.logits:
-        other = apart(run(model, variables, fixture.images('input_alt')), fixture.logits['logits_alt'])
+        other = apart(
+            run(model, variables, fixture.images('input_alt')), fixture.logits['logits_alt']
+        )
         record_property('other', other)
-        assert other < TOLERANCE, f'the native size agrees, {fixture.manifest["input_alt"]["size"]} pixels do not'
+        assert other < TOLERANCE, (
+            f'the native size agrees, {fixture.manifest["input_alt"]["size"]} pixels do not'
+        )
 
 
 @pytest.mark.parametrize('name', cases())
@@ -103,7 +125,9 @@ def without_dropout(call, args, kwargs, context):
     return args[0] if isinstance(context.module, nn.Dropout) else call(*args, **kwargs)
 
 
-@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN])
+@pytest.mark.parametrize(
+    'name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN]
+)
 def test_training_logits_and_auxiliary_heads_are_the_peers(name):
     fixture = Fixture(name)
     model, variables = weights.from_arrays(fixture.id, fixture.arrays)
@@ -112,7 +136,13 @@ def test_training_logits_and_auxiliary_heads_are_the_peers(name):
 
     def train(variables, images):
         with nn.intercept_methods(without_dropout):
-            return model.apply(variables, images, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)})
+            return model.apply(
+                variables,
+                images,
+                train=True,
+                mutable=['batch_stats'],
+                rngs={'dropout': jax.random.key(0)},
+            )
 
     (logits, *heads), _ = jax.jit(train)(variables, fixture.images())
     assert apart(logits, fixture.logits['train_logits_f64']) < 2e-3
@@ -121,11 +151,18 @@ def test_training_logits_and_auxiliary_heads_are_the_peers(name):
         assert apart(head, fixture.logits[f'train_{key}_f64']) < 5e-3
 
 
-@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN])
+@pytest.mark.parametrize(
+    'name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN]
+)
 def test_the_transform_of_the_published_weights_is_the_peers(name):
     fixture = Fixture(name)
-    model, variables = weights.from_arrays(fixture.id, fixture.arrays, fields={'transform_input': True})
-    assert apart(run(model, variables, fixture.images()), fixture.logits['logits_transform_input']) < TOLERANCE
+    model, variables = weights.from_arrays(
+        fixture.id, fixture.arrays, fields={'transform_input': True}
+    )
+    assert (
+        apart(run(model, variables, fixture.images()), fixture.logits['logits_transform_input'])
+        < TOLERANCE
+    )
 
 
 @pytest.mark.slow
@@ -136,7 +173,8 @@ def test_the_first_layer_that_diverges_is_named():
     model, variables = weights.from_arrays(fixture.id, fixture.arrays)
     assert divergence.locate(model, variables, images, rows, channels_first=True).first is None
     wrong = dict(fixture.arrays)
-    wrong['layer2.1.conv1.weight'] = wrong['layer2.1.conv1.weight'].transpose(0, 1, 3, 2)  # height and width exchanged
+    # height and width exchanged
+    wrong['layer2.1.conv1.weight'] = wrong['layer2.1.conv1.weight'].transpose(0, 1, 3, 2)
     model, variables = weights.from_arrays(fixture.id, wrong)
     assert apart(run(model, variables, images), fixture.logits['logits_f64']) > TOLERANCE
     found = divergence.locate(model, variables, images, rows, channels_first=True)

@@ -1,4 +1,7 @@
-"""Real trained weights, offline: an ImageNet SqueezeNet and two CIFAR ResNets against the logits of their torch originals."""
+"""Real trained weights, offline: an ImageNet SqueezeNet and two CIFAR ResNets against the logits of
+their torch originals.
+"""
+
 import csv
 import io
 import pathlib
@@ -14,11 +17,15 @@ from cnnlab import weights
 from cnnlab.data import synsets
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SQUASH = weights.Preprocess(256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1)
+SQUASH = weights.Preprocess(
+    256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
+)
 
 
 def pictures(folder, split):
-    """[(file name, Pillow image)] of a split of the mini set, in the order of its tar; training images lie in one tar a class."""
+    """[(file name, Pillow image)] of a split of the mini set, in the order of its tar; training
+    images lie in one tar a class.
+    """
     kind = 'val' if split == 'validation' else 'train'
     with tarfile.open(folder / f'ILSVRC2012_img_{kind}.tar') as tar:
         for member in tar:
@@ -27,27 +34,40 @@ def pictures(folder, split):
                 yield member.name, Image.open(data)
                 continue
             with tarfile.open(fileobj=data) as inner:
-                yield from ((m.name, Image.open(io.BytesIO(inner.extractfile(m).read()))) for m in inner)
+                yield from (
+                    (m.name, Image.open(io.BytesIO(inner.extractfile(m).read()))) for m in inner
+                )
 
 
 @pytest.fixture(scope='module')
 def squeezenet(shared):
-    model, variables = weights.from_file('torchvision/squeezenet1_0', shared / 'data/weights/squeezenet1_0_deep_compression.safetensors')
+    model, variables = weights.from_file(
+        'torchvision/squeezenet1_0',
+        shared / 'data/weights/squeezenet1_0_deep_compression.safetensors',
+    )
     apply = jax.jit(model.apply)
     return lambda images: np.asarray(apply(variables, images))
 
 
 def in_batches(apply, images, size=50):
-    return np.concatenate([apply(images[i:i + size]) for i in range(0, len(images), size)])
+    return np.concatenate([apply(images[i : i + size]) for i in range(0, len(images), size)])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(('split', 'top1', 'top5'), [
-    ('validation', 56.0, 84.0), pytest.param('train', 66.4, 86.4, marks=pytest.mark.full)])
-def test_an_imagenet_squeezenet_scores_what_its_original_scores(shared, squeezenet, split, top1, top5):
+@pytest.mark.parametrize(
+    ('split', 'top1', 'top5'),
+    [('validation', 56.0, 84.0), pytest.param('train', 66.4, 86.4, marks=pytest.mark.full)],
+)
+def test_an_imagenet_squeezenet_scores_what_its_original_scores(
+    shared, squeezenet, split, top1, top5
+):
     folder = shared / 'data/ilsvrc2012_mini'
     with (folder / 'manifest.csv').open() as file:
-        labels = {row['file_name']: int(row['label']) for row in csv.DictReader(file) if row['split'] == split}
+        labels = {
+            row['file_name']: int(row['label'])
+            for row in csv.DictReader(file)
+            if row['split'] == split
+        }
     names, images = zip(*pictures(folder, split), strict=True)
     assert sorted(names) == sorted(labels)
     logits = in_batches(squeezenet, np.stack([SQUASH(image) for image in images]))
@@ -65,7 +85,9 @@ def test_an_imagenet_squeezenet_scores_what_its_original_scores(shared, squeezen
 @pytest.mark.parametrize('name', ['resnet20', 'resnet56'])
 def test_cifar_resnets_give_their_originals_logits_on_lossless_images(shared, name):
     folder = shared / 'data/weights'
-    model, variables = weights.from_file(f'akamaster/{name}', folder / f'akamaster_{name}.safetensors')
+    model, variables = weights.from_file(
+        f'akamaster/{name}', folder / f'akamaster_{name}.safetensors'
+    )
     stored = np.load(folder / 'akamaster_lossless256.npz')
     images = weights.entry(f'akamaster/{name}').preprocess.normalise(stored['image'])
     logits = np.asarray(jax.jit(model.apply)(variables, images))
@@ -76,7 +98,9 @@ def test_cifar_resnets_give_their_originals_logits_on_lossless_images(shared, na
 
 @pytest.mark.slow
 def test_the_lines_of_the_documentation_run(shared, tmp_path, monkeypatch):
-    """docs/weights.md, and the README's lines that load weights, with the file that lies beside the project in place of a download."""
+    """docs/weights.md, and the README's lines that load weights, with the file that lies beside the
+    project in place of a download.
+    """
     path = shared / 'data/weights/squeezenet1_0_deep_compression.safetensors'
     monkeypatch.setattr(weights, 'load', lambda id: weights.from_file(id.partition('.')[0], path))
     monkeypatch.chdir(tmp_path)
@@ -96,4 +120,8 @@ def test_every_class_of_imagenet_has_its_synset_and_name():
     found = synsets.synsets()
     assert [s.id for s in found] == sorted({s.id for s in found})
     assert len(found) == 1000
-    assert (found[0].name, found[999].names[0], synsets.index()['n01440764']) == ('tench', 'toilet tissue', 0)
+    assert (found[0].name, found[999].names[0], synsets.index()['n01440764']) == (
+        'tench',
+        'toilet tissue',
+        0,
+    )

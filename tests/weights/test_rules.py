@@ -1,4 +1,7 @@
-"""What holds for the rules of every supported id; a new one is under these tests by being registered."""
+"""What holds for the rules of every supported id; a new one is under these tests by being
+registered.
+"""
+
 import functools
 import json
 
@@ -24,20 +27,27 @@ def is_listed(name, fields, flags):
 def by_model():
     """Every id, those of equal networks in a row: one trace serves them.
 
-    Of each family at a source the smallest network that need not be traced, or else the smallest, is asked in `make test`; the others share
-    its rules, and are `full` where they must be traced or are deep.
+    Of each family at a source the smallest network that need not be traced, or else the smallest,
+    is asked in `make test`; the others share its rules, and are `full` where they must be traced or
+    are deep.
     """
     ids = sorted(weights.supported(), key=lambda id: (model_of(id)[0], str(model_of(id)[1:]), id))
     traced = [id for id in ids if not is_listed(*model_of(id))]
     families = {}
     for id in ids:
-        families.setdefault((id.partition('/')[0], registry.entry(model_of(id)[0]).cls), []).append(id)
-    smallest = {min(members, key=lambda id: (id in traced, golden.leaves(model_of(id)[0]))) for members in families.values()}
+        families.setdefault((id.partition('/')[0], registry.entry(model_of(id)[0]).cls), []).append(
+            id
+        )
+    smallest = {
+        min(members, key=lambda id: (id in traced, golden.leaves(model_of(id)[0])))
+        for members in families.values()
+    }
 
     def tier(id):
         if id in smallest:
             return pytest.mark.slow if id in traced else ()
         return pytest.mark.full if id in traced or golden.is_deep(model_of(id)[0]) else ()
+
     return [pytest.param(id, marks=tier(id)) for id in ids]
 
 
@@ -49,7 +59,9 @@ def model_of(id):
 
 @functools.lru_cache(maxsize=4)
 def paths(name, fields, flags):
-    """The paths of the leaves to be filled; those of a network as registered stand in its golden file."""
+    """The paths of the leaves to be filled; those of a network as registered stand in its golden
+    file.
+    """
     if is_listed(name, fields, flags):
         return list(json.loads(golden.file(name).read_text()))
     model = registry.create(name, **dict(fields), **dict.fromkeys(flags, True))
@@ -62,5 +74,7 @@ def test_every_leaf_has_one_name_at_the_source_and_that_name_leads_back(id):
     names = {path: found.book.theirs(path) for path in wanted}
     assert [path for path, theirs in names.items() if theirs is None] == []
     assert len({theirs[0] for theirs in names.values()}) == len(wanted)
-    assert {path: found.book.ours(name)[0] for path, (name, _, _) in names.items()} == {path: path for path in wanted}
+    assert {path: found.book.ours(name)[0] for path, (name, _, _) in names.items()} == {
+        path: path for path in wanted
+    }
     assert all(found.book.is_counter(c.name) for _, _, counters in names.values() for c in counters)

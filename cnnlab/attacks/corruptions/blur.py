@@ -1,4 +1,8 @@
-"""Blurs of ImageNet-C; see `corruptions` for what a corruption is. `smooth`, `drag` and `enlarged` serve other corruptions too."""
+"""Blurs of ImageNet-C; see `corruptions` for what a corruption is.
+
+`smooth`, `drag` and `enlarged` serve other corruptions too.
+"""
+
 import cv2
 import numpy as np
 from scipy import ndimage
@@ -6,11 +10,14 @@ from scipy import ndimage
 
 def smooth(x: np.ndarray, sigma: float, mode: str = 'nearest', truncate: float = 4.0) -> np.ndarray:
     """Gaussian blur of rows and columns of (h, w) or (h, w, c)."""
-    return ndimage.gaussian_filter(x, (sigma, sigma, *[0] * (x.ndim - 2)), mode=mode, truncate=truncate)
+    return ndimage.gaussian_filter(
+        x, (sigma, sigma, *[0] * (x.ndim - 2)), mode=mode, truncate=truncate
+    )
 
 
 def _filtered(x: np.ndarray, kernel: np.ndarray, border: int) -> np.ndarray:
-    return cv2.filter2D(x, -1, kernel, borderType=border).reshape(x.shape)  # OpenCV drops a single channel
+    # OpenCV drops a single channel
+    return cv2.filter2D(x, -1, kernel, borderType=border).reshape(x.shape)
 
 
 def defocus(x: np.ndarray, rng: np.random.Generator, radius: float, alias: float) -> np.ndarray:
@@ -18,13 +25,18 @@ def defocus(x: np.ndarray, rng: np.random.Generator, radius: float, alias: float
     reach = np.arange(-max(8, int(radius)), max(8, int(radius)) + 1)
     disk = (reach[:, None] ** 2 + reach[None] ** 2 <= radius**2).astype(np.float64)
     side = 3 if radius <= 8 else 5
-    return _filtered(x, cv2.GaussianBlur(disk / disk.sum(), (side, side), alias), cv2.BORDER_REFLECT_101)
+    return _filtered(
+        x, cv2.GaussianBlur(disk / disk.sum(), (side, side), alias), cv2.BORDER_REFLECT_101
+    )
 
 
-def glass(x: np.ndarray, rng: np.random.Generator, sigma: float, reach: int, rounds: int) -> np.ndarray:
+def glass(
+    x: np.ndarray, rng: np.random.Generator, sigma: float, reach: int, rounds: int
+) -> np.ndarray:
     """Every pixel from a place up to `reach` away, between two blurs.
 
-    The original means to swap pixels, but its assignment through views copies one over the other; ImageNet-C is made so, and so is this.
+    The original means to swap pixels, but its assignment through views copies one over the other;
+    ImageNet-C is made so, and so is this.
     """
     h, w, _ = x.shape
     x = np.floor(255 * smooth(x, sigma)) / 255
@@ -34,13 +46,16 @@ def glass(x: np.ndarray, rng: np.random.Generator, sigma: float, reach: int, rou
         away = rng.integers(-reach, reach, (len(rows), len(columns), 2))
         here = rows[:, None] * w + columns[None]
         there = (rows[:, None] + away[..., 1]) * w + columns[None] + away[..., 0]
-        for a, b in zip(here.ravel().tolist(), there.ravel().tolist(), strict=True):  # in this order: copies are copied again
+        # in this order: copies are copied again
+        for a, b in zip(here.ravel().tolist(), there.ravel().tolist(), strict=True):
             source[a] = source[b]
     return smooth(x.reshape(h * w, -1)[source].reshape(x.shape), sigma)
 
 
 def drag(x: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
-    """Motion blur: weights of half a Gaussian along a line at `angle` degrees, 2 radius + 1 pixels long; edges are repeated."""
+    """Motion blur: weights of half a Gaussian along a line at `angle` degrees, 2 radius + 1 pixels
+    long; edges are repeated.
+    """
     along = np.arange(2 * radius + 1)
     weights = np.exp(-(along**2) / (2 * sigma**2))
     rise, run = (np.ceil(along * f(np.deg2rad(angle)) - 0.5).astype(int) for f in (np.sin, np.cos))
@@ -55,7 +70,9 @@ def motion(x: np.ndarray, rng: np.random.Generator, radius: int, sigma: float) -
 
 
 def _stretched(x: np.ndarray, factor: float, axis: int) -> np.ndarray:
-    """The middle of an axis at `factor` times its size, cut to its length, linearly between the values."""
+    """The middle of an axis at `factor` times its size, cut to its length, linearly between the
+    values.
+    """
     n = x.shape[axis]
     kept = int(np.ceil(n / factor))
     long = max(int(round(kept * factor)), n)
@@ -71,6 +88,8 @@ def enlarged(x: np.ndarray, factor: float) -> np.ndarray:
 
 
 def zoom(x: np.ndarray, rng: np.random.Generator, largest: float, step: float) -> np.ndarray:
-    """The mean of the image and of its enlargements by 1, 1 + step, ... below `largest`: a camera that moves towards things."""
+    """The mean of the image and of its enlargements by 1, 1 + step, ... below `largest`: a camera
+    that moves towards things.
+    """
     factors = np.arange(1, largest, step)
     return (x + sum(enlarged(x, f) for f in factors)) / (len(factors) + 1)

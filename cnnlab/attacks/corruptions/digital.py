@@ -1,4 +1,5 @@
 """Digital corruptions of ImageNet-C; see `corruptions` for what a corruption is."""
+
 import io
 
 import cv2
@@ -15,19 +16,31 @@ def contrast(x: np.ndarray, rng: np.random.Generator, kept: float) -> np.ndarray
     return kept * (x - mean) + mean
 
 
-def elastic(x: np.ndarray, rng: np.random.Generator, strength: float, sigma: float, shift: float) -> np.ndarray:
-    """Three corners moved by up to `shift` pixels (an affine map), then every pixel by a smooth random field of that strength."""
+def elastic(
+    x: np.ndarray, rng: np.random.Generator, strength: float, sigma: float, shift: float
+) -> np.ndarray:
+    """Three corners moved by up to `shift` pixels (an affine map), then every pixel by a smooth
+    random field of that strength.
+    """
     h, w, _ = x.shape
     centre, side = np.float32([h // 2, w // 2]), min(h, w) // 3
     corners = np.float32([centre + side, [centre[0] + side, centre[1] - side], centre - side])
     moved = corners + rng.uniform(-shift, shift, corners.shape).astype(np.float32)
-    x = cv2.warpAffine(x, cv2.getAffineTransform(corners, moved), (w, h), borderMode=cv2.BORDER_REFLECT_101).reshape(x.shape)
+    x = cv2.warpAffine(
+        x, cv2.getAffineTransform(corners, moved), (w, h), borderMode=cv2.BORDER_REFLECT_101
+    ).reshape(x.shape)
     if not strength:
         return x
     field = [strength * smooth(rng.uniform(-1, 1, (h, w)), sigma, 'reflect', 3) for _ in range(2)]
     rows, columns = np.mgrid[:h, :w]
     places = [rows + field[1], columns + field[0]]
-    return np.stack([ndimage.map_coordinates(x[..., c], places, order=1, mode='reflect') for c in range(x.shape[-1])], -1)
+    return np.stack(
+        [
+            ndimage.map_coordinates(x[..., c], places, order=1, mode='reflect')
+            for c in range(x.shape[-1])
+        ],
+        -1,
+    )
 
 
 def _stored(x: np.ndarray) -> Image.Image:
@@ -44,7 +57,12 @@ def pixelate(x: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarra
     """Down to that share of the sides and up again, by the mean and by repetition."""
     h, w, _ = x.shape
     box = Image.Resampling.BOX
-    return _loaded(_stored(x).resize((max(int(w * share), 1), max(int(h * share), 1)), box).resize((w, h), box), x.shape)
+    return _loaded(
+        _stored(x)
+        .resize((max(int(w * share), 1), max(int(h * share), 1)), box)
+        .resize((w, h), box),
+        x.shape,
+    )
 
 
 def jpeg(x: np.ndarray, rng: np.random.Generator, quality: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Noises of ImageNet-C; see `corruptions` for what a corruption is."""
+
 import numpy as np
 
 

@@ -1,4 +1,5 @@
 """Weather of ImageNet-C; see `corruptions` for what a corruption is."""
+
 import cv2
 import numpy as np
 
@@ -6,9 +7,11 @@ from cnnlab.attacks.corruptions.blur import drag, enlarged, smooth
 
 
 def plasma(size: int, rng: np.random.Generator, decay: float) -> np.ndarray:
-    """A cloud (size, size) in [0, 1] that wraps around, by midpoint displacement; `size` is a power of two.
+    """A cloud (size, size) in [0, 1] that wraps around, by midpoint displacement; `size` is a power
+    of two.
 
-    Midpoints are the mean of their four neighbours and a uniform number, whose range falls by decay^2 with every halving of the step.
+    Midpoints are the mean of their four neighbours and a uniform number, whose range falls by
+    decay^2 with every halving of the step.
     """
     cloud, step, spread = np.zeros((size, size)), size, 100.0
     while step >= 2:
@@ -16,11 +19,15 @@ def plasma(size: int, rng: np.random.Generator, decay: float) -> np.ndarray:
         corners = cloud[::step, ::step]
         sums = corners + np.roll(corners, -1, 0)
         sums = sums + np.roll(sums, -1, 1)
-        noise = rng.uniform(-spread**2, spread**2, (3, *sums.shape))
+        noise = rng.uniform(-(spread**2), spread**2, (3, *sums.shape))
         centres = sums / 4 + noise[0]
         cloud[half::step, half::step] = centres
-        cloud[::step, half::step] = (centres + np.roll(centres, 1, 0) + corners + np.roll(corners, -1, 1)) / 4 + noise[1]
-        cloud[half::step, ::step] = (centres + np.roll(centres, 1, 1) + corners + np.roll(corners, -1, 0)) / 4 + noise[2]
+        cloud[::step, half::step] = (
+            centres + np.roll(centres, 1, 0) + corners + np.roll(corners, -1, 1)
+        ) / 4 + noise[1]
+        cloud[half::step, ::step] = (
+            centres + np.roll(centres, 1, 1) + corners + np.roll(corners, -1, 0)
+        ) / 4 + noise[2]
         step, spread = half, spread / decay
     cloud -= cloud.min()
     return cloud / cloud.max()
@@ -34,7 +41,9 @@ def _cloud(x: np.ndarray, rng: np.random.Generator, decay: float) -> np.ndarray:
 
 def _grey(x: np.ndarray) -> np.ndarray:
     """Brightness as OpenCV weighs the colours, (h, w, 1)."""
-    return x if x.shape[-1] == 1 else cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2GRAY)[..., None]
+    return (
+        x if x.shape[-1] == 1 else cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2GRAY)[..., None]
+    )
 
 
 def fog(x: np.ndarray, rng: np.random.Generator, density: float, decay: float) -> np.ndarray:
@@ -43,8 +52,17 @@ def fog(x: np.ndarray, rng: np.random.Generator, density: float, decay: float) -
     return (x + density * _cloud(x, rng, decay)) * most / (most + density) if most > 0 else x
 
 
-def snow(x: np.ndarray, rng: np.random.Generator, mean: float, deviation: float, size: float, threshold: float, radius: int, sigma: float,
-         kept: float) -> np.ndarray:
+def snow(
+    x: np.ndarray,
+    rng: np.random.Generator,
+    mean: float,
+    deviation: float,
+    size: float,
+    threshold: float,
+    radius: int,
+    sigma: float,
+    kept: float,
+) -> np.ndarray:
     """Flakes that fall and are blurred by it, over an image that is whitened to the share 1 - kept."""
     flakes = enlarged(rng.normal(mean, deviation, x.shape[:2]), size)
     flakes = np.clip(np.where(flakes < threshold, 0, flakes), 0, 1)
@@ -56,13 +74,18 @@ def snow(x: np.ndarray, rng: np.random.Generator, mean: float, deviation: float,
 def frost(x: np.ndarray, rng: np.random.Generator, kept: float, added: float) -> np.ndarray:
     """The image weakened, with crystals of ice added.
 
-    The original takes cuts of six photographs, which are not ours to give away. Here (`assumed`) the ice is the ridges of two clouds, as
-    fine veins on a grey ground, bluish; its mean is about 0.45 of white.
+    The original takes cuts of six photographs, which are not ours to give away. Here (`assumed`)
+    the ice is the ridges of two clouds, as fine veins on a grey ground, bluish; its mean is about
+    0.45 of white.
     """
     veins = [1 - np.abs(2 * _cloud(x, rng, 1.6) - 1) for _ in range(2)]
-    ice = np.clip(0.25 + 0.35 * veins[0] ** 6 + 0.35 * veins[1] ** 3 + 0.15 * _cloud(x, rng, 1.3), 0, 1)
+    ice = np.clip(
+        0.25 + 0.35 * veins[0] ** 6 + 0.35 * veins[1] ** 3 + 0.15 * _cloud(x, rng, 1.3), 0, 1
+    )
     ice = smooth(ice, 0.5)
-    return kept * x + added * ice * (np.array([0.85, 0.95, 1.0]) if x.shape[-1] == 3 else np.array([0.93]))
+    return kept * x + added * ice * (
+        np.array([0.85, 0.95, 1.0]) if x.shape[-1] == 3 else np.array([0.93])
+    )
 
 
 def brightness(x: np.ndarray, rng: np.random.Generator, added: float) -> np.ndarray:

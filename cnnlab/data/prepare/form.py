@@ -1,4 +1,7 @@
-"""In what form a preparation stores an image: its own bytes, or made smaller once, so that no epoch pays for it again."""
+"""In what form a preparation stores an image: its own bytes, or made smaller once, so that no epoch
+pays for it again.
+"""
+
 import dataclasses
 
 import cv2
@@ -15,11 +18,15 @@ class Form:
     """How images are stored.
 
     Attributes:
-      short_side: of the stored image in pixels, the longer one in proportion, by averaging areas; 0 stores the bytes of the input.
-        No image is made larger: one that has no more pixels is kept as it is.
-      quality: of the JPEG, 1 to 100, its colour at half the resolution. 90 is FFCV's for ImageNet (facts.md, table 3c).
-      encoding: 'jpeg', or 'pixels' for an uncompressed PPM: about ten times the space, nothing to decode.
+      short_side: of the stored image in pixels, the longer one in proportion, by averaging areas; 0
+        stores the bytes of the input. No image is made larger: one that has no more pixels is kept
+        as it is.
+      quality: of the JPEG, 1 to 100, its colour at half the resolution. 90 is FFCV's for ImageNet
+        (facts.md, table 3c).
+      encoding: 'jpeg', or 'pixels' for an uncompressed PPM: about ten times the space, nothing to
+        decode.
     """
+
     short_side: int = 0
     quality: int = 90
     encoding: str = 'jpeg'
@@ -27,7 +34,10 @@ class Form:
     def __post_init__(self) -> None:
         names.among('encoding', self.encoding, ENCODINGS)
         if self.short_side < 0:
-            raise ValueError(f'short_side is a number of pixels above 0, or 0 for the original, not {self.short_side}')
+            raise ValueError(
+                f'short_side is a number of pixels above 0, or 0 for the original, not '
+                f'{self.short_side}'
+            )
         if not 1 <= self.quality <= 100:
             raise ValueError(f'quality is from 1 to 100, not {self.quality}')
         if self.encoding == 'pixels' and not self.short_side:
@@ -40,9 +50,15 @@ class Form:
           ValueError: it is no image, or ends early.
         """
         short = min(image.shape[:2]) if self.short_side else 0
-        reduce = next((r for r in (8, 4, 2) if short // r >= 2 * self.short_side > 0), 1)  # twice what is wanted is left to average
+        # twice what is wanted is left to average
+        reduce = next((r for r in (8, 4, 2) if short // r >= 2 * self.short_side > 0), 1)
         pixels = image.decode(reduce)
-        if not self.short_side or short <= self.short_side and self.encoding == 'jpeg' and image.data.startswith(b'\xff\xd8'):
+        if (
+            not self.short_side
+            or short <= self.short_side
+            and self.encoding == 'jpeg'
+            and image.data.startswith(b'\xff\xd8')
+        ):
             return image.data
         return self._encoded(self._smaller(pixels))
 
@@ -58,9 +74,20 @@ class Form:
         h, w, _ = pixels.shape
         if self.encoding == 'pixels':
             return b'P6\n%d %d\n255\n' % (w, h) + pixels.tobytes()
-        # A restart mark after every unit lets a reader decode those of a crop and no others: see `jpeg_parts`.
-        options = (cv2.IMWRITE_JPEG_QUALITY, self.quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 1)
+        # A restart mark after every unit lets a reader decode those of a crop and no others: see
+        # `jpeg_parts`.
+        options = (
+            cv2.IMWRITE_JPEG_QUALITY,
+            self.quality,
+            cv2.IMWRITE_JPEG_OPTIMIZE,
+            1,
+            cv2.IMWRITE_JPEG_RST_INTERVAL,
+            1,
+        )
         done, data = cv2.imencode('.jpg', cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
         if not done:
-            raise ValueError(f'an image of {h}x{w} pixels cannot be stored as JPEG, whose sides are at most 65,535')
+            raise ValueError(
+                f'an image of {h}x{w} pixels cannot be stored as JPEG, whose sides are at most '
+                f'65,535'
+            )
         return data.tobytes()

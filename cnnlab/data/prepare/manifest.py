@@ -1,4 +1,7 @@
-"""What a preparation has done so far, in a file that survives a kill at any moment: one line of JSON for each shard that is there."""
+"""What a preparation has done so far, in a file that survives a kill at any moment: one line of
+JSON for each shard that is there.
+"""
+
 import contextlib
 import fcntl
 import json
@@ -36,10 +39,12 @@ class Manifest:
 
 @contextlib.contextmanager
 def opened(folder: pathlib.Path, parameters: dict[str, Any]) -> Iterator[Manifest]:
-    """The manifest of the preparation in `folder`, begun or gone on with; one process at a time may have it.
+    """The manifest of the preparation in `folder`, begun or gone on with; one process at a time may
+    have it.
 
     Raises:
-      ValueError: the folder was begun with other parameters, which are named, or another process is at work in it.
+      ValueError: the folder was begun with other parameters, which are named, or another process is
+        at work in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / record.PROGRESS
@@ -53,15 +58,26 @@ def opened(folder: pathlib.Path, parameters: dict[str, Any]) -> Iterator[Manifes
             refuse_other(folder, lines[0], parameters)
         else:
             _append(file, parameters)
-        done = {line['shard']: line for line in lines[1:] if _there(folder / line['shard'], line['size'])}
+        done = {
+            line['shard']: line
+            for line in lines[1:]
+            if _there(folder / line['shard'], line['size'])
+        }
         yield Manifest(folder, file, done)
 
 
 def refuse_other(folder: pathlib.Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     """ValueError with the parameters that differ, if any do."""
-    differing = [f'{k} is {there.get(k)!r} there and {here.get(k)!r} here' for k in sorted({*there, *here}) if there.get(k) != here.get(k)]
+    differing = [
+        f'{k} is {there.get(k)!r} there and {here.get(k)!r} here'
+        for k in sorted({*there, *here})
+        if there.get(k) != here.get(k)
+    ]
     if differing:
-        raise ValueError(f'{folder} was begun with other parameters: {"; ".join(differing)}; give another --name, or remove that folder')
+        raise ValueError(
+            f'{folder} was begun with other parameters: {"; ".join(differing)}; give another '
+            f'--name, or remove that folder'
+        )
 
 
 def _append(file, line: dict[str, Any]) -> None:

@@ -1,4 +1,5 @@
 """Parts of the input of a preparation: each becomes one shard, by whatever process gets it."""
+
 import dataclasses
 import itertools
 import pathlib
@@ -13,6 +14,7 @@ from cnnlab.data.source import Source
 
 class Raw(NamedTuple):
     """An image as the input has it."""
+
     name: str
     label: int
     data: bytes
@@ -22,12 +24,18 @@ class Part(Protocol):
     """Picklable; `images()` reads it from its start."""
 
     def images(self) -> Iterator[Raw]:
-        """Its images in order. Raises ValueError where the input ends early or is no tar, OSError where it cannot be read."""
+        """Its images in order.
+
+        Raises ValueError where the input ends early or is no tar, OSError where it cannot be read.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassTars:
-    """The first `most[k]` images (None: all) of `tars[k]`, a tar within the tar at `path`; all of class `labels[k]`."""
+    """The first `most[k]` images (None: all) of `tars[k]`, a tar within the tar at `path`; all of
+    class `labels[k]`.
+    """
+
     path: pathlib.Path
     tars: tuple[Member, ...]
     labels: tuple[int, ...]
@@ -43,6 +51,7 @@ class ClassTars:
 @dataclasses.dataclass(frozen=True)
 class Members:
     """Members of the tar at `path`."""
+
     path: pathlib.Path
     members: tuple[Member, ...]
     labels: tuple[int, ...]
@@ -56,6 +65,7 @@ class Members:
 @dataclasses.dataclass(frozen=True)
 class Records:
     """The images of a source at `indices`, as its files hold them."""
+
     source: Source
     indices: tuple[int, ...]
 
@@ -64,12 +74,16 @@ class Records:
             [example] = self.source.encoded([index])
             image = example['image']
             if not isinstance(image, Encoded):
-                raise ValueError(f'{self.source.name} {self.source.split} holds no image files, but pixels')
+                raise ValueError(
+                    f'{self.source.name} {self.source.split} holds no image files, but pixels'
+                )
             yield Raw(image.name or str(index), int(example['label']), image.data)
 
 
 def grouped(sizes: Sequence[int], most: int) -> list[range]:
-    """Neighbours together, as many as `most` bytes hold, at least one: ([3, 3, 9, 1], 6) -> 0-1, 2, 3."""
+    """Neighbours together, as many as `most` bytes hold, at least one: ([3, 3, 9, 1], 6) -> 0-1, 2,
+    3.
+    """
     groups, start, total = [], 0, 0
     for i, size in enumerate(sizes):
         if i > start and total + size > most:

@@ -1,4 +1,5 @@
 """Work for several processes that all end when the one that started them does, even by SIGKILL."""
+
 import concurrent.futures
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
@@ -6,19 +7,24 @@ from typing import Any
 
 from cnnlab.data.orphans import end_with_parent
 
-_task: Callable[[int], Any]  # of a worker process, set once
+# of a worker process, set once
+_task: Callable[[int], Any]
 
 
 def completed(task: Callable[[int], Any], which: Sequence[int], processes: int) -> Iterator[Any]:
-    """`task(i)` for each i of `which`, as they are completed; in this process where `processes` is 1.
+    """`task(i)` for each i of `which`, as they are completed; in this process where `processes` is
+    1.
 
-    Processes are spawned and get `task` once. A ValueError or OSError of a task ends the iteration when the tasks begun have ended.
+    Processes are spawned and get `task` once. A ValueError or OSError of a task ends the iteration
+    when the tasks begun have ended.
     """
     if processes == 1 or len(which) < 2:
         yield from map(task, which)
         return
     context = multiprocessing.get_context('spawn')
-    with concurrent.futures.ProcessPoolExecutor(min(processes, len(which)), context, _start, (task,)) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        min(processes, len(which)), context, _start, (task,)
+    ) as pool:
         waiting = [pool.submit(_run, i) for i in which]
         try:
             for future in concurrent.futures.as_completed(waiting):

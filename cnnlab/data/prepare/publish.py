@@ -1,4 +1,5 @@
 """The last step of a preparation: what makes its shards a data set that readers find."""
+
 import json
 import os
 import pathlib
@@ -10,27 +11,55 @@ import numpy as np
 from cnnlab.data.prepare import record, shard
 
 
-def publish(folder: pathlib.Path, name: str, version: str, class_names: Sequence[str], reports: dict[str, list[dict[str, Any]]],
-            made: dict[str, Any]) -> None:
-    """Writes the labels, the record `made` and TFDS's description of the set; dataset_info.json, by which readers find it, comes last.
+def publish(
+    folder: pathlib.Path,
+    name: str,
+    version: str,
+    class_names: Sequence[str],
+    reports: dict[str, list[dict[str, Any]]],
+    made: dict[str, Any],
+) -> None:
+    """Writes the labels, the record `made` and TFDS's description of the set; dataset_info.json, by
+    which readers find it, comes last.
 
     Args:
       reports: split -> those of `shard.write`, in order.
     """
     import tensorflow_datasets as tfds
+
     for split, found in reports.items():
         labels = np.array([label for report in found for label in report['labels']], np.int32)
-        _write(folder / record.labels_file(split), lambda file, labels=labels: np.save(file, labels))
-    tfds.features.FeaturesDict({
-        'image': tfds.features.Image(encoding_format='jpeg'), 'label': tfds.features.ClassLabel(names=list(class_names)),
-        'file_name': tfds.features.Text()}).save_config(os.fspath(folder))
+        _write(
+            folder / record.labels_file(split), lambda file, labels=labels: np.save(file, labels)
+        )
+    tfds.features.FeaturesDict(
+        {
+            'image': tfds.features.Image(encoding_format='jpeg'),
+            'label': tfds.features.ClassLabel(names=list(class_names)),
+            'file_name': tfds.features.Text(),
+        }
+    ).save_config(os.fspath(folder))
     _write_json(folder / record.FILE, made)
-    _write_json(folder / 'dataset_info.json', {
-        'fileFormat': 'array_record', 'name': name, 'version': version,
-        'supervisedKeys': {'tuple': {'items': [{'featureKey': 'image'}, {'featureKey': 'label'}]}},
-        'splits': [{'filepathTemplate': '{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}', 'name': split,
+    _write_json(
+        folder / 'dataset_info.json',
+        {
+            'fileFormat': 'array_record',
+            'name': name,
+            'version': version,
+            'supervisedKeys': {
+                'tuple': {'items': [{'featureKey': 'image'}, {'featureKey': 'label'}]}
+            },
+            'splits': [
+                {
+                    'filepathTemplate': '{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}',
+                    'name': split,
                     'numBytes': str(sum(report['image_bytes'] for report in found)),
-                    'shardLengths': [str(len(report['labels'])) for report in found]} for split, found in reports.items()]})
+                    'shardLengths': [str(len(report['labels'])) for report in found],
+                }
+                for split, found in reports.items()
+            ],
+        },
+    )
 
 
 def _write_json(path: pathlib.Path, value: Any) -> None:

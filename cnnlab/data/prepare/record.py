@@ -1,4 +1,7 @@
-"""What a preparation leaves beside its shards: how the set was made, and its labels; for those who read it."""
+"""What a preparation leaves beside its shards: how the set was made, and its labels; for those who
+read it.
+"""
+
 import json
 import pathlib
 from typing import Any
@@ -6,11 +9,14 @@ from typing import Any
 import numpy as np
 
 FILE = 'preparation.json'
-PROGRESS = 'preparation.jsonl'  # while the set is being prepared: see `manifest`
+# while the set is being prepared: see `manifest`
+PROGRESS = 'preparation.jsonl'
 
 
 def read(folder: pathlib.Path) -> dict[str, Any] | None:
-    """The record of the set in `folder`; None where there is none, as in a set that TFDS has prepared."""
+    """The record of the set in `folder`; None where there is none, as in a set that TFDS has
+    prepared.
+    """
     path = folder / FILE
     return json.loads(path.read_text()) if path.exists() else None
 
@@ -20,17 +26,24 @@ def check_complete(folder: pathlib.Path) -> None:
     progress = folder / PROGRESS
     if progress.exists():
         done = max(0, progress.read_bytes().count(b'\n') - 1)
-        raise ValueError(f'the preparation of {folder} has not come to its end ({done} shards are there); '
-                         'start experiments.prepare_imagenet again with the same flags, and it goes on')
+        raise ValueError(
+            f'the preparation of {folder} has not come to its end ({done} shards are there); '
+            'start experiments.prepare_imagenet again with the same flags, and it goes on'
+        )
 
 
 def check_shards(folder: pathlib.Path, split: str) -> None:
-    """ValueError where a shard of a split does not have the size that it was written with; nothing is known of sets without a record."""
+    """ValueError where a shard of a split does not have the size that it was written with; nothing
+    is known of sets without a record.
+    """
     for shard in (read(folder) or {'shards': ()})['shards']:
         path = folder / shard['shard']
         if f'-{split}.' in path.name and (size := path.stat().st_size) != shard['size']:
-            raise ValueError(f'{path} has {size:,} bytes and was written with {shard["size"]:,}: copy it anew, or remove {folder} '
-                             'and prepare it again')
+            raise ValueError(
+                f'{path} has {size:,} bytes and was written with {shard["size"]:,}: copy it anew, '
+                f'or remove {folder} '
+                'and prepare it again'
+            )
 
 
 def content(folder: pathlib.Path, split: str) -> list[str] | None:
@@ -40,7 +53,9 @@ def content(folder: pathlib.Path, split: str) -> list[str] | None:
 
 
 def labels_file(split: str) -> str:
-    """The name of the file of all labels of a split, so that they are known without reading the images."""
+    """The name of the file of all labels of a split, so that they are known without reading the
+    images.
+    """
     return f'labels_{split}.npy'
 
 

@@ -1,4 +1,5 @@
 """Writing one shard: the images of a part as records of a file that appears whole or not at all."""
+
 import hashlib
 import os
 import pathlib
@@ -8,23 +9,28 @@ from cnnlab.data.encoded import Encoded
 from cnnlab.data.prepare.form import Form
 from cnnlab.data.prepare.parts import Part
 
-_OPTIONS = 'group_size:1,uncompressed'  # each record on its own, for random access; JPEGs do not compress further
+# each record on its own, for random access; JPEGs do not compress further
+_OPTIONS = 'group_size:1,uncompressed'
 PART = '.part'
 
 
 def write(path: pathlib.Path, part: Part, form: Form) -> dict[str, Any]:
     """Writes the shard `path` and says what is in it.
 
-    Records are those of TFDS's imagenet2012: an Example of image, label and file_name. Equal parts and forms give equal bytes.
+    Records are those of TFDS's imagenet2012: an Example of image, label and file_name. Equal parts
+    and forms give equal bytes.
 
     Returns:
-      {'shard': file name, 'size': its bytes, 'image_bytes': of the images, 'sha256': of the file, 'labels': of the images in order,
+      {'shard': file name, 'size': its bytes, 'image_bytes': of the images, 'sha256': of the file,
+      'labels': of the images in order,
       'unreadable': [sentence for each image that is left out]}.
 
     Raises:
-      ValueError, OSError: as `part.images`; OSError where the file cannot be written. No shard is left then.
+      ValueError, OSError: as `part.images`; OSError where the file cannot be written. No shard is
+        left then.
     """
     from array_record.python.array_record_module import ArrayRecordWriter
+
     part_path = path.with_name(f'.{path.name}.{os.getpid()}{PART}')
     labels, unreadable, image_bytes = [], [], 0
     try:
@@ -46,11 +52,19 @@ def write(path: pathlib.Path, part: Part, form: Form) -> dict[str, Any]:
         part_path.replace(path)
     finally:
         part_path.unlink(missing_ok=True)
-    return {'shard': path.name, 'size': size, 'image_bytes': image_bytes, 'sha256': sha, 'labels': labels, 'unreadable': unreadable}
+    return {
+        'shard': path.name,
+        'size': size,
+        'image_bytes': image_bytes,
+        'sha256': sha,
+        'labels': labels,
+        'unreadable': unreadable,
+    }
 
 
 def _record(data: bytes, label: int, name: str) -> bytes:
     from tensorflow_datasets.proto import tf_example_pb2
+
     example = tf_example_pb2.Example()
     feature = example.features.feature
     feature['image'].bytes_list.value.append(data)

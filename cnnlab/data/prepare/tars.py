@@ -1,19 +1,25 @@
 """Tar files read where they lie: names, places and sizes of their members; nothing is unpacked."""
+
 import dataclasses
 import io
 import pathlib
 import tarfile
 from collections.abc import Iterator
 
-_BLOCK = 512  # a tar is made of blocks of so many bytes; one of zeros ends it
+# a tar is made of blocks of so many bytes; one of zeros ends it
+_BLOCK = 512
 
 
 @dataclasses.dataclass(frozen=True)
 class Member:
     """A file in a tar."""
-    name: str  # without its folders
-    offset: int  # of its first byte, from the start of the outermost tar
-    size: int  # bytes
+
+    # without its folders
+    name: str
+    # of its first byte, from the start of the outermost tar
+    offset: int
+    # bytes
+    size: int
 
 
 class _Window(io.RawIOBase):
@@ -29,7 +35,10 @@ class _Window(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._end - self._start}[whence]
+        self._at = (
+            offset
+            + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._end - self._start}[whence]
+        )
         return self._at
 
     def read(self, size: int = -1) -> bytes:
@@ -57,19 +66,28 @@ def members(path: pathlib.Path, within: Member | None = None) -> Iterator[Member
         try:
             with tarfile.open(fileobj=window, mode='r:') as tar:
                 while (entry := tar.next()) is not None:
-                    tar.members.clear()  # tarfile keeps every member that it has met
+                    # tarfile keeps every member that it has met
+                    tar.members.clear()
                     last = entry.offset_data + -(-entry.size // _BLOCK) * _BLOCK
                     if start + last > end:
                         raise ValueError(f'{what} is truncated: it ends inside {entry.name}')
                     if entry.isfile():
-                        yield Member(pathlib.PurePosixPath(entry.name).name, start + entry.offset_data, entry.size)
+                        yield Member(
+                            pathlib.PurePosixPath(entry.name).name,
+                            start + entry.offset_data,
+                            entry.size,
+                        )
         except tarfile.TarError as error:
             if last:
-                raise ValueError(f'{what} is damaged or truncated after its first {last:,} bytes: {error}') from error
+                raise ValueError(
+                    f'{what} is damaged or truncated after its first {last:,} bytes: {error}'
+                ) from error
             raise ValueError(f'{what} is not a plain tar file: {error}') from error
         window.seek(last)
         if window.read(_BLOCK) != bytes(_BLOCK):
-            raise ValueError(f'{what} is truncated: it ends after {last:,} bytes without the mark of its end')
+            raise ValueError(
+                f'{what} is truncated: it ends after {last:,} bytes without the mark of its end'
+            )
 
 
 def read(file: io.BufferedReader, member: Member) -> bytes:

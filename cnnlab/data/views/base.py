@@ -1,4 +1,5 @@
 """What a view is, views one after another, and the checks that views share."""
+
 import dataclasses
 from collections.abc import Callable
 
@@ -11,7 +12,11 @@ View = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Compose:
-    """One view after another; `Compose(())` leaves images as they are. Takes an `Encoded` too: see `takes_encoded`."""
+    """One view after another; `Compose(())` leaves images as they are.
+
+    Takes an `Encoded` too: see `takes_encoded`.
+    """
+
     views: tuple[View, ...]
 
     @property
@@ -20,7 +25,9 @@ class Compose:
 
     @property
     def takes_encoded(self) -> bool:
-        """Whether something is gained by giving an image that is not decoded: the first view cuts from it at a reduced scale."""
+        """Whether something is gained by giving an image that is not decoded: the first view cuts
+        from it at a reduced scale.
+        """
         return bool(self.views) and getattr(self.views[0], 'takes_encoded', False)
 
     def __call__(self, image: np.ndarray | Encoded, rng: np.random.Generator) -> np.ndarray:
@@ -42,7 +49,12 @@ def whole(value: object, least: int) -> bool:
 
 def sides(size: object) -> bool:
     """Whether it is a number of pixels, or a (height, width) of such."""
-    return whole(size, 1) or isinstance(size, tuple) and len(size) == 2 and all(whole(s, 1) for s in size)
+    return (
+        whole(size, 1)
+        or isinstance(size, tuple)
+        and len(size) == 2
+        and all(whole(s, 1) for s in size)
+    )
 
 
 def number(value: object) -> bool:
@@ -52,7 +64,12 @@ def number(value: object) -> bool:
 
 def span(value: object, least: float) -> bool:
     """Whether it is a (low, high) of numbers with least <= low <= high."""
-    return isinstance(value, tuple) and len(value) == 2 and all(map(number, value)) and least <= value[0] <= value[1] < float('inf')
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(map(number, value))
+        and least <= value[0] <= value[1] < float('inf')
+    )
 
 
 def below(rng: np.random.Generator, n: int) -> int:

@@ -1,4 +1,5 @@
 """Views that cover a part of the image."""
+
 import dataclasses
 import math
 from typing import ClassVar
@@ -7,12 +8,15 @@ import numpy as np
 
 from cnnlab.data.views.base import below, number, require, span, uniform, whole
 
-IMAGENET_MEAN = (124, 116, 104)  # of R, G and B, 255 x (0.485, 0.456, 0.406): what is 0 after normalisation
+# of R, G and B, 255 x (0.485, 0.456, 0.406): what is 0 after normalisation
+IMAGENET_MEAN = (124, 116, 104)
 _ATTEMPTS = 10
 
 
 def _is_colour(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 3 and all(whole(v, 0) and v < 256 for v in value)
+    return (
+        isinstance(value, tuple) and len(value) == 3 and all(whole(v, 0) and v < 256 for v in value)
+    )
 
 
 def _fill(part: np.ndarray, value: object, rng: np.random.Generator) -> None:
@@ -26,18 +30,23 @@ def _fill(part: np.ndarray, value: object, rng: np.random.Generator) -> None:
 
 
 def _check_value(view: object, value: object) -> None:
-    require(value == 'random' or whole(value, 0) and value < 256 or _is_colour(value), view,
-            "value is 'random', a level 0..255, or three of them")
+    require(
+        value == 'random' or whole(value, 0) and value < 256 or _is_colour(value),
+        view,
+        "value is 'random', a level 0..255, or three of them",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class Erase:
     """Random erasing: with `probability`, a rectangle of random area, shape and place is covered.
 
-    `area` is a share of the image, uniform, `aspect` is height / width, uniform in its logarithm; where none of ten draws fits, nothing is
-    covered. `value`: 'random' (each pixel its own colour), a level, or (r, g, b). Zhong et al. 2017, arXiv:1708.04896; the defaults but the
-    value are those of torchvision's RandomErasing, which covers with 0 after normalisation: here ImageNet's mean.
+    `area` is a share of the image, uniform, `aspect` is height / width, uniform in its logarithm;
+    where none of ten draws fits, nothing is covered. `value`: 'random' (each pixel its own colour),
+    a level, or (r, g, b). Zhong et al. 2017, arXiv:1708.04896; the defaults but the value are those
+    of torchvision's RandomErasing, which covers with 0 after normalisation: here ImageNet's mean.
     """
+
     probability: float = 0.5
     area: tuple[float, float] = (0.02, 0.33)
     aspect: tuple[float, float] = (0.3, 3.3)
@@ -45,9 +54,21 @@ class Erase:
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(number(self.probability) and 0 < self.probability <= 1, self, 'probability is above 0 and at most 1')
-        require(span(self.area, 0) and 0 < self.area[1] <= 1, self, 'area is a (low, high) of shares, 0 <= low <= high <= 1')
-        require(span(self.aspect, 0) and self.aspect[0] > 0, self, 'aspect is a (low, high) of ratios above 0')
+        require(
+            number(self.probability) and 0 < self.probability <= 1,
+            self,
+            'probability is above 0 and at most 1',
+        )
+        require(
+            span(self.area, 0) and 0 < self.area[1] <= 1,
+            self,
+            'area is a (low, high) of shares, 0 <= low <= high <= 1',
+        )
+        require(
+            span(self.aspect, 0) and self.aspect[0] > 0,
+            self,
+            'aspect is a (low, high) of ratios above 0',
+        )
         _check_value(self, self.value)
 
     def box(self, h: int, w: int, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
@@ -68,17 +89,20 @@ class Erase:
             return image
         top, left, height, width = box
         image = image.copy()
-        _fill(image[top:top + height, left:left + width], self.value, rng)
+        _fill(image[top : top + height, left : left + width], self.value, rng)
         return image
 
 
 @dataclasses.dataclass(frozen=True)
 class Cutout:
-    """A square of `size` pixels a side, centred on a random pixel and so perhaps partly outside, is covered.
+    """A square of `size` pixels a side, centred on a random pixel and so perhaps partly outside, is
+    covered.
 
-    DeVries & Taylor 2017, arXiv:1708.04552, cover with 0 after normalisation: the mean of the data, here ImageNet's unless `value` says
-    another ('random', a level, or (r, g, b)). 16 pixels on CIFAR-10 in github.com/uoguelph-mlrg/Cutout.
+    DeVries & Taylor 2017, arXiv:1708.04552, cover with 0 after normalisation: the mean of the data,
+    here ImageNet's unless `value` says another ('random', a level, or (r, g, b)). 16 pixels on
+    CIFAR-10 in github.com/uoguelph-mlrg/Cutout.
     """
+
     size: int
     value: int | str | tuple[int, int, int] = IMAGENET_MEAN
     random: ClassVar[bool] = True
@@ -91,5 +115,7 @@ class Cutout:
         h, w, _ = image.shape
         top, left = below(rng, h) - self.size // 2, below(rng, w) - self.size // 2
         image = image.copy()
-        _fill(image[max(top, 0):top + self.size, max(left, 0):left + self.size], self.value, rng)
+        _fill(
+            image[max(top, 0) : top + self.size, max(left, 0) : left + self.size], self.value, rng
+        )
         return image

@@ -1,11 +1,13 @@
 """The result of one check, in words for the one who has to mend it."""
+
 import dataclasses
 from collections.abc import Iterable
 
 from cnnlab.names import among
 from cnnlab.report.table import Column, Table
 
-PASSED, FAILED, OPEN = 'passed', 'failed', 'open'  # open: the check does not apply here, or could not tell
+# open: the check does not apply here, or could not tell
+PASSED, FAILED, OPEN = 'passed', 'failed', 'open'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Finding:
       verdict: 'passed', 'failed' or 'open'.
       causes: what usually causes a failure.
     """
+
     check: str
     expected: str
     measured: str
@@ -39,4 +42,6 @@ def table(findings: Iterable[Finding], title: str) -> Table:
     findings = list(findings)
     columns = (Column('check'), Column('verdict'), Column('expected'), Column('measured'))
     notes = [f'{f.check} failed. Usual causes: {f.causes}' for f in findings if f.verdict == FAILED]
-    return Table(columns, [(f.check, f.verdict, f.expected, f.measured) for f in findings], title, notes)
+    return Table(
+        columns, [(f.check, f.verdict, f.expected, f.measured) for f in findings], title, notes
+    )

@@ -1,4 +1,7 @@
-"""The network as the checks run it: in training mode with the statistics of the batch, and without the noise of training."""
+"""The network as the checks run it: in training mode with the statistics of the batch, and without
+the noise of training.
+"""
+
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +13,8 @@ from flax import linen as nn
 from cnnlab.models import registry
 from cnnlab.nn.blocks import DropPath, SpatialDropout, StochasticDepth
 
-_NOISE = (nn.Dropout, SpatialDropout, DropPath, StochasticDepth)  # each passes its first argument on where it drops nothing
+# each passes its first argument on where it drops nothing
+_NOISE = (nn.Dropout, SpatialDropout, DropPath, StochasticDepth)
 
 
 def _quiet(call, args, kwargs, context):
@@ -32,13 +36,23 @@ def without_noise() -> Iterator[None]:
 
 
 def logits(model: nn.Module, variables: dict[str, Any], inputs: jax.Array) -> jax.Array:
-    """(n, classes), of the main head, with batch norm by the statistics of these images and without dropout."""
+    """(n, classes), of the main head, with batch norm by the statistics of these images and without
+    dropout.
+    """
     with without_noise():
-        out, _ = model.apply(variables, inputs, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)})
+        out, _ = model.apply(
+            variables,
+            inputs,
+            train=True,
+            mutable=['batch_stats'],
+            rngs={'dropout': jax.random.key(0)},
+        )
     return out[0] if isinstance(out, tuple) else out
 
 
 def readable(model: nn.Module) -> nn.Module:
-    """The same network with every layer in the open: without remat and scan, whose insides cannot be read; it takes the same variables."""
+    """The same network with every layer in the open: without remat and scan, whose insides cannot
+    be read; it takes the same variables.
+    """
     hidden = {f: False for f in ('remat', 'scan') if f in registry.field_names(type(model))}
     return model.clone(**hidden) if hidden else model

@@ -1,4 +1,5 @@
 """All checks on the job of a recipe."""
+
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
@@ -19,20 +20,29 @@ from cnnlab.train.sanity import forward, gradients, learn, signals, start
 from cnnlab.train.sanity.finding import FAILED, Finding
 from cnnlab.train.sanity.learn import Learner
 
-BATCH = 32  # images of which losses and activations are measured
-OVERFIT = 20  # the lectures' small portion
-CONTROL = 500  # training images, and as many held out, of the shuffled-label control
-_CHECKED = 3  # images of the gradient check
-_LOOKED_AT = 200  # training images among which equal ones are sought
+# images of which losses and activations are measured
+BATCH = 32
+# the lectures' small portion
+OVERFIT = 20
+# training images, and as many held out, of the shuffled-label control
+CONTROL = 500
+# images of the gradient check
+_CHECKED = 3
+# training images among which equal ones are sought
+_LOOKED_AT = 200
 
 
 @dataclasses.dataclass
 class Report:
     """What was found, in the order of the checks."""
+
     findings: list[Finding] = dataclasses.field(default_factory=list)
-    layers: list[signals.Signal] = dataclasses.field(default_factory=list)  # what each activation function gives
-    seen: Figure | None = None  # training images as the network gets them
-    read: Figure | None = None  # the same images as they are read
+    # what each activation function gives
+    layers: list[signals.Signal] = dataclasses.field(default_factory=list)
+    # training images as the network gets them
+    seen: Figure | None = None
+    # the same images as they are read
+    read: Figure | None = None
 
     @property
     def failed(self) -> list[Finding]:
@@ -41,12 +51,16 @@ class Report:
 
 
 def sample(source: Source, view: View, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(uint8 (n, h, w, c), int32 (n,)) of the first `count` images of an epoch, through a view; all of them where there are fewer."""
+    """(uint8 (n, h, w, c), int32 (n,)) of the first `count` images of an epoch, through a view; all
+    of them where there are fewer.
+    """
     batch = stream.TrainBatch(source, view, seed, min(count, len(source)))(0)
     return batch['image'], batch['label']
 
 
-def check(job: Job, seconds: float = 60.0, done: Callable[[str], None] = lambda name: None) -> Report:
+def check(
+    job: Job, seconds: float = 60.0, done: Callable[[str], None] = lambda name: None
+) -> Report:
     """Makes every check; those that take long share `seconds`, compiling not counted.
 
     Args:
@@ -69,45 +83,83 @@ def _parts(job: Job, seconds: float, report: Report) -> Iterator[tuple[str, list
     images, labels = sample(train, job.train_view, BATCH)
     inputs = job.inputs(images)
     report.seen, report.read = _pictures(train, images, labels, inputs)
-    yield 'inputs and labels', [start.inputs(inputs), start.labels(
-        train.labels(), train.class_names, [e['image'] for e in train.__getitems__(range(min(_LOOKED_AT, len(train))))])]
+    yield (
+        'inputs and labels',
+        [
+            start.inputs(inputs),
+            start.labels(
+                train.labels(),
+                train.class_names,
+                [e['image'] for e in train.__getitems__(range(min(_LOOKED_AT, len(train))))],
+            ),
+        ],
+    )
 
     logits = jax.jit(functools.partial(forward.logits, job.model))(variables, inputs)
     value = float(loss(logits, labels).mean())
     penalty = training.penalty(recipe)
     added = float(penalty(state.params)) if penalty else 0.0
-    yield 'the first loss', [start.initial_loss(logits, labels, loss),
-                             start.regularisation(job.tx, state.params, recipe.decay, recipe.decayed, value, added)]
+    yield (
+        'the first loss',
+        [
+            start.initial_loss(logits, labels, loss),
+            start.regularisation(job.tx, state.params, recipe.decay, recipe.decayed, value, added),
+        ],
+    )
 
     report.layers = signals.measure(job.model, variables, inputs, labels, loss)
     yield 'activations', signals.judge(report.layers)
 
     images, labels = sample(train, job.view, CONTROL, seed=1)
     few = min(OVERFIT, len(images))
-    yield 'overfitting', [learn.overfit(learner, variables, job.inputs(images[:few]), labels[:few], seconds=seconds / 3)]
+    yield (
+        'overfitting',
+        [
+            learn.overfit(
+                learner, variables, job.inputs(images[:few]), labels[:few], seconds=seconds / 3
+            )
+        ],
+    )
 
     parts = _held_out(job, images, labels)
     if parts is not None:
         known, held = ((job.inputs(x), y) for x, y in parts)
         found = learn.control(learner, variables, known, held, seconds=seconds / 6)
-        yield 'the shuffled-label control', [learn.shuffled_labels(found, job.classes), start.predictions(found.true, found.truth)]
+        yield (
+            'the shuffled-label control',
+            [learn.shuffled_labels(found, job.classes), start.predictions(found.true, found.truth)],
+        )
 
-    tested = gradients.of_network(job.model, variables, np.asarray(job.inputs(images[:_CHECKED]), np.float64), labels[:_CHECKED], loss,
-                                  seconds=seconds / 6)
+    tested = gradients.of_network(
+        job.model,
+        variables,
+        np.asarray(job.inputs(images[:_CHECKED]), np.float64),
+        labels[:_CHECKED],
+        loss,
+        seconds=seconds / 6,
+    )
     yield 'gradients', [gradients.judge(tested, len(jax.tree.leaves(state.params)))]
 
 
 def _pictures(source, images, labels, inputs):
-    """(the images as the network gets them, the same as they are read), or None twice where they have neither one channel nor three."""
+    """(the images as the network gets them, the same as they are read), or None twice where they
+    have neither one channel nor three.
+    """
     if images.shape[-1] not in (1, 3):
         return None, None
     captions = [source.class_names[k] for k in labels]
-    read = source.__getitems__([int(i) for i in stream.permutation(len(source), 0, 0)[:len(images)]])
-    return pictures.grid(np.asarray(inputs, np.float32), captions), pictures.grid([e['image'] for e in read], captions)
+    read = source.__getitems__(
+        [int(i) for i in stream.permutation(len(source), 0, 0)[: len(images)]]
+    )
+    return pictures.grid(np.asarray(inputs, np.float32), captions), pictures.grid(
+        [e['image'] for e in read], captions
+    )
 
 
 def _held_out(job, images, labels):
-    """((images, labels), (held-out images, labels)): of the validation split, else a half each; None where there are too few images."""
+    """((images, labels), (held-out images, labels)): of the validation split, else a half each;
+    None where there are too few images.
+    """
     if 'validation' in job.data:
         return (images, labels), sample(job.data['validation'], job.view, CONTROL, seed=1)
     half = len(images) // 2

@@ -1,4 +1,7 @@
-"""Activations and their gradients, layer by layer, at the start: dead units, and signals that vanish or explode."""
+"""Activations and their gradients, layer by layer, at the start: dead units, and signals that
+vanish or explode.
+"""
+
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -15,24 +18,36 @@ from cnnlab.report.table import Column, Table
 from cnnlab.train.sanity import forward
 from cnnlab.train.sanity.finding import Finding, judged
 
-DEAD = 0.5  # share of the units of a layer that may give one value for all images; assumed (CS231n has seen 40% die in training)
-SMALL, LARGE = 1e-4, 1e3  # deviation of the activations of any layer; assumed: LeNet-5 as its paper begins has 9e-4 and trains
-FALL = 1e4  # factor between the largest and the smallest gradient of the activations of two layers; assumed
+# share of the units of a layer that may give one value for all images; assumed (CS231n has seen 40%
+# die in training)
+DEAD = 0.5
+# deviation of the activations of any layer; assumed: LeNet-5 as its paper begins has 9e-4 and
+# trains
+SMALL, LARGE = 1e-4, 1e3
+# factor between the largest and the smallest gradient of the activations of two layers; assumed
+FALL = 1e4
 
 
 @dataclasses.dataclass(frozen=True)
 class Signal:
     """What one activation function gives for a batch."""
+
     path: str
     mean: float
     std: float
-    zeros: float  # share of values that are exactly 0
-    dead: float  # share of units (channels) with one value for all images and places
-    gradient: float  # norm of the gradient of the mean loss at the output
+    # share of values that are exactly 0
+    zeros: float
+    # share of units (channels) with one value for all images and places
+    dead: float
+    # norm of the gradient of the mean loss at the output
+    gradient: float
 
 
-def measure(model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labels: jax.Array, loss: Loss) -> list[Signal]:
-    """The signal after each activation function of the network, in the order in which they run; without dropout, batch norm as in training.
+def measure(
+    model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labels: jax.Array, loss: Loss
+) -> list[Signal]:
+    """The signal after each activation function of the network, in the order in which they run;
+    without dropout, batch norm as in training.
 
     Layers that run more than once have no value of their own and are left out.
     """
@@ -41,7 +56,9 @@ def measure(model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labe
 
     def run(add):
         with forward.without_noise():
-            found = capture.apply(model, variables, inputs, keep=shapes, add=add, train=True, key=jax.random.key(0))
+            found = capture.apply(
+                model, variables, inputs, keep=shapes, add=add, train=True, key=jax.random.key(0)
+            )
         scores = found.logits[0] if isinstance(found.logits, tuple) else found.logits
         return loss(scores, labels).mean(), found.activations
 
@@ -49,7 +66,10 @@ def measure(model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labe
     def all_of_it(add):
         (_, kept), grads = jax.value_and_grad(run, has_aux=True)(add)
         return {path: _figures(kept[path], grads[path]) for path in kept}
-    found = jax.device_get(all_of_it({path: jnp.zeros(shape, dtype) for path, (shape, dtype) in shapes.items()}))
+
+    found = jax.device_get(
+        all_of_it({path: jnp.zeros(shape, dtype) for path, (shape, dtype) in shapes.items()})
+    )
     return [Signal(path, *map(float, found[path])) for path in shapes]
 
 
@@ -65,7 +85,11 @@ def _activations(model, variables, inputs):
 
     with nn.intercept_methods(count):
         listed = capture.outputs(model, variables, inputs)
-    return {path: (o.shape, o.dtype) for path, o in listed.items() if o.module is Act and o.shape and met.get(path) == 1}
+    return {
+        path: (o.shape, o.dtype)
+        for path, o in listed.items()
+        if o.module is Act and o.shape and met.get(path) == 1
+    }
 
 
 def _figures(value, grad):
@@ -75,7 +99,9 @@ def _figures(value, grad):
 
 
 def judge(signals: Sequence[Signal]) -> list[Finding]:
-    """Three findings: dead units, activations, gradients; none where the network has no activation function."""
+    """Three findings: dead units, activations, gradients; none where the network has no activation
+    function.
+    """
     if not signals:
         return []
     worst = max(signals, key=lambda s: s.dead)
@@ -83,24 +109,50 @@ def judge(signals: Sequence[Signal]) -> list[Finding]:
     weak, strong = min(signals, key=lambda s: s.gradient), max(signals, key=lambda s: s.gradient)
     finite = all(np.isfinite([s.mean, s.std, s.gradient]).all() for s in signals)
     return [
-        judged('dead units', f'at most {DEAD:.0%} of the units of any layer give one value for all images',
-               f'{worst.dead:.0%} in {worst.path}', worst.dead <= DEAD,
-               'biases far below zero, weights of one sign, a rate that was too large in training, inputs that are not centred'),
-        judged('activations', f'a deviation of {SMALL:g} to {LARGE:g} after every activation function',
-               f'{low.std:.3g} in {low.path} to {high.std:.3g} in {high.path}', finite and low.std >= SMALL and high.std <= LARGE,
-               'an initialisation that does not fit the activation function (He for ReLU, Xavier for tanh), missing normalisation in a '
-               'deep net, inputs on a wrong scale'),
-        judged('gradients', f'norms at all activation functions within a factor of {FALL:g}',
-               f'{weak.gradient:.3g} in {weak.path} to {strong.gradient:.3g} in {strong.path}',
-               finite and weak.gradient * FALL >= strong.gradient > 0,
-               'saturated sigmoid or tanh units, dead ReLUs, a deep net without shortcuts or normalisation, a part of the network that the '
-               'loss does not depend on')]
+        judged(
+            'dead units',
+            f'at most {DEAD:.0%} of the units of any layer give one value for all images',
+            f'{worst.dead:.0%} in {worst.path}',
+            worst.dead <= DEAD,
+            'biases far below zero, weights of one sign, a rate that was too large in training, '
+            'inputs that are not centred',
+        ),
+        judged(
+            'activations',
+            f'a deviation of {SMALL:g} to {LARGE:g} after every activation function',
+            f'{low.std:.3g} in {low.path} to {high.std:.3g} in {high.path}',
+            finite and low.std >= SMALL and high.std <= LARGE,
+            'an initialisation that does not fit the activation function (He for ReLU, Xavier for '
+            'tanh), missing normalisation in a '
+            'deep net, inputs on a wrong scale',
+        ),
+        judged(
+            'gradients',
+            f'norms at all activation functions within a factor of {FALL:g}',
+            f'{weak.gradient:.3g} in {weak.path} to {strong.gradient:.3g} in {strong.path}',
+            finite and weak.gradient * FALL >= strong.gradient > 0,
+            'saturated sigmoid or tanh units, dead ReLUs, a deep net without shortcuts or '
+            'normalisation, a part of the network that the '
+            'loss does not depend on',
+        ),
+    ]
 
 
 def table(signals: Sequence[Signal]) -> Table:
     """A row a layer."""
-    columns = (Column('layer'), Column('mean', 'number', 3), Column('deviation', 'number', 4), Column('zeros', 'percent', 1),
-               Column('dead units', 'percent', 1), Column('gradient norm', 'quantity'))
-    return Table(columns, [(s.path, s.mean, s.std, s.zeros, s.dead, s.gradient) for s in signals], 'Activations at the start',
-                 'After each activation function, for one batch, with batch norm as in training and without dropout. The gradient is that '
-                 'of the mean loss.')
+    columns = (
+        Column('layer'),
+        Column('mean', 'number', 3),
+        Column('deviation', 'number', 4),
+        Column('zeros', 'percent', 1),
+        Column('dead units', 'percent', 1),
+        Column('gradient norm', 'quantity'),
+    )
+    return Table(
+        columns,
+        [(s.path, s.mean, s.std, s.zeros, s.dead, s.gradient) for s in signals],
+        'Activations at the start',
+        'After each activation function, for one batch, with batch norm as in training and '
+        'without dropout. The gradient is that '
+        'of the mean loss.',
+    )

@@ -1,4 +1,5 @@
 """Before the first step: the loss at the start, the weight decay, the inputs and the labels."""
+
 import hashlib
 import math
 from collections.abc import Sequence
@@ -13,26 +14,44 @@ from cnnlab import tree
 from cnnlab.losses import Loss
 from cnnlab.train.sanity.finding import OPEN, Finding, judged
 
-LEAST, MOST = 0.7, 2.0  # times the loss of equal scores; assumed: He's initialisation gives scores a variance of 1 to 3, which adds half
-MEAN, LOW, HIGH = 1.5, 0.05, 5.0  # of normalised inputs: largest |mean| and the range of the deviation; assumed
-SHARE = 0.9  # of one class among the labels, beyond which the majority is hard to beat; assumed
+# times the loss of equal scores; assumed: He's initialisation gives scores a variance of 1 to 3,
+# which adds half
+LEAST, MOST = 0.7, 2.0
+# of normalised inputs: largest |mean| and the range of the deviation; assumed
+MEAN, LOW, HIGH = 1.5, 0.05, 5.0
+# of one class among the labels, beyond which the majority is hard to beat; assumed
+SHARE = 0.9
 
 
 def initial_loss(logits: jax.Array, labels: jax.Array, loss: Loss) -> Finding:
-    """The loss of an untrained network, scores (n, classes), against that of equal scores: ln K for softmax, K - 1 for the hinge loss."""
+    """The loss of an untrained network, scores (n, classes), against that of equal scores: ln K for
+    softmax, K - 1 for the hinge loss.
+    """
     classes = logits.shape[1]
     equal = float(loss(jnp.zeros_like(logits), labels).mean())
     found = float(loss(logits, labels).mean())
     natural = f' = ln {classes}' if math.isclose(equal, math.log(classes), rel_tol=1e-3) else ''
     return judged(
-        'initial loss', f'about {equal:.3f}{natural}, the loss of equal scores for {classes} classes; {LEAST} to {MOST} times it',
-        f'{found:.3f}', LEAST * equal <= found <= MOST * equal,
-        'weights that start too large, inputs that are not normalised, a missing or doubled softmax, a loss that is summed instead of '
-        'averaged, another number of classes than the labels have; far below: the labels leak into the inputs')
+        'initial loss',
+        f'about {equal:.3f}{natural}, the loss of equal scores for {classes} classes; {LEAST} to '
+        f'{MOST} times it',
+        f'{found:.3f}',
+        LEAST * equal <= found <= MOST * equal,
+        'weights that start too large, inputs that are not normalised, a missing or doubled '
+        'softmax, a loss that is summed instead of '
+        'averaged, another number of classes than the labels have; far below: the labels leak '
+        'into the inputs',
+    )
 
 
-def regularisation(tx: optax.GradientTransformation, params: Any, decay: float, decayed: Sequence[str], value: float,
-                   penalty: float = 0.0) -> Finding:
+def regularisation(
+    tx: optax.GradientTransformation,
+    params: Any,
+    decay: float,
+    decayed: Sequence[str],
+    value: float,
+    penalty: float = 0.0,
+) -> Finding:
     """Weight decay raises the loss, and pulls on what it should: two updates without any gradient.
 
     Args:
@@ -42,43 +61,91 @@ def regularisation(tx: optax.GradientTransformation, params: Any, decay: float, 
       value: the loss without any penalty.
       penalty: what the recipe's own penalties add to the loss besides the decay.
     """
-    wanted = 'the loss with the penalty above the loss without, and decayed weights (no others) shrinking where the gradient is zero'
-    causes = ('the sign of the decay, a decay that never reaches the optimiser, a mask that matches other parameters than meant '
-              '(biases and batch norm are often left out)')
+    wanted = (
+        'the loss with the penalty above the loss without, and decayed weights (no others) '
+        'shrinking where the gradient is zero'
+    )
+    causes = (
+        'the sign of the decay, a decay that never reaches the optimiser, a mask that matches '
+        'other parameters than meant '
+        '(biases and batch norm are often left out)'
+    )
     if not decay:
         good = penalty > 0
-        return Finding('regularisation', wanted, f'the recipe has no weight decay; its penalties add {penalty:.4f}' if good else
-                       'the recipe has neither weight decay nor a penalty', 'passed' if good else OPEN, causes)
+        return Finding(
+            'regularisation',
+            wanted,
+            f'the recipe has no weight decay; its penalties add {penalty:.4f}'
+            if good
+            else 'the recipe has neither weight decay nor a penalty',
+            'passed' if good else OPEN,
+            causes,
+        )
     chosen = tree.mask(params, decayed)
-    squares = sum(float(jnp.sum(jnp.square(w))) for w, c in zip(jax.tree.leaves(params), jax.tree.leaves(chosen), strict=True) if c)
+    squares = sum(
+        float(jnp.sum(jnp.square(w)))
+        for w, c in zip(jax.tree.leaves(params), jax.tree.leaves(chosen), strict=True)
+        if c
+    )
     after, state = params, tx.init(params)
     for _ in range(2):
         updates, state = tx.update(jax.tree.map(jnp.zeros_like, after), state, after)
         after = optax.apply_updates(after, updates)
     before, after = tree.named_leaves(params), tree.named_leaves(after)
-    names = [n for n, c in tree.named_leaves(chosen).items() if c and float(jnp.linalg.norm(before[n])) > 0]
-    shrunk = [n for n in names if float(jnp.linalg.norm(after[n])) < float(jnp.linalg.norm(before[n]))]
-    others = [n for n, c in tree.named_leaves(chosen).items() if not c and not bool(jnp.array_equal(before[n], after[n]))]
+    names = [
+        n
+        for n, c in tree.named_leaves(chosen).items()
+        if c and float(jnp.linalg.norm(before[n])) > 0
+    ]
+    shrunk = [
+        n for n in names if float(jnp.linalg.norm(after[n])) < float(jnp.linalg.norm(before[n]))
+    ]
+    others = [
+        n
+        for n, c in tree.named_leaves(chosen).items()
+        if not c and not bool(jnp.array_equal(before[n], after[n]))
+    ]
     total = value + penalty + decay / 2 * squares
-    measured = (f'loss {value:.4f}, with decay {decay:g} {total:.4f}, with decay 1 {value + penalty + squares / 2:,.1f}; '
-                f'{len(shrunk)} of {len(names)} decayed arrays shrank, {len(others)} of {len(before) - len(names)} others moved')
-    return judged('regularisation', wanted, measured, total > value and len(shrunk) == len(names) and not others, causes)
+    measured = (
+        f'loss {value:.4f}, with decay {decay:g} {total:.4f}, with decay 1 '
+        f'{value + penalty + squares / 2:,.1f}; '
+        f'{len(shrunk)} of {len(names)} decayed arrays shrank, {len(others)} of '
+        f'{len(before) - len(names)} others moved'
+    )
+    return judged(
+        'regularisation',
+        wanted,
+        measured,
+        total > value and len(shrunk) == len(names) and not others,
+        causes,
+    )
 
 
 def inputs(images: jax.Array) -> Finding:
     """Whether a batch (n, h, w, c), as the network gets it, is centred and scaled: by channel."""
     x = np.asarray(images, np.float64).reshape(-1, images.shape[-1])
     mean, std = x.mean(0), x.std(0)
-    good = bool(np.isfinite(x).all() and (np.abs(mean) <= MEAN).all() and (std >= LOW).all() and (std <= HIGH).all())
+    good = bool(
+        np.isfinite(x).all()
+        and (np.abs(mean) <= MEAN).all()
+        and (std >= LOW).all()
+        and (std <= HIGH).all()
+    )
     shown = ', '.join(f'{m:.2f} ± {s:.2f}' for m, s in zip(mean, std, strict=True))
     return judged(
-        'inputs', f'finite, every channel with a mean within ±{MEAN} and a deviation of {LOW} to {HIGH}',
-        f'{shown}; from {x.min():.2f} to {x.max():.2f}', good,
-        'pixels of 0 to 255 that were not normalised, mean and deviation on another scale than the pixels, normalising twice, '
-        'channels that are constant')
+        'inputs',
+        f'finite, every channel with a mean within ±{MEAN} and a deviation of {LOW} to {HIGH}',
+        f'{shown}; from {x.min():.2f} to {x.max():.2f}',
+        good,
+        'pixels of 0 to 255 that were not normalised, mean and deviation on another scale than '
+        'the pixels, normalising twice, '
+        'channels that are constant',
+    )
 
 
-def labels(values: np.ndarray, class_names: Sequence[str], images: Sequence[np.ndarray] = ()) -> Finding:
+def labels(
+    values: np.ndarray, class_names: Sequence[str], images: Sequence[np.ndarray] = ()
+) -> Finding:
     """Whether every class occurs, none drowns the others, and no image of a sample has two labels.
 
     Args:
@@ -89,16 +156,27 @@ def labels(values: np.ndarray, class_names: Sequence[str], images: Sequence[np.n
     missing = [class_names[k] for k in np.flatnonzero(counts == 0)]
     share = counts.max() / max(len(values), 1)
     seen: dict[bytes, int] = {}
-    doubled = sum(seen.setdefault(hashlib.sha256(i.tobytes()).digest(), int(k)) != int(k) for i, k in zip(images, values, strict=False))
-    measured = (f'{len(class_names) - len(missing)} of {len(class_names)} classes, {share:.1%} of the images in the largest '
-                f'({class_names[int(counts.argmax())]}); {doubled} of {len(images)} images occur with two labels')
+    doubled = sum(
+        seen.setdefault(hashlib.sha256(i.tobytes()).digest(), int(k)) != int(k)
+        for i, k in zip(images, values, strict=False)
+    )
+    measured = (
+        f'{len(class_names) - len(missing)} of {len(class_names)} classes, {share:.1%} of the '
+        f'images in the largest '
+        f'({class_names[int(counts.argmax())]}); {doubled} of {len(images)} images occur with two '
+        f'labels'
+    )
     if missing:
         measured += f'; none of {", ".join(missing[:5])}{", ..." if len(missing) > 5 else ""}'
     return judged(
-        'labels', f'every class occurs, the largest has at most {SHARE:.0%}, no image has two labels', measured,
+        'labels',
+        f'every class occurs, the largest has at most {SHARE:.0%}, no image has two labels',
+        measured,
         not missing and share <= SHARE and not doubled,
-        'labels that start at 1, a list of classes of another set, a list of labels that is shifted against the images, '
-        'one folder for several classes')
+        'labels that start at 1, a list of classes of another set, a list of labels that is '
+        'shifted against the images, '
+        'one folder for several classes',
+    )
 
 
 def share_of_largest(values: np.ndarray) -> float:
@@ -107,12 +185,22 @@ def share_of_largest(values: np.ndarray) -> float:
 
 
 def predictions(predicted: np.ndarray, truth: np.ndarray) -> Finding:
-    """Whether a network that was trained a little tells images apart: int (n,) each, of held-out images."""
-    classes, share, usual = len(np.unique(predicted)), share_of_largest(predicted), share_of_largest(truth)
+    """Whether a network that was trained a little tells images apart: int (n,) each, of held-out
+    images.
+    """
+    classes, share, usual = (
+        len(np.unique(predicted)),
+        share_of_largest(predicted),
+        share_of_largest(truth),
+    )
     right = float((predicted == truth).mean())
     return judged(
-        'constant prediction', f'several classes; the largest share of one below {SHARE:.0%} (among the labels it is {usual:.0%})',
-        f'{classes} classes, {share:.0%} in the largest; {right:.0%} right', classes > 1 and (share < SHARE or usual >= SHARE),
-        'units that are dead, a rate so large that the last bias rules, inputs that are all the same, gradients that do not reach '
-        'the lower layers, classes so unequal that the majority is a good answer')
-
+        'constant prediction',
+        f'several classes; the largest share of one below {SHARE:.0%} (among the labels it is '
+        f'{usual:.0%})',
+        f'{classes} classes, {share:.0%} in the largest; {right:.0%} right',
+        classes > 1 and (share < SHARE or usual >= SHARE),
+        'units that are dead, a rate so large that the last bias rules, inputs that are all the '
+        'same, gradients that do not reach '
+        'the lower layers, classes so unequal that the majority is a good answer',
+    )

@@ -1,4 +1,7 @@
-"""What the sources say about the weights that they publish: tables made by `make.py` from the sources' packages."""
+"""What the sources say about the weights that they publish: tables made by `make.py` from the
+sources' packages.
+"""
+
 import functools
 import importlib.resources
 import json
