@@ -17,7 +17,8 @@ from cnnlab.analysis import cost, memory, table
 from cnnlab.models import registry
 from cnnlab.report import page
 from cnnlab.report.numbers import show
-from experiments import common, listing
+
+from . import common, listing
 
 _MODEL = flags.DEFINE_string(
     'model', None, 'The network, by name; `python -m experiments.zoo` lists them.'

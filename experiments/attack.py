@@ -31,10 +31,11 @@ from cnnlab.report import plots, robustness, sheets
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.train import workdir
-from experiments import attack_tables, common, victim_flags, victims
-from experiments.bars import bar
-from experiments.pictures import Pictures
-from experiments.victim_flags import BATCH
+
+from . import attack_tables, common, victim_flags, victims
+from .bars import bar
+from .pictures import Pictures
+from .victim_flags import BATCH
 
 # attacks that make images of their own, besides those of the catalogue
 IMAGES = ('patch', 'fooling', 'evolution')

@@ -22,8 +22,9 @@ from cnnlab.report.numbers import Spread, show, spread
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
 from cnnlab.train import metrics, workdir
-from experiments import common, seeds
-from experiments.seeds import Runs
+
+from . import common, seeds
+from .seeds import Runs
 
 SEEDS = flags.DEFINE_integer(
     'seeds', 1, 'Runs of each variant, with seeds 0, 1, ...', lower_bound=1

@@ -26,9 +26,10 @@ from PIL import Image
 from cnnlab import weights
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.table import Column, Table
-from experiments import common
-from experiments.labels import labels_of
-from experiments.preprocess import preprocess
+
+from . import common
+from .labels import labels_of
+from .preprocess import preprocess
 
 _WEIGHTS = flags.DEFINE_string(
     'weights',

@@ -30,7 +30,8 @@ from cnnlab.report.numbers import spread
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
 from cnnlab.train import metrics, workdir
-from experiments import common, seeds
+
+from . import common, seeds
 
 EIGHT = (
     'softmax_linear',

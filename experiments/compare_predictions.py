@@ -13,7 +13,8 @@ from cnnlab.data.synsets import synsets
 from cnnlab.report.proportions import paired
 from cnnlab.report.table import Column, Table
 from cnnlab.train import predictions
-from experiments import common
+
+from . import common
 
 
 def main(arguments):

@@ -28,9 +28,10 @@ from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.proportions import wilson
 from cnnlab.report.table import Column, Table
 from cnnlab.train import workdir
-from experiments import common, victim_flags, victims
-from experiments.bars import bar
-from experiments.victim_flags import BATCH
+
+from . import common, victim_flags, victims
+from .bars import bar
+from .victim_flags import BATCH
 
 # so that --help lists them
 flags.adopt_module_key_flags(victim_flags)

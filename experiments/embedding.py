@@ -30,7 +30,8 @@ from cnnlab.report import plots, style
 from cnnlab.train import embedding, workdir
 from cnnlab.train import step as steps
 from cnnlab.train.state import TrainState, init_state
-from experiments import common
+
+from . import common
 
 _DATASET = flags.DEFINE_string(
     'dataset', 'digits', 'A set by name, with --data_dir where it is not built in.'

@@ -21,7 +21,8 @@ from cnnlab.report.table import Column, Table
 from cnnlab.train import mesh as meshes
 from cnnlab.train import tta, workdir
 from cnnlab.train.evaluate import evaluate
-from experiments import common, runs
+
+from . import common, runs
 
 _RUN = flags.DEFINE_string(
     'run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True

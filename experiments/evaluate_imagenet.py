@@ -42,8 +42,9 @@ from cnnlab.train import dense, predictions, scores, workdir
 from cnnlab.train.predictions import Predictions
 from cnnlab.train.progress import Progress
 from cnnlab.train.scores import Net
-from experiments import common, runs
-from experiments.preprocess import preprocess
+
+from . import common, runs
+from .preprocess import preprocess
 
 _WEIGHTS = flags.DEFINE_multi_string(
     'weights',

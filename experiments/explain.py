@@ -37,11 +37,12 @@ from cnnlab.report.page import Picture, Row, Section, write_page
 from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
-from experiments import common, pictures, runs
-from experiments.explanations.case import Case, Group, Shown, layers_to_show
-from experiments.explanations.methods import METHODS
-from experiments.labels import labels_of
-from experiments.preprocess import preprocess
+
+from . import common, pictures, runs
+from .explanations.case import Case, Group, Shown, layers_to_show
+from .explanations.methods import METHODS
+from .labels import labels_of
+from .preprocess import preprocess
 
 _WEIGHTS = flags.DEFINE_string('weights', None, 'Which weights: an id like torchvision/resnet50.')
 _FILE = flags.DEFINE_string(

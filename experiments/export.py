@@ -10,7 +10,8 @@ name the network and its fields.
 from absl import flags
 
 from cnnlab.train import export
-from experiments import common, runs
+
+from . import common, runs
 
 _RUN = flags.DEFINE_string(
     'run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True

@@ -20,7 +20,8 @@ from safetensors.numpy import save_file
 
 from cnnlab import tree, weights
 from cnnlab.report.table import Column, Table
-from experiments import common
+
+from . import common
 
 _WEIGHTS = flags.DEFINE_string('weights', None, 'Which weights: an id like torchvision/resnet50.')
 _FILE = flags.DEFINE_string(

@@ -24,7 +24,8 @@ from cnnlab.nn.layers import Act, BatchNorm, Dense
 from cnnlab.report import plots, style
 from cnnlab.report.table import Column, Table
 from cnnlab.train import workdir
-from experiments import common
+
+from . import common
 
 _LAYERS = flags.DEFINE_integer('layers', 10, 'Hidden layers.', lower_bound=1)
 _UNITS = flags.DEFINE_integer(

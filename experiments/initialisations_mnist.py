@@ -15,8 +15,8 @@ batch norm, which would hide it all.
 
 from absl import flags
 
-from experiments import claim, common, mnist
-from experiments.claim import error, last
+from . import claim, common, mnist
+from .claim import error, last
 
 _EPOCHS = flags.DEFINE_float('epochs', 5, 'Length of each run.', lower_bound=0)
 _LAYERS = flags.DEFINE_integer('layers', 10, 'Hidden layers.', lower_bound=1)

@@ -17,8 +17,9 @@ import dataclasses
 from absl import flags
 
 from cnnlab.recipes import lenet
-from experiments import claim, common
-from experiments.claim import beside, error, percent
+
+from . import claim, common
+from .claim import beside, error, percent
 
 _FORM = flags.DEFINE_enum(
     'form', 'dense', ['dense', '1998'], 'The network, as in experiments.lenet_mnist.'

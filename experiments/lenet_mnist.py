@@ -11,7 +11,8 @@ from absl import flags
 
 from cnnlab.recipes import lenet
 from cnnlab.train import loop
-from experiments import common
+
+from . import common
 
 _FORM = flags.DEFINE_enum(
     'form',

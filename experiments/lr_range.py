@@ -18,7 +18,8 @@ from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
 from cnnlab.train import job as jobs
 from cnnlab.train import lr_range, workdir
-from experiments import common
+
+from . import common
 
 _RECIPE = flags.DEFINE_string(
     'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True

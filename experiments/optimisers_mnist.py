@@ -17,8 +17,8 @@ import dataclasses
 
 from absl import flags
 
-from experiments import claim, common, mnist
-from experiments.claim import error, last
+from . import claim, common, mnist
+from .claim import error, last
 
 _TRIAL = flags.DEFINE_string('trial', '2 epochs', 'How long each rate is tried.')
 _EPOCHS = flags.DEFINE_float('epochs', 8, 'How long the best one is run.', lower_bound=0)

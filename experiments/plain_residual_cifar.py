@@ -24,8 +24,9 @@ from absl import flags
 
 from cnnlab.recipes import resnet
 from cnnlab.report.numbers import show
-from experiments import claim, common
-from experiments.claim import error, percent, training_error
+
+from . import claim, common
+from .claim import error, percent, training_error
 
 _EPOCHS = flags.DEFINE_float('epochs', 4, 'Length of each run; the paper has 182.', lower_bound=0)
 _DEPTHS = flags.DEFINE_list('depths', ['20', '56'], 'Two depths, 6n + 2 each.')

@@ -22,7 +22,8 @@ import time
 from absl import flags
 
 from cnnlab.data.prepare import form, inputs, run
-from experiments import common
+
+from . import common
 
 _SOURCE = flags.DEFINE_string(
     'source',

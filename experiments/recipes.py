@@ -11,7 +11,8 @@ from cnnlab.data import known
 from cnnlab.recipes import book
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.table import Column, Table
-from experiments import common, listing
+
+from . import common, listing
 
 _MATCH = flags.DEFINE_string(
     'match', '', 'Only recipes in whose name this regular expression is found.'

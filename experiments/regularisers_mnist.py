@@ -15,8 +15,8 @@ import dataclasses
 
 from absl import flags
 
-from experiments import claim, common, mnist
-from experiments.claim import beside, error, percent, training_error
+from . import claim, common, mnist
+from .claim import beside, error, percent, training_error
 
 _IMAGES = flags.DEFINE_integer('images', 1000, 'Training images.', lower_bound=1)
 _STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1)

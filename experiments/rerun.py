@@ -18,7 +18,8 @@ from absl import flags
 from cnnlab.recipes import recipe as recipes
 from cnnlab.train import compare_runs, loop, workdir
 from cnnlab.train.checkpoint import located
-from experiments import common
+
+from . import common
 
 _RUN = flags.DEFINE_string(
     'run', None, 'The directory of the run to repeat; it is only read.', required=True

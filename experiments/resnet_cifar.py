@@ -14,7 +14,8 @@ from absl import flags
 
 from cnnlab.recipes import resnet
 from cnnlab.train import loop
-from experiments import common
+
+from . import common
 
 _DEPTH = flags.DEFINE_integer(
     'depth', 20, '6n + 2 layers; the paper has 20, 32, 44, 56, 110 and 1202 (plain: 20 to 56).'

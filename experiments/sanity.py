@@ -21,7 +21,8 @@ from cnnlab.report.page import Picture, Section
 from cnnlab.train import job as jobs
 from cnnlab.train import workdir
 from cnnlab.train.sanity import finding, run, signals
-from experiments import common
+
+from . import common
 
 _RECIPE = flags.DEFINE_string(
     'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True

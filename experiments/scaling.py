@@ -10,7 +10,8 @@ from absl import flags
 from cnnlab import names
 from cnnlab.analysis import scaling
 from cnnlab.report.table import Column, Table
-from experiments import common, listing
+
+from . import common, listing
 
 _NETWORKS = flags.DEFINE_list(
     'networks',

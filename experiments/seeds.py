@@ -11,7 +11,8 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import job as jobs
 from cnnlab.train import loop, metrics, workdir
 from cnnlab.train.job import Job
-from experiments import common
+
+from . import common
 
 # the fields that say which images a recipe means
 _DATA = ('dataset', 'holdout', 'fold', 'classes', 'limit')

@@ -23,7 +23,8 @@ from cnnlab.data import ilsvrc, imagenet_images, parse, sources, stream
 from cnnlab.data.encoded import pixels
 from cnnlab.report.files import write_bytes
 from cnnlab.train import mixing
-from experiments import common
+
+from . import common
 
 _IMAGES = flags.DEFINE_string(
     'images', None, 'Images as experiments.evaluate_imagenet takes them: a tar or a folder.'

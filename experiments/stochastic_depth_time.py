@@ -29,7 +29,8 @@ from cnnlab.report.table import Column, Table
 from cnnlab.train import job as jobs
 from cnnlab.train import mesh as meshes
 from cnnlab.train import workdir
-from experiments import claim, common
+
+from . import claim, common
 
 _BLOCKS = flags.DEFINE_integer(
     'blocks', 18, 'Blocks of each of the three stages: 18 is ResNet-110.', lower_bound=1

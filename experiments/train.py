@@ -25,7 +25,8 @@ from cnnlab.report.numbers import show
 from cnnlab.report.table import Column, Table
 from cnnlab.train import loop, plan, restarts
 from cnnlab.train.plan import Plan
-from experiments import common
+
+from . import common
 
 _RECIPE = flags.DEFINE_string(
     'recipe', None, f'Which of the {len(book.BOOK)} recipes of docs/recipes.md.', required=True

@@ -16,8 +16,9 @@ from absl import flags
 from cnnlab.recipes import lenet
 from cnnlab.report import plots
 from cnnlab.train import workdir
-from experiments import claim, common
-from experiments.claim import error, percent, training_error
+
+from . import claim, common
+from .claim import error, percent, training_error
 
 _STEPS = flags.DEFINE_integer('steps', 2000, 'Length of each run, the same for all.', lower_bound=1)
 _SIZES = flags.DEFINE_list(

@@ -9,9 +9,10 @@ from absl import flags
 from cnnlab import names
 from cnnlab.data import imagenet_images, sources
 from cnnlab.data.files import SUFFIXES
-from experiments import common, pictures, victims
-from experiments.pictures import Pictures
-from experiments.victims import Victim
+
+from . import common, pictures, victims
+from .pictures import Pictures
+from .victims import Victim
 
 _WEIGHTS = flags.DEFINE_multi_string(
     'weights', [], 'Which weights: an id like torchvision/resnet50. May be repeated.'

@@ -12,9 +12,10 @@ from cnnlab.data import normalise
 from cnnlab.data.source import Source
 from cnnlab.data.synsets import synsets
 from cnnlab.recipes import training
-from experiments import runs
-from experiments.pictures import Pictures
-from experiments.preprocess import preprocess
+
+from . import runs
+from .pictures import Pictures
+from .preprocess import preprocess
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

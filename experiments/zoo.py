@@ -11,7 +11,8 @@ Nothing is computed but shapes; a long list is shared among the cores of the mac
 from absl import flags
 
 from cnnlab.models import registry
-from experiments import common, listing, networks
+
+from . import common, listing, networks
 
 _TABLE = flags.DEFINE_enum(
     'table',

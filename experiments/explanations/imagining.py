@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from cnnlab.visual import activations, deep_dream, invert, maximise, pictures, style
-from experiments.explanations.case import Case, Group, Shown, file_part, large
+
+from .case import Case, Group, Shown, file_part, large
 
 
 def maximised(case: Case) -> Iterator[Group]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from cnnlab.visual import activations, deconvnet, filters, patches, pictures
-from experiments.explanations.case import SIDE, Case, Group, Shown, file_part
+
+from .case import SIDE, Case, Group, Shown, file_part
 
 # of a patch beyond the border
 _GREY = 0.5

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from cnnlab.visual import grad_cam, gradients
-from experiments.explanations import attribution, feature_space, imagining, looking
-from experiments.explanations.attribution import by_gradient, cam, plain
-from experiments.explanations.case import Case, Group
+
+from . import attribution, feature_space, imagining, looking
+from .attribution import by_gradient, cam, plain
+from .case import Case, Group
 
 
 class Method(NamedTuple):
