@@ -31,8 +31,9 @@ from absl import flags
 
 from benchmarks import processes
 from benchmarks.input_ours import VIEWS
-from cnnlab.data import parse, sources, stream
+from cnnlab.data import loader, sources
 from cnnlab.data.prepare import form, inputs, run
+from cnnlab.data.transforms import parse
 from experiments import common
 
 _SOURCE = flags.DEFINE_string(
@@ -174,14 +175,14 @@ def waiting(data_dir):
 
     from cnnlab import losses
     from cnnlab.models import registry
-    from cnnlab.train import mesh as meshes
-    from cnnlab.train import step as steps
+    from cnnlab.train.distributed import sharding
     from cnnlab.train.state import init_state
+    from cnnlab.train.step import train_step
 
-    model, tx, mesh = registry.create('resnet50'), optax.sgd(0.1, 0.9), meshes.data_mesh(1)
-    train = meshes.parallel_train(
+    model, tx, mesh = registry.create('resnet50'), optax.sgd(0.1, 0.9), sharding.data_mesh(1)
+    train = sharding.parallel_train(
         functools.partial(
-            steps.train_step,
+            train_step,
             model=model,
             tx=tx,
             loss=losses.softmax,
@@ -191,25 +192,25 @@ def waiting(data_dir):
         mesh,
     )
     image = jax.ShapeDtypeStruct((1, 224, 224, 3), np.float32)
-    state = meshes.replicated(
+    state = sharding.replicate(
         jax.jit(functools.partial(init_state, model, tx, image=image))(np.uint32(0)), mesh
     )
     for name in _SETS.value:
-        batches = stream.train_batches(
+        batches = loader.train_batches(
             sources.load(name, _SPLIT.value, data_dir=data_dir),
             parse.parse(*VIEWS),
             seed=0,
             batch=8,
         )
         # compiles
-        state, found = train(state, meshes.split(next(batches), mesh), np.uint32(0))
+        state, found = train(state, sharding.shard_batch(next(batches), mesh), np.uint32(0))
         jax.block_until_ready(found)
         waited, start = 0.0, time.perf_counter()
         for _ in range(_STEPS.value):
             asked = time.perf_counter()
             batch = next(batches)
             waited += time.perf_counter() - asked
-            state, found = train(state, meshes.split(batch, mesh), np.uint32(0))
+            state, found = train(state, sharding.shard_batch(batch, mesh), np.uint32(0))
             jax.block_until_ready(found)
         seconds = time.perf_counter() - start
         batches.close()
@@ -257,7 +258,7 @@ def main(_):
         return
     data_dir = pathlib.Path(common.WORKDIR.value or tempfile.mkdtemp(prefix='input'))
     for name in _SETS.value:
-        run.prepare(inputs.find(_SOURCE.value), data_dir, name=name, form=FORMS[name])
+        run.prepare(inputs.open_input(_SOURCE.value), data_dir, name=name, form=FORMS[name])
         train = sources.load(name, _SPLIT.value, data_dir=data_dir)
         sizes = [len(e['image'].data) for e in train.encoded(range(min(200, len(train))))]
         print(

@@ -6,7 +6,8 @@ python -m benchmarks.input_ours DATA_DIR NAME SPLIT 32 1 processes       # or th
 import sys
 import time
 
-from cnnlab.data import parse, sources, stream
+from cnnlab.data import loader, sources
+from cnnlab.data.transforms import parse
 
 VIEWS = ('random_resized_crop(224)', 'flip()')
 
@@ -25,7 +26,7 @@ def main():
     )
     how = {'threads': 1, 'workers': workers} if kind == 'processes' else {'threads': workers}
     source = sources.load(name, split, data_dir=data_dir)
-    batches = stream.train_batches(source, parse.parse(*VIEWS), seed=0, batch=batch, **how)
+    batches = loader.train_batches(source, parse.parse(*VIEWS), seed=0, batch=batch, **how)
     next(batches)
     print('cnnlab', flush=True)
     for line in sys.stdin:

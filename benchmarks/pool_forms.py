@@ -13,7 +13,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks.turns import measured
-from cnnlab.nn.layers import MaxPool, canonical
+from cnnlab.nn.layers import MaxPool, reference_convolution
 from experiments import common
 
 _REPEATS = flags.DEFINE_integer('repeats', 9, 'Measured calls of each form.', lower_bound=1)
@@ -35,7 +35,7 @@ def calls(pool: MaxPool):
         return pool.apply({}, x)
 
     def plain(x):
-        with canonical():
+        with reference_convolution():
             return pool.apply({}, x)
 
     both = {'canonical': plain, 'chosen': chosen}

@@ -32,12 +32,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 from cnnlab import losses
 from cnnlab.analysis.collectives import collectives
 from cnnlab.models import registry
-from cnnlab.nn.norms import BatchNormSettings
+from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.report.table import Column, Table
-from cnnlab.train import hosts
-from cnnlab.train import mesh as meshes
-from cnnlab.train import step as steps
+from cnnlab.train.distributed import hosts, sharding
 from cnnlab.train.state import init_state
+from cnnlab.train.step import train_step
 from experiments import common
 
 _MODEL = flags.DEFINE_string('model', 'cifar_resnet20', 'A registered network for 32 x 32 images.')
@@ -76,7 +75,7 @@ def seconds(call):
 
 def all_reduce_seconds(size):
     """Of `size` float32 numbers on each device."""
-    mesh = meshes.data_mesh()
+    mesh = sharding.data_mesh()
     rows = jax.make_array_from_callback(
         (mesh.size, size),
         NamedSharding(mesh, PartitionSpec('data')),
@@ -104,7 +103,7 @@ def between_seconds(mesh):
         NamedSharding(mesh, rows),
         lambda index: np.ones((ROWS * _BATCH.value // mesh.size, WIDTH), np.float32),
     )
-    w = meshes.replicated(
+    w = sharding.replicate(
         np.random.default_rng(0).standard_normal((WIDTH, WIDTH), np.float32) / WIDTH**0.5, mesh
     )
     without, with_them = (
@@ -162,7 +161,7 @@ def measured():
     'large', 'count', 'bytes'}.
     """
     mesh, model, tx = (
-        meshes.data_mesh(),
+        sharding.data_mesh(),
         registry.create(_MODEL.value, num_classes=10),
         optax.sgd(0.1, 0.9),
     )
@@ -172,23 +171,23 @@ def measured():
         )
     )
     step = functools.partial(
-        steps.train_step,
+        train_step,
         model=model,
         tx=tx,
         loss=losses.softmax,
         mean=np.float32(127),
         std=np.float32(64),
-        norm=BatchNormSettings(span=_BATCH.value // mesh.size if _OWN.value else None),
+        norm=BatchNormConfig(span=_BATCH.value // mesh.size if _OWN.value else None),
     )
-    train, first = meshes.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))
+    train, first = sharding.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))
     rng, own = np.random.default_rng(0), _BATCH.value // jax.process_count()
     image, label = (
         rng.integers(0, 256, (own, 32, 32, 3), np.uint8),
         rng.integers(0, 10, own).astype(np.int32),
     )
     rows, state = (
-        meshes.split({'image': image, 'label': label}, mesh),
-        meshes.replicated(first, mesh),
+        sharding.shard_batch({'image': image, 'label': label}, mesh),
+        sharding.replicate(first, mesh),
     )
     sent = collectives(train.lower(state, rows, np.uint32(0)).compile().as_text()).get(
         'all-reduce', (0, 0)
@@ -245,7 +244,7 @@ def main(_):
     """Prints a row for each layout."""
     if _PART.value:
         found = measured()
-        if hosts.first():
+        if hosts.is_primary():
             pathlib.Path(_PART.value).write_text(json.dumps(found))
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ is hoped.
 
 One run is left alone. A second of the same recipe is killed with SIGKILL while it starts, steps,
 writes a checkpoint and evaluates, told to go with SIGTERM, and has files of its newest checkpoint
-cut, flipped and deleted, each time started again. In the end parameters, optimiser, moving average,
+cut, flipped and deleted, each time started again. In the end parameters, optimizer, moving average,
 batch statistics and every field of the log but the times must be the same bits. A third runs for
 --steps steps while its memory is watched. The exit status is 1 where anything was lost.
 """
@@ -25,9 +25,10 @@ from collections.abc import Sequence
 from absl import flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cnnlab.train import compare_runs, metrics
-from cnnlab.train.checkpoint import Checkpoints
-from cnnlab.train.status import AGAIN
+from cnnlab.train import compare_runs
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.exit_codes import AGAIN
+from cnnlab.train.monitor import run_log
 from experiments import common
 
 _KILLS = flags.DEFINE_integer('kills', 4, 'SIGKILLs.', lower_bound=0)
@@ -115,8 +116,8 @@ def finished(workdir: pathlib.Path, epochs: int, cache: pathlib.Path) -> str:
     return said
 
 
-def _last(workdir: pathlib.Path) -> metrics.Record:
-    return (metrics.read(workdir / 'metrics.jsonl') or [{'step': 0, 'split': 'none'}])[-1]
+def _last(workdir: pathlib.Path) -> run_log.Record:
+    return (run_log.read(workdir / 'metrics.jsonl') or [{'step': 0, 'split': 'none'}])[-1]
 
 
 def _reached(moment: str, workdir: pathlib.Path, first: int) -> bool:
@@ -200,7 +201,7 @@ def losses(whole: pathlib.Path, broken: pathlib.Path) -> list[str]:
     nothing.
     """
     found = compare_runs.differences(whole, broken)
-    marks = [(r['step'], r['split']) for r in metrics.read(broken / 'metrics.jsonl')]
+    marks = [(r['step'], r['split']) for r in run_log.read(broken / 'metrics.jsonl')]
     if len(marks) != len(set(marks)):
         found.append('a record stands twice in the log')
     events = EventAccumulator(str(broken / 'tensorboard'), size_guidance={'scalars': 0})

@@ -12,7 +12,8 @@ import time
 
 from absl import flags
 
-from cnnlab.data import parse, sources, stream
+from cnnlab.data import loader, sources
+from cnnlab.data.transforms import parse
 from experiments import common
 
 _BATCH = flags.DEFINE_integer('batch', 128, 'Images per batch.', lower_bound=1)
@@ -32,7 +33,7 @@ def main(_):
         if ':' not in name and not common.DATA_DIR.value:
             continue
         source = sources.in_memory(sources.load(name, 'train', data_dir=common.DATA_DIR.value))
-        batches = stream.train_batches(source, parse.parse(*views), seed=0, batch=_BATCH.value)
+        batches = loader.train_batches(source, parse.parse(*views), seed=0, batch=_BATCH.value)
         next(batches)
         speeds = []
         for _ in range(_WINDOWS):

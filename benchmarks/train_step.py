@@ -20,9 +20,9 @@ from absl import flags
 
 from cnnlab import losses
 from cnnlab.models import registry
-from cnnlab.train import mesh as meshes
-from cnnlab.train import step as steps
+from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
+from cnnlab.train.step import train_step
 from experiments import common
 
 _MODEL = flags.DEFINE_string('model', 'cifar_resnet20', 'A registered network.')
@@ -38,10 +38,10 @@ def main(_):
     """Prints the median, the fastest and the slowest step."""
     model = registry.create(_MODEL.value, num_classes=10)
     tx = optax.chain(optax.add_decayed_weights(1e-4), optax.sgd(0.1, 0.9))
-    mesh = meshes.data_mesh(1)
-    train = meshes.parallel_train(
+    mesh = sharding.data_mesh(1)
+    train = sharding.parallel_train(
         functools.partial(
-            steps.train_step,
+            train_step,
             model=model,
             tx=tx,
             loss=losses.softmax,
@@ -51,7 +51,7 @@ def main(_):
         mesh,
     )
     shape = (_SIZE.value, _SIZE.value, _CHANNELS.value)
-    state = meshes.replicated(
+    state = sharding.replicate(
         jax.jit(
             functools.partial(
                 init_state, model, tx, image=jax.ShapeDtypeStruct((1, *shape), np.float32)
@@ -60,7 +60,7 @@ def main(_):
         mesh,
     )
     rng = np.random.default_rng(0)
-    batch = meshes.split(
+    batch = sharding.shard_batch(
         {
             'image': rng.integers(0, 256, (_BATCH.value, *shape), np.uint8),
             'label': rng.integers(0, 10, _BATCH.value).astype(np.int32),

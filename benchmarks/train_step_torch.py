@@ -25,7 +25,7 @@ def main():
         return
     torch.manual_seed(0)
     net = resnet20(torch).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=1e-4)
     image = torch.randint(0, 256, (arguments.batch, 3, 32, 32), dtype=torch.uint8).contiguous(
         memory_format=torch.channels_last
     )
@@ -33,9 +33,9 @@ def main():
     seconds = []
     for _ in range(3 + arguments.steps):
         start = time.perf_counter()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.nn.functional.cross_entropy(net((image.float() - 127) / 64), label).backward()
-        optimiser.step()
+        optimizer.step()
         seconds.append(time.perf_counter() - start)
     speed = [arguments.batch / s for s in seconds[3:]]
     print(

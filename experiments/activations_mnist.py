@@ -6,7 +6,7 @@ a deep perceptron.
 
 Expected (assumed: the lectures, L3, compare these functions without figures): the gradient of a
   step is zero, so that only the last layer
-learns; sigmoids saturate, are not zero-centred and train slowest of the rest; tanh is better, ReLU
+learns; sigmoids saturate, are not zero-centered and train slowest of the rest; tanh is better, ReLU
 and its kin fastest.
 
 Five hidden layers of 100 units (maxout: 50 of two pieces each, as many weights before it);

@@ -8,8 +8,8 @@ patches and fooling images, as one page.
     --out=attack python -m experiments.attack --weights=torchvision/squeezenet1_0 --images=...
     --attacks=patch,fooling --goal=toaster --out=attack
 
-Budgets are in units of [0, 1], 8/255 being eight grey levels of pixels as they are before the
-network's normalisation; those of attacks in the norm l2 are --epsilons_l2. Into --out go
+Budgets are in units of [0, 1], 8/255 being eight gray levels of pixels as they are before the
+network's normalization; those of attacks in the norm l2 are --epsilons_l2. Into --out go
 index.html, attack.csv and attack.md, and the PNGs. Pictures given one by one have no labels: then
 what the network sees in them counts as right. Two networks or more of the same classes are also
 attacked with what was made for each other.
@@ -27,7 +27,7 @@ from cnnlab import names
 from cnnlab.attacks import budget, catalog, fooling, patch
 from cnnlab.attacks.batches import over
 from cnnlab.attacks.target import logits
-from cnnlab.report import plots, robustness, sheets
+from cnnlab.report import image_grid, plots, robustness
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.train import workdir
@@ -37,7 +37,7 @@ from .bars import bar
 from .pictures import Pictures
 from .victim_flags import BATCH
 
-# attacks that make images of their own, besides those of the catalogue
+# attacks that make images of their own, besides those of the catalog
 IMAGES = ('patch', 'fooling', 'evolution')
 
 # so that --help lists them
@@ -92,8 +92,8 @@ class Case:
         self.victim, self.name = victim, victim.name
         self.images, known = victims.seen(victim, pictures)
         scores = over(lambda rows: logits(victim.target, rows), self.images, batch=batch)
-        self.labelled = known is not None
-        self.truth = known if self.labelled else scores.argmax(1)
+        self.labeled = known is not None
+        self.truth = known if self.labeled else scores.argmax(1)
         self.clean = catalog.Outcome(
             self.images,
             scores,
@@ -153,10 +153,10 @@ def shown(case: Case, entry: attack_tables.Entry, count: int):
     }
     said = next(s for s, some in kinds.items() if some.any())
     rows = np.flatnonzero(kinds[said])[:count]
-    truth = lambda i: f'true: {case.victim.labels[case.truth[i]]}\n' if case.labelled else ''  # noqa: E731
-    return sheets.changes(
+    truth = lambda i: f'true: {case.victim.labels[case.truth[i]]}\n' if case.labeled else ''  # noqa: E731
+    return image_grid.changes(
         [
-            sheets.Change(
+            image_grid.Change(
                 case.images[i],
                 entry.outcome.images[i],
                 truth(i) + f'seen: {case.called(case.clean.scores[i])}',
@@ -208,13 +208,13 @@ def patched(case: Case, goals: list[int], seed: int):
     others with it.
     """
     rows, sentences = [], []
-    learnt, judged = attack_tables.halves(len(case.images))
+    learned, judged = attack_tables.halves(len(case.images))
     truth, clean = case.truth[judged], case.clean.scores[judged]
     for goal in goals:
         with bar(f'{case.name} patch for {case.victim.labels[goal]}', 200) as advance:
             made = patch.train(
                 case.victim.target,
-                case.images[learnt],
+                case.images[learned],
                 goal,
                 seed=seed,
                 advance=lambda step, loss, advance=advance: advance(step),
@@ -229,9 +229,9 @@ def patched(case: Case, goals: list[int], seed: int):
         some = (reached if len(reached) else np.arange(len(laid)))[:3]
         rows.append(
             [
-                sheets.Tile(np.where(disk, made, 1), f'patch for {case.victim.labels[goal]}'),
+                image_grid.Tile(np.where(disk, made, 1), f'patch for {case.victim.labels[goal]}'),
                 *(
-                    sheets.Tile(
+                    image_grid.Tile(
                         laid[i], f'without: {case.called(clean[i])}\nwith: {case.called(scores[i])}'
                     )
                     for i in some
@@ -243,9 +243,9 @@ def patched(case: Case, goals: list[int], seed: int):
             f'random place, 0.4 of the image '
             'wide, are taken for it.'
         )
-    return sheets.sheet(
+    return image_grid.sheet(
         rows
-    ), f'Made with {learnt.sum()} images, judged on {judged.sum()}. ' + ' '.join(sentences)
+    ), f'Made with {learned.sum()} images, judged on {judged.sum()}. ' + ' '.join(sentences)
 
 
 def fooled(case: Case, goals: list[int], kind: str, generations: int, seed: int):
@@ -283,17 +283,17 @@ def fooled(case: Case, goals: list[int], kind: str, generations: int, seed: int)
                 some.append(k)
                 unique.add(images[k].tobytes())
         goals = list(range(len(p)))
-    tiles = [sheets.Tile(images[i], f'{labels[goals[i]]} {p[i]:.1%}') for i in some]
+    tiles = [image_grid.Tile(images[i], f'{labels[goals[i]]} {p[i]:.1%}') for i in some]
     rows = [tiles[i : i + 4] for i in range(0, len(tiles), 4)]
     if kind == 'fooling':
         mean = fooling.mean_image(case.victim.target, shape)
-        below = [sheets.magnified(images[i] - mean) for i in some]
+        below = [image_grid.magnified(images[i] - mean) for i in some]
         rows = [
             row
             for i, above in zip(range(0, len(tiles), 4), rows, strict=True)
             for row in (above, below[i : i + 4])
         ]
-    return sheets.sheet(rows), sentence
+    return image_grid.sheet(rows), sentence
 
 
 def main(_):
@@ -344,14 +344,14 @@ def write(
                     f'{case.victim.protocol}; '
                     + (
                         f'{case.clean.right.mean():.2%} right'
-                        if case.labelled
+                        if case.labeled
                         else 'what the network sees counts as right'
                     )
                     for case in cases
                 },
-                'Changes and budgets are in units of [0, 1]: 1/255 is one grey level of the '
-                'pixels that the network is given, before it normalises '
-                'them. The PNG of a changed image rounds it to grey levels.',
+                'Changes and budgets are in units of [0, 1]: 1/255 is one gray level of the '
+                'pixels that the network is given, before it normalizes '
+                'them. The PNG of a changed image rounds it to gray levels.',
             ],
         )
     ]

@@ -19,7 +19,7 @@ _LABELS = {'linf': 'epsilon, linf (units of 1/255)', 'l2': 'epsilon, l2 (units o
 class Entry:
     """One attack on one network; epsilon is None where there is no budget.
 
-    stored: bool (n,), which images are still right when they are rounded to whole grey levels as
+    stored: bool (n,), which images are still right when they are rounded to whole gray levels as
       files are; of attacks without a budget.
     """
 
@@ -34,8 +34,8 @@ def halves(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Every other of n images to learn from, and the rest to judge by, bool (n,); a single image is
     both.
     """
-    learnt, judged = np.arange(n) % 2 == 1, np.arange(n) % 2 == 0
-    return (learnt if n > 1 else judged), judged
+    learned, judged = np.arange(n) % 2 == 1, np.arange(n) % 2 == 0
+    return (learned if n > 1 else judged), judged
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
@@ -49,7 +49,7 @@ def sure(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shown_budget(epsilon: float) -> str:
-    """'8/255' where it is a small whole number of grey levels, else a short decimal number."""
+    """'8/255' where it is a small whole number of gray levels, else a short decimal number."""
     levels = epsilon * 255
     return (
         f'{round(levels)}/255'
@@ -144,7 +144,7 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
                 'Least changes',
                 (
                     'Of the images that were right. Medians are of those whose class changed. As '
-                    'stored: fooled after rounding to whole grey '
+                    'stored: fooled after rounding to whole gray '
                     'levels.',
                 ),
             )

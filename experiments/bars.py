@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from cnnlab.train.progress import Progress
+from cnnlab.train.monitor.progress import Progress
 
 # seconds between lines in a log
 _EVERY = 30

@@ -18,10 +18,11 @@ from matplotlib.figure import Figure
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report import page, plots
 from cnnlab.report.files import write_bytes, write_text
-from cnnlab.report.numbers import Spread, show, spread
+from cnnlab.report.numbers import MeanStd, mean_std, show
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
-from cnnlab.train import metrics, workdir
+from cnnlab.train import workdir
+from cnnlab.train.monitor import run_log
 
 from . import common, seeds
 from .seeds import Runs
@@ -74,7 +75,7 @@ def last(runs: Runs, key: str) -> list[float]:
     """A training figure of every seed: its mean over the records of the last tenth of the steps."""
     out = []
     for log, result in zip(runs.logs, runs.results, strict=True):
-        steps, values = metrics.series(log, 'train', key)
+        steps, values = run_log.series(log, 'train', key)
         kept = [
             v for s, v in zip(steps, values, strict=True) if s > result['steps'] * (1 - 1 / _LAST)
         ] or values[-1:]
@@ -82,16 +83,16 @@ def last(runs: Runs, key: str) -> list[float]:
     return out
 
 
-def training_error(runs: Runs) -> Spread | None:
+def training_error(runs: Runs) -> MeanStd | None:
     """The share of training images got wrong, over the seeds; None where no run came to its end."""
-    return spread(1 - v for v in last(runs, 'top1')) if runs.results else None
+    return mean_std(1 - v for v in last(runs, 'top1')) if runs.results else None
 
 
-def error(runs: Runs, split: str = 'test') -> Spread | None:
+def error(runs: Runs, split: str = 'test') -> MeanStd | None:
     """The share of a split got wrong by the last states, over the seeds; None where there is none."""
     if not runs.results or split not in runs.results[0]['final']:
         return None
-    return spread(1 - v for v in runs.scores('top1', split))
+    return mean_std(1 - v for v in runs.scores('top1', split))
 
 
 def beside(runs: Runs, other: Runs, split: str = 'test') -> str:
@@ -109,12 +110,12 @@ def beside(runs: Runs, other: Runs, split: str = 'test') -> str:
     return 'lower than that' if mine < theirs else 'higher than that'
 
 
-def percent(value: Spread | None) -> str:
+def percent(value: MeanStd | None) -> str:
     """For a sentence: '1.23 ± 0.04%'."""
     return 'none (diverged)' if value is None else show(value, 'percent')
 
 
-def table(claim: Claim, measured: Mapping[str, Runs]) -> Table:
+def claim_table(claim: Claim, measured: Mapping[str, Runs]) -> Table:
     """A row a variant, in their order."""
     rows = []
     for name, runs in measured.items():
@@ -125,11 +126,11 @@ def table(claim: Claim, measured: Mapping[str, Runs]) -> Table:
         rows.append(
             (
                 name,
-                spread(last(runs, 'loss')),
+                mean_std(last(runs, 'loss')),
                 training_error(runs),
                 error(runs, 'validation'),
                 error(runs),
-                spread(r['seconds'] for r in runs.results),
+                mean_std(r['seconds'] for r in runs.results),
                 speed,
             )
         )
@@ -153,7 +154,7 @@ def table(claim: Claim, measured: Mapping[str, Runs]) -> Table:
 def curves(claim: Claim, measured: Mapping[str, Runs]) -> Figure:
     """Training and validation error, or loss, by step, on a logarithmic scale."""
     drawn = {
-        name: metrics.curve(runs.logs, 'top1' if claim.curve == 'error' else claim.curve)
+        name: run_log.curve(runs.logs, 'top1' if claim.curve == 'error' else claim.curve)
         for name, runs in measured.items()
         if runs.results
     }
@@ -236,7 +237,7 @@ def write(
     claim: Claim, measured: Mapping[str, Runs], out: pathlib.Path, figure: Figure, caption: str
 ) -> None:
     """The page, the table, the curves, and the note where --results asks for it."""
-    shown, facts, reading = table(claim, measured), how(measured), claim.reading(measured)
+    shown, facts, reading = claim_table(claim, measured), how(measured), claim.reading(measured)
     shown.print()
     print(reading)
     write_text(out / 'table.csv', shown.to_csv())

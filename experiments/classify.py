@@ -10,7 +10,7 @@ probabilities.
         --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1
         --preprocess=mean=123,117,104 --preprocess=std=1,1,1 cat.jpg
 
-The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalised
+The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalized
 as the weights' source does.
 """
 
@@ -99,7 +99,7 @@ def main(arguments):
     found = []
     for name in pictures:
         pixels = seen.pixels(name)
-        [probabilities] = np.asarray(apply(variables, seen.normalise(pixels)[None]))
+        [probabilities] = np.asarray(apply(variables, seen.normalize(pixels)[None]))
         table = Table(
             columns,
             best(probabilities, _BEST.value, labels_of(entry, probabilities.size)),

@@ -11,10 +11,10 @@ from absl import app, flags, logging
 from cnnlab.nn import deterministic
 from cnnlab.recipes.override import override as _override
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import hosts
-from cnnlab.train.mesh import SPREADS
+from cnnlab.train.distributed import hosts
+from cnnlab.train.distributed.sharding import SHARD_MODES
+from cnnlab.train.exit_codes import AGAIN, MISTAKE, StartAgain
 from cnnlab.train.options import Options
-from cnnlab.train.status import AGAIN, MISTAKE, StartAgain
 
 WORKDIR = flags.DEFINE_string(
     'workdir',
@@ -43,10 +43,10 @@ SET = flags.DEFINE_multi_string(
 SPREAD = flags.DEFINE_enum(
     'spread',
     'nothing',
-    SPREADS,
+    SHARD_MODES,
     'What of the state is spread over the devices instead of kept whole on each, for networks '
     'that are large '
-    'for them: what the optimiser remembers, or parameters too (docs/scaling.md).',
+    'for them: what the optimizer remembers, or parameters too (docs/scaling.md).',
 )
 _DISTRIBUTED = flags.DEFINE_bool(
     'distributed',

@@ -26,10 +26,11 @@ from cnnlab.models import registry, sizes
 from cnnlab.recipes import baseline
 from cnnlab.report import page, plots
 from cnnlab.report.files import write_text
-from cnnlab.report.numbers import spread
+from cnnlab.report.numbers import mean_std
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
-from cnnlab.train import metrics, workdir
+from cnnlab.train import workdir
+from cnnlab.train.monitor import run_log
 
 from . import common, seeds
 
@@ -89,9 +90,9 @@ class Compared:
             f'{h}x{w}x{c}',
             self.params,
             self.macs,
-            spread(self.runs.scores('top1')),
-            spread(self.runs.scores('top5')),
-            spread(r['seconds'] for r in results),
+            mean_std(self.runs.scores('top1')),
+            mean_std(self.runs.scores('top5')),
+            mean_std(r['seconds'] for r in results),
             speed,
         )
 
@@ -136,7 +137,7 @@ def describe(compared: list[Compared], dataset: str, count: int) -> Table:
 def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: str) -> None:
     """Plots, tables and the page."""
     names = [c.model for c in compared]
-    top1 = [spread(c.runs.scores('top1')) for c in compared]
+    top1 = [mean_std(c.runs.scores('top1')) for c in compared]
     error = [s.std for s in top1]
     accuracy = [s.mean for s in top1]
     pictures = []
@@ -157,7 +158,7 @@ def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: st
             )
         )
     curves = plots.learning_curves(
-        {c.model: metrics.curve(c.runs.logs, 'top1') for c in compared}, 'top-1 accuracy'
+        {c.model: run_log.curve(c.runs.logs, 'top1') for c in compared}, 'top-1 accuracy'
     )
     plots.save(curves, out / 'learning_curves.png')
     pictures.append(

@@ -22,7 +22,7 @@ from cnnlab import names
 from cnnlab.attacks.batches import over
 from cnnlab.attacks.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from cnnlab.attacks.target import logits
-from cnnlab.report import plots, robustness, sheets
+from cnnlab.report import image_grid, plots, robustness
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.proportions import wilson
@@ -62,7 +62,7 @@ def measured(
     return wrong(victim, images, labels), found
 
 
-def table(victim: victims.Victim, n: int, clean: int, found: dict[str, list[int]]) -> Table:
+def error_table(victim: victims.Victim, n: int, clean: int, found: dict[str, list[int]]) -> Table:
     """Errors by corruption and severity, their means, and with ImageNet's classes the corruption
     errors relative to AlexNet's.
     """
@@ -134,7 +134,7 @@ def main(_):
             )
         images, labels = victims.seen(victim, given)
         clean, counts = measured(victim, images, labels, chosen)
-        tables.append(table(victim, len(images), clean, counts))
+        tables.append(error_table(victim, len(images), clean, counts))
         tables[-1].print()
         right = [(0, len(images) - clean)] + [
             (s, len(images) - float(np.mean([c[i] for c in counts.values()])))
@@ -143,7 +143,7 @@ def main(_):
         curves[victim.name] = right
         p = jax.nn.softmax(logits(victim.target, images[:1]))[0]
         tiles = [
-            sheets.Tile(
+            image_grid.Tile(
                 images[0],
                 f'true: {victim.labels[labels[0]]}\n'
                 f'as it is: {victim.labels[int(p.argmax())]} {float(p.max()):.0%}',
@@ -153,12 +153,12 @@ def main(_):
             changed = corrupt(images[:1], name, 3, seed=_SEED.value)
             p = jax.nn.softmax(logits(victim.target, changed))[0]
             tiles.append(
-                sheets.Tile(
+                image_grid.Tile(
                     changed[0], f'{name}\n{victim.labels[int(p.argmax())]} {float(p.max()):.0%}'
                 )
             )
         picture = plots.save(
-            sheets.sheet([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
+            image_grid.sheet([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
             out / f'corruptions_{victim.name.replace("/", "_")}.png',
         )
         sections.append(

@@ -1,5 +1,5 @@
 """An embedding by the triplet loss: images of one class near each other, found again by nearest
-neighbour.
+neighbor.
 
     python -m experiments.embedding --workdir=out  # digits; under a minute on two cores
     python -m experiments.embedding --dataset=mnist --data_dir=... --steps=1500 --workdir=out
@@ -22,14 +22,15 @@ from flax import linen as nn
 from sklearn.decomposition import PCA
 
 from cnnlab import losses
-from cnnlab.data import normalise, parse, sources, stream
+from cnnlab.data import loader, normalization, sources
+from cnnlab.data.transforms import parse
 from cnnlab.models import registry
 from cnnlab.optim import rules, schedules
 from cnnlab.recipes import baseline
 from cnnlab.report import plots, style
 from cnnlab.train import embedding, workdir
-from cnnlab.train import step as steps
 from cnnlab.train.state import TrainState, init_state
+from cnnlab.train.step import normalized, train_step
 
 from . import common
 
@@ -67,7 +68,7 @@ def triplets(outputs: jax.Array, labels: jax.Array) -> jax.Array:
     )
 
 
-def arrays(split: str) -> tuple[sources.Source, np.ndarray, np.ndarray]:
+def arrays(split: str) -> tuple[sources.ImageSource, np.ndarray, np.ndarray]:
     """(the split, its images uint8 (n, h, w, c), their labels)."""
     source = sources.load(_DATASET.value, split, data_dir=common.DATA_DIR.value)
     if source.image_shape is None:
@@ -82,7 +83,7 @@ def arrays(split: str) -> tuple[sources.Source, np.ndarray, np.ndarray]:
     )
 
 
-def distorted(view, images: np.ndarray, draws: stream.Draws, first: int) -> np.ndarray:
+def distorted(view, images: np.ndarray, draws: loader.PerExampleRng, first: int) -> np.ndarray:
     """A training view of each image, by the random numbers that belong to positions `first`,
     `first` + 1, ...
     """
@@ -97,7 +98,7 @@ def embedder(model: nn.Module, mean: np.ndarray, std: np.ndarray):
         return unit(
             model.apply(
                 {'params': params, 'batch_stats': batch_stats},
-                steps.normalised(images, mean, std, jnp.float32),
+                normalized(images, mean, std, jnp.float32),
             )
         )
 
@@ -115,7 +116,7 @@ def embedder(model: nn.Module, mean: np.ndarray, std: np.ndarray):
 def picture(
     titles: list[str], embeddings: list[np.ndarray], labels: np.ndarray, names: tuple[str, ...]
 ) -> plots.Figure:
-    """The first two principal components of each, a colour and marker for every class."""
+    """The first two principal components of each, a color and marker for every class."""
     made = style.figure(5 * len(titles) + 1.2, 4.6)
     for axes, title, points in zip(
         made.subplots(1, len(titles), squeeze=False)[0], titles, embeddings, strict=True
@@ -126,7 +127,7 @@ def picture(
             axes.scatter(
                 *flat[chosen].T,
                 s=12,
-                color=style.colour(c),
+                color=style.color(c),
                 marker=style.marker(c),
                 linewidths=0,
                 alpha=0.8,
@@ -152,10 +153,10 @@ def main(_):
     view, train_view, draws = (
         parse.parse(*recipe.view),
         parse.parse(*recipe.augment, *recipe.view),
-        stream.Draws(_SEED.value),
+        loader.PerExampleRng(_SEED.value),
     )
     test_images = distorted(view, test_images, draws, 0)
-    mean, std = normalise.statistics(source, 'channel')
+    mean, std = normalization.statistics(source, 'channel')
     model = registry.create(_MODEL.value, num_classes=_DIMENSIONS.value)
     tx = rules.build('adam', schedules.build('cosine', _RATE.value, _STEPS.value))
     state = jax.jit(
@@ -169,7 +170,7 @@ def main(_):
     embed = embedder(model, mean, std)
     before = embed(state, test_images)
     step = jax.jit(
-        functools.partial(steps.train_step, model=model, tx=tx, loss=triplets, mean=mean, std=std),
+        functools.partial(train_step, model=model, tx=tx, loss=triplets, mean=mean, std=std),
         donate_argnums=0,
     )
     for t in range(_STEPS.value):

@@ -18,9 +18,10 @@ from cnnlab import names
 from cnnlab.report import confusion, plots
 from cnnlab.report.files import write_text
 from cnnlab.report.table import Column, Table
-from cnnlab.train import mesh as meshes
-from cnnlab.train import tta, workdir
+from cnnlab.train import workdir
+from cnnlab.train.distributed import sharding
 from cnnlab.train.evaluate import evaluate
+from cnnlab.train.on_device import tta
 
 from . import common, runs
 
@@ -50,8 +51,8 @@ def main(_):
     job, state = runs.restored(run, step, common.DATA_DIR.value, _TTA.value)
     source = names.lookup('split of this run', _SPLIT.value, job.data)
     batch = _BATCH.value or job.recipe.batch
-    meshes.check_batch(batch, job.mesh)
-    state = meshes.replicated(state, job.mesh)
+    sharding.check_batch(batch, job.mesh)
+    state = sharding.replicate(state, job.mesh)
     found = evaluate(job.eval_step, state, source, job.view, batch=batch, mesh=job.mesh)
     counts = found.pop('confusion')
     images, right = counts.sum(1), counts.diagonal()

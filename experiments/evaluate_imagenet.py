@@ -31,16 +31,19 @@ import numpy as np
 from absl import flags
 
 from cnnlab import names, weights
-from cnnlab.data import ilsvrc, imagenet_images, normalise, resample, sources
-from cnnlab.data.protocol import AVERAGES, CROPS, MODES, ROUNDINGS, Protocol
+from cnnlab.data import normalization, sources
+from cnnlab.data.decoding import resample
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.data.protocols.protocol import AVERAGES, CROPS, MODES, ROUNDINGS, Protocol
+from cnnlab.data.sources import imagenet_images
 from cnnlab.data.synsets import synsets
 from cnnlab.models import registry
 from cnnlab.report.files import write_text
 from cnnlab.report.proportions import calibration, wilson
 from cnnlab.report.table import Column, Table
-from cnnlab.train import dense, predictions, scores, workdir
+from cnnlab.train import fully_convolutional, predictions, scores, workdir
+from cnnlab.train.monitor.progress import Progress
 from cnnlab.train.predictions import Predictions
-from cnnlab.train.progress import Progress
 from cnnlab.train.scores import Net
 
 from . import common, runs
@@ -154,7 +157,7 @@ class Case:
 class RecipeView:
     """What a run evaluates on: the view of its recipe."""
 
-    count, average, crops = 1, 'softmax', 'centre'
+    count, average, crops = 1, 'softmax', 'center'
 
     def __init__(self, view):
         self.view = view
@@ -236,7 +239,7 @@ def trained(path: str) -> tuple[Case, dict]:
     run, step = runs.find(path, _STEP.value)
     job, state = runs.restored(run, step, common.DATA_DIR.value)
     variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
-    mean, std = normalise.statistics(job.data['train'], job.recipe.normalise)
+    mean, std = normalization.statistics(job.data['train'], job.recipe.normalize)
     how = protocol(_PROTOCOL.value, job.image.shape[1]) if _PROTOCOL.value else RecipeView(job.view)
     names_of = job.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else job.recipe.dataset
@@ -245,15 +248,15 @@ def trained(path: str) -> tuple[Case, dict]:
 
 
 def _formed(model, how):
-    return dense.form(model, 224) if how.crops == 'whole' else model
+    return fully_convolutional.form(model, 224) if how.crops == 'whole' else model
 
 
-def images(case: Case, data: dict | None) -> sources.Source:
+def images(case: Case, data: dict | None) -> sources.ImageSource:
     """The images that the flags mean, with labels in the order of the network's logits."""
     if _IMAGES.value and _DATASET.value:
         raise ValueError('give --images or --dataset, not both')
     if _IMAGES.value:
-        found = imagenet_images.find(_IMAGES.value, _LABELS.value)
+        found = imagenet_images.open_images(_IMAGES.value, _LABELS.value)
     elif _DATASET.value:
         found = sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
     elif data:
@@ -281,7 +284,7 @@ def images(case: Case, data: dict | None) -> sources.Source:
     return found
 
 
-def table(rows: list[tuple[str, str, Predictions]]) -> Table:
+def results_table(rows: list[tuple[str, str, Predictions]]) -> Table:
     """One row a network."""
     columns = [
         Column('network'),
@@ -354,7 +357,7 @@ def save(folder, name: str, found: Predictions, labels: list[str]) -> None:
     write_text(folder / f'evaluation_{name}.json', json.dumps(record) + '\n')
 
 
-def evaluated(case: Case, source: sources.Source) -> Predictions:
+def evaluated(case: Case, source: sources.ImageSource) -> Predictions:
     """Runs one network over the images."""
     whole, devices = case.protocol.crops == 'whole', jax.local_device_count()
     batch = _BATCH.value or max((4 if whole else 64) // devices, 1) * devices
@@ -442,7 +445,7 @@ def main(_):
                 predictions.of(mean, source.labels(), rows[0][2].name, about),
             )
         )
-    table(rows).print()
+    results_table(rows).print()
     worst(rows[-1][2], labels).print()
     if out and jax.process_index() == 0:
         for i, (name, title, found) in enumerate(rows):

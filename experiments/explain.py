@@ -1,4 +1,4 @@
-"""What a network sees in pictures: attributions, projections, maximised images and its feature
+"""What a network sees in pictures: attributions, projections, maximized images and its feature
 space, as PNGs and one page.
 
     python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=cat.jpg,dog.jpg
@@ -16,7 +16,7 @@ space, as PNGs and one page.
     python -m experiments.explain --run=runs/lenet --data_dir=... --out=explain
 
 The first --count pictures are explained; all of them, up to --limit, are the set in which patches
-and neighbours are looked for. Pictures of any size go through the preprocessing of the weights. In
+and neighbors are looked for. Pictures of any size go through the preprocessing of the weights. In
 --out: a PNG for each picture, index.html with all of them (it needs nothing else; arrow keys go
 from picture to picture, n and p from section to section), and features.npz of the method features.
 """
@@ -30,7 +30,7 @@ from absl import flags
 from PIL import Image
 
 from cnnlab import names, weights
-from cnnlab.data import normalise
+from cnnlab.data import normalization
 from cnnlab.report import plots
 from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.page import Picture, Row, Section, write_page
@@ -66,7 +66,7 @@ _IMAGES = flags.DEFINE_string(
 )
 _COUNT = flags.DEFINE_integer('count', 3, 'How many pictures are explained.', lower_bound=1)
 _LIMIT = flags.DEFINE_integer(
-    'limit', 250, 'At most so many pictures are searched for patches and neighbours.', lower_bound=1
+    'limit', 250, 'At most so many pictures are searched for patches and neighbors.', lower_bound=1
 )
 _METHODS = flags.DEFINE_list(
     'methods',
@@ -111,7 +111,7 @@ _STRIDE = flags.DEFINE_integer(
 _MASKS = flags.DEFINE_integer('masks', 1000, 'Masks of RISE.', lower_bound=1)
 _SAMPLES = flags.DEFINE_integer('samples', 25, 'Noisy copies of SmoothGrad.', lower_bound=1)
 _STEPS = flags.DEFINE_integer('steps', 50, 'Steps of integrated gradients.', lower_bound=1)
-_ASCENT = flags.DEFINE_integer('ascent', 256, 'Steps of maximise, invert and style.', lower_bound=1)
+_ASCENT = flags.DEFINE_integer('ascent', 256, 'Steps of maximize, invert and style.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of everything random.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', 'explain', 'The folder to write.')
 _SHEETS = flags.DEFINE_string(
@@ -193,7 +193,7 @@ def of_run() -> Subject:
     job, state = runs.restored(run, step, common.DATA_DIR.value)
     split = next(s for s in ('test', 'validation', 'train') if s in job.data)
     source = job.data[split]
-    mean, std = normalise.statistics(job.data['train'], job.recipe.normalise)
+    mean, std = normalization.statistics(job.data['train'], job.recipe.normalize)
     if np.ndim(std) == 2:
         raise ValueError(
             f'{run} whitens its images, so no picture can be made of what its network takes'

@@ -1,5 +1,5 @@
 """Writes the weights of a run's checkpoint to one safetensors file, for use without the run: no
-optimiser, no step.
+optimizer, no step.
 
     python -m experiments.export --run=runs/r20 --step=best --output=r20.safetensors --data_dir=...
 
@@ -32,7 +32,7 @@ def main(_):
     facts = {
         'dataset': job.recipe.dataset,
         'step': step,
-        'normalise': job.recipe.normalise,
+        'normalize': job.recipe.normalize,
         'view': list(job.recipe.view),
     }
     path = export.write(_OUTPUT.value, job.recipe.model, fields, export.variables(state), facts)

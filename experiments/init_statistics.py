@@ -1,4 +1,4 @@
-"""What initialisation does to the activations of a deep net: the lectures' table of ten layers of
+"""What initialization does to the activations of a deep net: the lectures' table of ten layers of
 500 units (curriculum.md).
 
     # writes out/init_statistics.png, prints the table; about 15 s
@@ -19,7 +19,7 @@ import numpy as np
 from absl import flags
 from flax import linen as nn
 
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import Act, BatchNorm, Dense
 from cnnlab.report import plots, style
 from cnnlab.report.table import Column, Table
@@ -35,11 +35,11 @@ _INPUTS = flags.DEFINE_integer('inputs', 1000, 'Inputs, drawn from N(0, 1).', lo
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the weights and the inputs.', lower_bound=0)
 
 ACTIVATIONS = {'tanh': jnp.tanh, 'ReLU': nn.relu}
-INITIALISERS = {
-    'small: N(0, 0.01²)': init.gaussian(0.01),
-    'large: N(0, 1)': init.gaussian(1.0),
-    'Xavier': init.xavier_fan_in(),
-    'He': init.he(),
+INITIALIZERS = {
+    'small: N(0, 0.01²)': initializers.gaussian(0.01),
+    'large: N(0, 1)': initializers.gaussian(1.0),
+    'Xavier': initializers.xavier_fan_in(),
+    'He': initializers.he(),
 }
 
 
@@ -51,7 +51,7 @@ class DeepNet(nn.Module):
 
     layers: int
     act: str
-    initialiser: str
+    initializer: str
     norm: bool
 
     @nn.compact
@@ -60,7 +60,7 @@ class DeepNet(nn.Module):
         out, units = [x], x.shape[-1]
         for i in range(1, self.layers + 1):
             x = Dense(
-                units, bias=False, kernel_init=INITIALISERS[self.initialiser], name=f'dense{i}'
+                units, bias=False, kernel_init=INITIALIZERS[self.initializer], name=f'dense{i}'
             )(x)
             if self.norm:
                 x = BatchNorm(name=f'norm{i}')(x, True)
@@ -83,14 +83,14 @@ def shown(x: float) -> str:
     return f'{x:.2f}' if 0.005 <= x < 1000 else f'{x:.0e}'
 
 
-def table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
+def statistics_table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
     """Standard deviations by layer, a row for each net, and the share of units of the last layer
     that are saturated or dead.
     """
     layers = len(next(iter(found.values())))
     columns = [
         Column('activation'),
-        Column('initialisation'),
+        Column('initialization'),
         Column('batch norm'),
         *(Column('input' if i == 0 else f'layer {i}', align='right') for i in range(layers)),
         Column('last layer |x| > 0.99', 'percent'),
@@ -99,7 +99,7 @@ def table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
     rows = [
         (
             net.act,
-            net.initialiser,
+            net.initializer,
             'yes' if net.norm else 'no',
             *(shown(a.std()) for a in values),
             float((np.abs(values[-1]) > 0.99).mean()) if net.act == 'tanh' else None,
@@ -128,12 +128,12 @@ def histograms(found: dict[DeepNet, list[np.ndarray]]) -> plots.Figure:
         for i, (axes, a) in enumerate(zip(row, values, strict=True)):
             high = 1.0 if net.act == 'tanh' and i else float(np.abs(a).max()) or 1.0
             low = -high if net.act == 'tanh' or i == 0 else 0.0
-            axes.stairs(*np.histogram(a, 30, (low, high)), fill=True, color=style.colour(i > 0))
+            axes.stairs(*np.histogram(a, 30, (low, high)), fill=True, color=style.color(i > 0))
             axes.set_yticks([])
             axes.set_xticks((low, high), (f'{low:.2g}', f'{high:.2g}'), fontsize=5)
             axes.spines[['top', 'right', 'left']].set_visible(False)
         row[0].set_ylabel(
-            f'{net.act}, {net.initialiser.partition(":")[0]}'
+            f'{net.act}, {net.initializer.partition(":")[0]}'
             + ('\nbatch norm' if net.norm else ''),
             fontsize=7,
             rotation=0,
@@ -149,11 +149,11 @@ def main(_):
     nets = [
         DeepNet(_LAYERS.value, act, kind, norm)
         for act in ACTIVATIONS
-        for kind in INITIALISERS
+        for kind in INITIALIZERS
         for norm in (False, True)
     ]
     found = {net: activations(net, _UNITS.value, _INPUTS.value, _SEED.value) for net in nets}
-    print(table(found).to_text(), end='')
+    print(statistics_table(found).to_text(), end='')
     path = workdir.writable(common.workdir()) / 'init_statistics.png'
     plots.save(histograms(found), pathlib.Path(path))
     print(f'wrote {path}')

@@ -4,7 +4,7 @@ from cnnlab import weights
 from cnnlab.data.synsets import synsets
 
 
-def labels_of(entry: weights.Entry, classes: int) -> list[str]:
+def labels_of(entry: weights.PublishedWeights, classes: int) -> list[str]:
     """ImageNet's names with their synset ids, or numbers where the order of the classes is not
     known.
     """

@@ -4,25 +4,25 @@
     python -m experiments.lr_range --recipe=digits --low=1e-4 --high=10 --steps=200 --workdir=range
 
 Trains once while the rate rises from --low to --high, draws the loss against the rate and suggests
-a rate; the rule stands with it. The optimiser, its momentum and weight decay are those of the
+a rate; the rule stands with it. The optimizer, its momentum and weight decay are those of the
 recipe, for which alone the suggestion holds. Writes lr_range.png, lr_range.csv and report.html into
 --workdir.
 """
 
 from absl import flags
 
-from cnnlab.recipes import book
+from cnnlab.recipes import registry
 from cnnlab.report import page, plots
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
-from cnnlab.train import job as jobs
 from cnnlab.train import lr_range, workdir
+from cnnlab.train.setup import build_setup
 
 from . import common
 
 _RECIPE = flags.DEFINE_string(
-    'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True
+    'recipe', None, f'Which recipe: {", ".join(registry.RECIPES)}.', required=True
 )
 _LOW = flags.DEFINE_float('low', 1e-5, 'The first rate.')
 _HIGH = flags.DEFINE_float('high', 10.0, 'The last rate.')
@@ -32,9 +32,9 @@ _STEPS = flags.DEFINE_integer('steps', 200, "How many steps of the recipe's batc
 def main(_):
     """Runs the test, prints the suggestion, writes plot and page."""
     out = workdir.writable(common.workdir())
-    recipe = common.override(book.get(_RECIPE.value))
+    recipe = common.override(registry.get(_RECIPE.value))
     trace = lr_range.run(
-        jobs.build(
+        build_setup(
             lr_range.recipe(recipe, _LOW.value, _HIGH.value, _STEPS.value), common.DATA_DIR.value
         )
     )

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from cnnlab.data import imagenet_images
-from cnnlab.data.files import SUFFIXES
-from cnnlab.data.source import Source
+from cnnlab.data.sources import imagenet_images
+from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.sources.files import SUFFIXES
 
 # the two photographs that come with scikit-learn
 SAMPLES = 'samples'
@@ -45,7 +45,7 @@ class Pictures:
 
 def find(text: str, count: int) -> Pictures:
     """The first `count` of 'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar
-    as `imagenet_images.find` takes it, or SAMPLES.
+    as `imagenet_images.open_images` takes it, or SAMPLES.
 
     Raises:
       FileNotFoundError: a file or folder that is not there, or that holds no pictures.
@@ -63,7 +63,7 @@ def find(text: str, count: int) -> Pictures:
         raise FileNotFoundError(f'there is no picture, folder or tar {absent[0]}')
     if len(paths) == 1 and (paths[0].is_dir() or paths[0].suffix == '.tar'):
         try:
-            source = imagenet_images.find(paths[0])
+            source = imagenet_images.open_images(paths[0])
         except ValueError:
             # pictures without known labels are pictures still
             if paths[0].is_file():
@@ -78,7 +78,7 @@ def find(text: str, count: int) -> Pictures:
     return of_files(paths[:count])
 
 
-def of_source(source: Source, count: int) -> Pictures:
+def of_source(source: ImageSource, count: int) -> Pictures:
     """The first `count` of a data set; only what the labels ask for is read now."""
     first = range(min(count, len(source)))
     if isinstance(source, imagenet_images.ImageNetImages):

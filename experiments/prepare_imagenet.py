@@ -106,7 +106,7 @@ def main(_):
         )
     kept = form.Form(_side(), _QUALITY.value, _ENCODING.value)
     shard = int(_SHARD_MIB.value * 2**20)
-    found = inputs.find(_SOURCE.value, expect=_EXPECT.value, shard=shard, limit=_LIMIT.value)
+    found = inputs.open_input(_SOURCE.value, expect=_EXPECT.value, shard=shard, limit=_LIMIT.value)
     made = run.prepare(
         found,
         common.DATA_DIR.value,

@@ -17,7 +17,7 @@ def _value(field, text):
         raise ValueError(f'--preprocess={field}={text}: {field} takes {takes}') from None
 
 
-def preprocess(entry: weights.Entry, changes: list[str]) -> weights.Preprocess:
+def preprocess(entry: weights.PublishedWeights, changes: list[str]) -> weights.Preprocess:
     """The entry's preprocessing with 'field=value' changes made.
 
     Raises:

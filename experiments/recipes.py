@@ -7,8 +7,8 @@ published result, assumed fields.
 
 from absl import flags
 
-from cnnlab.data import known
-from cnnlab.recipes import book
+from cnnlab.data import dataset_statistics
+from cnnlab.recipes import registry
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.table import Column, Table
 
@@ -28,11 +28,11 @@ _NOTES = (
 )
 
 
-def table(names: list[str]) -> Table:
+def recipes_table(names: list[str]) -> Table:
     """The recipes of these names, a row each."""
     rows = []
     for name in names:
-        stated = book.stated(name)
+        stated = registry.sourced(name)
         recipe = stated.recipe
         rows.append(
             (
@@ -40,7 +40,7 @@ def table(names: list[str]) -> Table:
                 recipe.model,
                 recipe.dataset,
                 recipe.batch,
-                f'{recipe.optimiser} {recipe.rate:g}',
+                f'{recipe.optimizer} {recipe.rate:g}',
                 _schedule(recipe),
                 _epochs(recipe),
                 _views(recipe),
@@ -55,7 +55,7 @@ def table(names: list[str]) -> Table:
             Column('network'),
             Column('data'),
             Column('batch', 'integer'),
-            Column('optimiser and rate'),
+            Column('optimizer and rate'),
             Column('schedule'),
             Column('epochs', align='right'),
             Column('training views and mixing'),
@@ -89,7 +89,7 @@ def _epochs(recipe: Recipe) -> str:
     number, unit = recipe.duration.split()
     if unit == 'epochs':
         return number
-    examples = known.SETS[recipe.dataset].examples - recipe.holdout
+    examples = dataset_statistics.SETS[recipe.dataset].examples - recipe.holdout
     return f'{recipe.total(examples) * recipe.batch / examples:.1f}'
 
 
@@ -110,7 +110,7 @@ def _views(recipe: Recipe) -> str | None:
 
 def main(_):
     """Prints or writes the table."""
-    found = table(listing.matching('recipe', _MATCH.value, book.BOOK))
+    found = recipes_table(listing.matching('recipe', _MATCH.value, registry.RECIPES))
     listing.emit(listing.formatted(found, _FORMAT.value), _OUT.value)
 
 

@@ -17,7 +17,7 @@ from absl import flags
 
 from cnnlab.recipes import recipe as recipes
 from cnnlab.train import compare_runs, loop, workdir
-from cnnlab.train.checkpoint import located
+from cnnlab.train.checkpoint.checkpoints import located
 
 from . import common
 

@@ -8,10 +8,10 @@ from numpy import uint32
 
 from cnnlab import names
 from cnnlab.recipes import recipe as recipes
-from cnnlab.train import job as jobs
-from cnnlab.train import metrics, workdir
-from cnnlab.train.checkpoint import Checkpoints
-from cnnlab.train.job import Job
+from cnnlab.train import workdir
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.monitor import run_log
+from cnnlab.train.setup import Setup, build_setup
 from cnnlab.train.state import TrainState
 
 
@@ -36,7 +36,7 @@ def find(path: str, step: str) -> tuple[pathlib.Path, int]:
     if step == 'best':
         scored = dict(
             zip(
-                *metrics.series(metrics.read(run / 'metrics.jsonl'), 'validation', 'top1'),
+                *run_log.series(run_log.read(run / 'metrics.jsonl'), 'validation', 'top1'),
                 strict=True,
             )
         )
@@ -52,12 +52,12 @@ def find(path: str, step: str) -> tuple[pathlib.Path, int]:
 
 def restored(
     run: pathlib.Path, step: int, data_dir: str | None, tta: str | None = None
-) -> tuple[Job, TrainState]:
+) -> tuple[Setup, TrainState]:
     """The job of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in
     place of the recipe's.
     """
     recipe = recipes.from_json((run / 'recipe.json').read_text())
-    job = jobs.build(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
+    job = build_setup(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
     checkpoints = Checkpoints(workdir.checkpoints(run), read_only=True)
     try:
         return job, checkpoints.restore(eval_shape(job.init, uint32(0)), step)

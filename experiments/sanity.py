@@ -15,17 +15,17 @@ import time
 
 from absl import flags
 
-from cnnlab.recipes import book
+from cnnlab.recipes import registry
 from cnnlab.report import page, plots
 from cnnlab.report.page import Picture, Section
-from cnnlab.train import job as jobs
 from cnnlab.train import workdir
 from cnnlab.train.sanity import finding, run, signals
+from cnnlab.train.setup import build_setup
 
 from . import common
 
 _RECIPE = flags.DEFINE_string(
-    'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True
+    'recipe', None, f'Which recipe: {", ".join(registry.RECIPES)}.', required=True
 )
 _SECONDS = flags.DEFINE_float(
     'seconds',
@@ -38,9 +38,9 @@ _SECONDS = flags.DEFINE_float(
 def main(_):
     """Checks, prints, writes the page; exits with 1 where something failed."""
     out = workdir.writable(common.workdir())
-    recipe = common.override(book.get(_RECIPE.value))
+    recipe = common.override(registry.get(_RECIPE.value))
     started = time.perf_counter()
-    job = jobs.build(recipe, common.DATA_DIR.value)
+    job = build_setup(recipe, common.DATA_DIR.value)
     found = run.check(
         job,
         _SECONDS.value,
@@ -48,7 +48,7 @@ def main(_):
             f'{time.perf_counter() - started:5.1f} s  {name} checked', file=sys.stderr
         ),
     )
-    table = finding.table(
+    table = finding.findings_table(
         found.findings,
         f'{_RECIPE.value}: {len(found.findings) - len(found.failed)} of {len(found.findings)} '
         f'checks '
@@ -60,7 +60,7 @@ def main(_):
         (
             found.seen,
             'images',
-            'Training images as the network gets them: augmented and normalised.',
+            'Training images as the network gets them: augmented and normalized.',
         ),
         (found.read, 'read', 'The same images as they are read.'),
     ):
@@ -68,7 +68,7 @@ def main(_):
             plots.save(figure, out / f'{name}.png')
             pictures.append(Picture(figure, caption, caption))
     shown = (
-        [signals.table(found.layers)]
+        [signals.signals_table(found.layers)]
         if found.layers
         else ['The network has no activation function that can be read.']
     )

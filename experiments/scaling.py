@@ -49,7 +49,7 @@ COLUMNS = (
 )
 
 
-def table(
+def scaling_table(
     networks: list[str],
     machines: list[str],
     devices: list[int],
@@ -64,7 +64,7 @@ def table(
         for name in machines:
             machine = names.lookup('machine', name, scaling.MACHINES)
             for n in devices:
-                share = scaling.utilisation(machine, network)
+                share = scaling.utilization(machine, network)
                 p = scaling.predict(
                     asked, machine, n, batch, share, global_norm=global_norm, decoded=decoded
                 )
@@ -100,7 +100,7 @@ def main(_):
         raise ValueError(
             f'--devices takes whole numbers separated by commas, not {",".join(_DEVICES.value)}'
         ) from None
-    made = table(
+    made = scaling_table(
         _NETWORKS.value, _MACHINES.value, devices, _BATCH.value, _GLOBAL.value, _DECODED.value
     )
     print(listing.formatted(made, _FORMAT.value), end='')

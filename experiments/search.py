@@ -20,19 +20,20 @@ import dataclasses
 import optuna
 from absl import flags
 
-from cnnlab.recipes import book
+from cnnlab.recipes import registry
 from cnnlab.recipes.override import override
 from cnnlab.report import page, plots
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
-from cnnlab.train import job as jobs
-from cnnlab.train import loop, search, workdir
+from cnnlab.studies import search
+from cnnlab.train import loop, workdir
+from cnnlab.train.setup import build_setup
 
 from . import common
 
 _RECIPE = flags.DEFINE_string(
-    'recipe', None, f'Which recipe: {", ".join(book.BOOK)}.', required=True
+    'recipe', None, f'Which recipe: {", ".join(registry.RECIPES)}.', required=True
 )
 _SPACE = flags.DEFINE_multi_string(
     'space', [], 'What is searched: FIELD=KIND:VALUES. May be repeated.'
@@ -58,7 +59,7 @@ _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
 def objective(trial, recipe, space, root):
     """Validation top-1 of the run of a trial; a run that diverges is pruned."""
     drawn = override(recipe, search.assignments(space, trial))
-    job = jobs.build(drawn, common.DATA_DIR.value)
+    job = build_setup(drawn, common.DATA_DIR.value)
     if 'validation' not in job.data:
         raise ValueError(
             f'{recipe.dataset} has no validation images to choose by; set some aside with --set '
@@ -141,7 +142,7 @@ def main(_):
         raise ValueError(
             '--space is needed, once for every field to search, such as --space rate=log:1e-4:1'
         )
-    recipe = common.override(book.get(_RECIPE.value))
+    recipe = common.override(registry.get(_RECIPE.value))
     search.check(space, recipe)
     out = workdir.writable(common.workdir())
     optuna.logging.set_verbosity(optuna.logging.WARNING)

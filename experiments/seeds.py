@@ -8,9 +8,9 @@ import pathlib
 from typing import Any
 
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import job as jobs
-from cnnlab.train import loop, metrics, workdir
-from cnnlab.train.job import Job
+from cnnlab.train import loop, workdir
+from cnnlab.train.monitor import run_log
+from cnnlab.train.setup import Setup, build_setup
 
 from . import common
 
@@ -22,10 +22,10 @@ _DATA = ('dataset', 'holdout', 'fold', 'classes', 'limit')
 class Runs:
     """The runs of one recipe that came to their end: what each left, in the order of the seeds."""
 
-    job: Job
+    job: Setup
     # result.json of each
     results: tuple[dict[str, Any], ...]
-    logs: tuple[list[metrics.Record], ...]
+    logs: tuple[list[run_log.Record], ...]
     # the sentence of each run that did not
     diverged: tuple[str, ...] = ()
 
@@ -41,7 +41,7 @@ def train(
     data_dir: str | None,
     *,
     tolerant: bool = False,
-    like: Job | None = None,
+    like: Setup | None = None,
 ) -> Runs:
     """Trains seeds 0 .. seeds - 1 in `root`/seed0, ...; the steps compile once.
 
@@ -54,7 +54,9 @@ def train(
       ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
     """
     same = like is not None and all(getattr(recipe, f) == getattr(like.recipe, f) for f in _DATA)
-    job = jobs.build(recipe, data_dir, data=like.data if same else None, spread=common.SPREAD.value)
+    job = build_setup(
+        recipe, data_dir, data=like.data if same else None, spread=common.SPREAD.value
+    )
     results, logs, diverged = [], [], []
     for seed in range(seeds):
         directory = root / f'seed{seed}'
@@ -75,5 +77,5 @@ def train(
                 diverged.append(str(error))
                 continue
         results.append(json.loads((directory / 'result.json').read_text()))
-        logs.append(metrics.read(directory / 'metrics.jsonl'))
+        logs.append(run_log.read(directory / 'metrics.jsonl'))
     return Runs(job, tuple(results), tuple(logs), tuple(diverged))

@@ -19,10 +19,13 @@ import numpy as np
 from absl import flags
 from PIL import Image, ImageDraw, ImageFont
 
-from cnnlab.data import ilsvrc, imagenet_images, parse, sources, stream
-from cnnlab.data.encoded import pixels
+from cnnlab.data import loader, sources
+from cnnlab.data.decoding.encoded import pixels
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.data.sources import imagenet_images
+from cnnlab.data.transforms import parse
 from cnnlab.report.files import write_bytes
-from cnnlab.train import mixing
+from cnnlab.train.on_device import mixing
 
 from . import common
 
@@ -153,7 +156,7 @@ def main(_):
     if bool(_IMAGES.value) == bool(_DATASET.value):
         raise ValueError('give the images: --images=... or --dataset=..., one of the two')
     source = (
-        imagenet_images.find(_IMAGES.value, _LABELS.value)
+        imagenet_images.open_images(_IMAGES.value, _LABELS.value)
         if _IMAGES.value
         else sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
     )
@@ -162,7 +165,7 @@ def main(_):
         *((f'{name}:; ', '; '.join(ilsvrc.augment(name))) for name in _RECIPE.value),
     ]
     cropped = not asked and source.image_shape is None
-    draws, rows = stream.Draws(_SEED.value), []
+    draws, rows = loader.PerExampleRng(_SEED.value), []
     for title, text in asked or [('', view) for view in (*(CROPS if cropped else ()), *VIEWS)]:
         # another image for every row
         [example] = source.encoded([(7 * len(rows) + 3) % len(source)])

@@ -24,11 +24,11 @@ from absl import flags
 
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.files import write_text
-from cnnlab.report.numbers import show, spread
+from cnnlab.report.numbers import mean_std, show
 from cnnlab.report.table import Column, Table
-from cnnlab.train import job as jobs
-from cnnlab.train import mesh as meshes
 from cnnlab.train import workdir
+from cnnlab.train.distributed import sharding
+from cnnlab.train.setup import build_setup
 
 from . import claim, common
 
@@ -57,14 +57,14 @@ def prepared(rate):
             batch=_BATCH.value,
             duration='1000000 steps',
             fields={'blocks': _BLOCKS.value, 'drop_path': rate, 'drop_batch': True},
-            normalise='unit',
+            normalize='unit',
             schedule='constant',
             rate=0.01,
         )
     )
-    job = jobs.build(recipe)
+    job = build_setup(recipe)
     examples = job.data['train'].__getitems__(range(_BATCH.value))
-    batch = meshes.split(
+    batch = sharding.shard_batch(
         {
             'image': np.stack([e['image'] for e in examples]),
             'label': np.array([e['label'] for e in examples], np.int32),
@@ -73,7 +73,7 @@ def prepared(rate):
     )
     # compiles
     state = job.train_step(
-        meshes.replicated(job.init(np.uint32(0)), job.mesh), batch, np.uint32(0)
+        sharding.replicate(job.init(np.uint32(0)), job.mesh), batch, np.uint32(0)
     )[0]
 
     def turn():
@@ -96,7 +96,7 @@ def main(_):
     for _ in range(_TURNS.value):
         for name, turn in turns.items():
             speeds[name].append(turn())
-    without, with_it = (spread(s) for s in speeds.values())
+    without, with_it = (mean_std(s) for s in speeds.values())
     blocks = 3 * _BLOCKS.value
     depth = 2 * blocks + 2
     table = Table(

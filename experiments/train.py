@@ -17,19 +17,23 @@ import pathlib
 
 from absl import flags
 
-from cnnlab.recipes import book
+from cnnlab.recipes import registry
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.recipes.stated import UNSTATED, Stated
+from cnnlab.recipes.sourced import UNSTATED, SourcedRecipe
 from cnnlab.report import plots, schedule
 from cnnlab.report.numbers import show
 from cnnlab.report.table import Column, Table
-from cnnlab.train import loop, plan, restarts
+from cnnlab.studies import restarts
+from cnnlab.train import loop, plan
 from cnnlab.train.plan import Plan
 
 from . import common
 
 _RECIPE = flags.DEFINE_string(
-    'recipe', None, f'Which of the {len(book.BOOK)} recipes of docs/recipes.md.', required=True
+    'recipe',
+    None,
+    f'Which of the {len(registry.RECIPES)} recipes of docs/recipes.md.',
+    required=True,
 )
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run',
@@ -55,7 +59,7 @@ _WIDTH = 60
 
 def main(_):
     """Trains and prints the figures of every split; or prints the plan."""
-    stated = book.stated(_RECIPE.value)
+    stated = registry.sourced(_RECIPE.value)
     recipe = common.override(stated.recipe)
     if _DRY_RUN.value:
         _print_plan(stated, recipe)
@@ -75,7 +79,7 @@ def main(_):
     )
 
 
-def _print_plan(stated: Stated, recipe: Recipe) -> None:
+def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
     print(f'{_RECIPE.value}: {stated.paper}')
     if stated.published:
         print(f'published: {stated.published}')
@@ -101,7 +105,7 @@ def _print_plan(stated: Stated, recipe: Recipe) -> None:
     )
 
 
-def _fields(stated: Stated, recipe: Recipe) -> Table:
+def _fields(stated: SourcedRecipe, recipe: Recipe) -> Table:
     """Every field that a source gives or --set changes; the others have their default."""
     default = Recipe(model=recipe.model, dataset=recipe.dataset)
     rows = []
@@ -141,7 +145,7 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
         f'an image of {size}',
         'memory': f'about {_bytes(memory.total + made.average)} on each of {job.mesh.size} '
         f'devices: parameters {_bytes(memory.params)}, '
-        f'gradients {_bytes(memory.gradients)}, optimiser {_bytes(memory.optimizer)}, images '
+        f'gradients {_bytes(memory.gradients)}, optimizer {_bytes(memory.optimizer)}, images '
         f'{_bytes(memory.images)}, '
         f'activations {_bytes(memory.activations)}'
         + (f', average {_bytes(made.average)}' if made.average else ''),

@@ -7,8 +7,9 @@ import pathlib
 from absl import flags
 
 from cnnlab import names
-from cnnlab.data import imagenet_images, sources
-from cnnlab.data.files import SUFFIXES
+from cnnlab.data import sources
+from cnnlab.data.sources import imagenet_images
+from cnnlab.data.sources.files import SUFFIXES
 
 from . import common, pictures, victims
 from .pictures import Pictures
@@ -89,7 +90,7 @@ def images_for(victim: Victim) -> Pictures:
     if listed and all(pathlib.Path(name).suffix.lower() in SUFFIXES for name in listed):
         return pictures.of_files(listed[: _COUNT.value])
     if _IMAGES.value:
-        source = imagenet_images.find(_IMAGES.value, _LABELS.value)
+        source = imagenet_images.open_images(_IMAGES.value, _LABELS.value)
     elif _DATASET.value:
         source = sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
     elif victim.data:

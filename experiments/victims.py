@@ -8,8 +8,8 @@ import numpy as np
 from cnnlab import weights
 from cnnlab.attacks import target as targets
 from cnnlab.attacks.target import Target
-from cnnlab.data import normalise
-from cnnlab.data.source import Source
+from cnnlab.data import normalization
+from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.synsets import synsets
 from cnnlab.recipes import training
 
@@ -33,7 +33,7 @@ class Victim:
     # a name for each logit
     labels: tuple[str, ...]
     # of a run
-    data: dict[str, Source] | None
+    data: dict[str, ImageSource] | None
 
 
 def pretrained(id: str, file: str | None, changes: Sequence[str]) -> Victim:
@@ -70,7 +70,7 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     run, at = runs.find(path, step)
     job, state = runs.restored(run, at, data_dir)
     variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
-    mean, std = normalise.statistics(job.data['train'], job.recipe.normalise)
+    mean, std = normalization.statistics(job.data['train'], job.recipe.normalize)
     names_of = job.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else job.recipe.dataset
     view = '; '.join(job.recipe.view) or 'as they are'

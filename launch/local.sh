@@ -5,7 +5,7 @@
 #   launch/local.sh --devices=2 2 python -m experiments.train --recipe=digits --workdir=runs/two
 #
 # --devices gives each process so many CPU devices. SIGTERM and SIGINT go to all processes. The exit status is that of the first that
-# failed, or 0; the others end by themselves, at the latest when they miss its heartbeat (cnnlab/train/hosts.py says after how long).
+# failed, or 0; the others end by themselves, at the latest when they miss its heartbeat (cnnlab/train/distributed/hosts.py says after how long).
 set -uo pipefail
 
 usage() {

@@ -20,7 +20,7 @@ LONG = ('test_mesh',)
 
 @pytest.fixture(scope='module', autouse=True)
 def compiling_quickly(request):
-    """Most of XLA's optimisations are off where compiling is what takes the time: a half to a third
+    """Most of XLA's optimizations are off where compiling is what takes the time: a half to a third
     of it.
     """
     if request.path.parent.name not in QUICK or request.path.stem in LONG:

@@ -10,10 +10,14 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLOORS = [
     {'tree', 'names'},
-    {'nn', 'losses', 'optim', 'data', 'classical', 'report'},
-    {'models'},
-    {'weights', 'analysis', 'recipes', 'attacks'},
+    {'nn', 'losses', 'optim', 'data', 'report'},
+    {'models', 'classical'},
+    {'analysis', 'weights', 'recipes'},
+    {'classifier'},
+    {'attacks'},
     {'visual', 'train'},
+    {'transfer'},
+    {'studies', 'front'},
     {'experiments'},
     # they take the shared flags of experiments
     {'benchmarks'},

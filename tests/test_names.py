@@ -17,13 +17,13 @@ def test_a_part_of_a_name_finds_the_names_that_hold_it():
 
 def test_without_anything_near_few_names_are_listed_and_many_counted():
     assert (
-        names.unknown('colour', 'xyzzy', ['red', 'blue'])
-        == "no colour named 'xyzzy'; known: blue, red"
+        names.unknown('color', 'xyzzy', ['red', 'blue'])
+        == "no color named 'xyzzy'; known: blue, red"
     )
-    assert names.unknown('colour', 'xyzzy', []) == "no colour named 'xyzzy'; known: none"
+    assert names.unknown('color', 'xyzzy', []) == "no color named 'xyzzy'; known: none"
     assert (
-        names.unknown('colour', 'xyzzy', [f'c{n:02}' for n in range(31)])
-        == "no colour named 'xyzzy'; 31 are known, from c00 to c30"
+        names.unknown('color', 'xyzzy', [f'c{n:02}' for n in range(31)])
+        == "no color named 'xyzzy'; 31 are known, from c00 to c30"
     )
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from cnnlab.data import sources
 from cnnlab.recipes.override import override
-from cnnlab.train import job as jobs
-from cnnlab.train.checkpoint import Checkpoints
-from cnnlab.weights import read
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.setup import build_setup
+from cnnlab.weights.readers import read
 from tests.data.test_prepare import CLASSES, GOLDFISH, TENCH, inputs, jpeg, prepare, tar
 from tests.train.nets import tiny
 from tests.train.test_checkpoint import files_of
@@ -41,9 +41,9 @@ METHODS = {'extractall', 'extract'}
 # The reader of torch's files, whose unpickler rebuilds tensors and refuses every other name
 # (tests/weights/test_read.py); and `visual.features.extract`, which is of no archive.
 ALLOWED = {
-    ('cnnlab/weights/tensors.py', 'pickle'),
-    ('cnnlab/weights/torch_file.py', 'pickle'),
-    ('cnnlab/weights/read.py', 'pickle'),
+    ('cnnlab/weights/readers/torch_pickle.py', 'pickle'),
+    ('cnnlab/weights/readers/torch_file.py', 'pickle'),
+    ('cnnlab/weights/readers/read.py', 'pickle'),
     ('experiments/explanations/feature_space.py', 'features.extract'),
 }
 
@@ -220,7 +220,7 @@ def test_a_checkpoint_of_a_stranger_runs_nothing(tmp_path):
     """Every file of a checkpoint replaced by a pickle that would run a command: it is told to be
     damaged, and nothing ran.
     """
-    state = jax.device_get(jobs.build(tiny(), devices=1).init(np.uint32(0)))
+    state = jax.device_get(build_setup(tiny(), devices=1).init(np.uint32(0)))
     checkpoints = Checkpoints(tmp_path / 'c')
     checkpoints.save(state)
     checkpoints.wait()

@@ -3,7 +3,7 @@ made and nothing is written by hand.
 
 The counting rule. A MAC is one multiply-add of a convolution or a matrix product: values in the
 output times kernel height, width and input channels of a group. Products with padding count.
-Biases, normalisations, activations, pools, sums and gates do not. torchvision's `_ops` and the
+Biases, normalizations, activations, pools, sums and gates do not. torchvision's `_ops` and the
 papers' FLOPs (`facts.md`, table 1a) are these; figures of timm lie up to 1% above where it counts
 other layers too.
 """

@@ -19,8 +19,8 @@ class Field:
         global mean, a dense layer).
       count: how many positions there are.
       size: pixels that one unit sees along convolutions and pools.
-      jump: pixels from one unit's centre to the next's: the accumulated stride.
-      centre: the first unit's centre; 0 is the centre of the first pixel.
+      jump: pixels from one unit's center to the next's: the accumulated stride.
+      center: the first unit's center; 0 is the center of the first pixel.
       image: how many pixels the image has along this axis.
       whole: some path to the unit starts from every pixel of the axis: a global mean, a
         squeeze-excite gate, statistics of a group norm.
@@ -32,7 +32,7 @@ class Field:
     count: int
     size: float
     jump: float
-    centre: float
+    center: float
     image: int
     whole: bool = False
     inner: int = 1
@@ -56,23 +56,23 @@ class Field:
             count=count,
             size=self.size + reach * step,
             jump=step * stride,
-            centre=self.centre + (reach / 2 - low) * step,
+            center=self.center + (reach / 2 - low) * step,
         )
 
     def cut(self, start: int, count: int, stride: int) -> 'Field':
         """Of the positions, `count` from `start` on, `stride` apart."""
         return dataclasses.replace(
-            self, count=count, centre=self.centre + start * self.jump, jump=self.jump * stride
+            self, count=count, center=self.center + start * self.jump, jump=self.jump * stride
         )
 
     def merged(self) -> 'Field':
         """One unit that sees what all positions see together."""
         size = self.size + (self.count - 1) * self.jump
-        centre = self.centre + (self.count - 1) / 2 * self.jump
+        center = self.center + (self.count - 1) / 2 * self.jump
         reach = (size - 1) / 2
-        covers = self.count > 1 and centre - reach <= 0 and centre + reach >= self.image - 1
+        covers = self.count > 1 and center - reach <= 0 and center + reach >= self.image - 1
         return dataclasses.replace(
-            self, axis=None, count=1, inner=1, size=size, centre=centre, whole=self.whole or covers
+            self, axis=None, count=1, inner=1, size=size, center=center, whole=self.whole or covers
         )
 
 
@@ -101,12 +101,12 @@ def _union(fields: list[Field], shape: tuple[int, ...]) -> Field:
         return field.axis is not None and (field.count > 1 or shape[field.axis] == 1)
 
     placed = [f for f in fields if positional(f)] or fields
-    low = min(f.centre - (f.size - 1) / 2 for f in placed)
-    high = max(f.centre + (f.size - 1) / 2 for f in placed)
+    low = min(f.center - (f.size - 1) / 2 for f in placed)
+    high = max(f.center + (f.size - 1) / 2 for f in placed)
     first = placed[0]
     size = max([high - low + 1, *(f.size for f in fields if not f.whole)])
     return dataclasses.replace(
-        first, size=size, centre=(low + high) / 2, whole=any(f.whole for f in fields)
+        first, size=size, center=(low + high) / 2, whole=any(f.whole for f in fields)
     )
 
 
@@ -119,7 +119,7 @@ def concatenated(operands: list[Fields], dimension: int, shape: tuple[int, ...])
         elif (
             all(f.axis is None for f in fields)
             and shape[dimension] == len(fields) > 1
-            and fields[0].centre != fields[-1].centre
+            and fields[0].center != fields[-1].center
         ):
             # bins of an adaptive pool
             out.append(_chained([f.moved(dimension) for f in fields]))
@@ -131,8 +131,8 @@ def concatenated(operands: list[Fields], dimension: int, shape: tuple[int, ...])
 def _chained(fields) -> Field:
     first, last = fields[0], fields[-1]
     count = sum(f.count for f in fields)
-    end = last.centre + (last.count - 1) * last.jump
-    jump = (end - first.centre) / (count - 1) if count > 1 else first.jump
+    end = last.center + (last.count - 1) * last.jump
+    jump = (end - first.center) / (count - 1) if count > 1 else first.jump
     return dataclasses.replace(
         first,
         count=count,
@@ -143,7 +143,7 @@ def _chained(fields) -> Field:
 
 
 def reduced(fields: Fields, axes: tuple[int, ...]) -> Fields:
-    """After the array axes `axes` are summed (or maximised ...) away."""
+    """After the array axes `axes` are summed (or maximized ...) away."""
     return tuple(
         f
         if f.axis is None

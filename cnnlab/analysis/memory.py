@@ -1,7 +1,7 @@
 """How much memory inference and training of a network take, from shapes alone: before a run, and
 without a device.
 
-Parameters, gradients, optimiser state and images are exact. Activations are what `buffers` models.
+Parameters, gradients, optimizer state and images are exact. Activations are what `buffers` models.
 Of XLA's own memory analysis of the compiled train step on CPU the whole is off by: CIFAR ResNet-20
 -4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%, SqueezeNet 1.1 +19%; in the forms of convolutions that
 run on CPU and at batch 8, MobileNet-v2 -4% at 96 pixels and +3% at 224, ResNeXt-50 +4%,
@@ -22,7 +22,7 @@ from flax import linen as nn
 from cnnlab.analysis.buffers import bytes_of, peak_bytes
 from cnnlab.analysis.cost import costs
 from cnnlab.analysis.trace import abstract_variables, image_shapes
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +84,7 @@ def inference(
       ValueError: a size is not positive, or the network refuses such images.
     """
     images = image_shapes(input_shape, batch, dtype)
-    with canonical():
+    with reference_convolution():
         variables = abstract_variables(model, images)
         peak = peak_bytes(jax.make_jaxpr(model.apply)(variables, images).jaxpr)
     return Inference(
@@ -113,7 +113,7 @@ def training(
     """
     images = image_shapes(input_shape, batch, dtype)
     labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
-    with canonical():
+    with reference_convolution():
         variables = abstract_variables(model, images)
         params = variables['params']
         rest = {name: tree for name, tree in variables.items() if name != 'params'}

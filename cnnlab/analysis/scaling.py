@@ -3,7 +3,7 @@ in sight.
 
 A step takes max(input, compute + exposed communication), where
 
-    compute     images per device / images per second of one device, which is peak * utilisation / (6 * MACs): a multiply-add is two
+    compute     images per device / images per second of one device, which is peak * utilization / (6 * MACs): a multiply-add is two
                 operations, and the backward pass is two more passes
     all-reduce  of the gradients, 4 bytes a parameter: a ring over the g devices of a host moves 2
     (g - 1) / g of them through each
@@ -153,7 +153,7 @@ MACHINES = {
 
 # Share of the peak that training reaches on one device: images per second * 6 * MACs / peak, from
 # facts.md, table 3a.
-UTILISATION = {
+UTILIZATION = {
     # 1x A100-80, AMP
     ('A100', 'resnet50_v1_5'): 2470 * 6 * 4.09e9 / 312e12,
     # of 8, MLPerf's run at varying image sizes
@@ -161,7 +161,7 @@ UTILISATION = {
     # of 64 chips, evaluation included
     ('TPU v4', 'resnet50_v1_5'): 3450 * 6 * 4.09e9 / 275e12,
 }
-# of vgg16's utilisation to resnet50's, timm on an RTX 3090 (table 3a); assumed elsewhere
+# of vgg16's utilization to resnet50's, timm on an RTX 3090 (table 3a); assumed elsewhere
 VGG_RATIO = 546 * 15.5 / (1218 * 4.09)
 
 
@@ -178,7 +178,7 @@ def work(name: str) -> Work:
     )
 
 
-def utilisation(machine: Machine, network: str) -> float:
+def utilization(machine: Machine, network: str) -> float:
     """The share of the peak that one device reaches, 0 .. 1: measured, or carried over as the
     module's comments say.
 
@@ -186,9 +186,9 @@ def utilisation(machine: Machine, network: str) -> float:
       KeyError: nothing is known for this network.
     """
     # v5e: as v4, assumed
-    base = UTILISATION.get((machine.name, 'resnet50_v1_5'), UTILISATION['TPU v4', 'resnet50_v1_5'])
+    base = UTILIZATION.get((machine.name, 'resnet50_v1_5'), UTILIZATION['TPU v4', 'resnet50_v1_5'])
     return names.lookup(
-        'network with a known utilisation',
+        'network with a known utilization',
         network,
         {'resnet50_v1_5': base, 'vgg16': base * VGG_RATIO},
     )
@@ -228,7 +228,7 @@ def predict(
     """The step of `devices` devices with `batch` images on each.
 
     Args:
-      share: of the peak, see `utilisation`.
+      share: of the peak, see `utilization`.
       global_norm: batch norm over the global batch; False where norm_span is `batch`.
       decoded: images per second and core.
 

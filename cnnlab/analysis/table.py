@@ -12,14 +12,14 @@ from cnnlab.analysis.operations import Window
 from cnnlab.report.table import Column, Table
 
 RULE = (
-    'MACs are the multiply-adds of convolutions and matrix products; biases, normalisations, '
+    'MACs are the multiply-adds of convolutions and matrix products; biases, normalizations, '
     'activations, pools and sums count '
     'nothing. Weights are the parameters without biases and scales. Values are the numbers in the '
     'output, none where a layer works '
     'in place.'
 )
 SIGHT = (
-    "Receptive field, stride and first centre are in pixels of the image; 'all' is the whole "
+    "Receptive field, stride and first center are in pixels of the image; 'all' is the whole "
     'image, seen through a dense layer or a '
     "mean over positions. 'Drops' are rows and columns of the input, at the bottom and right, "
     'that no window reaches.'
@@ -28,7 +28,7 @@ _TOTAL = 'total'
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class LayerRow:
     """A layer, or the layers of a block as one: sums of what adds up, and the rest from the last of
     them.
     """
@@ -46,7 +46,7 @@ class Row:
     dropped: tuple[int, ...]
 
 
-def rows(costs: Costs, depth: int | None = None) -> list[Row]:
+def rows(costs: Costs, depth: int | None = None) -> list[LayerRow]:
     """One row for each layer, or for each block at `depth` names of a path: at 1 'stage1', at 2
     'stage1/block1'.
 
@@ -64,12 +64,12 @@ def rows(costs: Costs, depth: int | None = None) -> list[Row]:
     return [_row(path, layers) for path, layers in groups]
 
 
-def _row(path: str, layers: Sequence[Layer]) -> Row:
+def _row(path: str, layers: Sequence[Layer]) -> LayerRow:
     shown = [layer for layer in layers if layer.shape] or layers
     working = [layer for layer in shown if not layer.in_place]
     own = working or shown
     alone = own[0] if len(own) == 1 else None
-    return Row(
+    return LayerRow(
         path=path or '(top)',
         kind=alone.kind if alone else f'{len(own)} layers',
         window=alone.window if alone else None,
@@ -102,7 +102,7 @@ def outline(costs: Costs, title: str) -> Table:
     return _table(costs, title, [row for _, row in found], (0, *(level for level, _ in found), 0))
 
 
-def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, Row]]:
+def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, LayerRow]]:
     """(level, row) of the layers that share the first `depth` - 1 names of their paths; a network's
     and a block's own stand alone.
     """
@@ -152,7 +152,7 @@ def _table(costs, title, found, levels=()):
             row.bytes,
             _size(row.fields),
             _by_axis(row.fields, 'jump'),
-            _by_axis(row.fields, 'centre'),
+            _by_axis(row.fields, 'center'),
             _dropped(row.dropped),
         )
         for row in found
@@ -187,7 +187,7 @@ def _table(costs, title, found, levels=()):
             Column('bytes', 'quantity'),
             Column('receptive field', align='right'),
             Column('stride', align='right'),
-            Column('centre', align='right'),
+            Column('center', align='right'),
             Column('drops', align='right'),
         ),
         table,
@@ -238,9 +238,11 @@ def side_by_side(
     return Table(tuple(columns), table, title, (RULE, f"'more' is {names[1]} less {names[0]}."))
 
 
-def _paired(first: list[Row], second: list[Row]) -> list[tuple[Row | None, Row | None]]:
+def _paired(
+    first: list[LayerRow], second: list[LayerRow]
+) -> list[tuple[LayerRow | None, LayerRow | None]]:
     """Rows of the same path face each other, in an order that keeps both sequences."""
-    out: list[tuple[Row | None, Row | None]] = []
+    out: list[tuple[LayerRow | None, LayerRow | None]] = []
     matcher = difflib.SequenceMatcher(
         None, [r.path for r in first], [r.path for r in second], autojunk=False
     )

@@ -17,7 +17,7 @@ from jax.interpreters import partial_eval
 
 from cnnlab import tree
 from cnnlab.analysis.paths import Paths
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 
 # the innermost mark of a name stack
 _MARK = re.compile(r'call#(\d+)(?!.*call#)')
@@ -81,7 +81,7 @@ def trace(
     """
     images = image_shapes(input_shape, batch, dtype)
     recorder = _Recorder()
-    with canonical(), nn.intercept_methods(recorder):
+    with reference_convolution(), nn.intercept_methods(recorder):
         closed, (output, variables) = jax.make_jaxpr(
             lambda x: model.init_with_output(jax.random.key(0), x), return_shape=True
         )(images)

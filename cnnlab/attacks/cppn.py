@@ -2,7 +2,7 @@
 mutations. Stanley 2007.
 
 A genome is a small feed-forward net. Its inputs are x, y, the distance from the middle, and 1; its
-outputs the colours. Kinds of neurons, rates of the mutations, and the range of the weights are
+outputs the colors. Kinds of neurons, rates of the mutations, and the range of the weights are
 those of sferes/exp/images/dl_map_elites_images.cpp in github.com/Evolving-AI-Lab/fooling. What the
 inputs are, the scale of the place, which neuron is drawn and how weights start is `assumed`.
 """
@@ -27,7 +27,7 @@ _RATE, _ETA, _LARGEST = 0.1, 15.0, 10.0
 @dataclasses.dataclass(frozen=True)
 class Genome:
     """kinds: of each neuron after the inputs, in an order in which signals only go forward; the
-    last `outputs` are the colours. links: {(from, to): weight}; neurons are counted from the inputs
+    last `outputs` are the colors. links: {(from, to): weight}; neurons are counted from the inputs
     on.
     """
 
@@ -37,7 +37,7 @@ class Genome:
 
 
 def random(outputs: int, rng: np.random.Generator) -> Genome:
-    """Every input linked to every colour, kinds and weights drawn at random."""
+    """Every input linked to every color, kinds and weights drawn at random."""
     kinds = tuple(rng.choice(KINDS, outputs).tolist())
     weights = rng.uniform(-_LARGEST, _LARGEST, (INPUTS, outputs))
     return Genome(
@@ -49,7 +49,7 @@ def random(outputs: int, rng: np.random.Generator) -> Genome:
 
 def render(genome: Genome, height: int, width: int) -> np.ndarray:
     """The image, float32 (height, width, outputs) in [0, 1]; places run from -1 to 1, and an output
-    v becomes the colour |v|, at most 1.
+    v becomes the color |v|, at most 1.
     """
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing='ij')
     values = [x, y, np.sqrt(x**2 + y**2), np.ones_like(x)]
@@ -77,7 +77,7 @@ def mutated(genome: Genome, rng: np.random.Generator) -> Genome:
         )
     if rng.random() < _ADD_LINK:
         to = int(rng.integers(INPUTS, INPUTS + len(kinds)))
-        # colours feed nothing
+        # colors feed nothing
         source = int(rng.integers(min(to, INPUTS + len(kinds) - genome.outputs)))
         links.setdefault((source, to), float(rng.uniform(-_LARGEST, _LARGEST)))
     if rng.random() < _DROP_LINK and len(links) > 1:
@@ -98,10 +98,10 @@ def mutated(genome: Genome, rng: np.random.Generator) -> Genome:
 
 def _split(kinds, links, outputs, rng):
     """A new neuron within a link: just before the neuron that the link goes to, or before the
-    colours.
+    colors.
     """
     (source, to), weight = list(links.items())[rng.integers(len(links))]
-    # the source stands before it, since colours feed nothing
+    # the source stands before it, since colors feed nothing
     place = min(to, INPUTS + len(kinds) - outputs)
     moved = {i: i + (i >= place) for i in range(INPUTS + len(kinds))}
     links = {(moved[a], moved[b]): w for (a, b), w in links.items() if (a, b) != (source, to)}

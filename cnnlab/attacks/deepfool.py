@@ -1,5 +1,5 @@
 """DeepFool: the least change that leaves a class, found by steps to the nearest boundary of the
-linearised network.
+linearized network.
 """
 
 import functools

@@ -26,7 +26,7 @@ def mean_image(target: Target, shape: Sequence[int]) -> np.ndarray:
 
 
 @jax.jit
-def _climb(target, images, centre, classes, decay):
+def _climb(target, images, center, classes, decay):
     """(images after one step, their probability of the class before it)."""
 
     def log_probability(x):
@@ -39,7 +39,7 @@ def _climb(target, images, centre, classes, decay):
     wanted = jnp.minimum(_EARLY, _LATE * (1 - p))
     square = jnp.square(slope).sum((1, 2, 3), keepdims=True)
     rate = jnp.minimum(_FASTEST * p, wanted / jnp.maximum(p * square, 1e-30))
-    moved = (images + rate * slope - centre[None]) * (1 - decay) + centre[None]
+    moved = (images + rate * slope - center[None]) * (1 - decay) + center[None]
     return jnp.clip(moved, 0, 1), p[:, 0, 0, 0]
 
 
@@ -56,7 +56,7 @@ def ascent(
     """Gradient ascent on the probability of each class, from the mean image with faint noise,
     pulled back towards it in every step.
 
-    The start, steps of a size that the linearised probability rises by 0.03 (or by a tenth of what
+    The start, steps of a size that the linearized probability rises by 0.03 (or by a tenth of what
     is missing to 1), and the decay are those of caffe/ascent/find_fooling_image.py in
     github.com/Evolving-AI-Lab/fooling; images stay in [0, 1].
 
@@ -65,7 +65,7 @@ def ascent(
       shape: (h, w, c) of the images.
       decay: which share of the difference from the mean image is taken off in each step; 0.01
         there.
-      key: of the noise, of one grey level's deviation; default jax.random.key(0).
+      key: of the noise, of one gray level's deviation; default jax.random.key(0).
       advance: called with the number of steps done.
 
     Returns: (the images with the highest probability met, float32 (n, h, w, c); these probabilities
@@ -75,9 +75,9 @@ def ascent(
       ValueError: a class that the network does not have, a shape that does not fit it, less than
         one step.
     """
-    centre = mean_image(target, shape)
+    center = mean_image(target, shape)
     start, classes = checked(
-        target, np.broadcast_to(centre, (len(classes), *shape)), np.asarray(classes)
+        target, np.broadcast_to(center, (len(classes), *shape)), np.asarray(classes)
     )
     if steps < 1:
         raise ValueError(f'ascent takes at least one step, not {steps}')
@@ -86,7 +86,7 @@ def ascent(
     now = jnp.clip(start + noise, 0, 1)
     best, highest = np.array(now), np.full(len(now), -1.0)
     for step in range(steps + 1):
-        moved, p = _climb(target, now, centre, classes, np.float32(decay))
+        moved, p = _climb(target, now, center, classes, np.float32(decay))
         better = np.asarray(p) > highest
         best[better], highest[better] = np.asarray(now)[better], np.asarray(p)[better]
         now = moved

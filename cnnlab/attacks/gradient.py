@@ -28,7 +28,7 @@ def ascend(
 
     Args:
       target: maps images in [0, 1] to logits.
-      images: float32 (n, h, w, c), the centres of the balls.
+      images: float32 (n, h, w, c), the centers of the balls.
       now: where the attack is, of the same shape.
       labels: int32 (n,), the true classes; with `targeted` the classes wanted, whose loss is
         descended.
@@ -60,7 +60,7 @@ def fgsm(
 
     Args:
       images: float (n, h, w, c) in [0, 1]; labels: int (n,).
-      epsilon: the budget, in units of [0, 1]; 8 / 255 is eight grey levels.
+      epsilon: the budget, in units of [0, 1]; 8 / 255 is eight gray levels.
       norm: 'linf' (the paper's sign) or 'l2'.
       targeted: labels are the classes that the images shall be taken for.
 
@@ -87,7 +87,7 @@ def bim(
 
     Kurakin, Goodfellow & Bengio 2016, arXiv:1607.02533.
 
-    The paper's steps are one grey level each, and min(255 epsilon + 4, 1.25 * 255 epsilon) of them
+    The paper's steps are one gray level each, and min(255 epsilon + 4, 1.25 * 255 epsilon) of them
     (rounded down, at least 1). Arguments and errors as in `fgsm`, and as in `pgd`.
     """
     budget.limit(epsilon)

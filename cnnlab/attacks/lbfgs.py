@@ -44,7 +44,7 @@ def lbfgs(
 
     Szegedy et al. 2013, Intriguing properties of neural networks, arXiv:1312.6199.
 
-    Minimises c |r| + loss(x + r, goal) with x + r in [0, 1], where the weight is found by line
+    Minimizes c |r| + loss(x + r, goal) with x + r in [0, 1], where the weight is found by line
     search so that the change is small and x + r is taken for the goal. As implementations do, |r|
     is squared and the weight stands at the loss; it grows tenfold until the goal is met, and the
     power of ten is then found by bisection (`assumed`). One image after another: SciPy's L-BFGS-B

@@ -13,7 +13,7 @@ from cnnlab.attacks.target import Target, checked, logits
 
 @jax.jit
 def _painted(image, pixels):
-    """Images with pixels set: image (h, w, c), pixels (n, p, 2 + c) of row, column and colour in
+    """Images with pixels set: image (h, w, c), pixels (n, p, 2 + c) of row, column and color in
     [0, 1] -> (n, h, w, c).
     """
     h, w, _ = image.shape
@@ -45,11 +45,11 @@ def one_pixel(
     batch: int = 100,
     advance: Advance = silent,
 ) -> np.ndarray:
-    """Differential evolution of position and colour.
+    """Differential evolution of position and color.
 
     Su, Vargas & Sakurai 2017, One pixel attack for fooling deep neural networks, arXiv:1710.08864:
     400 candidates, 100 generations, factor 0.5, no crossover, each child against its parent;
-    positions uniform and colours normal about the middle at first. SciPy's differential evolution;
+    positions uniform and colors normal about the middle at first. SciPy's differential evolution;
     it stops as soon as the class has changed (`assumed`: the paper's limits on the probability are
     its own for each net).
 

@@ -91,10 +91,10 @@ def train(
     seed: int = 0,
     advance: Callable[[int, float], None] = lambda step, loss: None,
 ) -> np.ndarray:
-    """A round patch that maximises log p(goal) in the mean over images, places, sizes and turns, by
+    """A round patch that maximizes log p(goal) in the mean over images, places, sizes and turns, by
     Adam.
 
-    The expectation over transformations is the paper's; optimiser, rate and sizes are `assumed`.
+    The expectation over transformations is the paper's; optimizer, rate and sizes are `assumed`.
 
     Args:
       images: float (n, h, w, c) in [0, 1] to learn on.

@@ -12,8 +12,8 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab import names
-from cnnlab.nn.inputs import normalised
-from cnnlab.nn.norms import BatchNormSettings, batch_norm_settings
+from cnnlab.data.preprocess import normalize
+from cnnlab.nn.norms import BatchNormConfig, batch_norm_settings
 
 CHANNELS = ('rgb', 'bgr')
 
@@ -28,7 +28,7 @@ class Target:
 
     Attributes:
       variables: {'params', 'batch_stats'} of the model.
-      mean, std: in pixel units 0..255, as `data.normalise.statistics` gives them, in the order of
+      mean, std: in pixel units 0..255, as `data.normalization.statistics` gives them, in the order of
         `channels`; std may be a whitening matrix.
       model: the network.
       channels: 'rgb' or 'bgr', what the network takes; images are RGB.
@@ -42,13 +42,13 @@ class Target:
     model: nn.Module = flax.struct.field(pytree_node=False)
     channels: str = flax.struct.field(pytree_node=False, default='rgb')
     dtype: Any = flax.struct.field(pytree_node=False, default=jnp.float32)
-    norm: BatchNormSettings | None = flax.struct.field(pytree_node=False, default=None)
+    norm: BatchNormConfig | None = flax.struct.field(pytree_node=False, default=None)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         x = images[..., ::-1] if self.channels == 'bgr' else images
         with contextlib.nullcontext() if self.norm is None else batch_norm_settings(self.norm):
             return self.model.apply(
-                self.variables, normalised(255 * x, self.mean, self.std, self.dtype), train=False
+                self.variables, normalize(255 * x, self.mean, self.std, self.dtype), train=False
             )
 
 

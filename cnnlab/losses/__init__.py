@@ -1,4 +1,4 @@
-"""What training minimises: losses of classifiers by name, the triplet loss of embeddings, penalties
+"""What training minimizes: losses of classifiers by name, the triplet loss of embeddings, penalties
 on weights.
 """
 

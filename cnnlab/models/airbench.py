@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.activations import gelu
 from cnnlab.nn.convolve import convolve
 from cnnlab.nn.layers import (
@@ -14,7 +14,7 @@ from cnnlab.nn.layers import (
     BatchNorm,
     Conv,
     Dense,
-    GlobalMean,
+    GlobalAvgPool,
     MaxPool,
     refuse_integers,
     refuse_rank,
@@ -41,13 +41,15 @@ class Whiten(nn.Module):
         kernel = self.variable(
             'batch_stats', 'kernel', lambda: _noise(self.make_rng('params'), x.shape[-1], size)
         )
-        bias = self.param('bias', init.zeros, (2 * size,))
+        bias = self.param('bias', initializers.zeros, (2 * size,))
         x = convolve(x, kernel.value.astype(x.dtype), 1, ((0, 0), (0, 0)), 1)
         return x + bias.astype(x.dtype).reshape(1, 1, 1, -1)
 
 
 def _noise(key, channels, size):
-    half = init.orthogonal()(key, (size, size), jnp.float32).reshape(WINDOW, WINDOW, channels, size)
+    half = initializers.orthogonal()(key, (size, size), jnp.float32).reshape(
+        WINDOW, WINDOW, channels, size
+    )
     return jnp.concatenate([half, -half], -1)
 
 
@@ -59,7 +61,7 @@ def dirac(key, shape, dtype=jnp.float32):
     it.
     """
     kh, kw, c, features = shape
-    drawn = init.uniform_fan_in(key, shape, dtype)
+    drawn = initializers.uniform_fan_in(key, shape, dtype)
     passing = (
         jnp.zeros((kh, kw, c, min(c, features)), dtype)
         .at[kh // 2, kw // 2]
@@ -102,8 +104,13 @@ class Airbench94(nn.Module):
         for i, features in enumerate(self.widths, 1):
             x = ConvGroup(features, name=f'group{i}')(x, train)
         # one pixel from 32; larger images have more, which are averaged
-        x = GlobalMean(name='mean')(MaxPool(3, 3, name='pool')(x))
-        x = Dense(self.num_classes, bias=False, kernel_init=init.uniform_fan_in, name='head')(x) / 9
+        x = GlobalAvgPool(name='mean')(MaxPool(3, 3, name='pool')(x))
+        x = (
+            Dense(
+                self.num_classes, bias=False, kernel_init=initializers.uniform_fan_in, name='head'
+            )(x)
+            / 9
+        )
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

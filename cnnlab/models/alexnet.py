@@ -6,15 +6,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import LRN, Conv, Dense, MaxPool, flatten
 
 # the paper's initial weights, and its biases of 1 in conv2, conv4, conv5, fc6 and fc7
-_SMALL, _ONE = init.gaussian(0.01), init.ones
+_SMALL, _ONE = initializers.gaussian(0.01), initializers.ones
 
 
 class AlexNet(nn.Module):
-    """Five convolutions, response normalisation after the first two, overlapping pooling, three
+    """Five convolutions, response normalization after the first two, overlapping pooling, three
     dense layers with dropout.
 
     The paper says 224 pixels, but its 55x55 maps need 227. The variables hold for images of one
@@ -43,7 +43,7 @@ class AlexNet(nn.Module):
         x = MaxPool(3, 2, name='pool1')(LRN(name='norm1')(x))
         x = conv(256, 5, self.groups, _ONE, 'conv2')(x)
         x = MaxPool(3, 2, name='pool2')(LRN(name='norm2')(x))
-        x = conv(384, 3, 1, init.zeros, 'conv3')(x)
+        x = conv(384, 3, 1, initializers.zeros, 'conv3')(x)
         x = conv(384, 3, self.groups, _ONE, 'conv4')(x)
         x = conv(256, 3, self.groups, _ONE, 'conv5')(x)
         x = flatten(MaxPool(3, 2, name='pool5')(x))

@@ -11,7 +11,7 @@ from cnnlab.nn.layers import AdaptiveAvgPool, Conv, Dense, MaxPool, flatten
 
 
 class OneWeirdTrick(nn.Module):
-    """Fewer filters in conv1, conv2, conv4, no response normalisation and no groups; any size of at
+    """Fewer filters in conv1, conv2, conv4, no response normalization and no groups; any size of at
     least 63 x 63.
 
     Source: torchvision 0.29.2, models/alexnet.py. Dropout stands before fc6 and fc7, in the paper

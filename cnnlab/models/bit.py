@@ -8,14 +8,14 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, Conv, Dense, GlobalMean, GroupNorm, MaxPool
+from cnnlab.nn.layers import Act, Conv, Dense, GlobalAvgPool, GroupNorm, MaxPool
 from cnnlab.nn.preactivation import PreActivation
 from cnnlab.nn.residual import bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
 
 class BitResNet(nn.Module):
-    """Pre-activation bottlenecks with group norm for batch norm and standardised kernels; the
+    """Pre-activation bottlenecks with group norm for batch norm and standardized kernels; the
     stride is on the 3x3.
     """
 
@@ -45,7 +45,7 @@ class BitResNet(nn.Module):
                 first, functools.partial(block, convs()), rates, self.remat, name=f'stage{i + 1}'
             )(x, train)
         x = Act(name='act')(GroupNorm(name='norm')(x))
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

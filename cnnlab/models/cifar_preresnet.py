@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalMean
+from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalAvgPool
 from cnnlab.nn.preactivation import PreActivation
 from cnnlab.nn.residual import basic, bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
@@ -59,7 +59,7 @@ class CifarPreResNet(nn.Module):
                 name=f'stage{i + 1}',
             )(x, train)
         x = Act(name='act')(BatchNorm(name='norm')(x, train))
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
     def _block(self, i, first):

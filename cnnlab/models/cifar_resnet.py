@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import alias, register
 from cnnlab.nn.blocks import DropPath, StochasticDepth
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.residual import Residual, basic, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -47,7 +47,7 @@ class CifarResNet(nn.Module):
             )
             rest = functools.partial(block, basic(width), shortcut_kind(self.shortcut, False))
             x = Stage(first, rest, rates, self.remat, self.scan, name=f'stage{i + 1}')(x, train)
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import Conv, Dense, MaxPool, flatten
 
 
@@ -28,8 +28,8 @@ class ConvNetJS(nn.Module):
                 features,
                 5,
                 act=nn.relu,
-                kernel_init=init.xavier_fan_in(),
-                bias_init=init.constant(0.1),
+                kernel_init=initializers.xavier_fan_in(),
+                bias_init=initializers.constant(0.1),
                 name=f'conv{i}',
             )(x)
             x = MaxPool(2, 2, name=f'pool{i}')(x)

@@ -11,15 +11,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.activations import gelu
 from cnnlab.nn.blocks import DropPath
-from cnnlab.nn.layers import Conv, Dense, GlobalMean, LayerNorm, Scale
+from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, LayerNorm, Scale
 from cnnlab.nn.rescale import Rescale
 from cnnlab.nn.stage import Stage
 
 # the ports' trunc_normal_ cuts at +-2, a hundred deviations away
-_INIT = init.gaussian(0.02)
+_INIT = initializers.gaussian(0.02)
 # of ImageNet's channels, for pixels of 0 .. 1; Keras's `PreStem`
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -48,7 +48,7 @@ class ConvNeXt(nn.Module):
 
     Any size of at least 32 x 32.
 
-    (n, h, w, c) -> float32 logits (n, num_classes). Every normalisation is a layer norm over
+    (n, h, w, c) -> float32 logits (n, num_classes). Every normalization is a layer norm over
     channels.
     """
 
@@ -60,7 +60,7 @@ class ConvNeXt(nn.Module):
     drop_path: float = 0.0
     # at the start, of every branch
     layer_scale: float = 1e-6
-    # takes RGB pixels of 0 .. 255 and normalises them itself (Keras); other channel counts stay as
+    # takes RGB pixels of 0 .. 255 and normalizes them itself (Keras); other channel counts stay as
     # they are
     normalize: bool = False
     # recompute inside blocks in the backward pass
@@ -89,7 +89,7 @@ class ConvNeXt(nn.Module):
             rates = tuple(self.drop_path * (done + j) / max(total - 1, 1) for j in range(blocks))
             x = Stage(block, block, rates, self.remat, self.scan, name=f'stage{i}')(x, train)
             done += blocks
-        x = LayerNorm(name='norm')(GlobalMean(name='mean')(x))
+        x = LayerNorm(name='norm')(GlobalAvgPool(name='mean')(x))
         x = Dense(self.num_classes, kernel_init=_INIT, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, AvgPool, BatchNorm, Conv, ConvNorm, Dense, GlobalMean, MaxPool
+from cnnlab.nn.layers import Act, AvgPool, BatchNorm, Conv, ConvNorm, Dense, GlobalAvgPool, MaxPool
 
 STEMS = ('imagenet', 'cifar')
 
@@ -117,7 +117,7 @@ class DenseNet(nn.Module):
                 x = conv(int(x.shape[-1] * self.compression), 1, name=f'transition{b}')(x, train)
                 x = AvgPool(2, 2, name=f'pool{b}')(x)
         x = Act(name='act')(BatchNorm(**norm, name='norm')(x, train))
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.activations import silu
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 from cnnlab.nn.rescale import Normalize, Rescale
 
@@ -25,7 +25,7 @@ from cnnlab.nn.rescale import Normalize, Rescale
 STD = (0.229, 0.224, 0.225)
 
 
-class Row(NamedTuple):
+class StageSpec(NamedTuple):
     """One stage of the paper's table of B0: blocks that are equal but for the first one's stride."""
 
     expansion: int
@@ -36,13 +36,13 @@ class Row(NamedTuple):
 
 
 B0 = (
-    Row(1, 3, 16, 1, 1),
-    Row(6, 3, 24, 2, 2),
-    Row(6, 5, 40, 2, 2),
-    Row(6, 3, 80, 3, 2),
-    Row(6, 5, 112, 3, 1),
-    Row(6, 5, 192, 4, 2),
-    Row(6, 3, 320, 1, 1),
+    StageSpec(1, 3, 16, 1, 1),
+    StageSpec(6, 3, 24, 2, 2),
+    StageSpec(6, 5, 40, 2, 2),
+    StageSpec(6, 3, 80, 3, 2),
+    StageSpec(6, 5, 112, 3, 1),
+    StageSpec(6, 5, 192, 4, 2),
+    StageSpec(6, 3, 320, 1, 1),
 )
 
 
@@ -56,7 +56,7 @@ def conv_norm(features, kernel, stride=1, padding=None, groups=1, **rest):
         stride,
         padding,
         groups,
-        kernel_init=init.he('fan_in' if groups > 1 else 'fan_out'),
+        kernel_init=initializers.he('fan_in' if groups > 1 else 'fan_out'),
         **rest,
     )
 
@@ -120,7 +120,7 @@ class EfficientNet(nn.Module):
             x = Blocks(tuple(blocks), name=f'stage{i}')(x, train)
         x = conv(divisible(1280 * self.width), 1, act=silu, name='last')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(
             self.num_classes,

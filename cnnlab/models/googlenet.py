@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import (
     LRN,
     AdaptiveAvgPool,
@@ -14,7 +14,7 @@ from cnnlab.nn.layers import (
     Conv,
     ConvNorm,
     Dense,
-    GlobalMean,
+    GlobalAvgPool,
     MaxPool,
     flatten,
 )
@@ -34,8 +34,8 @@ INCEPTIONS = {
 }
 # the auxiliary head that reads each module's output
 _AUX = {'4a': 'aux1', '4d': 'aux2'}
-# initial weights and response normalisation: models/bvlc_googlenet in github.com/BVLC/caffe
-_BIAS = init.constant(0.2)
+# initial weights and response normalization: models/bvlc_googlenet in github.com/BVLC/caffe
+_BIAS = initializers.constant(0.2)
 
 
 class Layer(nn.Module):
@@ -60,7 +60,7 @@ class Layer(nn.Module):
             self.kernel,
             self.stride,
             act=nn.relu,
-            kernel_init=init.xavier_fan_in('uniform'),
+            kernel_init=initializers.xavier_fan_in('uniform'),
             bias_init=_BIAS,
             name='conv',
         )(x)
@@ -131,7 +131,7 @@ class GoogLeNet(nn.Module):
     With `aux` and in training (logits, those of the head on 4a, those of the head on 4d).
     """
 
-    # batch norm in place of biases and of response normalisation (torchvision)
+    # batch norm in place of biases and of response normalization (torchvision)
     norm: bool = False
     # of the third branch; torchvision has 3 there (its issue 906)
     kernel5: int = 5
@@ -170,7 +170,7 @@ class GoogLeNet(nn.Module):
                     x
                 )
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='fc')(x)
         dtype = jnp.promote_types(x.dtype, jnp.float32)

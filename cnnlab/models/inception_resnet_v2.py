@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.inception import Branch, Branches, InceptionStem, Step
-from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalAvgPool
 
 _MIXED5B = (
     Branch('branch0', (Step(96),)),
@@ -100,7 +100,7 @@ class InceptionResNetV2(nn.Module):
                 )(x, train)
         x = conv(1536, 1, name='conv7b')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

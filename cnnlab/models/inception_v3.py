@@ -10,7 +10,7 @@ from flax import linen as nn
 from cnnlab.models.registry import register
 from cnnlab.nn.aux_head import AuxHead
 from cnnlab.nn.inception import Branch, Branches, InceptionStem, Step
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.rescale import halves_from_imagenet
 
 
@@ -118,7 +118,7 @@ class InceptionV3(nn.Module):
             if name == 'mixed6e' and self.aux and (train or self.is_initializing()):
                 aux = AuxHead(self.num_classes, 5, conv, name='aux')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         dtype = jnp.promote_types(x.dtype, jnp.float32)

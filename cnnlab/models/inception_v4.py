@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.inception import Branch, Branches, Step
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 
 _ROW, _COLUMN = (1, 7), (7, 1)
 _FORK = (Step(256, (1, 3)), Step(256, (3, 1)))
@@ -87,7 +87,7 @@ class InceptionV4(nn.Module):
         for name, branches in modules:
             x = Branches(branches, conv=conv, name=name)(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

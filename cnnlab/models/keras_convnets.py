@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, MaxPool, flatten
 
 
@@ -41,16 +41,18 @@ class KerasConvnet(nn.Module):
                     3,
                     padding=0,
                     act=self._act,
-                    kernel_init=init.xavier(),
+                    kernel_init=initializers.xavier(),
                     name=f'conv{b}_{i}',
                 )(x)
-                x = self._normalised(x, f'{b}_{i}', train)
+                x = self._normalized(x, f'{b}_{i}', train)
             x = MaxPool(2, 2, name=f'pool{b}')(x)
             x = nn.Dropout(0.25, deterministic=not (train and self.dropout), name=f'drop{b}')(x)
-        x = Dense(self.units, act=self._act, kernel_init=init.xavier(), name='fc')(flatten(x))
-        x = self._normalised(x, '_fc', train)
+        x = Dense(self.units, act=self._act, kernel_init=initializers.xavier(), name='fc')(
+            flatten(x)
+        )
+        x = self._normalized(x, '_fc', train)
         x = nn.Dropout(0.5, deterministic=not (train and self.dropout), name='drop_fc')(x)
-        x = Dense(self.num_classes, kernel_init=init.xavier(), name='scores')(x)
+        x = Dense(self.num_classes, kernel_init=initializers.xavier(), name='scores')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
     @property
@@ -60,7 +62,7 @@ class KerasConvnet(nn.Module):
         """
         return None if self.norm else nn.relu
 
-    def _normalised(self, x, name, train):
+    def _normalized(self, x, name, train):
         return Act(name=f'act{name}')(BatchNorm(name=f'norm{name}')(x, train)) if self.norm else x
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.activations import scaled_tanh
-from cnnlab.nn.convolve import convolve, is_canonical
+from cnnlab.nn.convolve import convolve, is_reference
 from cnnlab.nn.layers import Act, AvgPool, Conv, Dense, MaxPool, flatten
 
 # Table I of the paper, by column: the maps of S2 that each of the 16 maps of C3 sees. 60
@@ -51,7 +51,7 @@ _BITMAPS = """
 
 
 def codes() -> np.ndarray:
-    """The fixed centres of the output units, (10, 84) of +-1: each digit as a bitmap 7 wide and 12
+    """The fixed centers of the output units, (10, 84) of +-1: each digit as a bitmap 7 wide and 12
     high, rows first, +1 for ink.
 
     The paper takes stylised pictures of the characters (its Figure 3); these ten were drawn for
@@ -78,7 +78,9 @@ class Subsample(nn.Module):
 
         x = 4 * AvgPool(2, 2, name='mean')(x)
         x = x * self.param('scale', coefficient, x.shape[-1:]).astype(x.dtype).reshape(1, 1, 1, -1)
-        x = x + self.param('bias', init.zeros, x.shape[-1:]).astype(x.dtype).reshape(1, 1, 1, -1)
+        x = x + self.param('bias', initializers.zeros, x.shape[-1:]).astype(x.dtype).reshape(
+            1, 1, 1, -1
+        )
         return Act(scaled_tanh, name='act')(x)
 
 
@@ -101,8 +103,8 @@ class SparseConv(nn.Module):
             ).reshape(1, 1, -1)
 
         kernel = self.param('kernel', kernel_init, (5, 5, len(fan_in))).astype(x.dtype)
-        y = (_by_groups if is_canonical() else _scattered)(x, kernel)
-        y = y + self.param('bias', init.zeros, (len(C3_INPUTS),)).astype(x.dtype).reshape(
+        y = (_by_groups if is_reference() else _scattered)(x, kernel)
+        y = y + self.param('bias', initializers.zeros, (len(C3_INPUTS),)).astype(x.dtype).reshape(
             1, 1, 1, -1
         )
         return Act(scaled_tanh, name='act')(y)
@@ -181,12 +183,14 @@ class LeNet5(nn.Module):
                 f'the LeNet-5 of 1998 takes 32 x 32 pixels and got {x.shape[1]} x {x.shape[2]}; '
                 'pad 28 x 28 digits by 2 on each side'
             )
-        x = Conv(6, 5, padding=0, act=scaled_tanh, kernel_init=init.lecun1998, name='c1')(x)
+        x = Conv(6, 5, padding=0, act=scaled_tanh, kernel_init=initializers.lecun1998, name='c1')(x)
         x = Subsample(name='s2')(x)
         x = SparseConv(name='c3')(x)
         x = Subsample(name='s4')(x)
-        x = Conv(120, 5, padding=0, act=scaled_tanh, kernel_init=init.lecun1998, name='c5')(x)
-        x = Dense(84, act=scaled_tanh, kernel_init=init.lecun1998, name='f6')(flatten(x))
+        x = Conv(120, 5, padding=0, act=scaled_tanh, kernel_init=initializers.lecun1998, name='c5')(
+            x
+        )
+        x = Dense(84, act=scaled_tanh, kernel_init=initializers.lecun1998, name='f6')(flatten(x))
         return Distances(name='output')(x)
 
 
@@ -207,8 +211,8 @@ class LeNet5Dense(nn.Module):
         x = MaxPool(2, 2, name='s2')(x)
         x = Conv(16, 5, padding=0, act=nn.relu, name='c3')(x)
         x = MaxPool(2, 2, name='s4')(x)
-        x = Dense(120, act=nn.relu, kernel_init=init.he(), name='c5')(flatten(x))
-        x = Dense(84, act=nn.relu, kernel_init=init.he(), name='f6')(x)
+        x = Dense(120, act=nn.relu, kernel_init=initializers.he(), name='c5')(flatten(x))
+        x = Dense(84, act=nn.relu, kernel_init=initializers.he(), name='f6')(x)
         x = Dense(self.num_classes, name='output')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import Dense, flatten, refuse_rank
 
 
@@ -21,7 +21,9 @@ class SoftmaxLinear(nn.Module):
     # (n, h, w, c) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
         refuse_rank(self, x, 4, 2)
-        x = Dense(self.num_classes, kernel_init=init.gaussian(0.01), name='scores')(flatten(x))
+        x = Dense(self.num_classes, kernel_init=initializers.gaussian(0.01), name='scores')(
+            flatten(x)
+        )
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.activations import by_name
 from cnnlab.nn.layers import Dense, flatten, refuse_rank
 
@@ -33,7 +33,9 @@ class Perceptron(nn.Module):
         x = flatten(x)
         act = by_name(self.act)
         for i, units in enumerate(self.hidden, 1):
-            x = Dense(units, act=act, bias=self.bias, kernel_init=init.he(), name=f'fc{i}')(x)
+            x = Dense(units, act=act, bias=self.bias, kernel_init=initializers.he(), name=f'fc{i}')(
+                x
+            )
         x = Dense(self.num_classes, bias=self.bias, name=f'fc{len(self.hidden) + 1}')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 
 
-class Row(NamedTuple):
+class StageSpec(NamedTuple):
     """One stage of equal blocks."""
 
     expansion: int
@@ -24,20 +24,20 @@ class Row(NamedTuple):
 
 
 B1 = (
-    Row(3, 3, 24, 3, 2),
-    Row(3, 5, 40, 3, 2),
-    Row(6, 5, 80, 3, 2),
-    Row(6, 3, 96, 2, 1),
-    Row(6, 5, 192, 4, 2),
-    Row(6, 3, 320, 1, 1),
+    StageSpec(3, 3, 24, 3, 2),
+    StageSpec(3, 5, 40, 3, 2),
+    StageSpec(6, 5, 80, 3, 2),
+    StageSpec(6, 3, 96, 2, 1),
+    StageSpec(6, 5, 192, 4, 2),
+    StageSpec(6, 3, 320, 1, 1),
 )
 A1 = (
-    Row(6, 3, 24, 2, 2),
-    Row(3, 5, 40, 3, 2, True),
-    Row(6, 3, 80, 4, 2),
-    Row(6, 3, 112, 2, 1, True),
-    Row(6, 5, 160, 3, 2, True),
-    Row(6, 3, 320, 1, 1),
+    StageSpec(6, 3, 24, 2, 2),
+    StageSpec(3, 5, 40, 3, 2, True),
+    StageSpec(6, 3, 80, 4, 2),
+    StageSpec(6, 3, 112, 2, 1, True),
+    StageSpec(6, 5, 160, 3, 2, True),
+    StageSpec(6, 3, 320, 1, 1),
 )
 
 
@@ -47,7 +47,7 @@ class MnasNet(nn.Module):
     """
 
     # stages 2 to 7
-    rows: tuple[Row, ...]
+    rows: tuple[StageSpec, ...]
     # multiplies the channels, then rounded to multiples of 8; the last 1x1 keeps 1280
     width: float = 1.0
     # the paper's, as torchvision's mnasnet.py quotes it
@@ -65,7 +65,7 @@ class MnasNet(nn.Module):
         x = Blocks(
             (functools.partial(InvertedResidual, channels, act=nn.relu, conv=conv),), name='stage1'
         )(x, train)
-        for i, row in enumerate(map(Row._make, self.rows), 2):
+        for i, row in enumerate(map(StageSpec._make, self.rows), 2):
             features, blocks = divisible(row.features * self.width), []
             for j in range(row.blocks):
                 blocks.append(
@@ -85,7 +85,7 @@ class MnasNet(nn.Module):
             x = Blocks(tuple(blocks), name=f'stage{i}')(x, train)
         x = conv(1280, 1, name='last')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

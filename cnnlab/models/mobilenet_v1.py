@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks
 
 # channels, blocks, stride of the first
@@ -68,7 +68,7 @@ class MobileNetV1(nn.Module):
             )
             x = Blocks((first, *[block] * (blocks - 1)), name=f'stage{i}')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 
 # the paper's t, c and s
@@ -62,7 +62,7 @@ class MobileNetV2(nn.Module):
         last = 1280 if self.fixed_ends else divisible(1280 * max(self.width, 1.0))
         x = conv(last, 1, act=nn.relu6, name='last')(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -9,12 +9,12 @@ from flax import linen as nn
 from cnnlab.models.registry import register
 from cnnlab.nn.activations import hard_sigmoid, hard_swish
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 from cnnlab.nn.rescale import Rescale
 
 
-class Row(NamedTuple):
+class StageSpec(NamedTuple):
     """A block of the paper's Tables 1 and 2.
 
     The expansion is a ratio, so that it follows the width (as in Keras and timm).
@@ -32,24 +32,40 @@ class Row(NamedTuple):
 
 # Stages of rows; a stage begins where timm's does. The first row has no expansion layer.
 LARGE = (
-    (Row(3, 1, 16, False, False),),
-    (Row(3, 4, 24, False, False, 2), Row(3, 3, 24, False, False)),
-    (Row(5, 3, 40, True, False, 2), Row(5, 3, 40, True, False), Row(5, 3, 40, True, False)),
+    (StageSpec(3, 1, 16, False, False),),
+    (StageSpec(3, 4, 24, False, False, 2), StageSpec(3, 3, 24, False, False)),
     (
-        Row(3, 6, 80, False, True, 2),
-        Row(3, 2.5, 80, False, True),
-        Row(3, 2.3, 80, False, True),
-        Row(3, 2.3, 80, False, True),
+        StageSpec(5, 3, 40, True, False, 2),
+        StageSpec(5, 3, 40, True, False),
+        StageSpec(5, 3, 40, True, False),
     ),
-    (Row(3, 6, 112, True, True), Row(3, 6, 112, True, True)),
-    (Row(5, 6, 160, True, True, 2), Row(5, 6, 160, True, True), Row(5, 6, 160, True, True)),
+    (
+        StageSpec(3, 6, 80, False, True, 2),
+        StageSpec(3, 2.5, 80, False, True),
+        StageSpec(3, 2.3, 80, False, True),
+        StageSpec(3, 2.3, 80, False, True),
+    ),
+    (StageSpec(3, 6, 112, True, True), StageSpec(3, 6, 112, True, True)),
+    (
+        StageSpec(5, 6, 160, True, True, 2),
+        StageSpec(5, 6, 160, True, True),
+        StageSpec(5, 6, 160, True, True),
+    ),
 )
 SMALL = (
-    (Row(3, 1, 16, True, False, 2),),
-    (Row(3, 4.5, 24, False, False, 2), Row(3, 88 / 24, 24, False, False)),
-    (Row(5, 4, 40, True, True, 2), Row(5, 6, 40, True, True), Row(5, 6, 40, True, True)),
-    (Row(5, 3, 48, True, True), Row(5, 3, 48, True, True)),
-    (Row(5, 6, 96, True, True, 2), Row(5, 6, 96, True, True), Row(5, 6, 96, True, True)),
+    (StageSpec(3, 1, 16, True, False, 2),),
+    (StageSpec(3, 4.5, 24, False, False, 2), StageSpec(3, 88 / 24, 24, False, False)),
+    (
+        StageSpec(5, 4, 40, True, True, 2),
+        StageSpec(5, 6, 40, True, True),
+        StageSpec(5, 6, 40, True, True),
+    ),
+    (StageSpec(5, 3, 48, True, True), StageSpec(5, 3, 48, True, True)),
+    (
+        StageSpec(5, 6, 96, True, True, 2),
+        StageSpec(5, 6, 96, True, True),
+        StageSpec(5, 6, 96, True, True),
+    ),
 )
 
 
@@ -61,7 +77,7 @@ class MobileNetV3(nn.Module):
     are rescaled only.
     """
 
-    stages: tuple[tuple[Row, ...], ...]
+    stages: tuple[tuple[StageSpec, ...], ...]
     # channels of the first dense layer; not narrowed with the width
     hidden: int
     width: float = 1.0
@@ -90,12 +106,12 @@ class MobileNetV3(nn.Module):
         x = conv(channels, 3, 2, self.padding, act=swish, name='stem')(x, train)
         for i, rows in enumerate(self.stages, 1):
             blocks = []
-            for j, row in enumerate(map(Row._make, rows), 1):
+            for j, row in enumerate(map(StageSpec._make, rows), 1):
                 blocks.append(self._block(row, channels, expand=(i, j) != (1, 1), conv=conv))
                 channels = divisible(row.features * self.width)
             x = Blocks(tuple(blocks), name=f'stage{i}')(x, train)
         x = conv(divisible(6 * channels), 1, act=swish, name='last')(x, train)
-        x = Dense(self.hidden, act=swish, name='hidden')(GlobalMean(name='mean')(x))
+        x = Dense(self.hidden, act=swish, name='hidden')(GlobalAvgPool(name='mean')(x))
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(x)
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Conv, GlobalMean, MaxPool
+from cnnlab.nn.layers import Conv, GlobalAvgPool, MaxPool
 
 
 class NetworkInNetwork(nn.Module):
@@ -35,7 +35,7 @@ class NetworkInNetwork(nn.Module):
                 x = MaxPool(3, 2, ceil=True, name=f'pool{i}')(x)
             if i in self.drops:
                 x = nn.Dropout(0.5, deterministic=not train, name=f'drop{i}')(x)
-        x = GlobalMean(name='mean')(x)
+        x = GlobalAvgPool(name='mean')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

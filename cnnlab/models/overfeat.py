@@ -6,17 +6,17 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
-from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool, flatten
+from cnnlab.nn import initializers
+from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, MaxPool, flatten
 from cnnlab.nn.sliding import SlidingDense
 
-_SMALL = init.gaussian(0.01)
+_SMALL = initializers.gaussian(0.01)
 # pixels a side of the map that fc6 reads
 _MAP = 6
 
 
 class OverFeat(nn.Module):
-    """Five convolutions, pooling without overlap, no response normalisation, three dense layers.
+    """Five convolutions, pooling without overlap, no response normalization, three dense layers.
 
     Layer table: torch7/imagenet_winners/overfeat.lua in github.com/soumith/convnet-benchmarks. With
     `dense` the dense layers slide over larger images, which is how the paper tests, and the scores
@@ -43,7 +43,7 @@ class OverFeat(nn.Module):
             x = nn.Dropout(0.5, deterministic=not train, name=f'drop{i}')(x)
         x = self._layer(self.num_classes, 1, None, 'fc8')(x)
         if self.dense:
-            x = GlobalMean(name='mean')(x)
+            x = GlobalAvgPool(name='mean')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
     def _layer(self, features, size, act, name):

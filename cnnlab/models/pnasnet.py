@@ -10,7 +10,7 @@ from flax import linen as nn
 from cnnlab.models.registry import register
 from cnnlab.nn.aux_head import AuxHead
 from cnnlab.nn.cell import EPS, CellSpec, Genotype, RisingRate, run
-from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalAvgPool
 
 CELL = Genotype(
     (
@@ -77,7 +77,7 @@ class PNASNet(nn.Module):
             conv = functools.partial(ConvNorm, momentum=self.momentum, eps=EPS)
             aux = Act(name='aux_act')(outputs[f'cell_{2 * self.repeats - 1}'])
             aux = AuxHead(self.num_classes, self.aux_window, conv, name='aux')(aux, train)
-        x = GlobalMean(name='mean')(Act(name='act')(outputs[f'cell_{3 * self.repeats - 1}']))
+        x = GlobalAvgPool(name='mean')(Act(name='act')(outputs[f'cell_{3 * self.repeats - 1}']))
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(x)
         x = Dense(self.num_classes, name='head')(x)
         dtype = jnp.promote_types(x.dtype, jnp.float32)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalMean, MaxPool
+from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.preactivation import PreActivation
 from cnnlab.nn.residual import bottleneck, linear_decay
 from cnnlab.nn.stage import Stage
@@ -48,7 +48,7 @@ class KerasPreResNet(nn.Module):
                 name=f'stage{i + 1}',
             )(x, train)
         x = Act(name='act')(norm(name='norm')(x, train))
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -14,7 +14,7 @@ from cnnlab import names as lookups
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """The facts of one registered network."""
 
     cls: type[nn.Module]
@@ -30,7 +30,7 @@ class Entry:
     input_shape: tuple[int, int, int]
 
 
-_TABLE: dict[str, Entry] = {}
+_TABLE: dict[str, ModelEntry] = {}
 _ALIASES: dict[str, str] = {}
 
 
@@ -68,7 +68,7 @@ def register(
             f'{_TABLE[name].paper}'
         )
     _check_fields(cls, fields)
-    _TABLE[name] = Entry(cls, fields, paper, year, params, tuple(input_shape))
+    _TABLE[name] = ModelEntry(cls, fields, paper, year, params, tuple(input_shape))
 
 
 def alias(name: str, registered: str) -> None:
@@ -89,13 +89,13 @@ def resolve(name: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def _table() -> dict[str, Entry]:
+def _table() -> dict[str, ModelEntry]:
     # the families register themselves; once
     importlib.import_module('cnnlab.models.zoo')
     return _TABLE
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> ModelEntry:
     """The facts of a network; KeyError with the nearest names where there is none."""
     return lookups.lookup('model', resolve(name), _table())
 

@@ -12,7 +12,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.blocks import SqueezeExcite
-from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, divisible
 
 
@@ -20,7 +20,7 @@ def quantized(
     depth: int, initial: int, slope: float, ratio: float
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(blocks, channels) of the stages that a line of widths, `initial + slope * block`, is
-    quantised to.
+    quantized to.
 
     Block j's width is the nearest power of `ratio` times `initial`, rounded to a multiple of 8;
     equal widths in a row are one stage. RegNetY-400MF's (16, 48, 27.89, 2.09) gives (1, 3, 6, 6)
@@ -101,7 +101,7 @@ class RegNet(nn.Module):
                 name=f'stage{i}',
             )(x, train)
         x = Dense(self.num_classes, kernel_init=nn.initializers.normal(0.01), name='head')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

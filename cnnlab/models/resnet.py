@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean, MaxPool
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.residual import Residual, basic, bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -51,7 +51,7 @@ class ResNet(nn.Module):
             x = Stage(
                 self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}'
             )(x, train)
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
     def stem(self, x, train):

@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.models.resnet import ResNet
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.residual import Residual, bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -46,7 +46,7 @@ class CifarResNeXt(nn.Module):
             )
             rest = functools.partial(Residual, convs(1), shortcut_kind(self.shortcut, False))
             x = Stage(first, rest, rates, self.remat, name=f'stage{i + 1}')(x, train)
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -10,7 +10,7 @@ from flax import linen as nn
 from cnnlab import names
 from cnnlab.models.registry import register
 from cnnlab.models.resnet import ResNet
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean, MaxPool
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.residual import ConvSpec, Residual, basic, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -61,7 +61,7 @@ class SENet(nn.Module):
                 self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}'
             )(x, train)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.blocks import ShakeShake
-from cnnlab.nn.layers import Act, BatchNorm, Conv, ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import Act, BatchNorm, Conv, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.stage import Stage
 
 
@@ -96,7 +96,7 @@ class ShakeShakeNet(nn.Module):
                 return ShakeBlock(features, **how, **rest)
 
             x = Stage(first, others, (0.0,) * self.blocks, name=f'stage{i + 1}')(x, train)
-        x = Dense(self.num_classes, name='head')(GlobalMean(name='mean')(Act(name='act')(x)))
+        x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(Act(name='act')(x)))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean, MaxPool
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.mobile import Blocks
 
 
@@ -71,7 +71,7 @@ class ShuffleNetV2(nn.Module):
             )
             x = Blocks(row, name=f'stage{i}')(x, train)
         x = ConvNorm(self.channels[-1], 1, name='conv5')(x, train)
-        x = Dense(self.num_classes, name='fc')(GlobalMean(name='mean')(x))
+        x = Dense(self.num_classes, name='fc')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 
 from cnnlab.models import registry
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 
 
 def _parameter_shapes(name: str, shape: tuple[int, int, int]):
     model = registry.create(name)
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     # traces fastest
-    with canonical():
+    with reference_convolution():
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)
     return jax.tree.map(lambda a: a.shape, variables['params'])
 

@@ -7,8 +7,8 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn import init
-from cnnlab.nn.layers import Conv, GlobalMean, MaxPool
+from cnnlab.nn import initializers
+from cnnlab.nn.layers import Conv, GlobalAvgPool, MaxPool
 
 BYPASSES = ('none', 'simple', 'complex')
 
@@ -66,10 +66,10 @@ class SqueezeNet(nn.Module):
                 x
             )
         x = nn.Dropout(0.5, deterministic=not train, name='drop9')(x)
-        x = Conv(self.num_classes, 1, act=nn.relu, kernel_init=init.gaussian(0.01), name='conv10')(
-            x
-        )
-        x = GlobalMean(name='mean')(x)
+        x = Conv(
+            self.num_classes, 1, act=nn.relu, kernel_init=initializers.gaussian(0.01), name='conv10'
+        )(x)
+        x = GlobalAvgPool(name='mean')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -6,15 +6,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
-from cnnlab.nn.layers import AdaptiveAvgPool, Conv, ConvNorm, Dense, GlobalMean, MaxPool, flatten
+from cnnlab.nn import initializers
+from cnnlab.nn.layers import AdaptiveAvgPool, Conv, ConvNorm, Dense, GlobalAvgPool, MaxPool, flatten
 from cnnlab.nn.sliding import SlidingDense
 
 _WIDTHS = (64, 128, 256, 512, 512)
 # pixels a side of the map that fc6 reads
 _MAP = 7
 # what the paper, after submission, found to need no pre-training (facts.md, table 2)
-_GLOROT = init.xavier()
+_GLOROT = initializers.xavier()
 
 
 class VGG(nn.Module):
@@ -40,9 +40,9 @@ class VGG(nn.Module):
             for j in range(1, convolutions + 1):
                 name = f'conv{i}_{j}'
                 if self.norm:
-                    x = ConvNorm(width, 3, bias=True, kernel_init=init.he('fan_out'), name=name)(
-                        x, train
-                    )
+                    x = ConvNorm(
+                        width, 3, bias=True, kernel_init=initializers.he('fan_out'), name=name
+                    )(x, train)
                 else:
                     x = Conv(width, 3, act=nn.relu, kernel_init=_GLOROT, name=name)(x)
             x = MaxPool(2, 2, name=f'pool{i}')(x)
@@ -62,7 +62,7 @@ class VGG(nn.Module):
         for i, size in ((6, _MAP), (7, 1)):
             x = SlidingDense(4096, size, act=nn.relu, kernel_init=_GLOROT, name=f'fc{i}')(x)
             x = nn.Dropout(0.5, deterministic=not train, name=f'drop{i}')(x)
-        return GlobalMean(name='mean')(
+        return GlobalAvgPool(name='mean')(
             SlidingDense(self.num_classes, 1, kernel_init=_GLOROT, name='fc8')(x)
         )
 

@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalMean, MaxPool
+from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.separable import SeparableConvNorm
 
 
@@ -89,7 +89,7 @@ class Xception(nn.Module):
             x = SeparableConvNorm(width, 3, **norm, name=f'block14_sepconv{i}')(x, train)
             x = Act(name=f'block14_act{i}')(x)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
-            GlobalMean(name='mean')(x)
+            GlobalAvgPool(name='mean')(x)
         )
         x = Dense(self.num_classes, name='head')(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import LRN, Conv, Dense, MaxPool, flatten
 
 # facts.md, table 2: weights 1e-2, biases 0
-_SMALL = init.gaussian(0.01)
+_SMALL = initializers.gaussian(0.01)
 
 
 class ZFNet(nn.Module):
@@ -19,7 +19,7 @@ class ZFNet(nn.Module):
 
     Maps of 110, 55 (pooled), 26, 13 (pooled), 13, 13, 13 and 6 pixels fix the paddings and the
     partial windows of pool1 and pool2 (they give the 1.168 G multiply-adds of facts.md, table 1a).
-    Contrast normalisation across the maps follows pooling; its constants are AlexNet's (assumed).
+    Contrast normalization across the maps follows pooling; its constants are AlexNet's (assumed).
     """
 
     num_classes: int = 1000

@@ -43,7 +43,7 @@ def gelu(x: jax.Array) -> jax.Array:
 
 
 def maxout(x: jax.Array, pieces: int = 2) -> jax.Array:
-    """(..., pieces * c) -> (..., c): the largest of `pieces` neighbouring channels.
+    """(..., pieces * c) -> (..., c): the largest of `pieces` neighboring channels.
 
     Goodfellow et al. 2013, arXiv:1302.4389.
 

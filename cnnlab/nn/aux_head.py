@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flax import linen as nn
 
-from cnnlab.nn.layers import AvgPool, ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import AvgPool, ConvNorm, Dense, GlobalAvgPool
 
 
 class AuxHead(nn.Module):
@@ -28,4 +28,4 @@ class AuxHead(nn.Module):
         x = AvgPool(5, 3, name='pool')(x)
         x = self.conv(128, 1, name='conv1')(x, train)
         x = self.conv(768, self.window, padding=0, name='conv2')(x, train)
-        return Dense(self.num_classes, name='fc')(GlobalMean(name='mean')(x))
+        return Dense(self.num_classes, name='fc')(GlobalAvgPool(name='mean')(x))

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab import names
-from cnnlab.nn import init
-from cnnlab.nn.layers import Act, Conv, GlobalMean
+from cnnlab.nn import initializers
+from cnnlab.nn.layers import Act, Conv, GlobalAvgPool
 
 
 class SqueezeExcite(nn.Module):
@@ -21,11 +21,11 @@ class SqueezeExcite(nn.Module):
     width: int
     act: Callable = nn.relu
     gate: Callable = nn.sigmoid
-    kernel_init: init.Initializer = init.he()
+    kernel_init: initializers.Initializer = initializers.he()
 
     @nn.compact
     def __call__(self, x):
-        y = GlobalMean(keep=True, name='mean')(x)
+        y = GlobalAvgPool(keep=True, name='mean')(x)
         y = Conv(self.width, 1, act=self.act, kernel_init=self.kernel_init, name='reduce')(y)
         y = Conv(x.shape[-1], 1, kernel_init=self.kernel_init, name='expand')(y)
         return x * Act(self.gate, name='gate')(y)
@@ -78,7 +78,7 @@ class SpatialDropout(nn.Module):
     """In training, drops whole maps: each channel of each image with probability `rate`, the kept
     ones divided by 1 - rate.
 
-    Tompson et al. 2014, arXiv:1411.4280: neighbouring pixels of a map are alike, so that leaving
+    Tompson et al. 2014, arXiv:1411.4280: neighboring pixels of a map are alike, so that leaving
     single ones out removes little. (n, h, w, c) -> the same shape.
     """
 

@@ -103,7 +103,7 @@ class Operation(nn.Module):
         return MaxPool(3, self.stride, padding, name='pool')(x)
 
 
-class Halve(nn.Module):
+class FactorizedReduction(nn.Module):
     """Factorized reduction: every second pixel, and every second one shifted by one, each through
     half of the channels, then batch norm.
 
@@ -149,7 +149,7 @@ class Cell(nn.Module):
         if names.among('kind of second input', self.previous, PREVIOUS) == 'project':
             states[1] = self._conv('conv_previous', previous, train)
         elif self.previous == 'halve':
-            states[1] = Halve(self.features, self.momentum, name='halve_previous')(
+            states[1] = FactorizedReduction(self.features, self.momentum, name='halve_previous')(
                 Act(name='act_previous')(previous), train
             )
         for i, pair in enumerate(self.genotype.pairs, 1):

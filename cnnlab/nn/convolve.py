@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import jax
 
-from cnnlab.nn import clusters, depthwise, kernel_gradient, unfold
+from cnnlab.nn import depthwise, grouped_convolution, kernel_gradient, unfold
 from cnnlab.nn.geometry import Pads
 
 # features up to which a convolution of one channel is faster forward as multiply-adds: 3 to 5
@@ -25,7 +25,7 @@ _CANONICAL = contextvars.ContextVar('canonical', default=False)
 
 
 @contextlib.contextmanager
-def canonical() -> Iterator[None]:
+def reference_convolution() -> Iterator[None]:
     """Within it every Conv traces as one `conv_general_dilated`: what `analysis` counts, and what
     golden tests compare.
     """
@@ -36,7 +36,7 @@ def canonical() -> Iterator[None]:
         _CANONICAL.reset(token)
 
 
-def is_canonical() -> bool:
+def is_reference() -> bool:
     """Whether the code runs within `canonical()`."""
     return _CANONICAL.get()
 
@@ -101,7 +101,7 @@ def _grouped(x, kernel, stride, pads, groups):
     fast = (
         depthwise.forward
         if groups == x.shape[-1]
-        else functools.partial(clusters.forward, dense=plain)
+        else functools.partial(grouped_convolution.forward, dense=plain)
     )
     return jax.lax.platform_dependent(
         x,
@@ -123,7 +123,9 @@ def _backward(stride, pads, groups, kept, cotangent):
     fast = (
         depthwise.backward
         if groups == x.shape[-1]
-        else functools.partial(_transposed, functools.partial(clusters.forward, dense=plain))
+        else functools.partial(
+            _transposed, functools.partial(grouped_convolution.forward, dense=plain)
+        )
     )
     return jax.lax.platform_dependent(
         x,

@@ -14,7 +14,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from cnnlab.nn import rows
+from cnnlab.nn import batch_sum
 from cnnlab.nn.geometry import Pads
 
 # of a group of images, about; half and double of it are as fast, all images at once two to three
@@ -38,7 +38,9 @@ def kernel_gradient(
     """(n, h, w, c) and the cotangent (n, h', w', features) of a stride-1 convolution -> (kh, kw, c,
     features), in the dtype of x.
     """
-    total = rows.summed(functools.partial(_products, kernel=kernel, pads=pads), x, cotangent)
+    total = batch_sum.sum_over_batch(
+        functools.partial(_products, kernel=kernel, pads=pads), x, cotangent
+    )
     (kh, kw), channels, features = kernel, x.shape[-1], cotangent.shape[-1]
     return total.reshape(kw, channels, kh, features).transpose(2, 0, 1, 3).astype(x.dtype)
 

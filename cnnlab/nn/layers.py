@@ -11,36 +11,36 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnlab.nn import init
-from cnnlab.nn.convolve import canonical, convolve
+from cnnlab.nn import initializers
+from cnnlab.nn.convolve import convolve, reference_convolution
 from cnnlab.nn.geometry import Padding, checked_windows, pair, resolve, same
 from cnnlab.nn.norms import (
     LRN,
     BatchNorm,
-    BatchNormSettings,
+    BatchNormConfig,
     GroupNorm,
     LayerNorm,
     batch_norm_settings,
 )
-from cnnlab.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool
+from cnnlab.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 
 __all__ = [
     'Act',
     'AdaptiveAvgPool',
     'AvgPool',
     'BatchNorm',
-    'BatchNormSettings',
+    'BatchNormConfig',
     'Conv',
     'ConvNorm',
     'Dense',
-    'GlobalMean',
+    'GlobalAvgPool',
     'GroupNorm',
     'LRN',
     'LayerNorm',
     'MaxPool',
     'Scale',
     'batch_norm_settings',
-    'canonical',
+    'reference_convolution',
     'flatten',
     'refuse_integers',
     'refuse_rank',
@@ -53,7 +53,7 @@ def refuse_integers(module: nn.Module, x: jax.Array) -> None:
     """
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(
-            f'layer {"/".join(module.path) or "(top)"} got {x.dtype} values; normalise images to '
+            f'layer {"/".join(module.path) or "(top)"} got {x.dtype} values; normalize images to '
             f'float32 or bfloat16 first'
         )
 
@@ -114,8 +114,8 @@ class Conv(nn.Module):
     groups: int = 1
     act: Callable | None = None
     bias: bool = True
-    kernel_init: init.Initializer = init.he()
-    bias_init: init.Initializer = init.zeros
+    kernel_init: initializers.Initializer = initializers.he()
+    bias_init: initializers.Initializer = initializers.zeros
     standardize: float | None = None
 
     @nn.compact
@@ -155,8 +155,8 @@ class Dense(nn.Module):
     features: int
     act: Callable | None = None
     bias: bool = True
-    kernel_init: init.Initializer = init.xavier_fan_in()
-    bias_init: init.Initializer = init.zeros
+    kernel_init: initializers.Initializer = initializers.xavier_fan_in()
+    bias_init: initializers.Initializer = initializers.zeros
 
     @nn.compact
     def __call__(self, x):
@@ -178,7 +178,7 @@ class Scale(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        scale = self.param('scale', init.constant(self.initial), (x.shape[-1],))
+        scale = self.param('scale', initializers.constant(self.initial), (x.shape[-1],))
         return x * scale.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
 
 
@@ -195,8 +195,8 @@ class ConvNorm(nn.Module):
     momentum: float = 0.9
     eps: float = 1e-5
     norm_scale: bool = True
-    scale_init: init.Initializer = init.ones
-    kernel_init: init.Initializer = init.he()
+    scale_init: initializers.Initializer = initializers.ones
+    kernel_init: initializers.Initializer = initializers.he()
 
     @nn.compact
     def __call__(self, x, train):

@@ -1,4 +1,4 @@
-"""Layer-sequential unit-variance initialisation: Mishkin & Matas 2015, arXiv:1511.06422.
+"""Layer-sequential unit-variance initialization: Mishkin & Matas 2015, arXiv:1511.06422.
 
 It looks at data: no `Initializer`.
 """
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab import tree
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.layers import Act, Conv, Dense
 
 
@@ -20,7 +20,7 @@ def output_variances(
     """{path: variance of all outputs, before an activation} of every convolution and dense layer,
     in the order in which they run.
 
-    Batch norm normalises by the batch and dropout drops, as in training; nothing is moved.
+    Batch norm normalizes by the batch and dropout drops, as in training; nothing is moved.
     """
     found: dict[str, jax.Array] = {}
 
@@ -61,7 +61,7 @@ def lsuv(
     Args:
       model: a network without remat or scan.
       variables: of the network; only kernels change. Biases should be zero, as they are at first.
-      images: float (n, h, w, c), normalised: a batch of training images.
+      images: float (n, h, w, c), normalized: a batch of training images.
       key: of the orthonormal kernels.
       tolerance, tries: a layer is done when its variance is so near to 1, or after so many
         divisions (those of yobibyte/torch-lsuv).
@@ -78,7 +78,7 @@ def lsuv(
 
     # in the order of `measured`, known once it is traced
     names: list[str] = []
-    params = init.redrawn(variables['params'], init.orthogonal(), key)
+    params = initializers.redrawn(variables['params'], initializers.orthogonal(), key)
     measured(params)
     for i, layer in enumerate(names):
         for _ in range(tries):

@@ -1,4 +1,4 @@
-"""Normalisation layers.
+"""Normalization layers.
 
 Statistics are computed and kept in float32 (float64 for float64 inputs), whatever the compute
 dtype.
@@ -16,11 +16,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab import tree
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 
 
 @dataclasses.dataclass(frozen=True)
-class BatchNormSettings:
+class BatchNormConfig:
     """What a recipe says about every BatchNorm of a network; what is None is left to the layer.
 
     span: images per statistic. Papers trained with 32 images a GPU and statistics per GPU; under
@@ -37,14 +37,14 @@ class BatchNormSettings:
     frozen: tuple[str, ...] = ()
 
 
-_NOTHING = BatchNormSettings()
-_SETTINGS: contextvars.ContextVar[BatchNormSettings | None] = contextvars.ContextVar(
+_NOTHING = BatchNormConfig()
+_SETTINGS: contextvars.ContextVar[BatchNormConfig | None] = contextvars.ContextVar(
     'batch_norm_settings', default=None
 )
 
 
 @contextlib.contextmanager
-def batch_norm_settings(settings: BatchNormSettings) -> Iterator[None]:
+def batch_norm_settings(settings: BatchNormConfig) -> Iterator[None]:
     """Within it, every BatchNorm follows these settings; an inner one replaces an outer one whole."""
     token = _SETTINGS.set(settings)
     try:
@@ -53,7 +53,7 @@ def batch_norm_settings(settings: BatchNormSettings) -> Iterator[None]:
         _SETTINGS.reset(token)
 
 
-def check_frozen(settings: BatchNormSettings, batch_stats: Any) -> None:
+def check_frozen(settings: BatchNormConfig, batch_stats: Any) -> None:
     """Raises ValueError where a pattern of `settings.frozen` matches no layer that has batch
     statistics; the sentence names it.
     """
@@ -78,7 +78,7 @@ def _vector(v, x):
 class BatchNorm(nn.Module):
     """Ioffe & Szegedy 2015, arXiv:1502.03167.
 
-    (n, ..., c) -> the same shape; normalises each channel over all other axes.
+    (n, ..., c) -> the same shape; normalizes each channel over all other axes.
 
     In training it uses the batch's mean and biased variance and moves `batch_stats` by `1 -
     momentum` towards them (torch's momentum 0.1 is 0.9 here; torch moves towards the unbiased
@@ -92,7 +92,7 @@ class BatchNorm(nn.Module):
     scale: bool = True
     bias: bool = True
     norm_span: int | None = None
-    scale_init: init.Initializer = init.ones
+    scale_init: initializers.Initializer = initializers.ones
 
     @nn.compact
     def __call__(self, x, train):
@@ -122,7 +122,7 @@ class BatchNorm(nn.Module):
             gain = gain * _vector(self.param('scale', self.scale_init, (features,)), y)
         y = (y - m) * gain
         if self.bias:
-            y = y + _vector(self.param('bias', init.zeros, (features,)), y)
+            y = y + _vector(self.param('bias', initializers.zeros, (features,)), y)
         return y.reshape(shape).astype(x.dtype)
 
 
@@ -147,8 +147,8 @@ class GroupNorm(nn.Module):
         y = (y * jax.lax.rsqrt(jnp.square(y).mean((1, 3), keepdims=True) + self.eps)).reshape(
             x.shape
         )
-        scale = self.param('scale', init.ones, (x.shape[-1],))
-        bias = self.param('bias', init.zeros, (x.shape[-1],))
+        scale = self.param('scale', initializers.ones, (x.shape[-1],))
+        bias = self.param('bias', initializers.zeros, (x.shape[-1],))
         return (y * _vector(scale, x) + _vector(bias, x)).astype(x.dtype)
 
 
@@ -165,15 +165,15 @@ class LayerNorm(nn.Module):
         y = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         y = y - y.mean(-1, keepdims=True)
         y = y * jax.lax.rsqrt(jnp.square(y).mean(-1, keepdims=True) + self.eps)
-        scale = self.param('scale', init.ones, (x.shape[-1],))
-        bias = self.param('bias', init.zeros, (x.shape[-1],))
+        scale = self.param('scale', initializers.ones, (x.shape[-1],))
+        bias = self.param('bias', initializers.zeros, (x.shape[-1],))
         return (y * _vector(scale, x) + _vector(bias, x)).astype(x.dtype)
 
 
 class LRN(nn.Module):
-    """Local response normalisation across channels: Krizhevsky et al. 2012.
+    """Local response normalization across channels: Krizhevsky et al. 2012.
 
-    x / (k + alpha * sum of x^2 over `size` neighbouring channels) ^ beta. alpha multiplies the
+    x / (k + alpha * sum of x^2 over `size` neighboring channels) ^ beta. alpha multiplies the
     *sum*, as the paper has it; Caffe and torch divide their alpha by the size, so their alpha 1e-4
     at size 5 is 2e-5 here.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.nn import deterministic
-from cnnlab.nn.convolve import is_canonical
+from cnnlab.nn.convolve import is_reference
 from cnnlab.nn.geometry import Padding, checked_windows, pair, resolve
 
 
@@ -74,7 +74,7 @@ class MaxPool(nn.Module):
         def shifted(x):
             return _largest(x, window, self.stride, count, reach)
 
-        if is_canonical():
+        if is_reference():
             return plain(x)
         # XLA refuses plain's gradient
         others = {'cuda': shifted, 'rocm': shifted} if deterministic.required() else {}
@@ -107,7 +107,7 @@ class AvgPool(nn.Module):
         return total / jnp.asarray(np.outer(*covered).reshape(1, *count, 1), x.dtype)
 
 
-class GlobalMean(nn.Module):
+class GlobalAvgPool(nn.Module):
     """(n, h, w, c) -> (n, c), any size; `keep` leaves (n, 1, 1, c)."""
 
     keep: bool = False

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab import names
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.blocks import DropPath, SqueezeExcite, StochasticDepth
 from cnnlab.nn.layers import Act, AvgPool, ConvNorm
 
@@ -166,7 +166,9 @@ class Residual(nn.Module):
         def branch(_, y):
             for i, spec in enumerate(specs, 1):
                 act = nn.relu if i < len(specs) or self.act_last else None
-                start = {'scale_init': init.zeros} if self.zero_last and i == len(specs) else {}
+                start = (
+                    {'scale_init': initializers.zeros} if self.zero_last and i == len(specs) else {}
+                )
                 y = self.conv(
                     spec.features,
                     spec.kernel,

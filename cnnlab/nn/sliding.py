@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 from flax import linen as nn
 
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.geometry import checked_windows
 from cnnlab.nn.layers import Act, flatten
 
@@ -27,8 +27,8 @@ class SlidingDense(nn.Module):
     features: int
     size: int
     act: Callable | None = None
-    kernel_init: init.Initializer = init.xavier_fan_in()
-    bias_init: init.Initializer = init.zeros
+    kernel_init: initializers.Initializer = initializers.xavier_fan_in()
+    bias_init: initializers.Initializer = initializers.zeros
 
     @nn.compact
     def __call__(self, x):

@@ -16,7 +16,7 @@ class Average:
     decay: of an exponential moving average, average = decay * average + (1 - decay) * now; None is
       the arithmetic mean of all that was averaged: Polyak & Juditsky 1992 where `every` is 1,
       stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407) where it is an epoch.
-    every: it moves every so many steps (optimiser updates) only; torchvision's reference has 32.
+    every: it moves every so many steps (optimizer updates) only; torchvision's reference has 32.
     start: up to this step the average is a copy of the network.
     """
 

@@ -1,6 +1,6 @@
 """Dividing the learning rate when validation no longer improves.
 
-What it remembers is optimiser state, and so part of every checkpoint.
+What it remembers is optimizer state, and so part of every checkpoint.
 
 Training steps only read the scale; `observe` is told the validation loss, once an evaluation, and
 is the only one to change it.
@@ -50,7 +50,7 @@ def _found(opt_state):
 
 
 def scale(opt_state: Any) -> float:
-    """By what the rate of the schedule is multiplied in this optimiser's state; 1 where no plateau
+    """By what the rate of the schedule is multiplied in this optimizer's state; 1 where no plateau
     is watched.
     """
     return float(_found(opt_state)[0].scale) if _found(opt_state) else 1.0
@@ -62,7 +62,7 @@ def _after(state, value, factor, patience):
 
 
 def observe(opt_state: Any, value: float, *, factor: float, patience: int) -> Any:
-    """The optimiser's state after an evaluation whose loss was `value`, what changes as numpy
+    """The optimizer's state after an evaluation whose loss was `value`, what changes as numpy
     arrays.
 
     factor and patience are those of `scaling`. optax.contrib.reduce_on_plateau decides.

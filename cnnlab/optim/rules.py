@@ -1,4 +1,4 @@
-"""Optimisers by name, as optax transforms.
+"""Optimizers by name, as optax transforms.
 
 'sgd', 'momentum', 'nesterov', 'adagrad', 'adadelta', 'rmsprop', 'adam' and 'adamw' are torch's, up
 to rounding. A rate that changes tells the forms of momentum apart: torch's is the velocity of
@@ -199,7 +199,7 @@ def build(
     decayed: Sequence[str] = ('.*',),
     decay_form: str = '',
 ) -> optax.GradientTransformation:
-    """The optimiser of a run.
+    """The optimizer of a run.
 
     Args:
       name: a key of RULES.
@@ -217,7 +217,7 @@ def build(
       KeyError: unknown name. ValueError: a negative decay, momentum or eps; (when the state is
         made) a pattern of `decayed` matches no parameter.
     """
-    rule = names.lookup('optimiser', name, RULES)
+    rule = names.lookup('optimizer', name, RULES)
     names.among('form of weight decay', decay_form, FORMS)
     if decay < 0:
         raise ValueError(f'weight decay must not be negative, got {decay}')

@@ -1,5 +1,5 @@
 """Learning rates as functions of the step, in optax's form `step -> rate`; lengths are in steps
-(optimiser updates).
+(optimizer updates).
 """
 
 import math

@@ -6,7 +6,7 @@ does not depend on the momentum: its 11.5 / (1 + 1 / (1 - 0.85)) = 1.5 is the ra
 the batch, and 0.0153 / 11.5 the coupled weight decay.
 """
 
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _CODE = 'legacy/airbench94.py in github.com/KellerJordan/cifar10-airbench'
 _BIASES = r'norm\d/bias$'
@@ -14,13 +14,13 @@ _BIASES = r'norm\d/bias$'
 _SCALER = 64.0
 
 RECIPES = {
-    'airbench94': stated(
+    'airbench94': sourced(
         'airbench94',
         'cifar10',
         'arXiv:2404.00498',
         {
             TABLE_2: {
-                'optimiser': 'nesterov',
+                'optimizer': 'nesterov',
                 'momentum': 0.85,
                 'batch': 1024,
                 'smoothing': 0.2,
@@ -44,7 +44,7 @@ RECIPES = {
                 'lookahead': 5,
                 'lookahead_step': 1 - 0.95**5,
                 'lookahead_power': 3.0,
-                'normalise': 'channel',
+                'normalize': 'channel',
             },
             'recorded': {
                 'log_every': '50 steps',

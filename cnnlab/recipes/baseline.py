@@ -34,7 +34,7 @@ def recipe(
             he,
             model=model,
             view=view,
-            normalise='channel',
+            normalize='channel',
             schedule='cosine',
             boundaries=(),
             **_SHORT,

@@ -1,7 +1,7 @@
 """Descendants of ResNet on CIFAR-10: wide, aggregated, with stochastic depth, shake-shake."""
 
 from cnnlab.recipes.resnet import CIFAR_LOG, CIFAR_VIEWS, FB, FB_CIFAR
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _DEPTH = 'main.lua in github.com/yueatsprograms/Stochastic_Depth'
 _SHAKE = 'README of github.com/xgastaldi/shake-shake'
@@ -9,13 +9,13 @@ _SHAKE = 'README of github.com/xgastaldi/shake-shake'
 
 def _wide(name, published, **fields):
     """Zagoruyko & Komodakis 2016, arXiv:1605.07146."""
-    return stated(
+    return sourced(
         name,
         'cifar10',
         'arXiv:1605.07146',
         {
             TABLE_2: {
-                'optimiser': 'nesterov',
+                'optimizer': 'nesterov',
                 'momentum': 0.9,
                 'decay': 5e-4,
                 'batch': 128,
@@ -25,7 +25,7 @@ def _wide(name, published, **fields):
                 'boundaries': ('60 epochs', '120 epochs', '160 epochs'),
                 'duration': '200 epochs',
                 'augment': ("random_crop(4, edge='reflect')", 'flip()'),
-                'normalise': 'channel',
+                'normalize': 'channel',
                 **fields,
             },
             'train.lua in github.com/szagoruyko/wide-residual-networks': {'decayed': ('.*',)},
@@ -39,7 +39,7 @@ def _aggregated(name, published=''):
     """Xie et al. 2016, arXiv:1611.05431, by the command of the released code: batch 128, weight
     decay 5e-4, the rest fb.resnet.torch's.
     """
-    return stated(
+    return sourced(
         name,
         'cifar10',
         'arXiv:1611.05431',
@@ -50,7 +50,7 @@ def _aggregated(name, published=''):
             },
             FB: {**{k: v for k, v in FB_CIFAR.items() if k != 'decay'}, 'duration': '164 epochs'},
             'assumed: 8 GPUs, each with statistics of its own': {'norm_span': 16},
-            'assumed': {'augment': CIFAR_VIEWS, 'normalise': 'channel'},
+            'assumed': {'augment': CIFAR_VIEWS, 'normalize': 'channel'},
             'recorded': CIFAR_LOG,
         },
         published=published,
@@ -58,7 +58,7 @@ def _aggregated(name, published=''):
 
 
 _STOCHASTIC = {
-    'optimiser': 'nesterov',
+    'optimizer': 'nesterov',
     'momentum': 0.9,
     'decay': 1e-4,
     'batch': 128,
@@ -67,9 +67,9 @@ _STOCHASTIC = {
     'factor': 0.1,
     'boundaries': (0.5, 0.75),
     'decayed': ('.*',),
-    'normalise': 'channel',
+    'normalize': 'channel',
 }
-_DEEP = stated(
+_DEEP = sourced(
     'cifar_resnet110_stochastic_depth',
     'cifar10',
     'arXiv:1603.09382',
@@ -84,14 +84,14 @@ _DEEP = stated(
 
 def _shaken(width, published):
     """Gastaldi 2017, arXiv:1705.07485."""
-    return stated(
+    return sourced(
         f'cifar_shake_shake26_2x{width}d',
         'cifar10',
         'arXiv:1705.07485',
         {
             _SHAKE: {'duration': '1800 epochs', 'batch': 128, 'rate': 0.2, 'schedule': 'cosine'},
-            FB: {'optimiser': 'nesterov', 'momentum': 0.9, 'decay': 1e-4, 'decayed': ('.*',)},
-            'assumed': {'augment': CIFAR_VIEWS, 'normalise': 'channel'},
+            FB: {'optimizer': 'nesterov', 'momentum': 0.9, 'decay': 1e-4, 'decayed': ('.*',)},
+            'assumed': {'augment': CIFAR_VIEWS, 'normalize': 'channel'},
             'recorded': {
                 **CIFAR_LOG,
                 'evaluate_every': '10 epochs',

@@ -2,14 +2,14 @@
 github.com/liuzhuang13/DenseNet.
 """
 
-from cnnlab.data import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, LOG, centre
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.recipes.imagenet import DATASET, LOG, center
 from cnnlab.recipes.resnet import CIFAR_LOG, CIFAR_VIEWS
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _CODE = 'train.lua in github.com/liuzhuang13/DenseNet'
 _RULE = {
-    'optimiser': 'nesterov',
+    'optimizer': 'nesterov',
     'momentum': 0.9,
     'decay': 1e-4,
     'rate': 0.1,
@@ -19,14 +19,14 @@ _RULE = {
 
 
 def _cifar(name, published):
-    return stated(
+    return sourced(
         name,
         'cifar10',
         'arXiv:1608.06993',
         {
             TABLE_2: {**_RULE, 'batch': 64, 'duration': '300 epochs', 'boundaries': (0.5, 0.75)},
             _CODE: {'decayed': ('.*',)},
-            'assumed': {'augment': CIFAR_VIEWS, 'normalise': 'channel'},
+            'assumed': {'augment': CIFAR_VIEWS, 'normalize': 'channel'},
             'recorded': CIFAR_LOG,
         },
         published=f'{published} (facts.md, table 1c)',
@@ -34,7 +34,7 @@ def _cifar(name, published):
 
 
 def _imagenet(depth, published):
-    return stated(
+    return sourced(
         f'densenet{depth}',
         DATASET,
         'arXiv:1608.06993',
@@ -50,7 +50,7 @@ def _imagenet(depth, published):
                 'augment': ilsvrc.augment('fb_resnet', 224)
             },
             'assumed: 4 GPUs, each with statistics of its own': {'norm_span': 64},
-            'assumed': {'evaluation': centre(224), 'normalise': 'imagenet'},
+            'assumed': {'evaluation': center(224), 'normalize': 'imagenet'},
             'recorded': LOG,
         },
         published=f'{published} top-1 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)',

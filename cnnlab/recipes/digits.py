@@ -1,4 +1,4 @@
-"""Recipes for scikit-learn's handwritten digits: 8x8 grey images, 1,150 to train, 287 to choose by,
+"""Recipes for scikit-learn's handwritten digits: 8x8 gray images, 1,150 to train, 287 to choose by,
 360 to test.
 
 Every field is assumed (no paper trains these networks on this set). Rates, weight decay, label
@@ -7,18 +7,18 @@ smoothing and distortions were chosen on the 287 validation images: with shifts 
 """
 
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.recipes.stated import Stated, stated
+from cnnlab.recipes.sourced import SourcedRecipe, sourced
 
 # others: see `recipe`
 _RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}
 _CHOSEN = 'assumed: chosen on the 287 validation images'
 
 
-def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> Stated:
+def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> SourcedRecipe:
     """For any registered network; images are distorted a little, then enlarged to `size` where that
     is not 8x8.
     """
-    return stated(
+    return sourced(
         model,
         'digits',
         'the demonstration of this library',
@@ -32,10 +32,10 @@ def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> Stated:
             'assumed': {
                 'holdout': 287,
                 'view': () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',),
-                'normalise': 'channel',
+                'normalize': 'channel',
                 'duration': '24 epochs',
                 'batch': 64,
-                'optimiser': 'nesterov',
+                'optimizer': 'nesterov',
                 'decayed': ('kernel$',),
                 'schedule': 'cosine',
                 'warmup': '2 epochs',

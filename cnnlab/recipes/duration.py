@@ -10,7 +10,7 @@ _UNITS = ('steps', 'epochs', 'examples', 'percent')
 
 
 def steps(text: str, examples: int, batch: int, run: int | None = None) -> int:
-    """How many optimiser updates `text` is; rounded to whole steps.
+    """How many optimizer updates `text` is; rounded to whole steps.
 
     Args:
       text: '<number> <unit>'; 'percent' is also written '%'.

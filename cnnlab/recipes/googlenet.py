@@ -5,9 +5,9 @@ The authors' replicas trained asynchronously. Here all replicas' images make one
 that is stated for one replica.
 """
 
-from cnnlab.data import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, centre
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, center
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _CAFFE = 'models/bvlc_googlenet/quick_solver.prototxt in github.com/BVLC/caffe'
 _SLIM = 'research/slim/train_image_classifier.py in github.com/tensorflow/models'
@@ -15,13 +15,13 @@ _INCEPTION = 'research/inception/inception/inception_train.py in github.com/tens
 
 
 def _inception(model, replicas, guessed, published, paper, aux, **others):
-    return stated(
+    return sourced(
         model,
         DATASET,
         paper,
         {
             TABLE_2: {
-                'optimiser': 'rmsprop_tf',
+                'optimizer': 'rmsprop_tf',
                 'beta2': 0.9,
                 'eps': 1.0,
                 'batch': 32 * replicas,
@@ -36,9 +36,9 @@ def _inception(model, replicas, guessed, published, paper, aux, **others):
             'assumed': {
                 'decayed': KERNELS,
                 'ema': 0.9999,
-                'normalise': 'symmetric',
+                'normalize': 'symmetric',
                 'augment': ilsvrc.augment('googlenet', 299),
-                'evaluation': centre(299),
+                'evaluation': center(299),
                 **guessed,
             },
             'recorded': LOG,
@@ -48,7 +48,7 @@ def _inception(model, replicas, guessed, published, paper, aux, **others):
 
 
 RECIPES = {
-    'googlenet': stated(
+    'googlenet': sourced(
         'googlenet',
         DATASET,
         'arXiv:1409.4842',
@@ -64,14 +64,14 @@ RECIPES = {
                 'fields': {'aux': True},
                 'augment': ilsvrc.augment('googlenet', 224),
             },
-            _CAFFE: {'rate': 0.01, 'decay': 2e-4, 'optimiser': 'momentum_caffe'},
+            _CAFFE: {'rate': 0.01, 'decay': 2e-4, 'optimizer': 'momentum_caffe'},
             'assumed: a third of the rate is left after 216 epochs': {
                 'batch': 128,
                 'duration': '250 epochs',
                 'average_from': '75 percent',
                 'decayed': KERNELS,
-                'evaluation': centre(224),
-                'normalise': 'imagenet_mean',
+                'evaluation': center(224),
+                'normalize': 'imagenet_mean',
             },
             'recorded': LOG,
         },

@@ -5,10 +5,10 @@ weight decay.
 import math
 from typing import Any
 
-from cnnlab.data import ilsvrc
+from cnnlab.data.protocols import ilsvrc
 
 DATASET = 'ilsvrc2012'
-# decay masks: all but the scales and biases of normalisation
+# decay masks: all but the scales and biases of normalization
 NOT_NORMS = (r'^(?!.*norm)',)
 # or kernels alone
 KERNELS = ('kernel$',)
@@ -16,7 +16,7 @@ KERNELS = ('kernel$',)
 LOG = {'log_every': '100 steps'}
 
 
-def centre(crop: int, short_side: int | None = None, filter: str = 'bilinear') -> tuple[str, ...]:
+def center(crop: int, short_side: int | None = None, filter: str = 'bilinear') -> tuple[str, ...]:
     """Views of evaluation: the shorter side to so many pixels (left out: crop / 0.875), then the
     middle of it.
     """
@@ -27,6 +27,6 @@ def centre(crop: int, short_side: int | None = None, filter: str = 'bilinear') -
 
 def views(name: str, size: int, short_side: int | None = None) -> dict[str, Any]:
     """The fields of a recipe that say how images are cut: views of training by name
-    (`ilsvrc.AUGMENT`), and the centre for evaluation.
+    (`ilsvrc.AUGMENT`), and the center for evaluation.
     """
-    return {'augment': ilsvrc.augment(name, size), 'evaluation': centre(size, short_side)}
+    return {'augment': ilsvrc.augment(name, size), 'evaluation': center(size, short_side)}

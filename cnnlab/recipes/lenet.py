@@ -2,7 +2,7 @@
 
 From the paper (facts.md, table 1c): 60,000 training images, none set aside, no distortions, 0.95%
 test error; the images are 28x28 in a 32x32 field, background -0.1 and foreground 1.175. Assumed:
-the optimiser (the paper's diagonal Levenberg-Marquardt is replaced by SGD with momentum on a
+the optimizer (the paper's diagonal Levenberg-Marquardt is replaced by SGD with momentum on a
 cosine), the batch of 128, weight decay, the limit on the gradient, and the label smoothing of the
 dense form. Chosen on 10,000 held-out training images, one run of 20 epochs each: the dense form at
 rate 0.05 with smoothing had 0.85% error there, at 0.1 and without the limit 1.00% with smoothing
@@ -11,23 +11,23 @@ and 1.47% without (and 3.33% with twice the decay); the 1998 form 1.36% at rate 
 """
 
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.recipes.stated import Stated, stated
+from cnnlab.recipes.sourced import SourcedRecipe, sourced
 
 _CHOSEN = 'assumed: chosen on 10,000 held-out training images'
-_DENSE = stated(
+_DENSE = sourced(
     'lenet5_dense',
     'mnist',
     'LeCun, Bottou, Bengio & Haffner 1998, Proc. IEEE 86(11)',
     {
         'facts.md, table 1c': {
             'view': ('pad(2)',),
-            'normalise': 'lenet',
+            'normalize': 'lenet',
             'duration': '20 epochs',
             'holdout': 0,
             'augment': (),
         },
         'assumed: in place of diagonal Levenberg-Marquardt': {
-            'optimiser': 'momentum',
+            'optimizer': 'momentum',
             'schedule': 'cosine',
         },
         _CHOSEN: {
@@ -57,5 +57,5 @@ RECIPES = {
 
 def mnist(form: str = 'dense') -> Recipe:
     """`form` is 'dense' (softmax) or '1998' (logits are minus squared distances to the codes)."""
-    found: Stated = RECIPES['lenet5_dense_mnist' if form == 'dense' else 'lenet5_mnist']
+    found: SourcedRecipe = RECIPES['lenet5_dense_mnist' if form == 'dense' else 'lenet5_mnist']
     return found.recipe

@@ -4,10 +4,10 @@ Where replicas trained asynchronously (the MobileNets), all replicas' images mak
 the rate that is stated.
 """
 
-from cnnlab.data import ilsvrc
+from cnnlab.data.protocols import ilsvrc
 from cnnlab.models import registry
-from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, centre
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _SLIM = 'research/slim/train_image_classifier.py in github.com/tensorflow/models'
 _V1 = 'research/slim/nets/mobilenet_v1_train.py in github.com/tensorflow/models'
@@ -16,12 +16,12 @@ _NASNET = 'research/slim/nets/nasnet/nasnet.py in github.com/tensorflow/models'
 _TPU = 'models/official/efficientnet/main.py and utils.py in github.com/tensorflow/tpu'
 _SQUEEZE = 'SqueezeNet_v1.0 (solver and train_val.prototxt) in github.com/forresti/SqueezeNet'
 _INCEPTION = {
-    'normalise': 'symmetric',
+    'normalize': 'symmetric',
     'augment': ilsvrc.augment('googlenet', 224),
-    'evaluation': centre(224),
+    'evaluation': center(224),
 }
 _TF = {
-    'optimiser': 'rmsprop_tf',
+    'optimizer': 'rmsprop_tf',
     'momentum': 0.9,
     'beta2': 0.9,
     'schedule': 'exponential',
@@ -38,7 +38,7 @@ def _published(text):
 
 def _nasnet(name, replicas, each, rate, decay, extra, published):
     size = registry.entry(name).input_shape[0]
-    return stated(
+    return sourced(
         name,
         DATASET,
         'arXiv:1707.07012',
@@ -58,7 +58,7 @@ def _nasnet(name, replicas, each, rate, decay, extra, published):
                 'fields': {'aux': True, **extra},
             },
             _SLIM: {
-                'optimiser': 'rmsprop_tf',
+                'optimizer': 'rmsprop_tf',
                 'momentum': 0.9,
                 'beta2': 0.9,
                 'eps': 1.0,
@@ -66,9 +66,9 @@ def _nasnet(name, replicas, each, rate, decay, extra, published):
             },
             'assumed': {
                 'ema': 0.9999,
-                'normalise': 'symmetric',
+                'normalize': 'symmetric',
                 'augment': ilsvrc.augment('googlenet', size),
-                'evaluation': centre(size),
+                'evaluation': center(size),
             },
             'recorded': LOG,
         },
@@ -79,7 +79,7 @@ def _nasnet(name, replicas, each, rate, decay, extra, published):
 def _efficient(number, accuracy):
     name = f'efficientnet_b{number}'
     size = registry.entry(name).input_shape[0]
-    return stated(
+    return sourced(
         name,
         DATASET,
         'arXiv:1905.11946',
@@ -105,7 +105,7 @@ def _efficient(number, accuracy):
                 'decayed': NOT_NORMS,
             },
             "assumed: twice the code's 2,048, whose rate would be 0.128": {'batch': 4096},
-            'assumed': {'norm_span': 128, 'normalise': 'imagenet', 'evaluation': centre(size)},
+            'assumed': {'norm_span': 128, 'normalize': 'imagenet', 'evaluation': center(size)},
             'recorded': LOG,
         },
         published=_published(accuracy) if accuracy else '',
@@ -113,7 +113,7 @@ def _efficient(number, accuracy):
 
 
 RECIPES = {
-    'squeezenet': stated(
+    'squeezenet': sourced(
         'squeezenet1_0',
         DATASET,
         'arXiv:1602.07360',
@@ -128,24 +128,24 @@ RECIPES = {
                 'batch': 1024,
                 'accumulate': 32,
             },
-            _SQUEEZE: {'optimiser': 'momentum_caffe', 'decayed': ('.*',)},
+            _SQUEEZE: {'optimizer': 'momentum_caffe', 'decayed': ('.*',)},
             "assumed: Caffe's way to prepare ImageNet, both sides to 256 "
             '(examples/imagenet/create_imagenet.sh)': {
                 'augment': ('resize((256, 256))', 'random_window(227)'),
                 'evaluation': ('resize((256, 256))', 'center_crop(227)'),
-                'normalise': 'imagenet_mean',
+                'normalize': 'imagenet_mean',
             },
             'recorded': LOG,
         },
         published=_published('58.1% top-1 and 80.4% top-5 accuracy (the weights of torchvision)'),
     ),
-    'mobilenet_v1': stated(
+    'mobilenet_v1': sourced(
         'mobilenet_v1',
         DATASET,
         'arXiv:1704.04861',
         {
             _V1: {
-                'optimiser': 'sgd',
+                'optimizer': 'sgd',
                 'rate': 0.045,
                 'schedule': 'exponential',
                 'factor': 0.94,
@@ -158,7 +158,7 @@ RECIPES = {
         },
         published=_published('70.6% top-1 accuracy'),
     ),
-    'mobilenet_v2': stated(
+    'mobilenet_v2': sourced(
         'mobilenet_v2',
         DATASET,
         'arXiv:1801.04381',
@@ -179,13 +179,13 @@ RECIPES = {
         },
         published=_published('72.0% top-1 accuracy'),
     ),
-    'mobilenet_v3': stated(
+    'mobilenet_v3': sourced(
         'mobilenet_v3_large',
         DATASET,
         'arXiv:1905.02244',
         {
             TABLE_2: {
-                'optimiser': 'rmsprop_tf',
+                'optimizer': 'rmsprop_tf',
                 'momentum': 0.9,
                 'decay': 1e-5,
                 'batch': 4096,
@@ -207,8 +207,8 @@ RECIPES = {
                 'duration': '600 epochs',
                 'warmup': '5 epochs',
                 'decayed': KERNELS,
-                'normalise': 'symmetric',
-                'evaluation': centre(224),
+                'normalize': 'symmetric',
+                'evaluation': center(224),
             },
             'recorded': LOG,
         },

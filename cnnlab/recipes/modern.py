@@ -2,9 +2,9 @@
 MLPerf, FFCV; BiT; ConvNeXt.
 """
 
-from cnnlab.data import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, centre
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _V2 = 'pull request 5560 of github.com/pytorch/vision'
 _TRAIN = 'references/classification/train.py in github.com/pytorch/vision'
@@ -18,13 +18,13 @@ def _published(text):
     return f'{text}, ILSVRC-2012 validation, one crop (facts.md, table 2)'
 
 
-GOYAL = stated(
+GOYAL = sourced(
     'resnet50_v1_5',
     DATASET,
     'Goyal et al. 2017, arXiv:1706.02677',
     {
         TABLE_2: {
-            'optimiser': 'nesterov',
+            'optimizer': 'nesterov',
             'momentum': 0.9,
             'decay': 1e-4,
             'decayed': NOT_NORMS,
@@ -41,21 +41,21 @@ GOYAL = stated(
             'factor': 0.1,
             'boundaries': ('30 epochs', '60 epochs', '80 epochs'),
             'duration': '90 epochs',
-            'evaluation': centre(224),
-            'normalise': 'imagenet',
+            'evaluation': center(224),
+            'normalize': 'imagenet',
         },
         'recorded': LOG,
     },
     published=_published('23.74 ± 0.09% top-1 error'),
 )
 
-_TV1 = stated(
+_TV1 = sourced(
     'resnet50_v1_5',
     DATASET,
     'torchvision, references/classification',
     {
         TABLE_2: {
-            'optimiser': 'momentum',
+            'optimizer': 'momentum',
             'momentum': 0.9,
             'decay': 1e-4,
             'batch': 256,
@@ -69,8 +69,8 @@ _TV1 = stated(
         },
         _TRAIN: {'decayed': ('.*',)},
         'references/classification/presets.py in github.com/pytorch/vision': {
-            'evaluation': centre(224),
-            'normalise': 'imagenet',
+            'evaluation': center(224),
+            'normalize': 'imagenet',
         },
         'recorded': LOG,
     },
@@ -88,7 +88,7 @@ def _first(model, published, given=None):
     )
 
 
-TORCHVISION_V2 = stated(
+TORCHVISION_V2 = sourced(
     'resnet50_v1_5',
     DATASET,
     'torchvision, the recipe of 2021',
@@ -108,15 +108,15 @@ TORCHVISION_V2 = stated(
             'cutmix': 1.0,
             'repeats': 4,
             'augment': ilsvrc.augment('torchvision_2021', 176),
-            'evaluation': centre(224, 232),
+            'evaluation': center(224, 232),
         },
         f'{TABLE_2}; {_TRAIN}: the decay 0.99998 is adjusted to batch and epochs': {
             'ema': 1 - (1 - 0.99998) * 1024 * 32 / 600,
             'average_every': '32 steps',
             'average_from': '5 epochs',
         },
-        _TRAIN: {'optimiser': 'momentum'},
-        'assumed': {'warmup_start': 0.01, 'normalise': 'imagenet'},
+        _TRAIN: {'optimizer': 'momentum'},
+        'assumed': {'warmup_start': 0.01, 'normalize': 'imagenet'},
         'recorded': LOG,
     },
     published=_published('80.858% top-1 and 95.434% top-5 accuracy'),
@@ -129,13 +129,13 @@ def _strikes_back(
     """Wightman et al. 2021, arXiv:2110.00476."""
     repeated = {'assumed: three views, from memory': {'repeats': 3}} if strong else {}
     dropped = {'fields': {'drop_path': 0.05}} if strong else {}
-    return stated(
+    return sourced(
         'resnet50_v1_5',
         DATASET,
         'arXiv:2110.00476',
         {
             f'{TABLE_2}; {_MM}': {
-                'optimiser': 'lamb',
+                'optimizer': 'lamb',
                 'loss': 'binary_cross_entropy',
                 'decay': decay,
                 'batch': 2048,
@@ -151,8 +151,8 @@ def _strikes_back(
                 'decayed': KERNELS,
                 'warmup_start': 1e-4,
                 'end': 1e-6 / rate,
-                'normalise': 'imagenet',
-                'evaluation': centre(224, 236, 'bicubic'),
+                'normalize': 'imagenet',
+                'evaluation': center(224, 236, 'bicubic'),
             },
             f"{_MM}; assumed: torchvision's operations in place of timm's": {
                 'augment': (
@@ -171,7 +171,7 @@ def _strikes_back(
 
 def _convnext(size, drop_path, accuracy):
     """Liu et al. 2022, arXiv:2201.03545."""
-    return stated(
+    return sourced(
         f'convnext_{size}',
         DATASET,
         'arXiv:2201.03545',
@@ -180,7 +180,7 @@ def _convnext(size, drop_path, accuracy):
                 'batch': 4096,
                 'rate': 4e-3,
                 'duration': '300 epochs',
-                'optimiser': 'adamw',
+                'optimizer': 'adamw',
                 'warmup': '20 epochs',
                 'fields': {'drop_path': drop_path},
                 'mixup': 0.8,
@@ -204,7 +204,7 @@ def _convnext(size, drop_path, accuracy):
                     "erase(0.25, value='random')",
                 )
             },
-            'assumed': {'evaluation': centre(224, 256, 'bicubic'), 'normalise': 'imagenet'},
+            'assumed': {'evaluation': center(224, 256, 'bicubic'), 'normalize': 'imagenet'},
             'recorded': LOG,
         },
         published=f'{accuracy} top-1 accuracy at 224 pixels, ILSVRC-2012 validation (facts.md, '
@@ -252,13 +252,13 @@ RECIPES = {
             }
         },
     ),
-    'resnet50_flax': stated(
+    'resnet50_flax': sourced(
         'resnet50_v1_5',
         DATASET,
         'github.com/google/flax, examples/imagenet',
         {
             TABLE_2: {
-                'optimiser': 'nesterov',
+                'optimizer': 'nesterov',
                 'momentum': 0.9,
                 'decay': 1e-4,
                 'decayed': KERNELS,
@@ -269,18 +269,18 @@ RECIPES = {
                 'augment': ilsvrc.augment('torchvision', 224),
             },
             'facts.md, table 3a': {'batch': 1024},
-            'assumed': {'evaluation': centre(224), 'normalise': 'imagenet'},
+            'assumed': {'evaluation': center(224), 'normalize': 'imagenet'},
             'recorded': LOG,
         },
         published=_published('76.37% top-1 accuracy'),
     ),
-    'resnet50_mlperf': stated(
+    'resnet50_mlperf': sourced(
         'resnet50_v1_5',
         DATASET,
         'mlcommons, training_results_v4.0, eight H200',
         {
             TABLE_2: {
-                'optimiser': 'lars',
+                'optimizer': 'lars',
                 'momentum': 0.9,
                 'decay': 5e-5,
                 'batch': 3200,
@@ -295,8 +295,8 @@ RECIPES = {
                 'norm_span': 400,
                 'smoothing': 0.1,
                 'augment': ilsvrc.augment('torchvision', 224),
-                'evaluation': centre(224),
-                'normalise': 'imagenet',
+                'evaluation': center(224),
+                'normalize': 'imagenet',
             },
             'recorded': LOG,
         },
@@ -311,7 +311,7 @@ RECIPES = {
     'resnet50_rsb_a1': _strikes_back(600, 5e-3, 0.01, 0.2, 7, '80.382%', smoothing=0.1),
     'resnet50_rsb_a2': _strikes_back(300, 5e-3, 0.02, 0.1, 7, '79.828%'),
     'resnet50_rsb_a3': _strikes_back(100, 8e-3, 0.02, 0.1, 6, '78.052%', size=160, strong=False),
-    'resnet50_ffcv_88': stated(
+    'resnet50_ffcv_88': sourced(
         'resnet50_v1_5',
         DATASET,
         'github.com/libffcv/ffcv-imagenet',
@@ -321,13 +321,13 @@ RECIPES = {
                 'decayed': NOT_NORMS,
                 'tta': 'flip',
                 'augment': ('random_resized_crop({size})', 'flip()'),
-                'evaluation': centre(224),
+                'evaluation': center(224),
             },
             'assumed: when between 160 and 192 pixels, in steps of 16': {
                 'sizes': ('160 from 0 epochs', '176 from 65 epochs', '192 from 76 epochs')
             },
             'assumed': {
-                'optimiser': 'momentum',
+                'optimizer': 'momentum',
                 'momentum': 0.9,
                 'decay': 1e-4,
                 'batch': 1024,
@@ -336,13 +336,13 @@ RECIPES = {
                 'schedule': 'polynomial',
                 'warmup': '5 epochs',
                 'smoothing': 0.1,
-                'normalise': 'imagenet',
+                'normalize': 'imagenet',
             },
             'recorded': LOG,
         },
         published=_published('78.4% top-1 accuracy'),
     ),
-    'bit_resnet50x1': stated(
+    'bit_resnet50x1': sourced(
         'bit_resnet50x1',
         DATASET,
         'arXiv:1912.11370',
@@ -357,11 +357,11 @@ RECIPES = {
                 'decay_form': 'decoupled',
                 'augment': ('random_resized_crop(224)', 'flip()'),
             },
-            _BIT: {'evaluation': centre(224), 'normalise': 'symmetric'},
+            _BIT: {'evaluation': center(224), 'normalize': 'symmetric'},
             f'{_BIT}: 1e-4 / 256 x batch, times the schedule but not the rate': {
                 'decay': 1e-4 / 0.1
             },
-            'assumed': {'optimiser': 'momentum', 'momentum': 0.9, 'decayed': KERNELS},
+            'assumed': {'optimizer': 'momentum', 'momentum': 0.9, 'decayed': KERNELS},
             'recorded': LOG,
         },
     ),

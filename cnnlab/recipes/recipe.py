@@ -57,12 +57,12 @@ class Recipe:
     tta: str = 'none'
     # views of every image, after `augment` and after `evaluation`
     view: tuple[str, ...] = ()
-    # a kind of data.normalise.statistics, from the training images
-    normalise: str = 'channel'
+    # a kind of data.normalize.statistics, from the training images
+    normalize: str = 'channel'
     duration: str = '10 epochs'
     # images per step, over all devices
     batch: int = 128
-    # parts that a batch goes through the network in, one after another; a step stays one optimiser
+    # parts that a batch goes through the network in, one after another; a step stays one optimizer
     # update
     accumulate: int = 1
     loss: str = 'softmax'
@@ -77,15 +77,15 @@ class Recipe:
     # penalties that are added to the loss, over the parameters of `decayed`: l1 |w| and l2 / 2 w^2
     l1: float = 0.0
     l2: float = 0.0
-    optimiser: str = 'momentum'
+    optimizer: str = 'momentum'
     # learning rate after the warm-up
     rate: float = 0.1
     # {pattern of a path: factor on the rate there}
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
     momentum: float = 0.9
-    # decay of the mean of squared gradients; None is what the optimiser has
+    # decay of the mean of squared gradients; None is what the optimizer has
     beta2: float | None = None
-    # what keeps the optimiser's divisor from zero; None is what it has
+    # what keeps the optimizer's divisor from zero; None is what it has
     eps: float | None = None
     # weight decay
     decay: float = 0.0
@@ -93,7 +93,7 @@ class Recipe:
     decayed: tuple[str, ...] = ('.*',)
     # {pattern of a path: factor on the (coupled) decay there}
     decays: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    # 'coupled' or 'decoupled'; '' is what the optimiser has
+    # 'coupled' or 'decoupled'; '' is what the optimizer has
     decay_form: str = ''
     # which parameters are not trained, by path
     frozen: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class Recipe:
     start_layers: tuple[str, ...] = ('.*',)
     # the first layer whitens patches, as computed from the training images (train.whitening)
     whiten: bool = False
-    # how kernels are initialised, in place of the network's own: a name of nn.init, as in
+    # how kernels are initialized, in place of the network's own: a name of nn.init, as in
     # 'gaussian(0.01)'
     init: str = ''
     # dtype of images and activations: float32, bfloat16 or float64

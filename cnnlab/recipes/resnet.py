@@ -8,10 +8,10 @@ for about 400 steps. Assumed: batch statistics over the whole batch, and zeros f
 paper pads images whose mean is subtracted already).
 """
 
-from cnnlab.data import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, LOG, centre
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.recipes.imagenet import DATASET, LOG, center
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.recipes.stated import TABLE_2, Stated, stated
+from cnnlab.recipes.sourced import TABLE_2, SourcedRecipe, sourced
 
 CIFAR_LOG = {'evaluate_every': '2 epochs', 'checkpoint_every': '2 epochs', 'log_every': '100 steps'}
 CIFAR_VIEWS = ('random_crop(4)', 'flip()')
@@ -28,7 +28,7 @@ _TEN_CROPS = {
 }
 # fb.resnet.torch on CIFAR: 164 epochs, divided by 10 when the 81st and the 122nd begin.
 FB_CIFAR = {
-    'optimiser': 'nesterov',
+    'optimizer': 'nesterov',
     'momentum': 0.9,
     'decay': 1e-4,
     'rate': 0.1,
@@ -39,14 +39,14 @@ FB_CIFAR = {
 }
 
 
-def stated_cifar10(depth: int, plain: bool = False) -> Stated:
+def stated_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
     """`depth` is 6n + 2: 20, 32, 44, 56, 110 or 1202 (plain: up to 56)."""
     warm = (
         {'warmup': '400 steps', 'warmup_start': 0.1, 'warmup_form': 'constant'}
         if depth >= 110
         else {}
     )
-    return stated(
+    return sourced(
         f'cifar_{"plain" if plain else "resnet"}{depth}',
         'cifar10',
         'arXiv:1512.03385',
@@ -54,10 +54,10 @@ def stated_cifar10(depth: int, plain: bool = False) -> Stated:
             TABLE_2: {
                 'holdout': 5000,
                 'augment': CIFAR_VIEWS,
-                'normalise': 'pixel_mean',
+                'normalize': 'pixel_mean',
                 'duration': '64000 steps',
                 'batch': 128,
-                'optimiser': 'momentum',
+                'optimizer': 'momentum',
                 'rate': 0.1,
                 'momentum': 0.9,
                 'decay': 1e-4,
@@ -81,14 +81,14 @@ def cifar10(depth: int, plain: bool = False) -> Recipe:
     return stated_cifar10(depth, plain).recipe
 
 
-def imagenet(depth: int) -> Stated:
+def imagenet(depth: int) -> SourcedRecipe:
     """`depth` is 18, 34, 50, 101 or 152."""
     published = (
         f'{_TEN_CROPS[depth]}, ILSVRC-2012 validation, ten crops (facts.md, table 1b)'
         if depth in _TEN_CROPS
         else ''
     )
-    return stated(
+    return sourced(
         f'resnet{depth}',
         DATASET,
         'arXiv:1512.03385',
@@ -102,7 +102,7 @@ def imagenet(depth: int) -> Stated:
                 'schedule': 'plateau',
                 'factor': 0.1,
             },
-            _README: {'optimiser': 'momentum_caffe'},
+            _README: {'optimizer': 'momentum_caffe'},
             f'{_README}; assumed: on how many images': {'norm_exact': '50000 examples'},
             'assumed: from memory in table 2': {
                 'duration': '600000 steps',
@@ -111,8 +111,8 @@ def imagenet(depth: int) -> Stated:
             'assumed': {
                 'patience': 5,
                 'decayed': ('.*',),
-                'evaluation': centre(224),
-                'normalise': 'imagenet',
+                'evaluation': center(224),
+                'normalize': 'imagenet',
             },
             'recorded': LOG,
         },
@@ -120,7 +120,7 @@ def imagenet(depth: int) -> Stated:
     )
 
 
-def preact(depth: int) -> Stated:
+def preact(depth: int) -> SourcedRecipe:
     """Pre-activation on CIFAR-10; `depth` is 110 or 164 with the paper's batch of 128, or 1001 with
     the released code's of 64.
     """
@@ -130,7 +130,7 @@ def preact(depth: int) -> Stated:
         164: '5.46% test error',
         1001: '4.62% test error (4.92% with a batch of 128)',
     }
-    return stated(
+    return sourced(
         f'cifar_preresnet{depth}',
         'cifar10',
         'arXiv:1603.05027',
@@ -140,7 +140,7 @@ def preact(depth: int) -> Stated:
                 'batch': 64 if released else 128,
             },
             FB: FB_CIFAR,
-            'assumed': {'augment': CIFAR_VIEWS, 'normalise': 'channel'},
+            'assumed': {'augment': CIFAR_VIEWS, 'normalize': 'channel'},
             'recorded': CIFAR_LOG,
         },
         published=f'{errors[depth]} (facts.md, table 1c)',

@@ -2,22 +2,22 @@
 arXiv:1611.05431; both on ImageNet.
 """
 
-from cnnlab.data import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, LOG, centre
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.recipes.imagenet import DATASET, LOG, center
 from cnnlab.recipes.resnet import FB
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _README = 'README of github.com/hujie-frank/SENet'
 
 
 def _squeezed(name, top5):
-    return stated(
+    return sourced(
         name,
         DATASET,
         'arXiv:1709.01507',
         {
             TABLE_2: {
-                'optimiser': 'momentum',
+                'optimizer': 'momentum',
                 'momentum': 0.9,
                 'batch': 1024,
                 'rate': 0.6,
@@ -31,9 +31,9 @@ def _squeezed(name, top5):
                 'decay': 1e-4,
                 'decayed': ('.*',),
                 'norm_span': 32,
-                'normalise': 'imagenet',
+                'normalize': 'imagenet',
             },
-            _README: {'evaluation': centre(224)},
+            _README: {'evaluation': center(224)},
             'recorded': LOG,
         },
         published=f'{top5} top-5 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)'
@@ -43,7 +43,7 @@ def _squeezed(name, top5):
 
 
 def _aggregated(name, top1):
-    return stated(
+    return sourced(
         name,
         DATASET,
         'arXiv:1611.05431',
@@ -58,13 +58,13 @@ def _aggregated(name, top1):
                 'factor': 0.1,
                 'augment': ilsvrc.augment('torchvision', 224),
             },
-            FB: {'optimiser': 'nesterov', 'decayed': ('.*',)},
+            FB: {'optimizer': 'nesterov', 'decayed': ('.*',)},
             'assumed: when the rate was divided the three times': {
                 'boundaries': ('30 epochs', '60 epochs', '90 epochs'),
                 'duration': '100 epochs',
             },
-            'README of github.com/facebookresearch/ResNeXt': {'evaluation': centre(224)},
-            'assumed': {'normalise': 'imagenet'},
+            'README of github.com/facebookresearch/ResNeXt': {'evaluation': center(224)},
+            'assumed': {'normalize': 'imagenet'},
             'recorded': LOG,
         },
         published=f'{top1} top-1 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)',
@@ -73,7 +73,7 @@ def _aggregated(name, top1):
 
 _RELEASED = {
     f'{TABLE_2}; {_README}': {'batch': 256, 'rate': 0.1},
-    'assumed: the colour jitter of up to 20 levels as one of brightness': {
+    'assumed: the color jitter of up to 20 levels as one of brightness': {
         'augment': (
             *ilsvrc.augment('torchvision', 224),
             'affine(rotate=10)',

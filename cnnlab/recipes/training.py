@@ -1,4 +1,4 @@
-"""What a recipe says about training, as functions: its schedule, optimiser, loss and average.
+"""What a recipe says about training, as functions: its schedule, optimizer, loss and average.
 
 No data is opened, no device touched.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from cnnlab import losses, names, tree
-from cnnlab.nn.norms import BatchNormSettings
+from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim import by_path, plateau, rules, schedules, transforms
 from cnnlab.optim.average import Average
 from cnnlab.recipes.recipe import Recipe
@@ -63,7 +63,7 @@ def _shares(recipe: Recipe, examples: int, total: int) -> tuple[float, ...]:
     return tuple(found)
 
 
-def optimiser(recipe: Recipe, rate: optax.Schedule, examples: int) -> optax.GradientTransformation:
+def optimizer(recipe: Recipe, rate: optax.Schedule, examples: int) -> optax.GradientTransformation:
     """All that lies between gradient and update: clipping, the rule with its decay, rates by path,
     limits, Lookahead, frozen parameters.
 
@@ -87,7 +87,7 @@ def optimiser(recipe: Recipe, rate: optax.Schedule, examples: int) -> optax.Grad
     if recipe.schedule == 'plateau':
         scaled = optax.chain(scaled, plateau.scaling(recipe.factor, recipe.patience))
     tx = rules.build(
-        recipe.optimiser,
+        recipe.optimizer,
         scaled,
         momentum=recipe.momentum,
         beta2=recipe.beta2,
@@ -97,9 +97,9 @@ def optimiser(recipe: Recipe, rate: optax.Schedule, examples: int) -> optax.Grad
         decay_form=recipe.decay_form,
     )
     if recipe.decays:
-        if recipe.decay_form == 'decoupled' or recipe.optimiser in rules.DECOUPLED:
+        if recipe.decay_form == 'decoupled' or recipe.optimizer in rules.DECOUPLED:
             raise ValueError(
-                f'decays are factors on a coupled weight decay, and that of {recipe.optimiser} is '
+                f'decays are factors on a coupled weight decay, and that of {recipe.optimizer} is '
                 f'not'
             )
         tx = optax.chain(
@@ -222,7 +222,7 @@ def average(recipe: Recipe, examples: int) -> Average | None:
     )
 
 
-def batch_norm(recipe: Recipe) -> BatchNormSettings:
+def batch_norm(recipe: Recipe) -> BatchNormConfig:
     """What the recipe says about every batch norm.
 
     Raises:
@@ -232,6 +232,6 @@ def batch_norm(recipe: Recipe) -> BatchNormSettings:
         raise ValueError(f'norm_momentum lies between 0 and 1, got {recipe.norm_momentum}')
     if recipe.norm_eps is not None and recipe.norm_eps < 0:
         raise ValueError(f'norm_eps must not be negative, got {recipe.norm_eps}')
-    return BatchNormSettings(
+    return BatchNormConfig(
         recipe.norm_span, recipe.norm_momentum, recipe.norm_eps, recipe.norm_frozen
     )

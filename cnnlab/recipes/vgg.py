@@ -9,8 +9,8 @@ Net A is trained first, and deeper nets begin with some of its layers.
 do as well after submission.
 """
 
-from cnnlab.recipes.imagenet import DATASET, LOG, centre, views
-from cnnlab.recipes.stated import TABLE_2, stated
+from cnnlab.recipes.imagenet import DATASET, LOG, center, views
+from cnnlab.recipes.sourced import TABLE_2, sourced
 
 # Net A's first four convolutions and its dense layers, under the names that they have in every net
 # of the family.
@@ -28,7 +28,7 @@ def _published(depth):
 
 
 def _net(depth, **init):
-    return stated(
+    return sourced(
         f'vgg{depth}',
         DATASET,
         'arXiv:1409.1556',
@@ -48,11 +48,11 @@ def _net(depth, **init):
             'the form of the momentum': {
                 'boundaries': (0.25, 0.5, 0.75),
                 'decayed': ('.*',),
-                'optimiser': 'momentum_caffe',
+                'optimizer': 'momentum_caffe',
             },
             'assumed: one crop, in place of the dense test': {
-                'evaluation': centre(224, 384),
-                'normalise': 'imagenet_mean',
+                'evaluation': center(224, 384),
+                'normalize': 'imagenet_mean',
             },
             'recorded': LOG,
         },

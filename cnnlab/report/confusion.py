@@ -26,11 +26,11 @@ _LONGEST = 22
 def confusion_matrix(
     counts: Sequence[Sequence[int]] | np.ndarray, class_names: Sequence[str] | None = None
 ) -> Figure:
-    """The matrix of counts (k, k), true classes in rows, predicted in columns; colour is the share
+    """The matrix of counts (k, k), true classes in rows, predicted in columns; color is the share
     of the true class.
 
     Up to 20 classes the cells hold their counts, up to 60 the axes name every class, and beyond 20
-    the most frequent confusions are listed at the side. Colour grows with the cube root of the
+    the most frequent confusions are listed at the side. Color grows with the cube root of the
     share, so that rare confusions show. Beyond 250 classes a cell of the image is the largest share
     in a block of classes, as its label says.
 

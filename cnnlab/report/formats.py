@@ -12,7 +12,7 @@ import rich.table
 import rich.text
 
 from cnnlab.report import templating
-from cnnlab.report.numbers import Spread
+from cnnlab.report.numbers import MeanStd
 
 if TYPE_CHECKING:
     from cnnlab.report.table import Cell, Table
@@ -28,7 +28,7 @@ _MARKDOWN = re.compile(r'[\\`*\[\]<>|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#
 
 
 def text(table: 'Table', width: int | None = None) -> str:
-    """Aligned text without colour codes; `width` in characters, or None for as wide as it needs."""
+    """Aligned text without color codes; `width` in characters, or None for as wide as it needs."""
     file = io.StringIO()
     console = rich.console.Console(
         file=file,
@@ -110,7 +110,7 @@ def _escaped(value: str) -> str:
 def csv_text(table: 'Table') -> str:
     """Comma-separated raw values: `float(field)` is the number that was given, to the bit."""
     spreads = [
-        any(isinstance(row[i], Spread) for row in table.rows) for i in range(len(table.columns))
+        any(isinstance(row[i], MeanStd) for row in table.rows) for i in range(len(table.columns))
     ]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
@@ -129,7 +129,7 @@ def csv_text(table: 'Table') -> str:
 
 
 def _fields(name: str, wide: bool) -> list[str]:
-    return [f'{name} {part}' for part in Spread._fields] if wide else [name]
+    return [f'{name} {part}' for part in MeanStd._fields] if wide else [name]
 
 
 def _raw(value: 'Cell', wide: bool) -> list:
@@ -140,14 +140,14 @@ def _raw(value: 'Cell', wide: bool) -> list:
         return [value]
     if value is None:
         return [None] * 3
-    return list(value) if isinstance(value, Spread) else [value, None, 1]
+    return list(value) if isinstance(value, MeanStd) else [value, None, 1]
 
 
 def html(table: 'Table') -> str:
     """A <table> whose cells carry their raw value in `data-value`, for sorting."""
     cells = [
         [
-            (shown, value.mean if isinstance(value, Spread) else value)
+            (shown, value.mean if isinstance(value, MeanStd) else value)
             for shown, value in zip(*rows, strict=True)
         ]
         for rows in zip(table.shown(), table.rows, strict=True)

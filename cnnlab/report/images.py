@@ -17,7 +17,7 @@ def grid(
 ) -> Figure:
     """Images (h, w, c) or (h, w), c of 1 or 3, in rows of `columns`, enlarged without smoothing.
 
-    Floating-point images are shown on one grey scale for all, black for their smallest value and
+    Floating-point images are shown on one gray scale for all, black for their smallest value and
     white for their largest; it is written below. uint8 images are shown as they are.
 
     Raises:

@@ -13,7 +13,7 @@ MISSING = '–'
 PREFIXES = {'n': -9, 'µ': -6, 'm': -3, '': 0, 'k': 3, 'M': 6, 'G': 9, 'T': 12, 'P': 15}
 
 
-class Spread(NamedTuple):
+class MeanStd(NamedTuple):
     """A mean over `n` runs with its sample standard deviation (divisor n - 1); `std` is None for a
     single run.
     """
@@ -23,20 +23,22 @@ class Spread(NamedTuple):
     n: int
 
 
-def spread(values: Iterable[float]) -> Spread:
+def mean_std(values: Iterable[float]) -> MeanStd:
     """The `Spread` of the values of several runs; raises ValueError where there are none."""
     values = [float(v) for v in values]
     if not values:
         raise ValueError('a mean over runs needs the value of at least one run, none was given')
     if not all(map(math.isfinite, values)):
-        return Spread(sum(values) / len(values), math.nan if len(values) > 1 else None, len(values))
-    return Spread(
+        return MeanStd(
+            sum(values) / len(values), math.nan if len(values) > 1 else None, len(values)
+        )
+    return MeanStd(
         statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
     )
 
 
 def show(
-    value: str | float | Spread | None,
+    value: str | float | MeanStd | None,
     kind: str,
     decimals: int | None = None,
     prefix: str | None = None,
@@ -60,7 +62,7 @@ def show(
         return MISSING
     if kind == 'text':
         return str(value)
-    mean, std = value[:2] if isinstance(value, Spread) else (value, None)
+    mean, std = value[:2] if isinstance(value, MeanStd) else (value, None)
     if not math.isfinite(mean):
         return str(float(mean))
     if std is None and kind == 'integer':

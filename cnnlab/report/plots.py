@@ -15,7 +15,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 from PIL import Image
 
 from cnnlab.names import among
-from cnnlab.report import labels, style
+from cnnlab.report import label_placement, style
 from cnnlab.report.confusion import confusion_matrix as confusion_matrix
 from cnnlab.report.files import write_bytes
 from cnnlab.report.numbers import show
@@ -33,13 +33,13 @@ def png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def small_png(figure: Figure, colours: int = 64) -> bytes:
-    """As `png`, with a palette of so many colours: a half to a third of the bytes, for files that
+def small_png(figure: Figure, colors: int = 64) -> bytes:
+    """As `png`, with a palette of so many colors: a half to a third of the bytes, for files that
     are kept under version control.
     """
     file = io.BytesIO()
     Image.open(io.BytesIO(png(figure))).convert('RGB').quantize(
-        colours, dither=Image.Dither.NONE
+        colors, dither=Image.Dither.NONE
     ).save(file, 'png', optimize=True)
     return file.getvalue()
 
@@ -70,7 +70,7 @@ def scatter_accuracy(
       cost: positive: parameters, multiply-adds, seconds; `xlabel` says which and its unit.
       accuracy: fractions, drawn as percent.
       error: standard deviations of the accuracies as fractions; None for a point without one.
-      families: a group for each point, told apart by colour and marker, with a legend for two
+      families: a group for each point, told apart by color and marker, with a legend for two
         groups or more.
 
     Raises:
@@ -103,7 +103,7 @@ def scatter_accuracy(
             y[at],
             np.where(deviation[at] > 0, deviation[at], np.nan),
             fmt=style.marker(g),
-            color=style.colour(g),
+            color=style.color(g),
             markersize=5 if many else 7,
             elinewidth=1,
             capsize=2,
@@ -113,7 +113,7 @@ def scatter_accuracy(
     axes.margins(0.08, 0.1)
     if len(groups) > 1:
         handles = [
-            Line2D([], [], linestyle='', marker=style.marker(g), color=style.colour(g))
+            Line2D([], [], linestyle='', marker=style.marker(g), color=style.color(g))
             for g in range(len(groups))
         ]
         style.legend(figure, axes, handles, groups, outside=True)
@@ -123,7 +123,7 @@ def scatter_accuracy(
         x,
         y,
         deviation,
-        [style.colour(groups.index(f)) for f in families],
+        [style.color(groups.index(f)) for f in families],
         7.5 if many else 9,
     )
     return figure
@@ -135,10 +135,10 @@ def _name_points(
     x: np.ndarray,
     y: np.ndarray,
     deviation: np.ndarray,
-    colours: Sequence[str],
+    colors: Sequence[str],
     size: float,
 ) -> None:
-    """Writes each name where `labels.place` finds room, with a thin line to its point where that is
+    """Writes each name where `label_placement.place_labels` finds room, with a thin line to its point where that is
     not next to it.
     """
     axes = figure.axes[0]
@@ -170,16 +170,16 @@ def _name_points(
     whiskers = np.concatenate([ends[0] - 2, ends[1] + 2], 1)[deviation > 0]
     area = axes.get_window_extent(renderer).padded(-2)
     radius = 4.5 * style.DPI / 72
-    centres = labels.place(points, sizes, area.extents, radius, whiskers)
+    centers = label_placement.place_labels(points, sizes, area.extents, radius, whiskers)
     into = axes.transData.inverted()
     for i, text in enumerate(texts):
-        text.set_position(into.transform(centres[i]))
-        end = labels.leader(points[i], centres[i], sizes[i])
+        text.set_position(into.transform(centers[i]))
+        end = label_placement.leader(points[i], centers[i], sizes[i])
         if np.linalg.norm(end - points[i]) > 2 * radius + 4:
             axes.add_line(
                 Line2D(
                     *into.transform([points[i], end]).T,
-                    color=colours[i],
+                    color=colors[i],
                     linewidth=0.6,
                     alpha=0.7,
                     zorder=1.5,
@@ -231,7 +231,7 @@ def learning_curves(
             if split in run:
                 _line(axes, run['step'], run[split], i)
     handles = [
-        Line2D([], [], color=style.colour(i), linestyle=style.dash(i)) for i in range(len(runs))
+        Line2D([], [], color=style.color(i), linestyle=style.dash(i)) for i in range(len(runs))
     ]
     style.legend(figure, panels[-1], handles, list(runs))
     seeds = {len(run[split]) for run in runs.values() for split in present if split in run}
@@ -284,7 +284,7 @@ def _line(axes: Axes, step: np.ndarray, values: np.ndarray, index: int) -> None:
     # a line through one point is invisible
     lone = {'marker': 'o', 'markersize': 3} if len(step) < 3 else {}
     axes.plot(
-        step, mean, color=style.colour(index), linestyle=style.dash(index), linewidth=1.6, **lone
+        step, mean, color=style.color(index), linestyle=style.dash(index), linewidth=1.6, **lone
     )
     count = values.count(0)
     if len(values) > 1:
@@ -295,7 +295,7 @@ def _line(axes: Axes, step: np.ndarray, values: np.ndarray, index: int) -> None:
             step,
             mean - deviation,
             mean + deviation,
-            color=style.colour(index),
+            color=style.color(index),
             alpha=0.25,
             linewidth=0,
         )
@@ -318,14 +318,14 @@ def rate_range(
     axes = style.quiet(figure.add_subplot(), 'learning rate', 'training loss')
     axes.set_xscale('log')
     axes.plot(rates, losses, color=style.FAINT, linewidth=1)
-    axes.plot(rates, smoothed, color=style.colour(0), linewidth=1.6)
+    axes.plot(rates, smoothed, color=style.color(0), linewidth=1.6)
     low, high = min(smoothed), float(np.median(np.asarray(smoothed)[: max(len(smoothed) // 10, 1)]))
     # where it diverges there is nothing to read
     axes.set_ylim(low - 0.15 * (high - low or 1), high + 0.6 * (high - low or 1))
     for i, (name, rate) in enumerate(marks.items(), 1):
         axes.axvline(
             rate,
-            color=style.colour(i),
+            color=style.color(i),
             linestyle=style.DASHES[i % len(style.DASHES)],
             linewidth=1.2,
             label=f'{name}: {rate:.2g}',
@@ -343,7 +343,7 @@ def sweep(
     ylabel: str,
     log: Sequence[str] = (),
 ) -> Figure:
-    """The score of every trial against each field that was searched, one panel a field; colour and
+    """The score of every trial against each field that was searched, one panel a field; color and
     marker tell `groups` apart.
 
     Args:
@@ -377,7 +377,7 @@ def sweep(
                 [score[i] for i in mine],
                 linestyle='',
                 marker=style.marker(g),
-                color=style.colour(g),
+                color=style.color(g),
                 markersize=6,
                 markeredgecolor='white',
                 markeredgewidth=0.6,
@@ -385,7 +385,7 @@ def sweep(
     for axes in panels[len(tried) :]:
         axes.set_axis_off()
     handles = [
-        Line2D([], [], linestyle='', marker=style.marker(g), color=style.colour(g))
+        Line2D([], [], linestyle='', marker=style.marker(g), color=style.color(g))
         for g in range(len(kinds))
     ]
     style.legend(figure, panels[0], handles, kinds, outside=True)
@@ -417,7 +417,7 @@ def bars(
         raise ValueError('bars need finite values and errors')
     figure = style.figure(7, 0.9 + 0.24 * len(names))
     axes = style.quiet(figure.add_subplot(), xlabel, '', grid='x')
-    axes.barh(range(len(names)), values, color=style.COLOURS[0], height=0.72)
+    axes.barh(range(len(names)), values, color=style.COLORS[0], height=0.72)
     drawn = [e if e > 0 else np.nan for e in error]
     axes.errorbar(
         values, range(len(names)), xerr=drawn, fmt='none', ecolor=style.INK, elinewidth=1, capsize=2

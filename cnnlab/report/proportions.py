@@ -24,8 +24,8 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     if not 0 <= right <= n or n < 1:
         raise ValueError(f'{right} of {n} is no share')
     share, z2 = right / n, Z95**2
-    centre, half = share + z2 / (2 * n), Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    low, high = ((centre + sign * half) / (1 + z2 / n) for sign in (-1, 1))
+    center, half = share + z2 / (2 * n), Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    low, high = ((center + sign * half) / (1 + z2 / n) for sign in (-1, 1))
     return (0.0 if right == 0 else low), (1.0 if right == n else high)
 
 

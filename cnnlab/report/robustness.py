@@ -21,7 +21,7 @@ def accuracy_curves(
 
     Args:
       panels: {what the strength is: {name: [(strength, images right), ...]}}; equal names have
-        equal colours in all panels. Images right may be a mean of several counts.
+        equal colors in all panels. Images right may be a mean of several counts.
       n: images.
 
     Raises:
@@ -42,17 +42,17 @@ def accuracy_curves(
             panel.plot(
                 x,
                 right / n,
-                color=style.colour(index),
+                color=style.color(index),
                 linestyle=style.dash(index),
                 marker=style.marker(index),
                 markersize=5,
                 linewidth=1.6,
             )
-            panel.fill_between(x, low, high, color=style.colour(index), alpha=0.15, linewidth=0)
+            panel.fill_between(x, low, high, color=style.color(index), alpha=0.15, linewidth=0)
         panel.set_ylim(-0.02, 1.02)
         panel.yaxis.set_major_formatter(PercentFormatter(1, 0))
     handles = [
-        Line2D([], [], color=style.colour(i), linestyle=style.dash(i), marker=style.marker(i))
+        Line2D([], [], color=style.color(i), linestyle=style.dash(i), marker=style.marker(i))
         for i in range(len(names))
     ]
     style.legend(figure, axes[-1], handles, names, outside=True)
@@ -65,7 +65,7 @@ def accuracy_curves(
 def share_matrix(
     shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], ylabel: str, xlabel: str
 ) -> Figure:
-    """Shares (rows, columns) as numbers in coloured cells.
+    """Shares (rows, columns) as numbers in colored cells.
 
     Raises:
       ValueError: the names do not fit the shares.
@@ -119,10 +119,10 @@ def reliability(cases: Mapping[str, tuple[np.ndarray, np.ndarray]], bins: int = 
         )
         edges = (np.arange(bins) + 0.5) / bins
         shares = np.array([r for _, _, r in found])
-        panel.bar(edges, np.nan_to_num(shares), 0.9 / bins, color=style.COLOURS[0], linewidth=0)
+        panel.bar(edges, np.nan_to_num(shares), 0.9 / bins, color=style.COLORS[0], linewidth=0)
         filled = np.isfinite(shares)
         panel.scatter(
-            edges[filled], [m for n, m, _ in found if n], s=12, color=style.COLOURS[3], zorder=3
+            edges[filled], [m for n, m, _ in found if n], s=12, color=style.COLORS[3], zorder=3
         )
         panel.plot([0, 1], [0, 1], color='#888888', linewidth=1, linestyle=(0, (4, 3)))
         panel.set(xlim=(0, 1), ylim=(0, 1.02))

@@ -44,7 +44,7 @@ def schedule(
         )
     figure = style.figure(7, 3.6)
     axes = style.quiet(figure.add_subplot(), 'step', 'learning rate')
-    axes.plot(steps, rates, color=style.colour(0), linewidth=1.6)
+    axes.plot(steps, rates, color=style.color(0), linewidth=1.6)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=' '))
     above = axes.secondary_xaxis(

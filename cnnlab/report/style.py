@@ -1,4 +1,4 @@
-"""The look of every plot: a colour-blind-safe cycle, quiet axes, one size of pixel."""
+"""The look of every plot: a color-blind-safe cycle, quiet axes, one size of pixel."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 # of the PNG; a page shows an inch as 96 CSS pixels
 DPI = 144
 INK, FAINT = '#222222', '#dddddd'
-# Okabe and Ito; grey for yellow
-COLOURS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000', '#8C8C8C')
+# Okabe and Ito; gray for yellow
+COLORS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000', '#8C8C8C')
 DASHES = ('-', (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (8, 2, 2, 2, 2, 2)))
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', 'p')
 # more lines than this go beside the axes
@@ -47,23 +47,23 @@ def quiet(axes: Axes, xlabel: str, ylabel: str, grid: str = 'both') -> Axes:
     return axes
 
 
-def colour(index: int) -> str:
-    """The colour of line or family `index`; they repeat after eight, when `DASHES` and `MARKERS`
+def color(index: int) -> str:
+    """The color of line or family `index`; they repeat after eight, when `DASHES` and `MARKERS`
     move on.
     """
-    return COLOURS[index % len(COLOURS)]
+    return COLORS[index % len(COLORS)]
 
 
 def dash(index: int) -> str | tuple:
-    """The line style that goes with `colour(index)`."""
-    return DASHES[index // len(COLOURS) % len(DASHES)]
+    """The line style that goes with `color(index)`."""
+    return DASHES[index // len(COLORS) % len(DASHES)]
 
 
 def marker(index: int) -> str:
-    """The marker of family `index`; it changes with the colour, so that neither alone must tell
+    """The marker of family `index`; it changes with the color, so that neither alone must tell
     families apart.
     """
-    return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
+    return MARKERS[(index + index // len(COLORS)) % len(MARKERS)]
 
 
 def legend(

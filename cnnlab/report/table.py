@@ -8,10 +8,10 @@ from typing import Any, TextIO
 
 from cnnlab.names import among
 from cnnlab.report import formats
-from cnnlab.report.numbers import KINDS, PREFIXES, Spread, show
+from cnnlab.report.numbers import KINDS, PREFIXES, MeanStd, show
 
 ALIGNMENTS = ('left', 'right', 'center')
-Cell = str | float | Spread | None
+Cell = str | float | MeanStd | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Table:
         return names.index(among('column', column, names))
 
     def to_text(self, width: int | None = None) -> str:
-        """Aligned plain text without colour codes, as wide as it needs, or in blocks of at most
+        """Aligned plain text without color codes, as wide as it needs, or in blocks of at most
         `width` characters.
 
         Each block repeats the first column. Only a cell that is too wide by itself is folded.
@@ -154,7 +154,7 @@ class Table:
         return formats.html(self)
 
     def print(self, file: TextIO | None = None) -> None:
-        """Prints to `file` (standard output): on a terminal emphasised and in blocks of its width,
+        """Prints to `file` (standard output): on a terminal emphasized and in blocks of its width,
         elsewhere plain and in one.
         """
         formats.to_terminal(self, file or sys.stdout)
@@ -173,11 +173,11 @@ def _cell(value: Any, column: Column, row: int) -> Cell:
         value is None
         or number
         and column.kind != 'text'
-        or isinstance(value, Spread)
+        or isinstance(value, MeanStd)
         and column.kind != 'text'
     ):
-        if isinstance(value, Spread):
-            value = Spread(
+        if isinstance(value, MeanStd):
+            value = MeanStd(
                 *(None if v is None else v.item() if hasattr(v, 'item') else v for v in value)
             )
         try:
@@ -195,7 +195,7 @@ def _cell(value: Any, column: Column, row: int) -> Cell:
 
 def _rank(value: Cell) -> tuple | None:
     """A key that orders numbers, then texts; None for what has no place in an order."""
-    if isinstance(value, Spread):
+    if isinstance(value, MeanStd):
         value = value.mean
     if value is None or isinstance(value, float) and math.isnan(value):
         return None

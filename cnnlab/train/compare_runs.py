@@ -8,8 +8,9 @@ import pathlib
 import numpy as np
 from etils import epath
 
-from cnnlab.train import metrics, workdir
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train import workdir
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.monitor import run_log
 
 
 def differences(a: pathlib.Path, b: pathlib.Path) -> list[str]:
@@ -21,8 +22,8 @@ def records(a: pathlib.Path, b: pathlib.Path) -> list[str]:
     """Of the logs, all fields but metrics.TIMES."""
     logs = [
         [
-            {k: v for k, v in r.items() if k not in metrics.TIMES}
-            for r in metrics.read(d / 'metrics.jsonl')
+            {k: v for k, v in r.items() if k not in run_log.TIMES}
+            for r in run_log.read(d / 'metrics.jsonl')
         ]
         for d in (a, b)
     ]
@@ -35,7 +36,7 @@ def records(a: pathlib.Path, b: pathlib.Path) -> list[str]:
 
 
 def arrays(a: pathlib.Path, b: pathlib.Path) -> list[str]:
-    """Of the newest checkpoints: parameters, optimiser, moving average, batch statistics, counters."""
+    """Of the newest checkpoints: parameters, optimizer, moving average, batch statistics, counters."""
     places = [workdir.checkpoints(d) for d in (a, b)]
     there = [Checkpoints.steps_in(place) for place in places]
     if not all(there):

@@ -9,7 +9,7 @@ import jax
 
 from cnnlab.optim import plateau
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import guard, stopping
+from cnnlab.train import early_stopping, nan_policy
 from cnnlab.train.state import TrainState
 
 
@@ -18,7 +18,7 @@ def validated(
 ) -> TrainState:
     """The state (with numpy arrays in it) after a validation at `step`: {'top1', 'loss', ...}."""
     state = state.replace(
-        control={**state.control, **stopping.remember(state.control, figures['top1'], step)}
+        control={**state.control, **early_stopping.remember(state.control, figures['top1'], step)}
     )
     if recipe.schedule == 'plateau':
         state = state.replace(
@@ -31,7 +31,7 @@ def validated(
 
 def stopped(state: TrainState, recipe: Recipe) -> bool:
     """Whether early stopping has ended the run."""
-    return stopping.over(state.control, recipe.stop_patience)
+    return early_stopping.over(state.control, recipe.stop_patience)
 
 
 def counts(state: TrainState) -> dict[str, int]:
@@ -40,7 +40,10 @@ def counts(state: TrainState) -> dict[str, int]:
 
 
 def rolled_back(
-    state: TrainState, recipe: Recipe, error: guard.NotFinite, last_good: Callable[[], TrainState]
+    state: TrainState,
+    recipe: Recipe,
+    error: nan_policy.NotFinite,
+    last_good: Callable[[], TrainState],
 ) -> TrainState:
     """The last good state with a lower rate, and the rollback counted.
 
@@ -54,14 +57,16 @@ def rolled_back(
     """
     before = counts(state)['rollbacks']
     if before >= recipe.nan_limit:
-        raise guard.NotFinite(
+        raise nan_policy.NotFinite(
             f'{error}; the run was rolled back {before} times already (nan_limit)'
         ) from error
-    return guard.lower(last_good(), before + 1)
+    return nan_policy.lower(last_good(), before + 1)
 
 
 def rate(schedule_value: float | jax.Array, state: TrainState) -> float:
     """The learning rate: what the schedule gives, as a plateau and rollbacks have lowered it."""
     return (
-        float(schedule_value) * plateau.scale(state.opt_state) * guard.rate_share(state.opt_state)
+        float(schedule_value)
+        * plateau.scale(state.opt_state)
+        * nan_policy.rate_share(state.opt_state)
     )

@@ -1,5 +1,5 @@
 """What training an embedding needs besides a classifier's: batches of several images of each class,
-and recall by nearest neighbour.
+and recall by nearest neighbor.
 """
 
 import numpy as np

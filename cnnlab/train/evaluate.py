@@ -6,18 +6,18 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from cnnlab.data import stream
-from cnnlab.data.source import Source
-from cnnlab.data.views import View
-from cnnlab.train import mesh as meshes
+from cnnlab.data import loader
+from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.transforms import Transform
+from cnnlab.train.distributed import sharding
 from cnnlab.train.state import TrainState
 
 
 def evaluate(
     step: Callable,
     state: TrainState,
-    source: Source,
-    view: View,
+    source: ImageSource,
+    view: Transform,
     *,
     batch: int,
     mesh: Mesh,
@@ -26,7 +26,7 @@ def evaluate(
     """Adds up `step(state, batch)` (see `step.eval_step`) over a split.
 
     Args:
-      step: jitted by `mesh.parallel_eval`.
+      step: jitted by `sharding.parallel_eval`.
       batch: images per step, over all devices; the last batch is padded and masked.
       advance: called with the number of images after every step, for a progress bar.
 
@@ -38,10 +38,10 @@ def evaluate(
       RuntimeError: the images counted are not the size of the split.
     """
     sums: dict[str, np.ndarray] = {}
-    for rows in stream.eval_batches(
+    for rows in loader.eval_batches(
         source, view, batch=batch, host=jax.process_index(), hosts=jax.process_count()
     ):
-        found = jax.device_get(step(state, meshes.split(rows, mesh)))
+        found = jax.device_get(step(state, sharding.shard_batch(rows, mesh)))
         for key, value in found.items():
             sums[key] = sums.get(key, 0) + np.asarray(
                 value, np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64

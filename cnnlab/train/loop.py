@@ -14,36 +14,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnlab.data import stream
+from cnnlab.data import loader
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import (
-    babysit,
-    control,
-    exact_norm,
-    guard,
-    hosts,
-    metrics,
-    outcome,
-    start,
-    workdir,
-)
-from cnnlab.train import job as jobs
-from cnnlab.train import mesh as meshes
-from cnnlab.train.checkpoint import Checkpoints, writable
+from cnnlab.train import control, nan_policy, recompute_batch_stats, results, workdir
+from cnnlab.train.checkpoint.checkpoints import Checkpoints, writable
+from cnnlab.train.checkpoint.shared import SharedCheckpoints
+from cnnlab.train.distributed import hosts, sharding
 from cnnlab.train.evaluate import evaluate
-from cnnlab.train.feed import Feed
-from cnnlab.train.guard import NotFinite
-from cnnlab.train.job import Job
+from cnnlab.train.exit_codes import AGAIN
+from cnnlab.train.initial_state import initial_state
+from cnnlab.train.monitor import diagnostics, run_log
+from cnnlab.train.monitor.heartbeat import Heartbeat
+from cnnlab.train.monitor.profile import Profile
+from cnnlab.train.monitor.progress import Progress
+from cnnlab.train.monitor.train_logger import TrainLogger
+from cnnlab.train.nan_policy import NotFinite
 from cnnlab.train.options import Options
-from cnnlab.train.outcome import Result
 from cnnlab.train.preemption import Preempted, Preemption
-from cnnlab.train.profile import Profile
-from cnnlab.train.progress import Progress
-from cnnlab.train.pulse import Pulse
-from cnnlab.train.recorder import Recorder
-from cnnlab.train.shared_checkpoints import SharedCheckpoints
+from cnnlab.train.prefetch import Prefetcher
+from cnnlab.train.results import Result
+from cnnlab.train.setup import Setup, build_setup
 from cnnlab.train.state import TrainState
-from cnnlab.train.status import AGAIN
 
 
 def run(
@@ -55,13 +46,13 @@ def run(
 ) -> Result:
     """Trains by a recipe in a directory, or goes on with the run that is there.
 
-    See `run_job`; `spread` is that of `mesh.state_sharding`.
+    See `run_job`; `spread` is that of `sharding.state_sharding`.
     """
-    return run_job(jobs.build(recipe, data_dir, spread=spread), recipe.seed, directory, options)
+    return run_job(build_setup(recipe, data_dir, spread=spread), recipe.seed, directory, options)
 
 
 def run_job(
-    job: Job,
+    job: Setup,
     seed: int,
     directory: str,
     options: Options = Options(),  # noqa: B008 (frozen)
@@ -82,7 +73,7 @@ def run_job(
       OSError: a file cannot be written; so is it then. Preempted: SIGTERM came. LoaderDied: see
         `Feed`.
     """
-    path = pathlib.Path(hosts.told(lambda: str(workdir.writable(directory))))
+    path = pathlib.Path(hosts.broadcast(lambda: str(workdir.writable(directory))))
     recipe = dataclasses.replace(job.recipe, seed=seed)
     data = {split: s.fingerprint() for split, s in job.data.items()}
 
@@ -96,16 +87,16 @@ def run_job(
             {'spread': job.spread, 'workers': options.workers, 'checkpoint_dir': where},
         )
 
-    hosts.told(claimed)
+    hosts.broadcast(claimed)
     checkpoints = None
     with (
         Preemption() as preemption,
-        Pulse(
-            path / 'heartbeat.json' if hosts.first() else None, 60 * options.stall_minutes
+        Heartbeat(
+            path / 'heartbeat.json' if hosts.is_primary() else None, 60 * options.stall_minutes
         ) as pulse,
     ):
         try:
-            if hosts.first():
+            if hosts.is_primary():
                 keep_every = job.steps(recipe.keep_every) if recipe.keep_every else 0
                 checkpoints = Checkpoints(workdir.checkpoints(path), recipe.keep, keep_every)
             like = jax.eval_shape(job.init, np.uint32(seed))
@@ -125,13 +116,13 @@ class _Run:
 
     def __init__(
         self,
-        job: Job,
+        job: Setup,
         recipe: Recipe,
         path: pathlib.Path,
         checkpoints: SharedCheckpoints,
         options: Options,
         preemption: Preemption,
-        pulse: Pulse,
+        pulse: Heartbeat,
         validated: Callable[[int, dict[str, float]], None],
     ):
         self.job, self.recipe, self.path, self.checkpoints = job, recipe, path, checkpoints
@@ -143,36 +134,38 @@ class _Run:
         )
         self.seed = np.uint32(recipe.seed)
         state, note = checkpoints.newest()
-        self.state = meshes.placed(
-            start.first(job, self.seed) if state is None else state, job.placement
+        self.state = sharding.shard(
+            initial_state(job, self.seed) if state is None else state, job.placement
         )
         self.step = int(self.state.step)
-        self.log = metrics.Log(path, self.step)
-        self.recorder = Recorder(job, recipe, self.log, note.get('window', []))
+        self.log = run_log.Log(path, self.step)
+        self.recorder = TrainLogger(job, recipe, self.log, note.get('window', []))
         self.validation_due = note.get('validation_due', False)
         self.feed = self._feed()
-        self.profile = Profile(path / 'profile', options.profile_steps if hosts.first() else '')
+        self.profile = Profile(
+            path / 'profile', options.profile_steps if hosts.is_primary() else ''
+        )
         self.progress = Progress(
             '/'.join(path.parts[-2:]),
             job.total,
             recipe.batch,
             self.step,
-            options.quiet or not hosts.first(),
+            options.quiet or not hosts.is_primary(),
         )
         self.evaluate_every = job.steps(recipe.evaluate_every)
         self.checkpoint_every = job.steps(recipe.checkpoint_every)
         self.stopped = control.stopped(self.state, recipe)
 
-    def _feed(self) -> Feed:
+    def _feed(self) -> Prefetcher:
         """The batches from this step on."""
-        return Feed(
+        return Prefetcher(
             self._batches,
-            lambda rows: meshes.split(rows, self.job.mesh),
+            lambda rows: sharding.shard_batch(rows, self.job.mesh),
             self.step,
             self.recorder.watch,
         )
 
-    def _batches(self, step: int) -> Iterator[stream.Batch]:
+    def _batches(self, step: int) -> Iterator[loader.Batch]:
         return self.job.batches(int(self.seed), step, self.options.workers)
 
     def finish(self) -> Result:
@@ -189,20 +182,20 @@ class _Run:
             result = Result(
                 self.step,
                 self.recorder.seconds,
-                outcome.speed(self.log.records),
+                results.speed(self.log.records),
                 final,
                 int(self.state.control['best_step']),
                 self.path,
             )
-            if hosts.first():
-                outcome.draw(self.path, self.log.records)
+            if hosts.is_primary():
+                results.draw(self.path, self.log.records)
         finally:
             self.profile.close()
             self.feed.close()
             self.progress.close()
             self.log.close()
-        if hosts.first():
-            outcome.write(result)
+        if hosts.is_primary():
+            results.write(result)
         return result
 
     def _train(self) -> None:
@@ -286,12 +279,12 @@ class _Run:
         record = self.recorder.newest()
         self._report(record, validation)
         if validation and 'loss' in record:
-            self.progress.say(babysit.reading(record, validation, before, self.recipe.rate))
+            self.progress.say(diagnostics.reading(record, validation, before, self.recipe.rate))
         self.checkpoints.save(self.state, validation and {'top1': validation['top1']})
 
     def _set(self, state: TrainState) -> None:
         """Another state, with what it says about the end of the run."""
-        self.state, self.step = meshes.placed(state, self.job.placement), int(state.step)
+        self.state, self.step = sharding.shard(state, self.job.placement), int(state.step)
         self.stopped = control.stopped(state, self.recipe)
 
     def _stop(self) -> None:
@@ -317,14 +310,14 @@ class _Run:
         def last_good():
             self.checkpoints.wait()
             state, _ = self.checkpoints.newest()
-            return jax.device_get(start.first(self.job, self.seed)) if state is None else state
+            return jax.device_get(initial_state(self.job, self.seed)) if state is None else state
 
         self._set(control.rolled_back(self.state, self.recipe, error, last_good))
         rollbacks = control.counts(self.state)['rollbacks']
         warnings.warn(
             f'{error}; rolled back to step {self.step} (time {rollbacks} of at most '
             f'{self.recipe.nan_limit}), the rate times '
-            f'{guard.LOWERED**rollbacks:g} from here',
+            f'{nan_policy.LOWERED**rollbacks:g} from here',
             RuntimeWarning,
             stacklevel=2,
         )
@@ -340,15 +333,15 @@ class _Run:
         if n:
             # the last ones, whose images have their final size
             batches = self._batches(max(job.total - n, 0))
-            state = exact_norm.recomputed(
+            state = recompute_batch_stats.recompute(
                 job.moments_step,
                 self.state,
-                (meshes.split(next(batches), job.mesh) for _ in range(n)),
+                (sharding.shard_batch(next(batches), job.mesh) for _ in range(n)),
             )
             getattr(batches, 'close', lambda: None)()
-            self.state = meshes.placed(state, job.placement)
+            self.state = sharding.shard(state, job.placement)
 
-    def _report(self, record: metrics.Record, validation: dict[str, float] | None) -> None:
+    def _report(self, record: run_log.Record, validation: dict[str, float] | None) -> None:
         train = {'loss': np.nan, 'top1': np.nan, **record}
         speed = self.log.last('images_per_second', 0)
         shown = {
@@ -370,7 +363,7 @@ class _Run:
             (r for r in reversed(self.log.records) if (r['step'], r['split']) == (step, split)),
             None,
         )
-        return outcome.figures(record) if record else self._evaluate(split)
+        return results.figures(record) if record else self._evaluate(split)
 
     def _evaluate(self, split: str) -> dict[str, Any]:
         """The figures of a split; raises Preempted in between where SIGTERM comes (several hosts
@@ -387,7 +380,7 @@ class _Run:
                     'started again with the same command the run goes on there'
                 )
 
-        return outcome.figures(
+        return results.figures(
             evaluate(
                 job.eval_step,
                 self.state,

@@ -11,11 +11,11 @@ import dataclasses
 import jax
 import numpy as np
 
-from cnnlab.data import stream
+from cnnlab.data import loader
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import mesh as meshes
-from cnnlab.train import start
-from cnnlab.train.job import Job
+from cnnlab.train.distributed import sharding
+from cnnlab.train.initial_state import initial_state
+from cnnlab.train.setup import Setup
 
 # of the running mean that smooths the losses; assumed
 KEPT = 0.9
@@ -73,18 +73,18 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
     return out
 
 
-def run(job: Job) -> Trace:
+def run(job: Setup) -> Trace:
     """Trains by a job of `recipe` until its last rate, or until the smoothed loss is four times its
     lowest or no number.
     """
-    state = meshes.replicated(start.first(job, np.uint32(job.recipe.seed)), job.mesh)
-    batches = stream.train_batches(
+    state = sharding.replicate(initial_state(job, np.uint32(job.recipe.seed)), job.mesh)
+    batches = loader.train_batches(
         job.data['train'], job.train_view, seed=job.recipe.seed, batch=job.recipe.batch, **job.order
     )
     losses, diverged = [], False
     for _ in range(job.total):
         state, found = job.train_step(
-            state, meshes.split(next(batches), job.mesh), np.uint32(job.recipe.seed)
+            state, sharding.shard_batch(next(batches), job.mesh), np.uint32(job.recipe.seed)
         )
         losses.append(float(jax.device_get(found['loss'])))
         so_far = smoothed(np.array(losses))

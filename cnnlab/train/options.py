@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cnnlab.train import profile
+from cnnlab.train.monitor import profile
 
 
 @dataclasses.dataclass(frozen=True)

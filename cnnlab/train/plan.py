@@ -12,12 +12,11 @@ import numpy as np
 
 from cnnlab import tree
 from cnnlab.analysis import cost, memory
-from cnnlab.data import known, stream
+from cnnlab.data import dataset_statistics, loader
 from cnnlab.recipes import progressive
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import job as jobs
-from cnnlab.train import mesh as meshes
-from cnnlab.train.job import Job
+from cnnlab.train.distributed import sharding
+from cnnlab.train.setup import Setup, build_setup, open_data
 
 # multiply-adds of a measured step, forward and backward: about half a second on two cores
 _MOST = {'cpu': 5e10}
@@ -49,7 +48,7 @@ class Speed:
 class Plan:
     """A run as it would be; bytes and speeds are estimates, the rest is exact."""
 
-    job: Job
+    job: Setup
     # the data is not there: made images of its size stand in
     made: bool
     examples: int
@@ -95,7 +94,7 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
       measured: train steps to time after one that compiles; 0 times none.
 
     Raises:
-      KeyError, ValueError: as `job.build`; and nothing is known of a data set that is not there.
+      KeyError, ValueError: as `setup.build_setup`; and nothing is known of a data set that is not there.
     """
     job, made = _job(recipe, data_dir)
     train = job.data['train']
@@ -127,28 +126,32 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
     )
 
 
-def _job(recipe: Recipe, data_dir: str | None) -> tuple[Job, bool]:
+def _job(recipe: Recipe, data_dir: str | None) -> tuple[Setup, bool]:
     try:
-        return jobs.build(recipe, data_dir), False
+        return build_setup(recipe, data_dir), False
     except (KeyError, FileNotFoundError):
-        stand_in = known.stand_in(recipe.dataset)
+        stand_in = dataset_statistics.stand_in(recipe.dataset)
         if stand_in == recipe.dataset:
             raise
-        has_validation = known.SETS[recipe.dataset].validation
+        has_validation = dataset_statistics.SETS[recipe.dataset].validation
         recipe = dataclasses.replace(recipe, dataset=stand_in)
-        data = jobs.open_data(recipe, None)
-        return jobs.build(
+        data = open_data(recipe, None)
+        return build_setup(
             recipe, data={'validation': data['test'], **data} if has_validation else data
         ), True
 
 
-def _side(job: Job, step: int) -> int:
+def _side(job: Setup, step: int) -> int:
     """Pixels on the shorter side of training images at a step."""
-    view = job.train_view.at(step) if isinstance(job.train_view, stream.Stages) else job.train_view
+    view = (
+        job.train_view.at(step)
+        if isinstance(job.train_view, loader.ProgressiveTransforms)
+        else job.train_view
+    )
     return min(view(job.data['train'][0]['image'], np.random.default_rng(0)).shape[:2])
 
 
-def _rates(job: Job) -> tuple[np.ndarray, np.ndarray]:
+def _rates(job: Setup) -> tuple[np.ndarray, np.ndarray]:
     steps = np.unique(np.linspace(0, job.total - 1, min(job.total, _SAMPLES)).astype(np.int64))
     return steps, np.asarray(jax.jit(jax.vmap(job.schedule))(jnp.asarray(steps)), np.float64)
 
@@ -161,23 +164,23 @@ def batch_to_measure(macs: int, batch: int, devices: int, platform: str) -> int:
     return max(min(batch, most) // devices, 1) * devices
 
 
-def measure(job: Job, macs: int, steps: int) -> Speed:
+def measure(job: Setup, macs: int, steps: int) -> Speed:
     """Times so many train steps, after one that compiles, of a batch that this machine does in
     seconds, on the recipe's own last views.
     """
     recipe, view = job.recipe, _largest(job)
     batch = batch_to_measure(macs, recipe.batch, job.mesh.size, jax.default_backend())
     if batch != recipe.batch:
-        job = jobs.build(
+        job = build_setup(
             dataclasses.replace(recipe, batch=batch, norm_span=None, repeats=1, accumulate=1),
             data=job.data,
         )
     begun = time.perf_counter()
-    rows = stream.TrainBatch(job.data['train'], view, 0, batch)(0)
+    rows = loader.TrainBatch(job.data['train'], view, 0, batch)(0)
     input_seconds = time.perf_counter() - begun
     seed = np.uint32(0)
-    state, found = meshes.replicated(job.init(seed), job.mesh), []
-    ready = meshes.split(rows, job.mesh)
+    state, found = sharding.replicate(job.init(seed), job.mesh), []
+    ready = sharding.shard_batch(rows, job.mesh)
     for _ in range(steps + 1):
         begun = time.perf_counter()
         state, metrics = job.train_step(state, ready, seed)
@@ -189,10 +192,12 @@ def measure(job: Job, macs: int, steps: int) -> Speed:
     )
 
 
-def _largest(job: Job):
+def _largest(job: Setup):
     """The view of the last stage of training."""
     return (
-        job.train_view.views[-1][1] if isinstance(job.train_view, stream.Stages) else job.train_view
+        job.train_view.views[-1][1]
+        if isinstance(job.train_view, loader.ProgressiveTransforms)
+        else job.train_view
     )
 
 

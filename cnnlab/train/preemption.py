@@ -7,7 +7,7 @@ import types
 import jax
 from jax.experimental import multihost_utils
 
-from cnnlab.train.status import StartAgain
+from cnnlab.train.exit_codes import StartAgain
 
 
 class Preempted(StartAgain):

@@ -13,14 +13,14 @@ import numpy as np
 from flax import linen as nn
 from jax.experimental import multihost_utils
 
-from cnnlab.data.one_by_one import one_by_one
-from cnnlab.data.source import Source
-from cnnlab.train import mesh as meshes
-from cnnlab.train.step import normalised
+from cnnlab.data.iter_images import iter_images
+from cnnlab.data.sources.base import ImageSource
+from cnnlab.train.distributed import sharding
+from cnnlab.train.step import normalized
 
 
 class Views(Protocol):
-    """What an evaluation asks of a protocol; `cnnlab.data.protocol.Protocol` is one."""
+    """What an evaluation asks of a protocol; `cnnlab.data.protocols.protocol.Protocol` is one."""
 
     # views of an image
     count: int
@@ -40,7 +40,7 @@ class Net:
     variables: dict[str, Any]
     # in pixel units, in the order of `channels`; broadcasts against images
     mean: Any
-    # likewise; or a whitening matrix, see `step.normalised`
+    # likewise; or a whitening matrix, see `step.normalized`
     std: Any
     # or 'bgr'
     channels: str = 'rgb'
@@ -57,7 +57,7 @@ def view_step(
     average: str,
 ) -> jax.Array:
     """uint8 (n, h, w, c) -> the softmax or the logits, float32 (n, k)."""
-    x = normalised(image[..., ::-1] if channels == 'bgr' else image, mean, std, jnp.float32)
+    x = normalized(image[..., ::-1] if channels == 'bgr' else image, mean, std, jnp.float32)
     logits = model.apply(variables, x, train=False)
     return (jax.nn.softmax(logits) if average == 'softmax' else logits).astype(jnp.float32)
 
@@ -65,7 +65,7 @@ def view_step(
 def probabilities(
     net: Net,
     protocol: Views,
-    source: Source,
+    source: ImageSource,
     *,
     batch: int,
     devices: int | None = None,
@@ -88,9 +88,9 @@ def probabilities(
       ValueError: an image cannot be read, or batch does not divide over the devices.
       RuntimeError: not every image was seen exactly once with all of its views.
     """
-    mesh = meshes.local_mesh(devices)
-    meshes.check_batch(batch, mesh)
-    step = meshes.parallel_eval(
+    mesh = sharding.local_mesh(devices)
+    sharding.check_batch(batch, mesh)
+    step = sharding.parallel_eval(
         functools.partial(
             view_step,
             model=net.model,
@@ -101,8 +101,8 @@ def probabilities(
         ),
         mesh,
     )
-    sums = _Sums(step, meshes.replicated(net.variables, mesh), mesh, batch, len(source))
-    for index, views, _, name in one_by_one(
+    sums = _Sums(step, sharding.replicate(net.variables, mesh), mesh, batch, len(source))
+    for index, views, _, name in iter_images(
         source, protocol.views, host=jax.process_index(), hosts=jax.process_count(), threads=threads
     ):
         for view in views:
@@ -140,7 +140,7 @@ class _Sums:
         if len(rows) == self.batch:
             self._run(self.waiting.pop(view.shape))
 
-    def learn(self, protocol: Views, source: Source) -> None:
+    def learn(self, protocol: Views, source: ImageSource) -> None:
         """On a host without images: how many classes there are, so that its zeros can be added to
         the sums of others.
         """
@@ -160,7 +160,7 @@ class _Sums:
         for i, (_, view) in enumerate(rows):
             images[i] = view
         found = jax.device_get(
-            self.step(self.variables, meshes.split({'image': images}, self.mesh)['image'])
+            self.step(self.variables, sharding.shard_batch({'image': images}, self.mesh)['image'])
         )
         if self.total is None:
             self.total = np.zeros((len(self.seen), found.shape[1]), np.float32)

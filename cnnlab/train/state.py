@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 
 
 @flax.struct.dataclass
@@ -23,7 +23,7 @@ class TrainState:
     stop early also 'stale', the evaluations in a row since the best.
     """
 
-    # int32: optimiser updates made
+    # int32: optimizer updates made
     step: jax.Array
     params: Any
     # {} for networks without
@@ -37,7 +37,7 @@ def init_variables(
     model: nn.Module,
     seed: jax.Array,
     image: jax.ShapeDtypeStruct,
-    initializer: init.Initializer | None = None,
+    initializer: initializers.Initializer | None = None,
 ) -> dict[str, Any]:
     """{'params', 'batch_stats'} of a network for images (n, h, w, c) of that shape and dtype; pure,
     and a function of the seed alone.
@@ -51,7 +51,7 @@ def init_variables(
     if initializer is not None:
         variables = {
             **variables,
-            'params': init.redrawn(variables['params'], initializer, jax.random.key(seed)),
+            'params': initializers.redrawn(variables['params'], initializer, jax.random.key(seed)),
         }
     wanted = jnp.promote_types(image.dtype, jnp.float32)
     variables = jax.tree.map(lambda a: a.astype(wanted), variables)
@@ -64,7 +64,7 @@ def init_state(
     seed: jax.Array,
     image: jax.ShapeDtypeStruct,
     ema: bool = False,
-    initializer: init.Initializer | None = None,
+    initializer: initializers.Initializer | None = None,
     stops: bool = False,
 ) -> TrainState:
     """The state at step 0, with an average to begin where `ema`, and with what early stopping

@@ -1,5 +1,5 @@
 """The train step and the evaluation step: pure functions of (state, batch), jitted by
-`mesh.parallel`.
+`sharding.parallel`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ import optax
 from flax import linen as nn
 
 from cnnlab import tree
+from cnnlab.data.preprocess import normalize as normalized
 from cnnlab.losses import Loss
-from cnnlab.nn.inputs import normalised as normalised
-from cnnlab.nn.norms import BatchNormSettings, batch_norm_settings
+from cnnlab.nn.norms import BatchNormConfig, batch_norm_settings
 from cnnlab.optim.average import Average
-from cnnlab.train import adversarial, mixing, tta
+from cnnlab.train.on_device import adversarial, mixing, tta
 from cnnlab.train.state import TrainState
 
 Metrics = dict[str, jax.Array]
@@ -34,7 +34,7 @@ def train_step(
     mean: Any,
     std: Any,
     dtype: Any = jnp.float32,
-    norm: BatchNormSettings = BatchNormSettings(),  # noqa: B008
+    norm: BatchNormConfig = BatchNormConfig(),  # noqa: B008
     average: Average | None = None,
     flip: bool = False,
     mixup: float = 0.0,
@@ -45,7 +45,7 @@ def train_step(
     aux_weight: float = 0.3,
     adversary: adversarial.Adversary | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """One optimiser update.
+    """One optimizer update.
 
     Args:
       state: the state before; its buffers may be donated.
@@ -58,7 +58,7 @@ def train_step(
         after. With them, 'loss' is that of the mixed labels and 'top1' counts the label with the
         larger share.
       accumulate: the batch goes through the network in so many parts, one after another, and the
-        gradient is their mean. Every part is normalised by its own batch statistics; the running
+        gradient is their mean. Every part is normalized by its own batch statistics; the running
         ones move once, by the mean over the parts: as with a span of a part's size.
       penalty: what is added to the loss for these parameters.
       frozen: patterns of the parameters that get no gradient; `tx` must leave them alone
@@ -70,7 +70,7 @@ def train_step(
 
     Returns:
       The state after, and means over the batch before the update: {'loss': of all that is
-      minimised, 'top1', 'grad_norm'}.
+      minimized, 'top1', 'grad_norm'}.
     """
     key = jax.random.fold_in(jax.random.key(seed), state.step)
     image = (
@@ -90,7 +90,7 @@ def train_step(
                 std=std,
                 dtype=dtype,
             )
-    rows = {'image': normalised(image, mean, std, dtype), 'label': batch['label']}
+    rows = {'image': normalized(image, mean, std, dtype), 'label': batch['label']}
     share = jnp.ones(())
     if mixup or cutmix:
         mixed = mixing.mix(jax.random.fold_in(key, _MIX), **rows, mixup=mixup, cutmix=cutmix)
@@ -188,7 +188,7 @@ def eval_step(
     mean: Any,
     std: Any,
     dtype: Any = jnp.float32,
-    norm: BatchNormSettings = BatchNormSettings(),
+    norm: BatchNormConfig = BatchNormConfig(),
     augmentation: str = 'none',
 ) -> Metrics:  # noqa: B008
     """Sums over the images whose mask is 1: {'n', 'top1', 'top5', 'loss', 'confusion'}; uses the
@@ -203,7 +203,7 @@ def eval_step(
     with batch_norm_settings(norm):
         logits = tta.averaged(
             lambda image: model.apply(variables, image, train=False),
-            normalised(batch['image'], mean, std, dtype),
+            normalized(batch['image'], mean, std, dtype),
             augmentation,
         )
     labels, mask = batch['label'], batch['mask'] > 0

@@ -7,25 +7,25 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnlab.data.source import Source
-from cnnlab.data.views import View
+from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.transforms import Transform
 from cnnlab.models.airbench import WINDOW
-from cnnlab.train.step import normalised
+from cnnlab.train.step import normalized
 
 # of the source: how many images, and what is added to each variance
 _IMAGES, _LEAST = 5000, 5e-4
 
 
-def kernel(source: Source, view: View, mean: Any, std: Any) -> np.ndarray:
+def kernel(source: ImageSource, view: Transform, mean: Any, std: Any) -> np.ndarray:
     """float32 (2, 2, c, 8 c): the principal components of the 2x2 patches of the first 5,000
-    images, normalised, and their negatives.
+    images, normalized, and their negatives.
 
     Components are in falling order of their variance, each divided by the root of variance + 5e-4;
     variances are about 0, not about the mean, as the source has it.
     """
     rng = np.random.default_rng(0)
     images = np.stack([view(source[i]['image'], rng) for i in range(min(_IMAGES, len(source)))])
-    x = np.asarray(jax.jit(lambda x: normalised(x, mean, std, np.float32))(images), np.float64)
+    x = np.asarray(jax.jit(lambda x: normalized(x, mean, std, np.float32))(images), np.float64)
     n, h, w, c = x.shape
     patches = np.stack(
         [

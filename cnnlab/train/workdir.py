@@ -17,7 +17,7 @@ from etils import epath
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.files import write_text
-from cnnlab.train.checkpoint import located
+from cnnlab.train.checkpoint.checkpoints import located
 
 _PACKAGES = (
     'cnnlab',

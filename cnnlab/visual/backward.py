@@ -160,12 +160,12 @@ def _epsilon(fn, eps):
         return fn(x)
 
     def back(x, g):
-        return (g * fn(x) / stabilised(x, eps),)
+        return (g * fn(x) / stabilized(x, eps),)
 
     ruled.defvjp(lambda x: (fn(x), x), back)
     return ruled
 
 
-def stabilised(z: jax.Array, eps: float) -> jax.Array:
+def stabilized(z: jax.Array, eps: float) -> jax.Array:
     """z + eps sign(z), the sign of 0 being 1."""
     return z + jnp.where(z >= 0, eps, -eps).astype(z.dtype)

@@ -25,7 +25,7 @@ def pca(features: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarr
 
 
 def tsne(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
-    """Points (n, 2) whose neighbourhoods are those of the features: van der Maaten & Hinton 2008,
+    """Points (n, 2) whose neighborhoods are those of the features: van der Maaten & Hinton 2008,
     JMLR 9; scikit-learn's, started from PCA.
 
     Features of more than 50 dimensions are first reduced to 50 principal components, as the paper

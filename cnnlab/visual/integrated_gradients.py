@@ -45,7 +45,7 @@ def integrated_gradients(
     Args:
       model, variables, images, cls: as of `gradients.gradient`.
       baseline: the value of an image without information, in the network's units; 0 is the mean
-        colour of most preprocessings.
+        color of most preprocessings.
       steps: points of the quadrature.
       batch: points at a time.
 

@@ -15,7 +15,7 @@ from flax import linen as nn
 
 from cnnlab.analysis import capture
 from cnnlab.visual import activations, batches, target
-from cnnlab.visual.parametrise import Parametrisation
+from cnnlab.visual.parametrize import Parametrization
 from cnnlab.visual.pixels import UNIT, Pixels
 
 
@@ -50,8 +50,8 @@ def invert(
       path: the layer.
       pixels: from pictures to the network's values.
       steps, rate: of Adam.
-      variation: weight of the total variation, the mean squared difference of neighbouring pixels.
-      fourier, decorrelated: see `parametrise`.
+      variation: weight of the total variation, the mean squared difference of neighboring pixels.
+      fourier, decorrelated: see `parametrize`.
       seed: of the noise.
 
     Raises:
@@ -63,7 +63,7 @@ def invert(
             f'{variation}'
         )
     wanted = activations.full(activations.of_layer(model, variables, target.checked(images), path))
-    form = Parametrisation(images.shape, fourier, decorrelated)
+    form = Parametrization(images.shape, fourier, decorrelated)
     parameters = form.initial(seed)
     state, distances = optax.adam(rate).init(parameters), []
     for _ in batches.watched(range(steps), f'invert {path}'):
@@ -93,7 +93,7 @@ def _step(model, variables, parameters, state, wanted, rate, variation, form, pi
 
 
 def total_variation(pictures: jax.Array) -> jax.Array:
-    """The mean squared difference of neighbouring pixels down and to the right: (n, h, w, c) ->
+    """The mean squared difference of neighboring pixels down and to the right: (n, h, w, c) ->
     (n,).
     """
     return sum(jnp.square(jnp.diff(pictures, axis=axis)).mean((1, 2, 3)) for axis in (1, 2))

@@ -5,7 +5,7 @@ It is computed as Ancona et al. 2018 (arXiv:1711.06104) show: the input times a 
 every activation function's derivative is replaced by f(z) / (z + eps sign(z)). So linear layers
 that follow one another without an activation function (a convolution and its batch norm) count as
 one layer, sums and concatenations hand on to each part its share, and a max pool hands all to the
-largest. What is no `Act` and not linear, a local response or layer normalisation or the product
+largest. What is no `Act` and not linear, a local response or layer normalization or the product
 with a squeeze-excite gate, passes its ordinary gradient.
 """
 
@@ -34,7 +34,7 @@ def lrp_epsilon(
 
     Args:
       model, variables, images, cls: as of `gradients.gradient`.
-      eps: stabilises the division; a larger one absorbs weak and contradictory relevance.
+      eps: stabilizes the division; a larger one absorbs weak and contradictory relevance.
 
     Raises:
       ValueError: see `target.classes`; eps not above 0.
@@ -50,6 +50,6 @@ def lrp_epsilon(
 @functools.partial(jax.jit, static_argnums=(0, 4))
 def _relevance(ruled, variables, images, classes, eps):
     scores, back = jax.vjp(lambda x: target.score(ruled.apply(variables, x), classes), images)
-    [found] = back(scores / backward.stabilised(scores, eps))
+    [found] = back(scores / backward.stabilized(scores, eps))
     dtype = target.result_dtype(images)
     return images.astype(dtype) * found.astype(dtype)

@@ -1,4 +1,4 @@
-"""Occlusion: a grey square moves over the image, and the network's answer is recorded.
+"""Occlusion: a gray square moves over the image, and the network's answer is recorded.
 
 Zeiler & Fergus 2013, arXiv:1311.2901, Figure 7.
 """
@@ -65,7 +65,7 @@ def occlusion(
     Args:
       model, variables, images, cls: as of `gradients.gradient`.
       window, stride: pixels.
-      value: of the square, in the network's units; 0 is the grey of the mean colour.
+      value: of the square, in the network's units; 0 is the gray of the mean color.
       path: the layer whose strongest feature map is recorded, the paper's (b).
       batch: covered images at a time.
 

@@ -99,7 +99,7 @@ def box(
     """
     sides = []
     for field, at in zip(fields(model, tuple(input_shape), path), (row, column), strict=True):
-        first = math.floor(field.centre + at * field.jump - (field.size - 1) / 2)
+        first = math.floor(field.center + at * field.jump - (field.size - 1) / 2)
         sides.append((first, math.ceil(field.size)))
     (top, height), (left, width) = sides
     return Box(top, left, height, width)

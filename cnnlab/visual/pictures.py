@@ -19,37 +19,37 @@ def photo(picture: np.ndarray) -> np.ndarray:
 
 
 def signed(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
-    """Values of both signs, (h, w, 3) or (h, w, 1), about a middle grey; the percentile of the
+    """Values of both signs, (h, w, 3) or (h, w, 1), about a middle gray; the percentile of the
     magnitude is black or white.
 
-    So a projection or gradient keeps its colours.
+    So a projection or gradient keeps its colors.
     """
     x = np.asarray(values, np.float32)
     return photo(0.5 + 0.5 * x / _largest(np.abs(x), percentile))
 
 
-def heat(values: np.ndarray, percentile: float = 99.5, colours: str = 'inferno') -> np.ndarray:
-    """A map (h, w) of values not below 0 in colours; the percentile and what is above it are the
+def heat(values: np.ndarray, percentile: float = 99.5, colors: str = 'inferno') -> np.ndarray:
+    """A map (h, w) of values not below 0 in colors; the percentile and what is above it are the
     brightest.
     """
     x = np.asarray(values, np.float32)
-    return _coloured(x / _largest(x, percentile), colours)
+    return _colored(x / _largest(x, percentile), colors)
 
 
-def spread(values: np.ndarray, colours: str = 'viridis') -> np.ndarray:
-    """A map (h, w) in colours, from its smallest to its largest value."""
+def spread(values: np.ndarray, colors: str = 'viridis') -> np.ndarray:
+    """A map (h, w) in colors, from its smallest to its largest value."""
     x = np.asarray(values, np.float32)
-    return _coloured((x - x.min()) / max(float(np.ptp(x)), np.finfo(np.float32).tiny), colours)
+    return _colored((x - x.min()) / max(float(np.ptp(x)), np.finfo(np.float32).tiny), colors)
 
 
 def both_signs(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
     """A map (h, w): positive values red, negative blue, 0 white."""
     x = np.asarray(values, np.float32)
-    return _coloured(0.5 + 0.5 * x / _largest(np.abs(x), percentile), 'RdBu_r')
+    return _colored(0.5 + 0.5 * x / _largest(np.abs(x), percentile), 'RdBu_r')
 
 
 def kinds(values: np.ndarray) -> np.ndarray:
-    """A map (h, w) of class numbers, each in a colour of its own (they repeat after twenty); the
+    """A map (h, w) of class numbers, each in a color of its own (they repeat after twenty); the
     most frequent is first.
     """
     found, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
@@ -60,14 +60,14 @@ def kinds(values: np.ndarray) -> np.ndarray:
 
 
 def over(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.ndarray:
-    """A map laid over a picture in [0, 1]: enlarged bilinearly to its size, in colours, the more
+    """A map laid over a picture in [0, 1]: enlarged bilinearly to its size, in colors, the more
     opaque the larger the value.
     """
     x = np.asarray(values, np.float32)
     part = np.clip(x / _largest(x, 99.5), 0, 1)
     part = np.asarray(Image.fromarray(part).resize(picture.shape[1::-1], Image.Resampling.BILINEAR))
     alpha = strength * np.sqrt(part)[..., None]
-    return np.rint((1 - alpha) * photo(picture) + alpha * _coloured(part, 'turbo')).astype(np.uint8)
+    return np.rint((1 - alpha) * photo(picture) + alpha * _colored(part, 'turbo')).astype(np.uint8)
 
 
 def sheet(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
@@ -104,7 +104,7 @@ def _largest(values, percentile):
     return found if found > 0 else max(float(values.max(initial=0)), np.finfo(np.float32).tiny)
 
 
-def _coloured(part, colours):
-    return np.rint(255 * matplotlib.colormaps[colours](np.clip(part, 0, 1))[..., :3]).astype(
+def _colored(part, colors):
+    return np.rint(255 * matplotlib.colormaps[colors](np.clip(part, 0, 1))[..., :3]).astype(
         np.uint8
     )

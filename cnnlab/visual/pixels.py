@@ -14,7 +14,7 @@ from cnnlab.weights import Preprocess
 
 @flax.struct.dataclass
 class Pixels:
-    """x = (picture * scale - mean) / std, pictures being RGB or grey (n, h, w, c) in [0, 1]; a
+    """x = (picture * scale - mean) / std, pictures being RGB or gray (n, h, w, c) in [0, 1]; a
     pytree, so that it may be traced.
 
     Attributes:

@@ -57,7 +57,7 @@ def tree(found: Tree, labels: Sequence[str]) -> Figure:
         ax=axes,
         color_threshold=0,
         leaf_font_size=7,
-        above_threshold_color=style.COLOURS[0],
+        above_threshold_color=style.COLORS[0],
     )
     axes.spines['left'].set_visible(False)
     return figure

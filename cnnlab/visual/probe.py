@@ -24,7 +24,7 @@ def accuracies(
     strength: float = 1.0,
     seed: int = 0,
 ) -> dict[str, float]:
-    """{layer: mean top-1 of a logistic regression on standardised features, over stratified folds}.
+    """{layer: mean top-1 of a logistic regression on standardized features, over stratified folds}.
 
     Args:
       features: {layer: (images, d)}, as `features.extract` gives them.

@@ -42,16 +42,16 @@ def cascade(
     *,
     seed: int = 0,
 ) -> Cascade:
-    """Randomises the layers from the last to the first, one more each time (the paper's cascading
-    randomisation).
+    """Randomizes the layers from the last to the first, one more each time (the paper's cascading
+    randomization).
 
     Layers are the network's own parts, 'fc8' or 'stage4'. They get the values that the network's
-    initialisers draw.
+    initializers draw.
 
     Args:
       model, variables, images: as of `gradients.gradient`.
       method: (model, variables, images) -> maps of one class for each image, which is to be fixed
-        by the caller: the randomised network finds another class most likely.
+        by the caller: the randomized network finds another class most likely.
       seed: of the random weights.
     """
     order = parts(model, variables, images)
@@ -59,7 +59,7 @@ def cascade(
     for number in batches.watched(range(len(order), 0, -1), 'sanity check'):
         maps[order[number - 1]] = np.asarray(
             method(
-                model, randomised(model, variables, images, order[number - 1 :], seed=seed), images
+                model, randomized(model, variables, images, order[number - 1 :], seed=seed), images
             )
         )
     rank = {
@@ -76,7 +76,7 @@ def parts(model: nn.Module, variables: Mapping[str, Any], images: jax.Array) -> 
     return [part for part in ran if part in variables['params']]
 
 
-def randomised(
+def randomized(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
@@ -84,7 +84,7 @@ def randomised(
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The variables with these parts drawn anew by the network's initialisers, batch statistics
+    """The variables with these parts drawn anew by the network's initializers, batch statistics
     included.
 
     Raises:

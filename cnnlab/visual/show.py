@@ -21,7 +21,7 @@ def show(
 
     Args:
       arrays: (n, ...) or a list of: pictures (h, w, 3 or 1) in [0, 1]; arrays (h, w, 3 or 1) of
-        other values, drawn about a middle grey; maps (h, w), in colours from 0, or red and blue
+        other values, drawn about a middle gray; maps (h, w), in colors from 0, or red and blue
         where they have both signs; uint8 pictures as they are.
       titles: one for each.
       over: pictures (n, h, w, c) in [0, 1] that maps are laid over.

@@ -15,7 +15,7 @@ def checked(images: jax.Array) -> jax.Array:
     """
     if np.ndim(images) != 4 or not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(
-            f'a batch of images is an array (n, height, width, channels) of normalised '
+            f'a batch of images is an array (n, height, width, channels) of normalized '
             f'floating-point values; got '
             f'{images.dtype} of shape {np.shape(images)}'
         )

@@ -5,11 +5,11 @@
 
 from cnnlab.weights.api import from_arrays, from_file, load, to_arrays
 from cnnlab.weights.catalog import supported
-from cnnlab.weights.entries import Entry, entry, tags
+from cnnlab.weights.entries import PublishedWeights, entry, tags
 from cnnlab.weights.preprocess import Preprocess
 
 __all__ = [
-    'Entry',
+    'PublishedWeights',
     'Preprocess',
     'entry',
     'from_arrays',

@@ -15,7 +15,8 @@ from absl import logging
 from flax import linen as nn
 
 from cnnlab import names, tree
-from cnnlab.weights import api, convert
+from cnnlab.weights import api
+from cnnlab.weights.mapping import convert
 
 CHANNELS = ('mean', 'repeat')
 
@@ -27,7 +28,7 @@ class Report:
     kept: tuple[str, ...]
     # {path: what was done}
     changed: Mapping[str, str]
-    # initialised anew
+    # initialized anew
     fresh: tuple[str, ...]
     # of what was given and not used: one line each
     left: tuple[str, ...]
@@ -36,7 +37,7 @@ class Report:
         lines = [
             f'{len(self.kept)} leaves kept',
             *(f'{path}: {what}' for path, what in self.changed.items()),
-            *(f'{path}: initialised anew' for path in self.fresh),
+            *(f'{path}: initialized anew' for path in self.fresh),
             *(f'not used: {line}' for line in self.left),
         ]
         return '\n'.join(lines)
@@ -56,7 +57,7 @@ def _fresh(model, input_shape, seed, paths):
 
 
 def _other_channels(kernel, channels, how):
-    """A first kernel (h, w, c, out) for another number of channels, scaled so that grey pictures
+    """A first kernel (h, w, c, out) for another number of channels, scaled so that gray pictures
     give what they gave.
     """
     given = kernel.shape[2]
@@ -88,12 +89,12 @@ def adapt(
     Args:
       model, variables: as `from_arrays` gives them.
       input_shape: (height, width, channels) of the new images.
-      num_classes: of the new task; the leaves whose shape depends on it are initialised anew. None
+      num_classes: of the new task; the leaves whose shape depends on it are initialized anew. None
         keeps the classes.
       channels: what becomes of the first kernel where the images have another number of channels:
         'mean' spreads the mean over the channels, 'repeat' repeats them in order; both are scaled
-        by old / new, so that grey pictures give the same activations.
-      seed: of what is initialised anew.
+        by old / new, so that gray pictures give the same activations.
+      seed: of what is initialized anew.
 
     Returns:
       The new model, its variables (numpy arrays), and what became of every leaf; the report is
@@ -172,14 +173,14 @@ def partial(
     seed: int = 0,
 ) -> tuple[nn.Module, dict[str, Any], Report]:
     """`from_arrays` for a file that holds less, more or other than the network: what fits is
-    loaded, the rest initialised anew, and told.
+    loaded, the rest initialized anew, and told.
 
     Args:
       id, arrays, fields: as in `from_arrays`.
       input_shape: (height, width, channels) of the images.
-      seed: of what is initialised anew.
+      seed: of what is initialized anew.
     """
-    model, placed = api.place(id, arrays, fields=fields)
+    model, placed = api.match(id, arrays, fields=fields)
     want = tree.named_leaves(api.wanted_shapes(model, input_shape))
     fresh = tuple(path for path in want if path not in placed.leaves)
     leaves = placed.leaves | _fresh(model, input_shape, seed, fresh)

@@ -11,9 +11,11 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.models import registry
-from cnnlab.nn.layers import canonical
-from cnnlab.weights import catalog, convert, entries, fetch, names, read
-from cnnlab.weights.lazy import LazyArrays, lazy
+from cnnlab.nn.layers import reference_convolution
+from cnnlab.weights import catalog, entries, fetch
+from cnnlab.weights.mapping import convert, file_names
+from cnnlab.weights.readers import read
+from cnnlab.weights.readers.lazy import LazyArrays, lazy
 
 Variables = dict[str, Any]
 
@@ -24,7 +26,7 @@ def wanted_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> Variab
     """The model's variables as shapes; no array is made. The tree is shared: do not change it."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     # traces fastest
-    with canonical():
+    with reference_convolution():
         return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
 
 
@@ -45,14 +47,14 @@ def _by_layer(names_in_file, expected):
 
 
 def _known_names(
-    found: catalog.Source, arrays: Mapping[str, np.ndarray], wanted: Variables
+    found: catalog.WeightSource, arrays: Mapping[str, np.ndarray], wanted: Variables
 ) -> LazyArrays:
     """The arrays under the names that the rules know."""
-    new = names.renumbered(arrays) if found.is_keras else names.without_prefix(arrays)
-    new = names.composed(new, names.rewritten(new.values(), found.old_names))
+    new = file_names.renumbered(arrays) if found.is_keras else file_names.without_prefix(arrays)
+    new = file_names.composed(new, file_names.rewritten(new.values(), found.old_names))
     if found.is_keras:
-        new = names.composed(new, _by_layer(new.values(), convert.names(wanted, found.book)))
-    return lazy(arrays).renamed(names.once(found.id, new))
+        new = file_names.composed(new, _by_layer(new.values(), convert.names(wanted, found.book)))
+    return lazy(arrays).renamed(file_names.once(found.id, new))
 
 
 def _prepared(found, arrays, fields):
@@ -70,15 +72,15 @@ def _prepared(found, arrays, fields):
     return model, wanted, _known_names(found, arrays, wanted)
 
 
-def place(
+def match(
     id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None
-) -> tuple[nn.Module, convert.Placed]:
+) -> tuple[nn.Module, convert.Matched]:
     """(model, what of the arrays has a place in it): `from_arrays` for files that hold less, more
     or other than the network.
     """
     found = catalog.source(id)
     model, wanted, known = _prepared(found, arrays, fields)
-    return model, convert.place(known, found.book, wanted, ignore=found.ignore)
+    return model, convert.match(known, found.book, wanted, ignore=found.ignore)
 
 
 def from_arrays(

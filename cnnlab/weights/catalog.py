@@ -12,13 +12,13 @@ from typing import Any
 
 from cnnlab import names as lookups
 from cnnlab.models import registry
-from cnnlab.weights.rules import Rule, RuleBook
+from cnnlab.weights.mapping.rules import KeyMap, Rule
 
 SOURCES = ('torchvision', 'timm', 'keras', 'akamaster')
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class WeightSource:
     """How one network of a source is read: what `register_source` was told."""
 
     id: str
@@ -45,12 +45,12 @@ class Source:
         return {field: any(re.match(p, n) for n in names) for field, p in self.flags.items()}
 
     @functools.cached_property
-    def book(self) -> RuleBook:
+    def book(self) -> KeyMap:
         """The rules, compiled once."""
-        return RuleBook(self.rules())
+        return KeyMap(self.rules())
 
 
-_TABLE: dict[str, Source] = {}
+_TABLE: dict[str, WeightSource] = {}
 
 
 def flat(rules: Iterable[Rule | Iterable]) -> tuple[Rule, ...]:
@@ -100,14 +100,14 @@ def register_source(
     else:
         kept = flat(rules)
         made = functools.partial(tuple, kept)
-    _TABLE[id] = Source(
+    _TABLE[id] = WeightSource(
         id, model, dict(fields or {}), dict(flags or {}), tuple(old_names), tuple(ignore), made
     )
 
 
-def _table() -> dict[str, Source]:
+def _table() -> dict[str, WeightSource]:
     # the families register themselves; once
-    importlib.import_module('cnnlab.weights.families')
+    importlib.import_module('cnnlab.weights.key_maps.families')
     return _TABLE
 
 
@@ -116,11 +116,11 @@ def supported() -> list[str]:
     return sorted(_table())
 
 
-def source(id: str) -> Source:
+def source(id: str) -> WeightSource:
     """How the weights of that id are read; KeyError with the nearest ids where there are none."""
     return lookups.lookup('weights id', id, _table())
 
 
-def input_shape(found: Source) -> tuple[int, int, int]:
+def input_shape(found: WeightSource) -> tuple[int, int, int]:
     """The (height, width, channels) with which the model of these weights is declared."""
     return registry.entry(found.model).input_shape

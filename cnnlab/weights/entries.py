@@ -17,7 +17,7 @@ _CIFAR = Preprocess(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class PublishedWeights:
     """One set of weights. What its source does not say is None, and is never guessed."""
 
     # with the tag, where there is one
@@ -34,7 +34,7 @@ class Entry:
     hub: str | None
     # 'sha256-prefix:0676ba61', 'md5:...' or 'sha256:...'
     hash: str | None
-    licence: str | None
+    license: str | None
     # top1, top5 in percent, and the data
     published: Mapping[str, Any] | None
 
@@ -59,10 +59,10 @@ def tags(id: str) -> list[str]:
     """
     base, _ = split(id)
     source, _, name = catalog.source(base).id.partition('/')
-    return list(published.table(source).get(name, {}))
+    return list(published.source_table(source).get(name, {}))
 
 
-def entry(id: str) -> Entry:
+def entry(id: str) -> PublishedWeights:
     """The facts of an id; without a tag, those of the source's default weights.
 
     Raises:
@@ -71,10 +71,10 @@ def entry(id: str) -> Entry:
     base, tag = split(id)
     found = catalog.source(base)
     source, _, name = base.partition('/')
-    known = published.table(source).get(name, {})
+    known = published.source_table(source).get(name, {})
     if tag is None and not known:
         akamaster = source == 'akamaster'
-        return Entry(
+        return PublishedWeights(
             base,
             found.model,
             types.MappingProxyType(dict(found.fields)),
@@ -91,7 +91,7 @@ def entry(id: str) -> Entry:
     fields = {**found.fields, **facts.get('fields', {})}
     if facts['num_classes'] != _IMAGENET:
         fields['num_classes'] = facts['num_classes']
-    return Entry(
+    return PublishedWeights(
         f'{base}.{tag}',
         found.model,
         types.MappingProxyType(fields),
@@ -100,7 +100,7 @@ def entry(id: str) -> Entry:
         facts['url'],
         facts.get('hub'),
         facts['hash'],
-        facts['licence'],
+        facts['license'],
         facts.get('published'),
     )
 

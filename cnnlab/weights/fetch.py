@@ -12,7 +12,7 @@ import requests
 from absl import logging
 from rich import progress
 
-from cnnlab.weights.entries import Entry
+from cnnlab.weights.entries import PublishedWeights
 
 # the environment variable that names the folder of downloaded files
 CACHE = 'CNNLAB_CACHE'
@@ -32,7 +32,7 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(os.environ.get(CACHE) or pooch.os_cache('cnnlab'))
 
 
-def address(entry: Entry) -> str:
+def address(entry: PublishedWeights) -> str:
     """Where the file is asked for: $CNNLAB_MIRROR/<source>/<file name>, or the entry's own address."""
     mirror = os.environ.get(MIRROR)
     return (
@@ -111,7 +111,7 @@ def verify(path: pathlib.Path, stated: str | None) -> None:
         )
 
 
-def fetch(entry: Entry) -> pathlib.Path:
+def fetch(entry: PublishedWeights) -> pathlib.Path:
     """The path of an entry's file in the cache, downloaded if it is not there; verified each time.
 
     Raises:
@@ -152,7 +152,7 @@ def fetch(entry: Entry) -> pathlib.Path:
     return path
 
 
-def _from_hub(entry: Entry) -> pathlib.Path:
+def _from_hub(entry: PublishedWeights) -> pathlib.Path:
     if entry.hub is None:
         raise ValueError(
             f'{entry.id}: its source publishes no file that is known here; give a file to from_file'

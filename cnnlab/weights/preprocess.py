@@ -21,7 +21,7 @@ MODES = ('short', 'squash')
 
 @dataclasses.dataclass(frozen=True)
 class Preprocess:
-    """Resize, centre crop, then (pixel * scale - mean) / std for each channel.
+    """Resize, center crop, then (pixel * scale - mean) / std for each channel.
 
     Raises:
       ValueError: an interpolation, mode or order of channels that is not known; a crop larger than
@@ -30,7 +30,7 @@ class Preprocess:
 
     # pixels
     resize: int
-    # pixels, square, from the centre
+    # pixels, square, from the center
     crop: int
     # one of FILTERS
     interpolation: str
@@ -52,11 +52,11 @@ class Preprocess:
 
     def sentence(self) -> str:
         """What is done to the pixels' places, in words: 'the shorter side to 256 pixels (bilinear),
-        224 from the centre'.
+        224 from the center'.
         """
         side = {'short': 'the shorter side', 'squash': 'both sides'}[self.mode]
         return f'{side} to {self.resize} pixels ({self.interpolation})' + (
-            f', {self.crop} from the centre'
+            f', {self.crop} from the center'
             if self.crop < self.resize or self.mode == 'short'
             else ''
         )
@@ -65,7 +65,7 @@ class Preprocess:
         """The resized and cropped picture: uint8 RGB (crop, crop, 3).
 
         Args:
-          image: a Pillow image, a uint8 array (h, w, 3) or (h, w), or the path of a file; grey and
+          image: a Pillow image, a uint8 array (h, w, 3) or (h, w), or the path of a file; gray and
             transparent pictures become RGB.
         """
         if isinstance(image, str | pathlib.Path):
@@ -86,7 +86,7 @@ class Preprocess:
         left, top = (round((n - self.crop) / 2) for n in size)
         return np.asarray(image.crop((left, top, left + self.crop, top + self.crop)))
 
-    def normalise(self, pixels: np.ndarray) -> np.ndarray:
+    def normalize(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 RGB (..., 3) to the network's float32 values."""
         x = pixels[..., ::-1] if self.channels == 'bgr' else pixels
         return (x.astype(np.float32) * np.float32(self.scale) - np.float32(self.mean)) / np.float32(
@@ -95,4 +95,4 @@ class Preprocess:
 
     def __call__(self, image: Image.Image | np.ndarray | str | pathlib.Path) -> np.ndarray:
         """The network's input for one picture: float32 (crop, crop, 3)."""
-        return self.normalise(self.pixels(image))
+        return self.normalize(self.pixels(image))

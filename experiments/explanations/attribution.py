@@ -25,7 +25,7 @@ Found = tuple[Any, Sequence[str] | None]
 
 
 def by_gradient(name: str, of: Callable[[Case], Found]) -> Section:
-    """A section that draws an array of the images' shape: in its colours, and the largest magnitude
+    """A section that draws an array of the images' shape: in its colors, and the largest magnitude
     over channels as a map.
     """
 
@@ -34,7 +34,7 @@ def by_gradient(name: str, of: Callable[[Case], Found]) -> Section:
         for i in range(len(case.images)):
             values = np.asarray(found[i])
             strongest = np.abs(values).max(-1)
-            colours = values if values.shape[-1] in (1, 3) else values.mean(-1, keepdims=True)
+            colors = values if values.shape[-1] in (1, 3) else values.mean(-1, keepdims=True)
             said = f'{case.what(i)}{remark[i] if remark else ""}'
             yield (
                 case.names[i],
@@ -46,7 +46,7 @@ def by_gradient(name: str, of: Callable[[Case], Found]) -> Section:
                         f'{said}; largest magnitude over the channels',
                     ),
                     Shown(
-                        f'{name}_{i}_colours', large(pictures.signed(colours)), f'{said}; 0 is grey'
+                        f'{name}_{i}_colors', large(pictures.signed(colors)), f'{said}; 0 is gray'
                     ),
                 ],
             )
@@ -154,7 +154,7 @@ def occluded(case: Case) -> Iterator[Group]:
                 Shown(
                     f'occlusion_{i}_probability',
                     pictures.enlarged(pictures.spread(found.probability[i]), SIDE),
-                    f'probability of {case.labels[case.classes[i]]} by the place of a grey square '
+                    f'probability of {case.labels[case.classes[i]]} by the place of a gray square '
                     f'of {window} pixels: '
                     f'{found.probability[i].min():.1%} (rows from {found.top[lowest[0]]}, columns '
                     f'from {found.left[lowest[1]]}) to '
@@ -207,7 +207,7 @@ def masked(case: Case) -> Iterator[Group]:
         )
 
 
-def randomised(case: Case) -> Iterator[Group]:
+def randomized(case: Case) -> Iterator[Group]:
     """Maps of one picture while the layers become random, from the last to the first."""
     image, cls = case.images[:1], case.classes[:1]
     for name, method in (

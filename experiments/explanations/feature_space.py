@@ -12,7 +12,7 @@ from .case import Case, Group, Shown
 
 
 def space(case: Case) -> Iterator[Group]:
-    """PCA, t-SNE, neighbours; with labels also the tree of classes and linear probes.
+    """PCA, t-SNE, neighbors; with labels also the tree of classes and linear probes.
 
     Writes features.npz.
     """

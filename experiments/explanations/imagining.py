@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from cnnlab.visual import activations, deep_dream, invert, maximise, pictures, style
+from cnnlab.visual import activations, deep_dream, invert, maximize, pictures, style
 
 from .case import Case, Group, Shown, file_part, large
 
 
-def maximised(case: Case) -> Iterator[Group]:
+def maximized(case: Case) -> Iterator[Group]:
     """A picture for each class that is explained, and for a few strong feature maps of each layer."""
     classes = list(dict.fromkeys(case.classes.tolist()))
-    found = maximise.maximise(
+    found = maximize.maximize(
         case.model,
         case.variables,
         case.shape,
@@ -26,7 +26,7 @@ def maximised(case: Case) -> Iterator[Group]:
         'classes',
         [
             Shown(
-                f'maximise_{cls}',
+                f'maximize_{cls}',
                 large(pictures.photo(found.pictures[k])),
                 f'{case.labels[cls]}: logit {found.scores[0, k]:.1f} to '
                 f'{found.scores[-1, k]:.1f}, probability of the picture '
@@ -38,7 +38,7 @@ def maximised(case: Case) -> Iterator[Group]:
     for path in case.paths:
         maps = activations.maps(case.model, case.variables, case.images, path)
         channels = [int(c) for c in activations.strongest_channels(maps, 4)]
-        found = maximise.maximise(
+        found = maximize.maximize(
             case.model,
             case.variables,
             case.shape,
@@ -54,7 +54,7 @@ def maximised(case: Case) -> Iterator[Group]:
             path,
             [
                 Shown(
-                    f'maximise_{file_part(path)}_{c}',
+                    f'maximize_{file_part(path)}_{c}',
                     large(pictures.photo(found.pictures[k])),
                     f'layer {path}, map {c}: mean '
                     f'{found.scores[0, k]:.2f} to {found.scores[-1, k]:.2f}',

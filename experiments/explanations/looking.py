@@ -11,7 +11,7 @@ from cnnlab.visual import activations, deconvnet, filters, patches, pictures
 from .case import SIDE, Case, Group, Shown, file_part
 
 # of a patch beyond the border
-_GREY = 0.5
+_GRAY = 0.5
 _SHOWN_CHANNELS = 16
 
 
@@ -35,7 +35,7 @@ def first_layer(case: Case) -> Iterator[Group]:
                 'filters',
                 pictures.sheet(tiles),
                 f'layer {path}: {len(chosen)} of {len(kernels)} filters of '
-                f'{kernels.shape[1]} x {kernels.shape[2]}, each scaled by itself, 0 is grey',
+                f'{kernels.shape[1]} x {kernels.shape[2]}, each scaled by itself, 0 is gray',
             )
         ],
     )
@@ -75,7 +75,7 @@ def projections(case: Case) -> Iterator[Group]:
             for x, b in zip(projected, boxes, strict=True)
         ]
         seen = [
-            pictures.enlarged(pictures.photo(patches.crop(x, b, _GREY)), side)
+            pictures.enlarged(pictures.photo(patches.crop(x, b, _GRAY)), side)
             for x, b in zip(case.pixels.to_pictures(images), boxes, strict=True)
         ]
         name = f'deconvnet_{file_part(path)}_{channel}'
@@ -104,7 +104,7 @@ def strongest_patches(case: Case) -> Iterator[Group]:
     for path, channel, places in _strongest(case, 5):
         boxes = [patches.box(case.model, case.shape, path, p.row, p.column) for p in places]
         whole = [case.pixels.to_pictures(case.collection(p.image)[None])[0] for p in places]
-        seen = [patches.crop(x, b, _GREY) for x, b in zip(whole, boxes, strict=True)]
+        seen = [patches.crop(x, b, _GRAY) for x, b in zip(whole, boxes, strict=True)]
         tiles = [
             pictures.enlarged(pictures.photo(s), max(24, min(SIDE // 3, s.shape[0]))) for s in seen
         ]

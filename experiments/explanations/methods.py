@@ -23,7 +23,7 @@ class Method(NamedTuple):
 METHODS: dict[str, Method] = {
     'filters': Method(
         'First-layer filters',
-        'The kernels of the first layer, in the colours that they answer to.',
+        'The kernels of the first layer, in the colors that they answer to.',
         looking.first_layer,
     ),
     'activations': Method(
@@ -64,7 +64,7 @@ METHODS: dict[str, Method] = {
     ),
     'integrated_gradients': Method(
         'Integrated gradients',
-        'Gradients on the way from grey, times the difference; they must sum to the '
+        'Gradients on the way from gray, times the difference; they must sum to the '
         'change of the score (Sundararajan et al. 2017).',
         by_gradient('integrated_gradients', attribution.integrated),
     ),
@@ -93,7 +93,7 @@ METHODS: dict[str, Method] = {
     ),
     'occlusion': Method(
         'Occlusion',
-        'A grey square moves over the picture (Zeiler & Fergus 2013, Figure 7).',
+        'A gray square moves over the picture (Zeiler & Fergus 2013, Figure 7).',
         attribution.occluded,
         True,
     ),
@@ -107,14 +107,14 @@ METHODS: dict[str, Method] = {
         'Layers made random one after another from the last to the first: a map that stays '
         'explains no '
         'network (Adebayo et al. 2018).',
-        attribution.randomised,
+        attribution.randomized,
         True,
     ),
-    'maximise': Method(
-        'Maximised classes and units',
-        'Pictures made by gradient ascent, as Fourier coefficients in decorrelated colours '
+    'maximize': Method(
+        'Maximized classes and units',
+        'Pictures made by gradient ascent, as Fourier coefficients in decorrelated colors '
         'with jitter and zoom.',
-        imagining.maximised,
+        imagining.maximized,
     ),
     'invert': Method(
         'Feature inversion',
@@ -136,7 +136,7 @@ METHODS: dict[str, Method] = {
     ),
     'features': Method(
         'Feature space',
-        'The pictures as points: PCA, t-SNE, nearest neighbours, classes, linear probes.',
+        'The pictures as points: PCA, t-SNE, nearest neighbors, classes, linear probes.',
         feature_space.space,
         True,
     ),

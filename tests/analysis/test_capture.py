@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from cnnlab.analysis import capture
 from cnnlab.models import registry
-from cnnlab.nn.layers import Act, Conv, Dense, GlobalMean
+from cnnlab.nn.layers import Act, Conv, Dense, GlobalAvgPool
 
 
 class Small(nn.Module):
@@ -19,7 +19,7 @@ class Small(nn.Module):
         x = Conv(4, 3, act=nn.relu, name='conv1')(x)
         x = nn.Dropout(0.5, deterministic=not train, name='drop')(x)
         x = Conv(5, 3, name='conv2')(x)
-        return Dense(3, name='head')(GlobalMean(name='mean')(x))
+        return Dense(3, name='head')(GlobalAvgPool(name='mean')(x))
 
 
 @pytest.fixture(scope='module')

@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from cnnlab.analysis import cost
 from cnnlab.models import registry
-from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalMean, MaxPool, flatten
+from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalAvgPool, MaxPool, flatten
 from tests import golden
 
 # G multiply-adds: facts.md table 1a (torchvision's _ops, timm's benchmark, the paper's own or
@@ -198,7 +198,7 @@ class Joins(nn.Module):
         # one source: no join
         y = y * nn.sigmoid(y)
         gain = self.param('gain', nn.initializers.ones, (4,))
-        gate = Act(nn.sigmoid, name='gate')(Dense(4, name='squeeze')(GlobalMean(name='mean')(y)))
+        gate = Act(nn.sigmoid, name='gate')(Dense(4, name='squeeze')(GlobalAvgPool(name='mean')(y)))
         y = x[..., :4] + y * gain.reshape(1, 1, 1, 4) * gate.reshape(-1, 1, 1, 4)
         return Dense(3, name='head')(flatten(y))
 

@@ -10,7 +10,7 @@ import pytest
 from cnnlab.analysis import memory
 from cnnlab.analysis.buffers import peak_bytes
 from cnnlab.models import registry
-from cnnlab.nn.layers import Conv, canonical
+from cnnlab.nn.layers import Conv, reference_convolution
 
 N = 64
 MATRIX = 4 * N * N
@@ -97,12 +97,12 @@ def test_bfloat16_images_halve_the_activations_of_inference_but_no_weights():
 def test_inference_keeps_less_at_one_time_than_all_layers_hold():
     found = memory.inference(registry.create('vgg16'), (224, 224, 3))
     assert found.weights == 4 * 138_357_544 and found.kept == 4 * 15_237_608
-    # conv1_1 and conv1_2: the largest neighbours
+    # conv1_1 and conv1_2: the largest neighbors
     assert found.peak == 4 * 2 * 224 * 224 * 64
     assert found.total == found.weights + found.images + found.peak
 
 
-def by_xla(model, shape, batch, form=canonical):
+def by_xla(model, shape, batch, form=reference_convolution):
     """Bytes of the compiled train step: arguments, results that do not take their place, and
     temporaries.
     """

@@ -14,7 +14,7 @@ from cnnlab.nn.layers import (
     AvgPool,
     Conv,
     Dense,
-    GlobalMean,
+    GlobalAvgPool,
     GroupNorm,
     MaxPool,
     flatten,
@@ -101,7 +101,7 @@ def test_fields_are_what_the_gradient_reaches(model, transposed):
     for axis, field in enumerate(fields):
         position = unit[1 - axis] if transposed else unit[axis]
         pixels = np.flatnonzero(np.asarray(seen).sum(1 - axis))
-        middle = field.centre + position * field.jump
+        middle = field.center + position * field.jump
         assert (pixels[0], pixels[-1]) == (
             middle - (field.size - 1) / 2,
             middle + (field.size - 1) / 2,
@@ -111,7 +111,7 @@ def test_fields_are_what_the_gradient_reaches(model, transposed):
         )
 
 
-def test_neighbouring_units_are_a_stride_apart():
+def test_neighboring_units_are_a_stride_apart():
     model = Branches()
     x = jnp.ones((1, 61, 61, 1))
     ones = ones_for(model, x)
@@ -133,13 +133,13 @@ def test_a_gate_and_a_group_norm_see_the_whole_image_but_keep_positions():
 
 
 def test_a_mean_over_positions_and_a_dense_layer_see_everything_once():
-    for layers in ([GlobalMean(), Dense(2)], [flatten, Dense(2)]):
+    for layers in ([GlobalAvgPool(), Dense(2)], [flatten, Dense(2)]):
         field = last(nn.Sequential([Conv(4, 3, 2), *layers]), (16, 16, 3))[0]
         assert field.axis is None and field.whole and field.size == 3 + 7 * 2
 
 
 def test_a_mean_over_what_is_left_of_a_dropped_border_does_not_see_it():
-    field = last(nn.Sequential([Conv(4, 3, 3, 0), GlobalMean()]), (8, 8, 3))[0]
+    field = last(nn.Sequential([Conv(4, 3, 3, 0), GlobalAvgPool()]), (8, 8, 3))[0]
     assert (field.size, field.whole) == (6, False)
 
 
@@ -158,7 +158,7 @@ def test_flattening_and_unflattening_keeps_positions():
 
 def test_bins_of_an_adaptive_pool_lie_a_bin_apart():
     field = last(AdaptiveAvgPool(3), (12, 12, 1))[0]
-    assert (field.count, field.size, field.jump, field.centre) == (3, 4, 4, 1.5)
+    assert (field.count, field.size, field.jump, field.center) == (3, 4, 4, 1.5)
 
 
 def test_ceil_pools_of_max_and_mean_widen_by_their_window():
@@ -169,7 +169,7 @@ def test_ceil_pools_of_max_and_mean_widen_by_their_window():
 
 def test_dilated_windows_reach_further():
     field = last(nn.Conv(2, (3, 3), kernel_dilation=4), (32, 32, 1))[0]
-    assert (field.size, field.centre) == (9, 0)
+    assert (field.size, field.center) == (9, 0)
 
 
 def test_vectors_have_no_fields():

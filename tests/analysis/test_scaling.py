@@ -12,9 +12,9 @@ from cnnlab import losses, tree
 from cnnlab.analysis import scaling
 from cnnlab.analysis.collectives import Sent, collectives
 from cnnlab.analysis.scaling import MACHINES, Machine, Work
-from cnnlab.train import mesh as meshes
-from cnnlab.train import step as steps
+from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
+from cnnlab.train.step import train_step
 from tests.train.nets import DropNet
 from tests.train.test_step import batch
 
@@ -75,11 +75,11 @@ def test_networks_are_counted_and_a_known_speed_comes_back():
     for name, speed in (('A100', 2470), ('TPU v4', 3450), ('H200', 7940)):
         machine = MACHINES[name]
         p = scaling.predict(
-            resnet, machine, 1, 128, scaling.utilisation(machine, 'resnet50_v1_5'), decoded=1e6
+            resnet, machine, 1, 128, scaling.utilization(machine, 'resnet50_v1_5'), decoded=1e6
         )
         assert p.images_per_second == pytest.approx(speed, rel=0.005)
-    with pytest.raises(KeyError, match="no network with a known utilisation named 'resnet18'"):
-        scaling.utilisation(MACHINES['A100'], 'resnet18')
+    with pytest.raises(KeyError, match="no network with a known utilization named 'resnet18'"):
+        scaling.utilization(MACHINES['A100'], 'resnet18')
     with pytest.raises(ValueError, match='are above 0'):
         scaling.predict(resnet, MACHINES['A100'], 0, 128, 0.5)
 
@@ -96,14 +96,14 @@ def test_collectives_are_read_off_the_text():
 @functools.cache
 def compiled(devices, spread):
     """The text of a training step, and the parameters of its network."""
-    model, tx, mesh = DropNet(width=64), optax.sgd(0.05, 0.9), meshes.data_mesh(devices)
+    model, tx, mesh = DropNet(width=64), optax.sgd(0.05, 0.9), sharding.data_mesh(devices)
     init = functools.partial(
         init_state, model, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32)
     )
     shapes = jax.eval_shape(init, np.uint32(0))
-    train = meshes.parallel_train(
+    train = sharding.parallel_train(
         functools.partial(
-            steps.train_step,
+            train_step,
             model=model,
             tx=tx,
             loss=losses.softmax,
@@ -111,7 +111,7 @@ def compiled(devices, spread):
             std=np.float32(64),
         ),
         mesh,
-        meshes.state_sharding(shapes, mesh, spread),
+        sharding.state_sharding(shapes, mesh, spread),
     )
     return train.lower(shapes, batch(0), np.uint32(0)).compile().as_text(), tree.count(
         shapes.params

@@ -8,7 +8,7 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.attacks import target as targets
-from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool, flatten
+from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, MaxPool, flatten
 
 
 class Linear(nn.Module):
@@ -28,7 +28,7 @@ class Small(nn.Module):
     def __call__(self, x, train=False):
         x = MaxPool(2, 2, name='pool')(Conv(8, 3, act=nn.relu, name='conv1')(x))
         x = Conv(12, 3, act=nn.relu, name='conv2')(x)
-        return Dense(5, name='head')(GlobalMean(name='mean')(x)).astype(jnp.float32)
+        return Dense(5, name='head')(GlobalAvgPool(name='mean')(x)).astype(jnp.float32)
 
 
 def linear(kernel, bias):
@@ -46,7 +46,7 @@ def row(*values):
 
 @functools.cache
 def small(size=12, channels=3, seed=0):
-    """An untrained `Small` whose predictions differ between images, with a normalisation inside;
+    """An untrained `Small` whose predictions differ between images, with a normalization inside;
     and 16 images with what it sees.
     """
     rng = np.random.default_rng(seed)

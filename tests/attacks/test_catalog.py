@@ -10,7 +10,7 @@ from cnnlab.attacks import target as targets
 from cnnlab.attacks.batches import over
 from cnnlab.attacks.deepfool import _iteration
 from cnnlab.models import registry, zoo  # noqa: F401
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 from tests.attacks.nets import small
 
 QUICK = catalog.Settings(steps=3, batch=6, generations=2, population=10)
@@ -130,7 +130,7 @@ FAMILIES = [
 def test_ten_families_in_both_precisions(name, size, channels):
     """On shapes: what all attacks are made of traces, and gives float32 images."""
     # traces fastest
-    with canonical():
+    with reference_convolution():
         _traces(registry.create(name), size, channels)
 
 

@@ -16,7 +16,7 @@ from cnnlab.attacks.corruptions.blur import enlarged
 
 
 def photograph(size=72, channels=3):
-    """A smooth picture with an edge and a texture, grey levels."""
+    """A smooth picture with an edge and a texture, gray levels."""
     y, x = np.mgrid[:size, :size] / size
     image = np.stack([0.3 + 0.4 * x, 0.5 + 0.3 * np.sin(6 * y), 0.6 - 0.4 * x * y], -1)
     image[size // 4 : size // 2, size // 3 :] *= 0.5
@@ -61,13 +61,13 @@ def test_an_images_corruption_depends_on_seed_and_place_alone(name):
 
 
 def test_noises_have_their_deviations():
-    grey = np.full((1, 100, 100, 3), 128 / 255, np.float32)
-    noise = corruptions.corrupt(grey, 'gaussian_noise', 1) - grey
+    gray = np.full((1, 100, 100, 3), 128 / 255, np.float32)
+    noise = corruptions.corrupt(gray, 'gaussian_noise', 1) - gray
     assert noise.std() == pytest.approx(0.08, rel=0.02) and abs(noise.mean()) < 0.004
-    shot = corruptions.corrupt(grey, 'shot_noise', 1)
+    shot = corruptions.corrupt(gray, 'shot_noise', 1)
     assert shot.std() == pytest.approx(np.sqrt(128 / 255 / 60), rel=0.03)
-    impulse = corruptions.corrupt(grey, 'impulse_noise', 3)
-    assert np.mean(impulse != grey) == pytest.approx(0.09, rel=0.1)
+    impulse = corruptions.corrupt(gray, 'impulse_noise', 3)
+    assert np.mean(impulse != gray) == pytest.approx(0.09, rel=0.1)
     assert np.mean(impulse == 1) == pytest.approx(np.mean(impulse == 0), rel=0.2)
 
 

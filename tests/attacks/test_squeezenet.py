@@ -13,8 +13,8 @@ from cnnlab import weights
 from cnnlab.attacks import gradient
 from cnnlab.attacks import target as targets
 from cnnlab.attacks.batches import over
-from cnnlab.data import imagenet_images
-from cnnlab.data.encoded import pixels
+from cnnlab.data.decoding.encoded import pixels
+from cnnlab.data.sources import imagenet_images
 
 HERE = pathlib.Path(__file__).parent
 SQUASH = weights.Preprocess(
@@ -31,7 +31,7 @@ def attacked(shared):
         'torchvision/squeezenet1_0',
         shared / 'data/weights/squeezenet1_0_deep_compression.safetensors',
     )
-    source = imagenet_images.find(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar')
+    source = imagenet_images.open_images(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar')
     views = [SQUASH.pixels(pixels(e['image'])) for e in source.encoded(range(len(source)))]
     net = targets.of(model, variables, SQUASH.mean, SQUASH.std, scale=SQUASH.scale)
     return net, np.stack(views).astype(np.float32) / np.float32(255), source.labels()

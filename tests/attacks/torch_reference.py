@@ -23,7 +23,7 @@ from torch import nn
 HERE = pathlib.Path(__file__).parent
 
 
-class Normalised(nn.Module):
+class Normalized(nn.Module):
     """Images in [0, 1] -> (255 x - mean) / std -> net."""
 
     def __init__(self, net, mean, std):
@@ -79,7 +79,7 @@ def small_net():
         for p in net.parameters():
             p.mul_(2)
     mean, std = (110.0, 120.0, 130.0), (60.0, 61.0, 62.0)
-    model = Normalised(net, mean, std).eval()
+    model = Normalized(net, mean, std).eval()
     x = np.random.default_rng(0).random((8, 12, 12, 3), np.float32)
     images = nchw(x)
     labels = model(images).argmax(1)
@@ -147,7 +147,7 @@ def trained(shared):
     net.load_state_dict(
         load_file(shared / 'data/weights/squeezenet1_0_deep_compression.safetensors')
     )
-    model = Normalised(net, (123, 117, 104), (1, 1, 1)).eval()
+    model = Normalized(net, (123, 117, 104), (1, 1, 1)).eval()
     rows = [
         line.split(',')
         for line in (shared / 'data/ilsvrc2012_mini/manifest.csv').read_text().splitlines()

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.data.decode import decode, pixels
-from cnnlab.data.encoded import Encoded, cut
-from cnnlab.data.jpeg_parts import _header, _marked, window
+from cnnlab.data.decoding.decode import decode, pixels
+from cnnlab.data.decoding.encoded import Encoded, cut
+from cnnlab.data.decoding.jpeg_parts import _header, _marked, window
 from cnnlab.data.prepare.form import Form
 
 RNG = np.random.default_rng(0)
@@ -70,7 +70,7 @@ def test_a_part_has_the_pixels_of_the_whole(sampling, interval):
     assert cuts > 20 if aligned else cuts == 0
 
 
-def test_grey_images_and_those_that_are_smaller_than_a_unit_work_too():
+def test_gray_images_and_those_that_are_smaller_than_a_unit_work_too():
     data = jpeg(PIXELS[..., 0])
     whole = decode(data, 3, 'whole')
     smaller, y, x = window(data, 50, 60, 20, 30)

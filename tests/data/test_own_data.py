@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cnnlab.data import sources, split, stream
+from cnnlab.data import loader, sources
 from cnnlab.data.balance import class_weights
-from cnnlab.data.parse import parse
-from cnnlab.data.select import of_classes
+from cnnlab.data.sources import split
+from cnnlab.data.sources.select import of_classes
+from cnnlab.data.transforms.parse import parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -38,7 +39,7 @@ def root(tmp_path):
 
 
 def test_a_table_gives_its_images_with_the_labels_of_training(root):
-    data = sources.find('csv', root)
+    data = sources.open_dataset('csv', root)
     assert data.splits == ('train', 'validation', 'test')
     train, validation, test = (sources.load('csv', s, data_dir=root) for s in data.splits)
     assert train.class_names == test.class_names == ('cat', 'dog')
@@ -62,7 +63,7 @@ def test_labels_that_are_numbers_are_in_their_order(root):
     )
     for s in ('validation', 'test'):
         (root / f'{s}.csv').unlink()
-    train = sources.find('csv', root).open('train')
+    train = sources.open_dataset('csv', root).open('train')
     assert train.class_names == ('2', '9', '10') and train.labels().tolist() == [2, 1, 0, 2]
 
 
@@ -142,7 +143,7 @@ def test_some_classes_are_numbered_as_they_are_given():
         )
         == 5
     )
-    batch = stream.TrainBatch(some, parse('flip()'), 0, 8)(0)
+    batch = loader.TrainBatch(some, parse('flip()'), 0, 8)(0)
     assert set(batch['label'].tolist()) <= {0, 1}
     for wrong, message in (
         (('class 3', 'clas 0'), "no class of fake:.* named 'clas 0'; did you mean class 0"),
@@ -237,7 +238,7 @@ def test_the_ten_lines_of_the_page_make_a_source(tmp_path):
     exec(program.replace("'train.npz'", repr(str(tmp_path / 'train.npz'))), scope)
     source = scope['source']
     assert len(source) == 6 and source[1]['label'] == 1 and source.class_names == ('cat', 'dog')
-    batch = next(iter(stream.eval_batches(source, parse('resize((4, 4))'), batch=4)))
+    batch = next(iter(loader.eval_batches(source, parse('resize((4, 4))'), batch=4)))
     assert batch['image'].shape == (4, 4, 4, 3)
     assert (
         pickle.loads(pickle.dumps(sources.in_memory(source))).fingerprint() == source.fingerprint()

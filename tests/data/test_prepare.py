@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.data import sources, stream, synsets
-from cnnlab.data.encoded import Encoded
-from cnnlab.data.parse import parse
+from cnnlab.data import loader, sources, synsets
+from cnnlab.data.decoding.encoded import Encoded
 from cnnlab.data.prepare import inputs, labels, manifest, pool, run, tars
 from cnnlab.data.prepare.form import Form
+from cnnlab.data.transforms.parse import parse
 from tests.experiments.commands import run as run_experiment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def source(tmp_path):
 
 
 def prepare(source, data_dir, *, form=None, expect='any', limit=None, shard_bytes=8000, **more):
-    found = inputs.find(source, expect=expect, shard=shard_bytes, limit=limit)
+    found = inputs.open_input(source, expect=expect, shard=shard_bytes, limit=limit)
     more = {'name': 'small', 'processes': 1, **more}
     return run.prepare(
         found, data_dir, form=form, expect=expect, limit=limit, shard_bytes=shard_bytes, **more
@@ -205,7 +205,7 @@ def test_smaller_images_have_the_short_side_and_look_the_same(tmp_path):
     assert stored.encoded([2])[0]['image'].data == original.encoded([2])[0]['image'].data
     for i, size in ((0, (40, 30)), (1, (30, 87))):
         wanted = cv2.resize(original[i]['image'], size, interpolation=cv2.INTER_AREA).astype(int)
-        # colour noise
+        # color noise
         assert (
             np.abs(raw[i]['image'] - wanted).mean() < 1
             and np.abs(stored[i]['image'] - wanted).mean() < 6
@@ -234,7 +234,7 @@ def test_a_folder_and_a_prepared_set_are_sources_too(tmp_path):
     # TFDS's imagenet2012 has this very form
     again = prepare(tmp_path / 'tfds', tmp_path / 'again')
     assert again['parameters']['kind'] == 'tfds'
-    folder = sources.find('folder', tmp_path / 'folder')
+    folder = sources.open_dataset('folder', tmp_path / 'folder')
     for split in ('train', 'validation'):
         here, first, second = (
             folder.open(split),
@@ -261,7 +261,7 @@ def test_a_host_reads_its_own_records_and_no_others(source, tmp_path):
 
         train._records = Spy()
         for step in range(3):
-            stream.TrainBatch(train, parse('resize((4, 4))'), 0, 2, host, 2)(step)
+            loader.TrainBatch(train, parse('resize((4, 4))'), 0, 2, host, 2)(step)
     assert sorted(read[0] + read[1]) == list(range(6)) and len(read[0]) == 3
 
 
@@ -557,8 +557,10 @@ def test_numbers_of_images_that_are_not_the_expected_ones_are_refused_after_the_
         match='the train part of the input has 6 images, not the 1,281,167 of '
         'ILSVRC-2012.*--expect=any',
     ):
-        run.prepare(inputs.find(source), tmp_path, name='small', expect='ilsvrc2012', processes=1)
-    run.prepare(inputs.find(source), tmp_path, name='small', processes=1)
+        run.prepare(
+            inputs.open_input(source), tmp_path, name='small', expect='ilsvrc2012', processes=1
+        )
+    run.prepare(inputs.open_input(source), tmp_path, name='small', processes=1)
     assert len(sources.load('small', 'train', data_dir=tmp_path)) == 6
 
 
@@ -619,7 +621,9 @@ def test_a_repaired_image_is_taken_up(tmp_path):
         prepare(folder, tmp_path)
     (folder / 'train' / TENCH / '1.JPEG').write_bytes(jpeg(77))
     prepare(folder, tmp_path)
-    assert sources.find('small', tmp_path).open('train').encoded([1])[0]['image'].data == jpeg(77)
+    assert sources.open_dataset('small', tmp_path).open('train').encoded([1])[0][
+        'image'
+    ].data == jpeg(77)
 
 
 def saved(image, kind, **more):
@@ -633,18 +637,18 @@ def odd_images():
     pixels = noise(40, 30)
     rgb, exif = Image.fromarray(pixels), Image.Exif()
     exif[0x0112] = 6
-    grey16 = np.arange(1200, dtype=np.uint16).reshape(40, 30) * 50
+    gray16 = np.arange(1200, dtype=np.uint16).reshape(40, 30) * 50
     other = Image.fromarray(255 - pixels)
     return {
         'cmyk': (saved(rgb.convert('CMYK'), 'JPEG', quality=98), pixels, 8),
-        'grey': (
+        'gray': (
             saved(rgb.convert('L'), 'JPEG', quality=98),
             np.asarray(rgb.convert('L').convert('RGB')),
             3,
         ),
         '16 bit': (
-            cv2.imencode('.png', grey16)[1].tobytes(),
-            np.repeat((grey16 >> 8)[..., None], 3, -1),
+            cv2.imencode('.png', gray16)[1].tobytes(),
+            np.repeat((gray16 >> 8)[..., None], 3, -1),
             1,
         ),
         'animated gif': (saved(rgb, 'GIF', save_all=True, append_images=[other]), None, 0),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.data import ilsvrc, parse
-from cnnlab.data.protocol import CROPS, Protocol
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.data.protocols.protocol import CROPS, Protocol
+from cnnlab.data.transforms import parse
 
 STORED = {
     'alexnet_10crop': 10,
@@ -60,7 +61,7 @@ def test_every_protocol_gives_its_number_of_views_of_the_size_of_the_crop(name, 
         )
 
 
-def test_corners_and_centre_are_where_they_are_called_and_mirrored_beside():
+def test_corners_and_center_are_where_they_are_called_and_mirrored_beside():
     image = places(30, 40)
     views = Protocol((30,), crop=20, crops='corners', flip=True).views(image)
     assert [corner(v) for v in views[::2]] == [(0, 0), (0, 20), (10, 0), (10, 20), (5, 10)]

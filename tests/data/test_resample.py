@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.data import resample
+from cnnlab.data.decoding import resample
 from tests.data import tf_resize
 
 STORED = np.load(pathlib.Path(__file__).with_name('tf_resize.npz'))

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cnnlab.data import sources, stream
-from cnnlab.data.parse import parse
+from cnnlab.data import loader, sources
+from cnnlab.data.transforms.parse import parse
 
 N = 20
 BROKEN = (3, 4, 19)
@@ -30,11 +30,11 @@ def source(tmp_path):
     for i, data in zip(BROKEN, (b'', b'no image', None), strict=True):
         path = tmp_path / 'train' / f'class{i // 10}' / f'{i:02}.png'
         path.write_bytes(path.read_bytes()[:-9] if data is None else data)
-    return sources.find('folder', tmp_path).open('train')
+    return sources.open_dataset('folder', tmp_path).open('train')
 
 
 def take(source, count, **arguments):
-    batches = stream.train_batches(
+    batches = loader.train_batches(
         source,
         arguments.pop('view', VIEW),
         **{'seed': 1, 'batch': 5, 'most_skipped': 3, **arguments},
@@ -57,7 +57,7 @@ def test_the_next_readable_image_takes_the_place_of_a_broken_one_with_its_own_la
     with pytest.warns(RuntimeWarning) as seen:
         # two epochs
         batches = take(source, 8, view=view)
-    order = np.concatenate([stream.permutation(N, 1, epoch) for epoch in (0, 1)])
+    order = np.concatenate([loader.permutation(N, 1, epoch) for epoch in (0, 1)])
     shown = np.concatenate([b['image'][:, 0, 0, 0] for b in batches]) // 10 - 1
     assert shown.tolist() == [{3: 5, 4: 5, 19: 0}.get(i, i) for i in order.tolist()]
     assert np.concatenate([b['label'] for b in batches]).tolist() == (shown // 10).tolist()
@@ -111,7 +111,7 @@ def test_evaluation_refuses_what_training_passes_over(source):
     with pytest.raises(
         ValueError, match='image 3 of folder train, .*03.png, is not a readable image'
     ):
-        list(stream.eval_batches(source, parse('resize((8, 8))'), batch=5))
+        list(loader.eval_batches(source, parse('resize((8, 8))'), batch=5))
 
 
 def test_other_errors_of_a_view_are_not_taken_for_broken_images(source):
@@ -124,10 +124,10 @@ def test_a_damaged_record_of_a_shard_is_passed_over_and_refused_in_evaluation(tm
 
     for i in BROKEN:
         next(source.root.rglob(f'{i:02}.png')).unlink()
-    run.prepare(inputs.find(source.root.parent), tmp_path, name='small', processes=1)
+    run.prepare(inputs.open_input(source.root.parent), tmp_path, name='small', processes=1)
     [shard] = (tmp_path / 'small').rglob('*.array_record*')
     data = bytearray(shard.read_bytes())
-    sets = sources.find('small', tmp_path)
+    sets = sources.open_dataset('small', tmp_path)
     pixels = sets.open('train').encoded([7])[0]['image'].data
     at = data.index(pixels[-40:])
     data[at] ^= 0xFF
@@ -140,8 +140,8 @@ def test_a_damaged_record_of_a_shard_is_passed_over_and_refused_in_evaluation(tm
         'takes',
     ):
         batches = take(train, 4, batch=5)
-    order = stream.permutation(17, 1, 0)
+    order = loader.permutation(17, 1, 0)
     at = order.tolist().index(7)
     assert batches[at // 5]['image'][at % 5, 0, 0, 0] == train[8]['image'][0, 0, 0]
     with pytest.raises(ValueError, match='record 7 of small train is damaged in its file'):
-        list(stream.eval_batches(train, parse('resize((8, 8))'), batch=5))
+        list(loader.eval_batches(train, parse('resize((8, 8))'), batch=5))

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cnnlab.data import digits, sources, split
-from cnnlab.data.decode import decode
-from cnnlab.data.source import Arrays
+from cnnlab.data import sources
+from cnnlab.data.decoding.decode import decode
+from cnnlab.data.sources import digits, split
+from cnnlab.data.sources.base import Arrays
 
 
 def sentence(error, *parts: str) -> None:
@@ -289,7 +290,7 @@ def test_a_folder_gives_sorted_classes_and_rgb_images_of_their_own_size(root):
     assert same(train, pickle.loads(pickle.dumps(train)))
 
 
-def test_a_folder_of_grey_images_is_read_with_three_channels(root):
+def test_a_folder_of_gray_images_is_read_with_three_channels(root):
     write(root / 'train' / 'ant' / '0.png', 77, (5, 5))
     image = sources.load('folder', 'train', data_dir=root)[0]['image']
     assert image.shape == (5, 5, 3) and (image == 77).all()

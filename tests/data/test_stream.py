@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from cnnlab.data import sources, stream
-from cnnlab.data.parse import parse
-from cnnlab.data.source import Arrays
+from cnnlab.data import loader, sources
+from cnnlab.data.sources.base import Arrays
+from cnnlab.data.transforms.parse import parse
 
 N, BATCH = 50, 8
 AUGMENT = parse('random_crop(2)', 'flip()')
@@ -24,7 +24,7 @@ def numbered(n=N, shape=(6, 6, 1)):
 
 
 def take(count, source=None, view=AUGMENT, **arguments):
-    batches = stream.train_batches(
+    batches = loader.train_batches(
         numbered() if source is None else source, view, **{'seed': 3, 'batch': BATCH, **arguments}
     )
     found = list(itertools.islice(batches, count))
@@ -74,7 +74,7 @@ def test_hosts_share_the_global_batch_in_runs_of_rows(hosts):
 
 @pytest.mark.parametrize('step', [1, 6, 7, 1000])
 def test_a_run_resumes_at_any_step(step):
-    function = stream.TrainBatch(numbered(), AUGMENT, 3, BATCH)
+    function = loader.TrainBatch(numbered(), AUGMENT, 3, BATCH)
     assert equal(take(3, step=step), [function(t) for t in range(step, step + 3)])
     if step < 10:
         assert equal(take(3, step=step), take(step + 3)[step:])
@@ -85,13 +85,13 @@ def test_seeds_give_unrelated_orders_and_augmentation():
     assert (a == b).mean() < 0.2
     # seed 4 is not seed 3 an epoch later
     assert (a[N : 2 * N] == b[:N]).mean() < 0.2
-    shapes = [stream.Draws(s).at(0).random() for s in range(20)]
+    shapes = [loader.PerExampleRng(s).at(0).random() for s in range(20)]
     assert len(set(shapes)) == 20
     assert equal(take(3), take(3))
 
 
 def test_the_numbers_of_a_position_are_those_of_a_fresh_generator():
-    draws = stream.Draws(5)
+    draws = loader.PerExampleRng(5)
     key = np.random.SeedSequence(5, spawn_key=(1,)).generate_state(2, np.uint64)
     for position in (0, 7, 2**40, 7):
         fresh = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, position]))
@@ -103,10 +103,10 @@ def test_the_numbers_of_a_position_are_those_of_a_fresh_generator():
 
 
 def test_the_order_of_an_epoch_never_moves():
-    assert stream.permutation(10, 0, 0).tolist() == [7, 6, 8, 3, 2, 4, 1, 5, 0, 9]
+    assert loader.permutation(10, 0, 0).tolist() == [7, 6, 8, 3, 2, 4, 1, 5, 0, 9]
     counts = np.zeros((6, 6), int)
     for epoch in range(3000):
-        counts[np.arange(6), stream.permutation(6, 1, epoch)] += 1
+        counts[np.arange(6), loader.permutation(6, 1, epoch)] += 1
     # 500 expected, deviation 20
     assert counts.min() > 410 and counts.max() < 590
 
@@ -142,10 +142,10 @@ def test_worker_processes_read_prepared_sets_and_their_errors_arrive(shared, tmp
 def test_evaluation_gives_every_image_once_on_equally_many_full_batches(n, batch, hosts):
     source = numbered(n)
     per_host = [
-        list(stream.eval_batches(source, parse('pad(1)'), batch=batch, host=k, hosts=hosts))
+        list(loader.eval_batches(source, parse('pad(1)'), batch=batch, host=k, hosts=hosts))
         for k in range(hosts)
     ]
-    steps = stream.steps_per_epoch(source, batch)
+    steps = loader.steps_per_epoch(source, batch)
     seen = []
     for t in range(steps):
         rows = []
@@ -171,7 +171,7 @@ def test_a_random_view_in_evaluation_does_not_depend_on_the_batch():
         return np.concatenate(
             [
                 b['image'][b['mask'] == 1]
-                for b in stream.eval_batches(numbered(), AUGMENT, batch=batch)
+                for b in loader.eval_batches(numbered(), AUGMENT, batch=batch)
             ]
         )
 
@@ -181,25 +181,25 @@ def test_a_random_view_in_evaluation_does_not_depend_on_the_batch():
 
 def test_steps_count_images_seen():
     source = numbered(50)
-    assert [stream.steps_per_epoch(source, b) for b in (1, 8, 10, 50, 64)] == [50, 7, 5, 1, 1]
-    assert stream.steps_for(source, 8, 2) == 13 and stream.steps_for(source, 8, 0.5) == 4
+    assert [loader.steps_per_epoch(source, b) for b in (1, 8, 10, 50, 64)] == [50, 7, 5, 1, 1]
+    assert loader.steps_for(source, 8, 2) == 13 and loader.steps_for(source, 8, 0.5) == 4
 
 
 def test_numbers_that_do_not_fit_are_refused_before_the_first_batch():
-    def refused(match, call=stream.train_batches, source=None, **arguments):
+    def refused(match, call=loader.train_batches, source=None, **arguments):
         with pytest.raises(ValueError, match=match):
             call(numbered() if source is None else source, AUGMENT, **arguments)
 
     refused('batch 51 is larger than numbered train with its 50 images', seed=0, batch=51)
     refused('batch 8 cannot be divided among 3 hosts', seed=0, batch=8, hosts=3)
     refused('above 0, not 0', seed=0, batch=0)
-    refused('above 0, not -8', stream.eval_batches, batch=-8)
-    refused('batch 8 cannot be divided', stream.eval_batches, batch=8, hosts=3)
+    refused('above 0, not -8', loader.eval_batches, batch=-8)
+    refused('batch 8 cannot be divided', loader.eval_batches, batch=8, hosts=3)
     refused('not 2 of 2', seed=0, batch=8, host=2, hosts=2)
     refused('0 or more, not -1 and 0', seed=-1, batch=8)
     refused('0 or more, not 0 and -1', seed=0, batch=8, step=-1)
     refused('threads must be at least 1', seed=0, batch=8, threads=0)
-    refused('has no images', stream.eval_batches, sources.subset(numbered(), []), batch=8)
+    refused('has no images', loader.eval_batches, sources.subset(numbered(), []), batch=8)
 
 
 def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
@@ -266,7 +266,7 @@ def test_worker_processes_end_when_the_consumer_is_killed(tmp_path):
 def test_freed_memory_is_kept_where_the_c_library_is_glibc():
     import platform
 
-    from cnnlab.data.allocator import keep_freed_memory
+    from cnnlab.data.decoding.allocator import keep_freed_memory
 
     assert keep_freed_memory() == (platform.libc_ver()[0] == 'glibc')
 
@@ -316,7 +316,9 @@ def test_alternating_flips_mirror_each_image_in_every_other_epoch():
 
 
 def test_stages_change_the_view_at_their_steps_and_resume():
-    stages = stream.Stages(((0, parse('shift(1)', 'resize((3, 3))')), (4, parse('shift(1)'))))
+    stages = loader.ProgressiveTransforms(
+        ((0, parse('shift(1)', 'resize((3, 3))')), (4, parse('shift(1)')))
+    )
     batches = take(6, view=stages)
     assert [b['image'].shape[1] for b in batches] == [3, 3, 3, 3, 6, 6]
     assert equal(take(3, view=stages, step=3), batches[3:])
@@ -325,4 +327,4 @@ def test_stages_change_the_view_at_their_steps_and_resume():
 @pytest.mark.parametrize('firsts', [(), (1,), (0, 5, 5), (0, 9, 3)])
 def test_stages_begin_at_the_first_step_and_rise(firsts):
     with pytest.raises(ValueError, match='stages begin at step 0 and rise'):
-        stream.Stages(tuple((first, parse()) for first in firsts))
+        loader.ProgressiveTransforms(tuple((first, parse()) for first in firsts))

@@ -13,11 +13,12 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
 
-from cnnlab.data import ilsvrc, sources, stream, views
-from cnnlab.data.encoded import Encoded, jpeg_size
-from cnnlab.data.parse import VIEWS, parse
-from cnnlab.data.views import pixel_ops, policies
-from cnnlab.data.views.colour import EIGENVALUES, EIGENVECTORS
+from cnnlab.data import loader, sources, transforms
+from cnnlab.data.decoding.encoded import Encoded, jpeg_size
+from cnnlab.data.protocols import ilsvrc
+from cnnlab.data.transforms import pixel_ops, policies
+from cnnlab.data.transforms.color import EIGENVALUES, EIGENVECTORS
+from cnnlab.data.transforms.parse import TRANSFORMS, parse
 from tests.data.test_views import CALLS, Corner, picture
 
 DRAWS = 3000
@@ -58,7 +59,7 @@ def encoded(image, kind='JPEG', **options):
 
 
 def test_resized_crops_have_uniform_areas_and_log_uniform_shapes():
-    view, draws = views.RandomResizedCrop(8, area=(0.08, 0.5)), rng()
+    view, draws = transforms.RandomResizedCrop(8, area=(0.08, 0.5)), rng()
     # large, so that rounding is small and every draw fits
     boxes = np.array([view.box(2000, 3000, draws) for _ in range(DRAWS)])
     top, left, height, width = boxes.T
@@ -73,11 +74,11 @@ def test_resized_crops_have_uniform_areas_and_log_uniform_shapes():
     [((400, 10), (193, 0, 13, 10)), ((10, 400), (0, 193, 10, 13)), ((1, 1), (0, 0, 1, 1))],
 )
 def test_an_image_that_no_draw_fits_gives_its_middle(shape, box):
-    assert views.RandomResizedCrop(8, area=(0.9, 1)).box(*shape, rng()) == box
+    assert transforms.RandomResizedCrop(8, area=(0.9, 1)).box(*shape, rng()) == box
 
 
 def test_scale_jitter_draws_whole_sides_uniformly_and_places_uniformly():
-    view, draws = views.ScaleJitter(224, 256, 480), rng()
+    view, draws = transforms.ScaleJitter(224, 256, 480), rng()
     boxes = np.array([view.box(4800, 7000, draws) for _ in range(DRAWS)])
     top, left, side, other = boxes.T
     assert (side == other).all()
@@ -91,10 +92,10 @@ def test_scale_jitter_draws_whole_sides_uniformly_and_places_uniformly():
 def test_windows_reach_every_place_equally_often():
     image = np.arange(30, dtype=np.uint8).reshape(5, 6, 1)
     draws = rng()
-    corners = [views.RandomWindow((3, 4))(image, draws)[0, 0, 0] for _ in range(DRAWS)]
+    corners = [transforms.RandomWindow((3, 4))(image, draws)[0, 0, 0] for _ in range(DRAWS)]
     equally_often(corners, [6 * y + x for y in range(3) for x in range(3)])
     with pytest.raises(ValueError, match='the image is only 5x6'):
-        views.RandomWindow(6)(image, draws)
+        transforms.RandomWindow(6)(image, draws)
 
 
 # An image that is decoded at a reduced scale
@@ -110,7 +111,7 @@ def test_a_crop_decodes_no_more_than_it_shows(size, reduce, monkeypatch):
     )
     # nothing to reduce
     monkeypatch.setattr(Encoded, 'part', lambda self, *box: asked.append(1) or part(self, *box))
-    view = views.RandomResizedCrop(size, area=(1, 1), aspect=(1.5, 1.5))
+    view = transforms.RandomResizedCrop(size, area=(1, 1), aspect=(1.5, 1.5))
     small = view(file, rng())
     assert asked == [reduce]
     whole = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR), int)
@@ -124,7 +125,7 @@ def test_an_encoded_image_knows_its_shape_and_views_take_it(kind, shape):
     image = np.full(shape, 77, np.uint8)
     file = encoded(image, kind)
     assert file.shape == shape
-    assert np.array_equal(views.Compose(())(file, rng()), file.decode())
+    assert np.array_equal(transforms.Compose(())(file, rng()), file.decode())
     view = parse('random_resized_crop(8)', 'flip()')
     assert (
         view.takes_encoded
@@ -147,23 +148,23 @@ def test_a_damaged_header_is_no_size_and_progressive_ones_are_read():
     assert jpeg_size(b'\xff\xd8\xff\xff\xc0\x00\x11\x08\x00\x00\x00\x00\x03') is None
 
 
-# Colours
+# Colors
 
 
 def test_lighting_is_normal_along_the_components():
     draws = rng()
-    shifts = np.array([views.Lighting(0.1).shift(draws) for _ in range(DRAWS)]) / 255
+    shifts = np.array([transforms.Lighting(0.1).shift(draws) for _ in range(DRAWS)]) / 255
     # the vectors are orthonormal to 1e-3
     along = shifts @ EIGENVECTORS / (EIGENVALUES * 0.1)
     assert np.abs(EIGENVECTORS.T @ EIGENVECTORS - np.eye(3)).max() < 2e-3
     for column in along.T:
         assert stats.kstest(column, 'norm').statistic < stats.kstwo(DRAWS).isf(1e-6) + 0.01
-    out = views.Lighting(0.1)(np.full((2, 2, 3), 100, np.uint8), rng(3))
-    assert np.array_equal(out[0, 0], np.rint(100 + views.Lighting(0.1).shift(rng(3))))
+    out = transforms.Lighting(0.1)(np.full((2, 2, 3), 100, np.uint8), rng(3))
+    assert np.array_equal(out[0, 0], np.rint(100 + transforms.Lighting(0.1).shift(rng(3))))
 
 
-def test_colour_jitter_draws_factors_uniformly_in_every_order():
-    draws, view = rng(), views.ColorJitter(0.4, 0.3, 2.0, 0.1)
+def test_color_jitter_draws_factors_uniformly_in_every_order():
+    draws, view = rng(), transforms.ColorJitter(0.4, 0.3, 2.0, 0.1)
     found = [view.draw(draws) for _ in range(DRAWS)]
     ranges = {
         'brightness': (0.6, 1.4),
@@ -176,7 +177,7 @@ def test_colour_jitter_draws_factors_uniformly_in_every_order():
     orders = [tuple(n for n, _ in d) for d in found]
     assert len(set(orders)) == 24
     equally_often(orders, sorted(set(orders)))
-    assert [n for n, _ in views.ColorJitter(hue=0.1).draw(draws)] == ['hue']
+    assert [n for n, _ in transforms.ColorJitter(hue=0.1).draw(draws)] == ['hue']
 
 
 PILLOW = {
@@ -221,26 +222,26 @@ def test_tone_operations_are_pillows(name, amount, pillow, image):
 
 def test_hues_turn_around_the_circle():
     red = np.full((1, 1, 3), (255, 0, 0), np.uint8)
-    for turn, colour in (
+    for turn, color in (
         (1 / 3, (0, 255, 0)),
         (-1 / 3, (0, 0, 255)),
         (0.5, (0, 255, 255)),
         (0, (255, 0, 0)),
     ):
         # 256 hues: a step is 6 levels at the edge
-        assert np.abs(pixel_ops.hue(red, turn).astype(int) - colour).max() <= 6
+        assert np.abs(pixel_ops.hue(red, turn).astype(int) - color).max() <= 6
 
 
 # Geometry
 
 
-def test_lens_distortion_keeps_centre_and_corners_and_moves_the_rest_as_it_says():
+def test_lens_distortion_keeps_center_and_corners_and_moves_the_rest_as_it_says():
     y, x = np.mgrid[:81, :121]
     # each pixel says where it is from
     image = np.stack([x, y, 0 * x], -1).astype(np.uint8)
     for end, k in ((1 - 2**-53, 0.3), (0.0, -0.3)):
-        out = views.LensDistortion(0.3)(image, Corner(end))
-        assert abs(views.LensDistortion(0.3).draw(Corner(end)) - k) < 1e-9
+        out = transforms.LensDistortion(0.3)(image, Corner(end))
+        assert abs(transforms.LensDistortion(0.3).draw(Corner(end)) - k) < 1e-9
         for place in ((0, 0), (80, 120), (0, 120), (80, 0), (40, 60)):
             assert np.array_equal(out[place], image[place])
         r = 30 / math.hypot(60, 40)
@@ -248,19 +249,21 @@ def test_lens_distortion_keeps_centre_and_corners_and_moves_the_rest_as_it_says(
         # black comes in where the edges bend inwards
         assert (out[0, 60] == 0).all() == (k < 0)
     draws = rng()
-    uniform_in([views.LensDistortion(0.3).draw(draws) for _ in range(DRAWS)], -0.3, 0.3)
+    uniform_in([transforms.LensDistortion(0.3).draw(draws) for _ in range(DRAWS)], -0.3, 0.3)
 
 
 def test_affine_parts_are_uniform():
     draws = rng()
-    turns = np.array([views.Affine(rotate=30).matrix(draws) for _ in range(DRAWS)])
+    turns = np.array([transforms.Affine(rotate=30).matrix(draws) for _ in range(DRAWS)])
     uniform_in(np.degrees(np.arctan2(turns[:, 1, 0], turns[:, 0, 0])), -30, 30)
-    moves = np.array([views.Affine(translate=5).matrix(draws)[:, 2] for _ in range(DRAWS)])
+    moves = np.array([transforms.Affine(translate=5).matrix(draws)[:, 2] for _ in range(DRAWS)])
     uniform_in(moves[:, 0], -5, 5)
     assert abs(np.corrcoef(moves.T)[0, 1]) < 5 / math.sqrt(DRAWS)
-    uniform_in([views.Affine(shear=0.2).matrix(draws)[0, 1] for _ in range(DRAWS)], -0.2, 0.2)
+    uniform_in([transforms.Affine(shear=0.2).matrix(draws)[0, 1] for _ in range(DRAWS)], -0.2, 0.2)
     uniform_in(
-        [math.log(views.Affine(squeeze=0.2).matrix(draws)[0, 0]) for _ in range(DRAWS)], -0.2, 0.2
+        [math.log(transforms.Affine(squeeze=0.2).matrix(draws)[0, 0]) for _ in range(DRAWS)],
+        -0.2,
+        0.2,
     )
 
 
@@ -268,7 +271,7 @@ def test_affine_parts_are_uniform():
 
 
 def test_erased_parts_have_uniform_areas_and_log_uniform_shapes():
-    draws, view = rng(), views.Erase(0.6, area=(0.02, 0.2))
+    draws, view = rng(), transforms.Erase(0.6, area=(0.02, 0.2))
     boxes = [view.box(2000, 3000, draws) for _ in range(DRAWS)]
     some = np.array([b for b in boxes if b])
     assert abs(len(some) / DRAWS - 0.6) < 5 * math.sqrt(0.24 / DRAWS)
@@ -276,7 +279,7 @@ def test_erased_parts_have_uniform_areas_and_log_uniform_shapes():
     uniform_in(height * width / 6e6, 0.02, 0.2, 1e-3)
     uniform_in(np.log(height / width), math.log(0.3), math.log(3.3), 5e-3)
     uniform_in(top / (2000 - height), 0, 1, 2e-3)
-    assert views.Erase(1.0).box(1, 1, draws) is None
+    assert transforms.Erase(1.0).box(1, 1, draws) is None
 
 
 @pytest.mark.parametrize(
@@ -284,7 +287,7 @@ def test_erased_parts_have_uniform_areas_and_log_uniform_shapes():
 )
 def test_only_the_drawn_part_is_covered(value, channels):
     image = np.full((30, 40, channels), 200, np.uint8)
-    view = views.Erase(1.0, area=(0.1, 0.2), value=value)
+    view = transforms.Erase(1.0, area=(0.1, 0.2), value=value)
     top, left, height, width = view.box(30, 40, rng(5))
     changed = (view(image, rng(5)) != image).any(-1)
     inside = np.zeros((30, 40), bool)
@@ -297,14 +300,14 @@ def test_only_the_drawn_part_is_covered(value, channels):
         ).all()
 
 
-def test_cutouts_are_centred_uniformly_and_clipped():
+def test_cutouts_are_centered_uniformly_and_clipped():
     draws, counts = rng(), np.zeros((9, 12))
     for _ in range(DRAWS):
-        covered = views.Cutout(4, 0)(np.full((9, 12, 1), 255, np.uint8), draws)[..., 0] == 0
-        # a centre in the corner leaves 2 x 2
+        covered = transforms.Cutout(4, 0)(np.full((9, 12, 1), 255, np.uint8), draws)[..., 0] == 0
+        # a center in the corner leaves 2 x 2
         assert 4 <= covered.sum() <= 16
         counts += covered
-    # centres that reach a row
+    # centers that reach a row
     rows = np.array([sum(0 <= y - k < 9 for k in (-2, -1, 0, 1)) for y in range(9)])
     columns = np.array([sum(0 <= x - k < 12 for k in (-2, -1, 0, 1)) for x in range(12)])
     expected = DRAWS * np.outer(rows, columns) / (9 * 12)
@@ -315,7 +318,7 @@ def test_cutouts_are_centred_uniformly_and_clipped():
 
 
 def test_rand_augment_draws_each_operation_equally_often_at_torchvisions_strengths():
-    view, draws = views.RandAugment(3, 9), rng()
+    view, draws = transforms.RandAugment(3, 9), rng()
     found = [pair for _ in range(DRAWS) for pair in view.draw(331, 662, draws)]
     equally_often([name for name, _ in found], policies.OPERATIONS)
     strengths = {name: {m for n, m in found if n == name} for name in policies.OPERATIONS}
@@ -332,7 +335,7 @@ def test_rand_augment_draws_each_operation_equally_often_at_torchvisions_strengt
 
 
 def test_noise_on_the_magnitude_is_normal_and_limited():
-    view, draws = views.RandAugment(2, 7, bins=11, std=0.5), rng()
+    view, draws = transforms.RandAugment(2, 7, bins=11, std=0.5), rng()
     parts = [
         abs(m) / 30 * 10
         for _ in range(20 * DRAWS)
@@ -343,7 +346,7 @@ def test_noise_on_the_magnitude_is_normal_and_limited():
         abs(np.mean(parts) - 7) < 5 * 0.5 / math.sqrt(len(parts))
         and abs(np.std(parts) - 0.5) < 0.03
     )
-    wide = views.RandAugment(1, 10, bins=11, std=3.0)
+    wide = transforms.RandAugment(1, 10, bins=11, std=3.0)
     strong = [abs(m) for _ in range(5 * DRAWS) for n, m in wide.draw(8, 8, draws) if n == 'rotate']
     assert max(strong) == 30 and abs(np.mean(np.array(strong) == 30) - 0.5) < 0.1
 
@@ -357,7 +360,7 @@ def test_auto_augment_draws_sub_policies_uniformly_and_operations_by_their_proba
         ('contrast', 1.0, 8),
     )
     assert {name for sub in policy for name, _, _ in sub} <= {*policies.OPERATIONS, 'invert'}
-    view, draws = views.AutoAugment(), rng()
+    view, draws = transforms.AutoAugment(), rng()
     found = [view.draw(331, 331, draws) for _ in range(25 * DRAWS)]
     count = sum(name == 'posterize' for operations in found for name, _ in operations)
     expected = DRAWS * sum(p for sub in policy for name, p, _ in sub if name == 'posterize')
@@ -371,7 +374,7 @@ def test_auto_augment_draws_sub_policies_uniformly_and_operations_by_their_proba
 
 
 def test_trivial_augment_draws_operations_and_strengths_uniformly():
-    view, draws = views.TrivialAugment(), rng()
+    view, draws = transforms.TrivialAugment(), rng()
     found = [view.draw(draws) for _ in range(20 * DRAWS)]
     equally_often([name for name, _ in found], policies.OPERATIONS)
     rotations = [round(abs(m) / 135 * 30) for n, m in found if n == 'rotate']
@@ -420,7 +423,12 @@ def invert(matrix):
 
 @pytest.mark.parametrize(
     'name',
-    [n for n in VIEWS if VIEWS[n] not in (views.CenterCrop, views.RandomCrop, views.RandomWindow)],
+    [
+        n
+        for n in TRANSFORMS
+        if TRANSFORMS[n]
+        not in (transforms.CenterCrop, transforms.RandomCrop, transforms.RandomWindow)
+    ],
 )
 @pytest.mark.parametrize('shape', [(1, 1, 3), (1, 300, 3), (300, 1, 3), (2, 2, 3), (5, 4, 1)])
 def test_views_take_images_of_any_size(name, shape):
@@ -445,14 +453,14 @@ def test_batches_of_every_papers_views_are_a_function_of_seed_step_and_index(tmp
             (tmp_path / 'train' / label / f'{i}.jpg').write_bytes(
                 encoded(np.roll(smooth(300, 400), 50 * i + 7 * k, 1), quality=90).data
             )
-    source = sources.find('folder', tmp_path).open('train')
+    source = sources.open_dataset('folder', tmp_path).open('train')
     for name in ilsvrc.AUGMENT:
         view = parse(*ilsvrc.augment(name, 32))
-        whole = stream.TrainBatch(source, view, 5, 4)(3)['image']
+        whole = loader.TrainBatch(source, view, 5, 4)(3)['image']
         assert whole.shape == (4, 32, 32, 3)
         for host in range(2):
             assert np.array_equal(
-                stream.TrainBatch(source, view, 5, 4, host, 2)(3)['image'], np.split(whole, 2)[host]
+                loader.TrainBatch(source, view, 5, 4, host, 2)(3)['image'], np.split(whole, 2)[host]
             )
-        assert not np.array_equal(stream.TrainBatch(source, view, 6, 4)(3)['image'], whole)
-        assert not np.array_equal(stream.TrainBatch(source, view, 5, 4)(4)['image'], whole)
+        assert not np.array_equal(loader.TrainBatch(source, view, 6, 4)(3)['image'], whole)
+        assert not np.array_equal(loader.TrainBatch(source, view, 5, 4)(4)['image'], whole)

@@ -7,9 +7,9 @@ import pickle
 import numpy as np
 import pytest
 
-from cnnlab.data import parse as parsing
-from cnnlab.data import views
-from cnnlab.data.parse import parse
+from cnnlab.data import transforms
+from cnnlab.data.transforms import parse as parsing
+from cnnlab.data.transforms.parse import parse
 
 
 def rng(seed=0):
@@ -43,7 +43,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize('name', parsing.VIEWS)
+@pytest.mark.parametrize('name', parsing.TRANSFORMS)
 @pytest.mark.parametrize('channels', [1, 3])
 def test_every_view_is_a_function_of_image_and_generator_and_says_whether_it_draws(name, channels):
     if (name, channels) == ('lighting', 1):
@@ -66,9 +66,9 @@ def test_every_view_is_a_function_of_image_and_generator_and_says_whether_it_dra
 
 
 def test_pad_puts_the_value_around():
-    out = views.Pad(2, 9)(picture(), rng())
+    out = transforms.Pad(2, 9)(picture(), rng())
     assert np.array_equal(out, np.pad(picture(), ((2, 2), (2, 2), (0, 0)), constant_values=9))
-    assert views.Pad(2)(picture(28, 28, 1), rng()).shape == (32, 32, 1)
+    assert transforms.Pad(2)(picture(28, 28, 1), rng()).shape == (32, 32, 1)
 
 
 @pytest.mark.parametrize('edge, mode', [('zero', 'constant'), ('reflect', 'reflect')])
@@ -78,7 +78,7 @@ def test_random_crop_reaches_every_place_of_the_padded_image_equally_often(edge,
     places = {padded[y : y + 5, x : x + 6].tobytes(): (y, x) for y in range(5) for x in range(5)}
     draws, counts = rng(0), dict.fromkeys(places.values(), 0)
     for _ in range(5000):
-        counts[places[views.RandomCrop(p, edge)(image, draws).tobytes()]] += 1
+        counts[places[transforms.RandomCrop(p, edge)(image, draws).tobytes()]] += 1
     assert len(counts) == 25
     # 200 expected, deviation 14
     assert min(counts.values()) > 140 and max(counts.values()) < 260
@@ -89,7 +89,7 @@ def test_shift_moves_by_whole_pixels_and_lets_black_in():
     seen = set()
     draws = rng(0)
     for _ in range(200):
-        out = views.Shift(1)(image, draws)
+        out = transforms.Shift(1)(image, draws)
         (found,) = [
             (y, x)
             for y in (-1, 0, 1)
@@ -104,7 +104,7 @@ def test_shift_moves_by_whole_pixels_and_lets_black_in():
 
 def test_flip_mirrors_left_and_right_every_other_time():
     image, draws = picture(), rng(0)
-    outs = [views.Flip()(image, draws) for _ in range(1000)]
+    outs = [transforms.Flip()(image, draws) for _ in range(1000)]
     flipped = sum(np.array_equal(o, image[:, ::-1]) for o in outs)
     assert flipped + sum(np.array_equal(o, image) for o in outs) == 1000
     assert 440 < flipped < 560
@@ -113,39 +113,39 @@ def test_flip_mirrors_left_and_right_every_other_time():
 def test_crops_and_sizes_follow_torchvision():
     image = picture(9, 12)
     # (9 - 4) / 2 = 2.5 is rounded to 2
-    assert np.array_equal(views.CenterCrop(4)(image, rng()), image[2:6, 4:8])
+    assert np.array_equal(transforms.CenterCrop(4)(image, rng()), image[2:6, 4:8])
     # 3.5 to 4
-    assert np.array_equal(views.CenterCrop((2, 12))(image, rng()), image[4:6])
-    assert views.Resize(6)(image, rng()).shape == (6, 8, 3)
+    assert np.array_equal(transforms.CenterCrop((2, 12))(image, rng()), image[4:6])
+    assert transforms.Resize(6)(image, rng()).shape == (6, 8, 3)
     # 5 * 12 / 9 = 6.67 is cut to 6
-    assert views.Resize(5)(image, rng()).shape == (5, 6, 3)
-    assert views.Resize(5)(picture(12, 9), rng()).shape == (6, 5, 3)
-    assert views.Resize((3, 20))(picture(c=1), rng()).shape == (3, 20, 1)
+    assert transforms.Resize(5)(image, rng()).shape == (5, 6, 3)
+    assert transforms.Resize(5)(picture(12, 9), rng()).shape == (6, 5, 3)
+    assert transforms.Resize((3, 20))(picture(c=1), rng()).shape == (3, 20, 1)
     with pytest.raises(ValueError, match='the image is only 9x12'):
-        views.CenterCrop(10)(image, rng())
+        transforms.CenterCrop(10)(image, rng())
 
 
 def test_filters_differ_and_area_averages():
     image = picture(8, 8, 1)
-    halves = {f: views.Resize(4, f)(image, rng()).tobytes() for f in views.FILTERS}
+    halves = {f: transforms.Resize(4, f)(image, rng()).tobytes() for f in transforms.FILTERS}
     assert np.array_equal(
         np.frombuffer(halves['area'], np.uint8).reshape(4, 4),
         np.floor(image.reshape(4, 2, 4, 2).mean((1, 3)) + 0.5).astype(np.uint8),
     )
-    fifths = {views.Resize(5, f)(picture(9, 9), rng()).tobytes() for f in views.FILTERS}
-    assert len(fifths) == len(views.FILTERS)
+    fifths = {transforms.Resize(5, f)(picture(9, 9), rng()).tobytes() for f in transforms.FILTERS}
+    assert len(fifths) == len(transforms.FILTERS)
     from PIL import Image
 
     nearest = np.asarray(Image.fromarray(picture(11, 7)).resize((5, 4), Image.Resampling.NEAREST))
-    assert np.array_equal(views.Resize((4, 5), 'nearest')(picture(11, 7), rng()), nearest)
+    assert np.array_equal(transforms.Resize((4, 5), 'nearest')(picture(11, 7), rng()), nearest)
 
 
 def test_channels_are_repeated_or_weighted_as_pillow_weights_them():
     from PIL import Image
 
-    grey, rgb = picture(c=1), picture()
-    assert np.array_equal(views.ToChannels(3)(grey, rng()), np.concatenate([grey] * 3, -1))
-    out = views.ToChannels(1)(rgb[:, ::-1], rng())
+    gray, rgb = picture(c=1), picture()
+    assert np.array_equal(transforms.ToChannels(3)(gray, rng()), np.concatenate([gray] * 3, -1))
+    out = transforms.ToChannels(1)(rgb[:, ::-1], rng())
     assert out.shape == (9, 12, 1)
     assert (
         np.abs(
@@ -154,7 +154,7 @@ def test_channels_are_repeated_or_weighted_as_pillow_weights_them():
         <= 1
     )
     with pytest.raises(ValueError, match='the image has 4 channels'):
-        views.ToChannels(3)(picture(c=4), rng())
+        transforms.ToChannels(3)(picture(c=4), rng())
 
 
 class Corner:
@@ -171,29 +171,33 @@ class Corner:
 
 def test_affine_parts_are_what_they_are_called():
     end = Corner(1 - 2**-53)
-    assert np.allclose(views.Affine(rotate=90).matrix(end), [[0, -1, 0], [1, 0, 0]])
-    assert np.allclose(views.Affine(scale=np.log(2)).matrix(end), [[2, 0, 0], [0, 2, 0]])
-    assert np.allclose(views.Affine(squeeze=np.log(2)).matrix(end), [[2, 0, 0], [0, 0.5, 0]])
-    assert np.allclose(views.Affine(shear=0.5).matrix(end), [[1, 0.5, 0], [0, 1, 0]])
-    assert np.allclose(views.Affine(translate=3).matrix(end), [[1, 0, 3], [0, 1, 3]])
-    everything = views.Affine(30, 0.2, 0.3, 0.4, 2)
-    # the middle is the identity, about the centre
+    assert np.allclose(transforms.Affine(rotate=90).matrix(end), [[0, -1, 0], [1, 0, 0]])
+    assert np.allclose(transforms.Affine(scale=np.log(2)).matrix(end), [[2, 0, 0], [0, 2, 0]])
+    assert np.allclose(transforms.Affine(squeeze=np.log(2)).matrix(end), [[2, 0, 0], [0, 0.5, 0]])
+    assert np.allclose(transforms.Affine(shear=0.5).matrix(end), [[1, 0.5, 0], [0, 1, 0]])
+    assert np.allclose(transforms.Affine(translate=3).matrix(end), [[1, 0, 3], [0, 1, 3]])
+    everything = transforms.Affine(30, 0.2, 0.3, 0.4, 2)
+    # the middle is the identity, about the center
     assert np.array_equal(everything(picture(), Corner(0.5)), picture())
-    turn, stretch = views.Affine(rotate=30).matrix(end)[:, :2], np.diag(np.exp([0.5, -0.1]))
+    turn, stretch = transforms.Affine(rotate=30).matrix(end)[:, :2], np.diag(np.exp([0.5, -0.1]))
     assert np.allclose(everything.matrix(end), np.c_[turn @ [[1, 0.4], [0, 1]] @ stretch, [2, 2]])
-    assert np.array_equal(views.Affine(rotate=90)(picture(9, 9), end), np.rot90(picture(9, 9), -1))
-    assert np.array_equal(views.Affine(translate=2)(picture(), end)[2:, 2:], picture()[:-2, :-2])
+    assert np.array_equal(
+        transforms.Affine(rotate=90)(picture(9, 9), end), np.rot90(picture(9, 9), -1)
+    )
+    assert np.array_equal(
+        transforms.Affine(translate=2)(picture(), end)[2:, 2:], picture()[:-2, :-2]
+    )
 
 
 def test_recipe_strings_become_views_in_their_order():
-    assert parse() == views.Compose(()) and not parse().random
-    assert parse('pad(2)', "random_crop(4, edge='reflect')", ' flip() ') == views.Compose(
-        (views.Pad(2), views.RandomCrop(4, 'reflect'), views.Flip())
+    assert parse() == transforms.Compose(()) and not parse().random
+    assert parse('pad(2)', "random_crop(4, edge='reflect')", ' flip() ') == transforms.Compose(
+        (transforms.Pad(2), transforms.RandomCrop(4, 'reflect'), transforms.Flip())
     )
     image = picture(28, 28, 1)
     assert parse('pad(2)', 'center_crop(28)')(image, rng()).tobytes() == image.tobytes()
     assert parse('center_crop(26)', 'pad(1)')(image, rng()).tobytes() != image.tobytes()
-    assert set(CALLS) == set(parsing.VIEWS)
+    assert set(CALLS) == set(parsing.TRANSFORMS)
 
 
 @pytest.mark.parametrize(
@@ -252,4 +256,4 @@ def test_wrong_strings_are_answered_in_one_sentence(text, parts):
 
 def test_a_border_wider_than_the_image_cannot_be_mirrored():
     with pytest.raises(ValueError, match='cannot be mirrored that far'):
-        views.RandomCrop(4, 'reflect')(picture(4, 9), rng())
+        transforms.RandomCrop(4, 'reflect')(picture(4, 9), rng())

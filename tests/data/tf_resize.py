@@ -1,4 +1,4 @@
-"""Makes tf_resize.npz, what TensorFlow's resizing gives, with which cnnlab.data.resample is
+"""Makes tf_resize.npz, what TensorFlow's resizing gives, with which cnnlab.data.decoding.resample is
 compared.
 
     # in an environment of its own, with tensorflow-cpu 2.21.0 and numpy; see the stored 'version'

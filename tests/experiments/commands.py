@@ -51,16 +51,16 @@ def started(experiment, *arguments, **how):
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | QUICK, **how)
 
 
-def run(experiment, *arguments, status=0, folder=ROOT, optimised=False, **environment):
+def run(experiment, *arguments, status=0, folder=ROOT, optimized=False, **environment):
     """The finished command; its exit status is checked.
 
     Args:
-      optimised: with all of XLA's optimisations, for what computes longer than it compiles;
+      optimized: with all of XLA's optimizations, for what computes longer than it compiles;
         otherwise as with the environment `QUICK`.
     """
     environment = (
         {k: v for k, v in os.environ.items() if k != 'TFDS_DATA_DIR'}
-        | ({} if optimised else QUICK)
+        | ({} if optimized else QUICK)
         | environment
     )
     with tempfile.TemporaryDirectory() as written:

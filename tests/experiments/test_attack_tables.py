@@ -60,6 +60,6 @@ def test_what_rounding_undoes_is_not_fooled_as_stored():
 
 
 def test_half_learns_and_half_judges():
-    learnt, judged = attack_tables.halves(5)
-    assert learnt.tolist() == [False, True, False, True, False] and (learnt != judged).all()
+    learned, judged = attack_tables.halves(5)
+    assert learned.tolist() == [False, True, False, True, False] and (learned != judged).all()
     assert all(h.tolist() == [True] for h in attack_tables.halves(1))

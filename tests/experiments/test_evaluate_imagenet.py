@@ -11,10 +11,12 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from cnnlab import tree, weights
-from cnnlab.data import ilsvrc, synsets
+from cnnlab.data import synsets
+from cnnlab.data.protocols import ilsvrc
 from cnnlab.models import registry
 from cnnlab.train import predictions
-from cnnlab.weights import api, convert
+from cnnlab.weights import api
+from cnnlab.weights.mapping import convert
 from tests.experiments.test_experiments import TINY
 from tests.experiments.test_experiments import run as train
 from tests.experiments.test_weights_commands import run
@@ -241,7 +243,7 @@ def test_a_contact_sheet_shows_views_of_any_set(folder):
 def test_the_squeezenet_scores_what_its_original_scores(
     shared, tmp_path, split, protocol, top1, top5
 ):
-    """shared/data/weights/README.md: torch, Pillow's bilinear, sides of 256, the centre of 227.
+    """shared/data/weights/README.md: torch, Pillow's bilinear, sides of 256, the center of 227.
 
     Its logits are those of the longer side rounded to the nearest pixel. torchvision's own rounding
     moves the crop by up to a pixel in 27 of the 100 images, and top-1 and top-5 to 52 and 79%.

@@ -263,10 +263,10 @@ def _digest(directory):
     import jax
 
     from cnnlab.recipes import recipe as recipes
-    from cnnlab.train import job as jobs
-    from cnnlab.train.checkpoint import Checkpoints
+    from cnnlab.train.checkpoint.checkpoints import Checkpoints
+    from cnnlab.train.setup import build_setup
 
-    job = jobs.build(recipes.from_json((directory / 'recipe.json').read_text()), devices=1)
+    job = build_setup(recipes.from_json((directory / 'recipe.json').read_text()), devices=1)
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
     state = checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)))
     checkpoints.close()

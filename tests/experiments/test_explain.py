@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 from cnnlab import tree, weights
 from cnnlab.models import registry
-from cnnlab.weights import api, convert
+from cnnlab.weights import api
+from cnnlab.weights.mapping import convert
 from tests.experiments.commands import ROOT, run
 
 ID = 'torchvision/squeezenet1_1'

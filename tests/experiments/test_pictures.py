@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.data.source import Arrays
+from cnnlab.data.sources.base import Arrays
 from experiments import pictures
 
 
 def painted(folder, name, value):
     folder.mkdir(parents=True, exist_ok=True)
-    # grey, as some photographs are
+    # gray, as some photographs are
     Image.fromarray(np.full((3, 4), value, np.uint8)).save(folder / name)
     return folder / name
 

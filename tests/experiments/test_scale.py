@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from cnnlab.train import export
-from cnnlab.train import job as jobs
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.setup import build_setup
 from tests.experiments.test_experiments import TINY, refused, run
 from tests.train.nets import tiny
 
@@ -114,7 +114,7 @@ def _named(tree):
 
 
 def test_a_damaged_or_foreign_export_is_one_sentence(tmp_path):
-    state = jax.device_get(jobs.build(tiny(), devices=1).init(np.uint32(0)))
+    state = jax.device_get(build_setup(tiny(), devices=1).init(np.uint32(0)))
     path = export.write(
         tmp_path / 'w.safetensors',
         'softmax_linear',
@@ -139,7 +139,7 @@ def test_a_damaged_or_foreign_export_is_one_sentence(tmp_path):
 def test_scaling_prints_a_row_for_each_case():
     done = run('scaling', '--networks=vgg16', '--devices=8,512', '--format=csv')
     assert len([line for line in done.stdout.splitlines() if line.startswith('vgg16,')]) == 8
-    assert "no network with a known utilisation named 'vgg17'" not in refused(
+    assert "no network with a known utilization named 'vgg17'" not in refused(
         'scaling', '--networks=vgg17'
     )
     assert '--devices takes whole numbers' in refused('scaling', '--devices=8,many')

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from cnnlab.train import compare_runs
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from tests.experiments.commands import run, started
 
 DIGITS = ['--set=dataset=digits', '--set=holdout=287']
@@ -148,17 +148,17 @@ def test_a_claim_leaves_a_table_curves_a_page_and_a_note(tmp_path):
 @pytest.mark.parametrize(
     ('experiment', 'arguments'),
     [
-        ('initialisations_mnist', ['--epochs=0.5', '--layers=2', *DIGITS]),
+        ('initializations_mnist', ['--epochs=0.5', '--layers=2', *DIGITS]),
         ('activations_mnist', ['--epochs=0.5', '--layers=2', *DIGITS]),
-        ('optimisers_mnist', ['--epochs=0.5', '--trial=4 steps', *DIGITS]),
-        ('regularisers_mnist', ['--steps=4', '--images=100', *DIGITS]),
+        ('optimizers_mnist', ['--epochs=0.5', '--trial=4 steps', *DIGITS]),
+        ('regularizers_mnist', ['--steps=4', '--images=100', *DIGITS]),
         ('lenet_distortions', ['--set=duration=4 steps', '--set=view=resize((32, 32))', *DIGITS]),
         (
             'plain_residual_cifar',
             [
                 '--epochs=0.2',
                 '--set=fields.blocks=1',
-                '--set=normalise=channel',
+                '--set=normalize=channel',
                 '--set=augment=',
                 *DIGITS,
             ],

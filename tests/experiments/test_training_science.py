@@ -1,4 +1,4 @@
-"""Experiments on losses and initialisation, each in a process of its own."""
+"""Experiments on losses and initialization, each in a process of its own."""
 
 import json
 import re
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_init_statistics_prints_the_lectures_table_and_draws_it(tmp_path):
-    found = run('init_statistics', f'--workdir={tmp_path}', optimised=True).stdout
+    found = run('init_statistics', f'--workdir={tmp_path}', optimized=True).stdout
     rows = [
         cells for line in found.splitlines() if len(cells := re.split(r'\s{2,}', line.strip())) > 13
     ]

@@ -7,7 +7,9 @@ from safetensors.numpy import save_file
 
 from cnnlab import tree, weights
 from cnnlab.models import registry
-from cnnlab.weights import api, convert, read
+from cnnlab.weights import api
+from cnnlab.weights.mapping import convert
+from cnnlab.weights.readers import read
 from tests.experiments import commands
 
 ID = 'torchvision/squeezenet1_1'

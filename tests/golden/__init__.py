@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from cnnlab import tree
 from cnnlab.models import registry
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 
 FOLDER = pathlib.Path(__file__).parent
 LISTED, ENDS = 400, 20
@@ -34,7 +34,7 @@ def trace(name: str):
     """
     model = registry.create(name)
     images = jax.ShapeDtypeStruct((2, *registry.entry(name).input_shape), jnp.float32)
-    with canonical():
+    with reference_convolution():
         return jax.eval_shape(lambda x: model.init_with_output(jax.random.key(0), x), images)
 
 

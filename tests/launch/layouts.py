@@ -25,16 +25,16 @@ import numpy as np
 import optax
 
 from cnnlab import losses
-from cnnlab.data import stream
-from cnnlab.data.parse import parse
+from cnnlab.data import loader
 from cnnlab.data.sources import load
+from cnnlab.data.transforms.parse import parse
 from cnnlab.models import registry
-from cnnlab.train import hosts, loop
-from cnnlab.train import job as jobs
-from cnnlab.train import mesh as meshes
-from cnnlab.train import step as steps
+from cnnlab.train import loop
+from cnnlab.train.distributed import hosts, sharding
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup
 from cnnlab.train.state import init_state
+from cnnlab.train.step import train_step
 from experiments import common
 from tests.train.nets import DropNet, tiny
 
@@ -45,17 +45,17 @@ def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), s
     """Losses of `count` steps with dropout, augmentation, mixup, mirroring and batch norm; of each
     from the first state, if so.
     """
-    mesh, tx = meshes.data_mesh(), optax.sgd(0.05, 0.9)
+    mesh, tx = sharding.data_mesh(), optax.sgd(0.05, 0.9)
     init = jax.jit(
         functools.partial(
             init_state, model, tx, image=jax.ShapeDtypeStruct((1, size, size, 3), dtype)
         )
     )
     first = jax.device_get(init(np.uint32(0)))
-    placement = meshes.state_sharding(first, mesh, spread)
-    train = meshes.parallel_train(
+    placement = sharding.state_sharding(first, mesh, spread)
+    train = sharding.parallel_train(
         functools.partial(
-            steps.train_step,
+            train_step,
             model=model,
             tx=tx,
             loss=losses.softmax,
@@ -70,7 +70,7 @@ def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), s
         placement,
     )
     source = load(f'fake:{size}x{size}x3:10:64', 'train')
-    batches = stream.train_batches(
+    batches = loader.train_batches(
         source,
         parse(*VIEW),
         seed=3,
@@ -78,11 +78,11 @@ def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), s
         host=jax.process_index(),
         hosts=jax.process_count(),
     )
-    state, found = meshes.placed(first, placement), []
+    state, found = sharding.shard(first, placement), []
     for t in range(count):
         if same_state:
-            state = meshes.placed(first.replace(step=np.int32(t)), placement)
-        state, said = train(state, meshes.split(next(batches), mesh), np.uint32(7))
+            state = sharding.shard(first.replace(step=np.int32(t)), placement)
+        state, said = train(state, sharding.shard_batch(next(batches), mesh), np.uint32(7))
         found.append(float(said['loss']))
     return found
 
@@ -92,7 +92,7 @@ def main(argv):
     if what == 'train':
         with jax.enable_x64(True):
             loop.run_job(
-                jobs.build(tiny(ema=0.9, mixup=0.2, precision='float64'), spread='optimiser'),
+                build_setup(tiny(ema=0.9, mixup=0.2, precision='float64'), spread='optimizer'),
                 0,
                 str(out),
                 Options(quiet=True),
@@ -106,7 +106,7 @@ def main(argv):
             size=32,
             batch=64,
         )
-        if hosts.first():
+        if hosts.is_primary():
             out.write_text(json.dumps(found))
         return
     # over several hosts both are compared at once
@@ -114,13 +114,13 @@ def main(argv):
     found = {'float32': trained(jnp.float32, 6, spread, same_state=True)}
     with jax.enable_x64(True):
         found['float64'] = trained(jnp.float64, 50)
-    told = hosts.told_arrays(
-        {'a': np.array([-0.0, np.nan, 1e-45], np.float32) if hosts.first() else None},
+    told = hosts.broadcast_arrays(
+        {'a': np.array([-0.0, np.nan, 1e-45], np.float32) if hosts.is_primary() else None},
         {'a': jax.ShapeDtypeStruct((3,), jnp.float32)},
     )
     found['told'] = told['a'].tobytes().hex()
     found['processes'], found['devices'] = jax.process_count(), jax.device_count()
-    if hosts.first():
+    if hosts.is_primary():
         out.write_text(json.dumps(found))
 
 

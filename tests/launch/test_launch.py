@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import yaml
 
-from cnnlab.train import compare_runs, metrics
-from cnnlab.train.checkpoint import Checkpoints
-from cnnlab.train.status import AGAIN
+from cnnlab.train import compare_runs
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.exit_codes import AGAIN
+from cnnlab.train.monitor import run_log
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAUNCH = ROOT / 'launch'
@@ -296,7 +297,7 @@ def test_a_run_of_two_hosts_is_written_once_goes_on_with_one_and_the_other_way_r
     whole = {count: tmp_path / f'{count}' for count in (1, 2)}
     for count, directory in whole.items():
         finished(layouts(4 // count, count, 'train', directory))
-        log = metrics.read(directory / 'metrics.jsonl')
+        log = run_log.read(directory / 'metrics.jsonl')
         assert len({(r['step'], r['split']) for r in log}) == len(log) and log[-1]['step'] == 8
         assert json.loads((directory / 'manifest.json').read_text())['processes'] == count
         assert (directory / 'result.json').exists() and Checkpoints.steps_in(
@@ -312,7 +313,7 @@ def test_a_run_of_two_hosts_is_written_once_goes_on_with_one_and_the_other_way_r
             assert compare_runs.differences(whole[before], part) == []
         for key in ('loss', 'grad_norm'):
             there, here = (
-                metrics.series(metrics.read(d / 'metrics.jsonl'), 'train', key)
+                run_log.series(run_log.read(d / 'metrics.jsonl'), 'train', key)
                 for d in (whole[before], part)
             )
             assert there[0] == here[0]
@@ -337,7 +338,7 @@ def running(workdir):
     """Two processes of a long run, once they have logged something."""
     process = started(1, 2, sys.executable, *LONG, f'--workdir={workdir}')
     end = time.monotonic() + 200
-    while not (workdir / 'metrics.jsonl').exists() or not metrics.read(workdir / 'metrics.jsonl'):
+    while not (workdir / 'metrics.jsonl').exists() or not run_log.read(workdir / 'metrics.jsonl'):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < end
         time.sleep(0.02)

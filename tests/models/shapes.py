@@ -12,7 +12,7 @@ import numpy as np
 from cnnlab import tree
 from cnnlab.analysis import capture
 from cnnlab.models import registry
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 
 
 def variables(name: str, *image: int, **fields):
@@ -22,7 +22,7 @@ def variables(name: str, *image: int, **fields):
     model = registry.create(name, **fields)
     images = jax.ShapeDtypeStruct((2, *(image or registry.entry(name).input_shape)), jnp.float32)
     # traces fastest
-    with canonical():
+    with reference_convolution():
         return model, jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images)
 
 
@@ -31,7 +31,7 @@ def outputs(name: str, *image: int, **fields) -> dict[str, tuple[int, ...]]:
     """{path: shape of the output for one image} of every layer."""
     model, shapes = variables(name, *image, **fields)
     images = jax.ShapeDtypeStruct((1, *(image or registry.entry(name).input_shape)), jnp.float32)
-    with canonical():
+    with reference_convolution():
         return {
             path: found.shape[1:]
             for path, found in capture.outputs(model, shapes, images).items()
@@ -51,7 +51,7 @@ def training(name: str, *image: int, **fields):
     """The result of a training step's forward pass, as shapes."""
     model, shapes = variables(name, *image, **fields)
     images = jax.ShapeDtypeStruct((2, *(image or registry.entry(name).input_shape)), jnp.float32)
-    with canonical():
+    with reference_convolution():
         return jax.eval_shape(
             lambda v, x: model.apply(
                 v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(0)}
@@ -67,7 +67,7 @@ def filled(shapes):
 
     No leaf is constant, so that none hides another's gradient; with biases about 0, all of the four
     units to which a small network's gate squeezes its channels are dead now and then. Compiling a
-    network's own initialisers takes longer than a training step.
+    network's own initializers takes longer than a training step.
     """
     rng = np.random.default_rng(0)
 

@@ -38,7 +38,7 @@ def test_alexnets_maps_are_those_of_the_lecture():
     ]
 
 
-def test_alexnets_conv1_has_34848_weights_and_normalisation_stands_between_relu_and_pooling():
+def test_alexnets_conv1_has_34848_weights_and_normalization_stands_between_relu_and_pooling():
     model, variables = shapes.variables('alexnet')
     assert variables['params']['conv1']['kernel'].size == 34_848
     order = list(shapes.outputs('alexnet'))

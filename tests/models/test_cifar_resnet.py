@@ -226,7 +226,7 @@ def test_scan_has_the_same_variables_and_outputs_and_moves_the_same_statistics(n
 
 @pytest.mark.slow
 def test_scanned_blocks_start_as_different_as_others(net20):
-    # initialised under scan
+    # initialized under scan
     _, variables, _ = net20
     a, b = (variables['params']['stage1'][f'block{i}']['conv1']['conv']['kernel'] for i in (2, 3))
     assert np.abs(a - b).max() > 0.1

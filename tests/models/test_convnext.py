@@ -9,7 +9,7 @@ import pytest
 
 from cnnlab.models import registry
 from cnnlab.models.convnext import ConvNeXt, ConvNeXtBlock
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 from tests.models import shapes
 
 SMALL = {'blocks': (1, 1, 2, 1), 'widths': (4, 8, 8, 12), 'num_classes': 5}
@@ -20,12 +20,12 @@ def images(channels=3):
 
 
 def variables(net, x):
-    with canonical():
+    with reference_convolution():
         return shapes.filled(jax.eval_shape(lambda: net.init(jax.random.key(0), x)))
 
 
 def test_tiny_has_the_papers_maps():
-    with canonical():
+    with reference_convolution():
         found = shapes.outputs('convnext_tiny')
     assert [found[f'stage{i}'] for i in range(1, 5)] == [
         (56, 56, 96),
@@ -45,7 +45,7 @@ def test_layer_scale_starts_at_a_millionth():
 def run(params, **fields):
     """(loss, gradients)."""
     net, x = ConvNeXt(**SMALL, **fields), images()
-    with canonical():
+    with reference_convolution():
         return jax.jit(jax.value_and_grad(lambda v: jnp.square(net.apply(v, x)).sum()))(params)
 
 
@@ -77,7 +77,7 @@ def test_recomputation_and_scan_change_no_name_and_no_shape(how):
 def test_drop_path_of_one_half_in_the_last_block_only_changes_training():
     net, never = ConvNeXt(**SMALL, drop_path=0.5), ConvNeXt(**SMALL)
     x = images()
-    with canonical():
+    with reference_convolution():
         params = variables(net, x)
         train = jax.jit(
             lambda seed: net.apply(params, x, train=True, rngs={'dropout': jax.random.key(seed)})
@@ -90,17 +90,17 @@ def test_drop_path_of_one_half_in_the_last_block_only_changes_training():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('channels', [3, 1])
-def test_keras_form_takes_pixels_and_leaves_grey_ones_as_they_are(channels):
+def test_keras_form_takes_pixels_and_leaves_gray_ones_as_they_are(channels):
     net, ours = ConvNeXt(**SMALL, normalize=True), ConvNeXt(**SMALL)
     x = images(channels)
     mean, std = np.float32([0.485, 0.456, 0.406]) * 255, np.float32([0.229, 0.224, 0.225]) * 255
     pixels = x * std.reshape(1, 1, 1, 3) + mean.reshape(1, 1, 1, 3) if channels == 3 else x
-    with canonical():
+    with reference_convolution():
         params = variables(ours, x)
-        of_pixels, of_normalised = (
+        of_pixels, of_normalized = (
             jax.jit(n.apply)(params, given) for n, given in ((net, pixels), (ours, x))
         )
-    np.testing.assert_allclose(of_pixels, of_normalised, rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(of_pixels, of_normalized, rtol=2e-3, atol=2e-4)
 
 
 def test_an_image_of_less_than_32_pixels_is_refused_with_the_layer_that_cannot_take_it():

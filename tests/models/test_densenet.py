@@ -83,7 +83,7 @@ def test_dropout_follows_every_convolution_but_the_first():
 
 
 def made(model, x):
-    """Variables from numpy: initialisers take longer to compile than these nets."""
+    """Variables from numpy: initializers take longer to compile than these nets."""
     rng = np.random.default_rng(0)
     shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
     return jax.tree.map(

@@ -1,5 +1,5 @@
 """EfficientNet: how it scales, where it skips, what training leaves out, what the ports pad and
-normalise.
+normalize.
 """
 
 import jax
@@ -9,7 +9,7 @@ import pytest
 from flax import linen as nn
 
 from cnnlab.models import efficientnet, registry
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 from cnnlab.nn.rescale import Normalize
 from tests.models import shapes
 
@@ -26,7 +26,7 @@ def drop_paths(name, size=64, **fields):
             rates['/'.join(context.module.path[:-1])] = context.module.rate
         return call(*args, **kwargs)
 
-    with canonical(), nn.intercept_methods(note):
+    with reference_convolution(), nn.intercept_methods(note):
         jax.eval_shape(
             lambda v, x: model.apply(v, x),
             variables,
@@ -37,7 +37,7 @@ def drop_paths(name, size=64, **fields):
 
 @pytest.mark.slow
 def test_b0_has_the_papers_stages():
-    with canonical():
+    with reference_convolution():
         found = shapes.outputs('efficientnet_b0')
     stages = [found[f'stage{i}'] for i in range(1, 8)]
     assert stages == [
@@ -60,7 +60,7 @@ def test_b0_has_the_papers_stages():
     ],
 )
 def test_width_is_rounded_to_eights_and_depth_rounded_up(name, widths, blocks):
-    with canonical():
+    with reference_convolution():
         _, variables = shapes.variables(name, 32, 32, 3)
     params = variables['params']
     assert tuple(len(params[f'stage{i}']) for i in range(1, 8)) == blocks
@@ -73,7 +73,7 @@ def test_width_is_rounded_to_eights_and_depth_rounded_up(name, widths, blocks):
 
 
 def test_the_squeeze_has_a_quarter_of_the_blocks_input_not_of_its_expansion():
-    with canonical():
+    with reference_convolution():
         params = shapes.variables('efficientnet_b0', 32, 32, 3)[1]['params']
     assert params['stage2']['block1']['se']['reduce']['kernel'].shape == (1, 1, 96, 4)
     assert params['stage2']['block2']['se']['reduce']['kernel'].shape == (1, 1, 144, 6)
@@ -104,7 +104,7 @@ def test_efficientnet_drops_block_b_of_16_with_probability_b_sixteenths_of_a_fif
 )
 def test_only_tensorflows_padding_depends_on_the_size(name, size, pads):
     model, variables = shapes.variables(name, size, size, 3)
-    with canonical():
+    with reference_convolution():
         jaxpr = jax.make_jaxpr(model.apply)(
             variables, jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
         )
@@ -121,7 +121,7 @@ def test_torchvision_keeps_the_authors_batch_norm_from_b5_on():
 
 
 def test_keras_form_holds_its_constants_in_batch_stats_and_trains_none():
-    with canonical():
+    with reference_convolution():
         _, variables = shapes.variables('efficientnet_b0_keras', 32, 32, 3)
     assert variables['batch_stats']['normalize'] == {
         k: jax.ShapeDtypeStruct((3,), jnp.float32) for k in ('mean', 'var')

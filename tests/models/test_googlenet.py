@@ -102,7 +102,7 @@ def test_auxiliary_heads_hold_the_parameters_of_the_facts_and_answer_on_4a_and_4
 
 
 @pytest.mark.slow
-def test_torchvisions_form_has_3x3_for_5x5_no_response_normalisation_and_takes_any_size_with_heads():
+def test_torchvisions_form_has_3x3_for_5x5_no_response_normalization_and_takes_any_size_with_heads():
     paper, port = (
         shapes.variables('googlenet')[1]['params'],
         shapes.variables('googlenet_torchvision')[1]['params'],
@@ -123,7 +123,7 @@ def test_transform_input_maps_imagenets_scale_to_half_and_half_before_the_first_
         == 'transform_input'
     )
     pixels = np.random.default_rng(0).random((1, 2, 2, 3), np.float32)
-    normalised = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+    normalized = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
     np.testing.assert_allclose(
-        halves_from_imagenet('rescale').apply({}, normalised), (pixels - 0.5) / 0.5, atol=1e-6
+        halves_from_imagenet('rescale').apply({}, normalized), (pixels - 0.5) / 0.5, atol=1e-6
     )

@@ -8,7 +8,7 @@ import pytest
 from cnnlab import tree
 from cnnlab.data import sources
 from cnnlab.models import lenet, registry
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 
 
 def abstract(name, *shape, **fields):
@@ -73,7 +73,7 @@ def test_each_map_of_c3_reads_its_own_kernels_and_inputs_only():
     expected = 1.7159 * np.tanh(2 / 3 * (expected + bias))
     layer, variables = lenet.SparseConv(), {'params': {'kernel': kernel, 'bias': bias}}
     np.testing.assert_allclose(jax.jit(layer.apply)(variables, x), expected, rtol=1e-4, atol=1e-4)
-    with canonical():
+    with reference_convolution():
         np.testing.assert_allclose(
             jax.jit(lambda v, x: layer.apply(v, x))(variables, x), expected, rtol=1e-4, atol=1e-4
         )
@@ -82,7 +82,7 @@ def test_each_map_of_c3_reads_its_own_kernels_and_inputs_only():
 def test_canonically_c3_multiplies_for_its_60_connections_only():
     layer = lenet.SparseConv()
     variables = {'params': {'kernel': jnp.zeros((5, 5, 60)), 'bias': jnp.zeros(16)}}
-    with canonical():
+    with reference_convolution():
         jaxpr = jax.make_jaxpr(lambda x: layer.apply(variables, x))(jnp.zeros((1, 14, 14, 6)))
     convolutions = [e for e in jaxpr.eqns if e.primitive.name == 'conv_general_dilated']
     # 151,600 connections of the paper less 1,600 biases

@@ -17,8 +17,8 @@ from cnnlab.models import registry
 from cnnlab.models.nasnet import NASNet
 from cnnlab.models.pnasnet import PNASNet
 from cnnlab.nn.blocks import DropPath
-from cnnlab.nn.cell import Halve, Operation, RisingRate
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.cell import FactorizedReduction, Operation, RisingRate
+from cnnlab.nn.layers import reference_convolution
 
 SMALL = {'repeats': 1, 'penultimate': 96, 'stem': 8, 'num_classes': 5}
 
@@ -26,7 +26,7 @@ SMALL = {'repeats': 1, 'penultimate': 96, 'stem': 8, 'num_classes': 5}
 @pytest.fixture(autouse=True)
 def canonical_convolutions():
     """Shapes are traced four times as fast so."""
-    with canonical():
+    with reference_convolution():
         yield
 
 
@@ -188,7 +188,7 @@ def test_poolings_at_stride_2_see_beyond_the_map_what_the_source_lets_them_see(
 @pytest.mark.parametrize('size', [4, 5])
 def test_the_factorized_reduction_reads_even_pixels_on_one_path_and_odd_ones_on_the_other(size):
     x = jnp.arange(size * size, dtype=jnp.float32).reshape(1, size, size, 1)
-    halve = Halve(2)
+    halve = FactorizedReduction(2)
     variables = halve.init(jax.random.key(0), x, False)
     ones = jax.tree.map(jnp.ones_like, variables['params'])
     ones['norm']['bias'] = jnp.zeros(2)

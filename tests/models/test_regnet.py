@@ -1,13 +1,13 @@
-"""RegNet: the quantised line of widths, and how a width is made to fit its groups."""
+"""RegNet: the quantized line of widths, and how a width is made to fit its groups."""
 
 import pytest
 
 from cnnlab.models import registry, regnet
-from cnnlab.nn.layers import canonical
+from cnnlab.nn.layers import reference_convolution
 from tests.models import shapes
 
 
-def test_regnety_400mf_is_the_papers_line_quantised():
+def test_regnety_400mf_is_the_papers_line_quantized():
     assert regnet.quantized(16, 48, 27.89, 2.09) == ((1, 3, 6, 6), (48, 104, 208, 440))
 
 
@@ -32,7 +32,7 @@ def test_widths_become_multiples_of_their_groups(name, widths, groups):
 
 
 def test_each_stage_halves_the_map_and_only_its_first_block_projects():
-    with canonical():
+    with reference_convolution():
         found = shapes.outputs('regnet_y_400mf')
     assert [found[f'stage{i}'] for i in range(1, 5)] == [
         (56, 56, 48),
@@ -45,7 +45,7 @@ def test_each_stage_halves_the_map_and_only_its_first_block_projects():
 
 
 def test_y_squeezes_to_a_quarter_of_the_blocks_input_and_x_not_at_all():
-    with canonical():
+    with reference_convolution():
         y = shapes.variables('regnet_y_400mf', 32, 32, 3)[1]['params']
         x = shapes.outputs('regnet_x_400mf', 32, 32, 3)
     # of 48

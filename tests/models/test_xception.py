@@ -9,7 +9,7 @@ import pytest
 
 from cnnlab.analysis import capture
 from cnnlab.models import registry
-from cnnlab.nn.layers import Conv, ConvNorm, MaxPool, canonical
+from cnnlab.nn.layers import Conv, ConvNorm, MaxPool, reference_convolution
 from cnnlab.nn.separable import SeparableConvNorm
 
 
@@ -18,7 +18,7 @@ def outputs(name, size=299):
     model = registry.create(name)
     x = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     # traced faster so
-    with canonical():
+    with reference_convolution():
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
         return capture.outputs(model, variables, x)
 

@@ -54,7 +54,7 @@ def test_hard_swish_and_hard_sigmoid_are_relu6_of_x_plus_three():
     np.testing.assert_allclose(activations.hard_swish(Z), Z * relu6 / 6, atol=1e-6)
 
 
-def test_maxout_takes_the_largest_of_neighbouring_channels():
+def test_maxout_takes_the_largest_of_neighboring_channels():
     x = jnp.asarray([[1.0, 5.0, -2.0, -3.0, 0.0, 0.5]])
     np.testing.assert_array_equal(activations.maxout(x), [[5.0, -2.0, 0.5]])
     np.testing.assert_array_equal(activations.maxout(x, pieces=3), [[5.0, 0.5]])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.nn import clusters, convolve, kernel_gradient
+from cnnlab.nn import convolve, grouped_convolution, kernel_gradient
 from cnnlab.nn.geometry import pair
 
 # channels, features, groups, kernel, stride, pads
@@ -101,9 +101,9 @@ def test_canonical_traces_one_convolution_and_nothing_else(channels, features, g
         return str(jax.make_jaxpr(lambda x, w: convolve.convolve(x, w, 1, pads, groups))(x, w))
 
     assert 'platform_index' in traced()
-    assert not convolve.is_canonical()
-    with convolve.canonical():
-        assert convolve.is_canonical()
+    assert not convolve.is_reference()
+    with convolve.reference_convolution():
+        assert convolve.is_reference()
         within = jax.make_jaxpr(lambda x, w: convolve.convolve(x, w, 1, pads, groups))(x, w)
     assert [e.primitive.name for e in within.eqns] == ['conv_general_dilated']
     assert within.eqns[0].params['feature_group_count'] == groups
@@ -111,9 +111,9 @@ def test_canonical_traces_one_convolution_and_nothing_else(channels, features, g
 
 
 def test_canonical_ends_with_its_block_even_after_an_error():
-    with pytest.raises(RuntimeError), convolve.canonical():
+    with pytest.raises(RuntimeError), convolve.reference_convolution():
         raise RuntimeError
-    assert not convolve.is_canonical()
+    assert not convolve.is_reference()
 
 
 def test_other_platforms_lower_to_the_plain_convolution():
@@ -225,7 +225,7 @@ def test_eight_devices_compute_what_one_computes(case):
 def test_forward_mode_is_there_within_canonical_and_for_products_everywhere():
     for case in ALL:
         fast, plain, (x, w) = forms(*case)
-        with convolve.canonical():
+        with convolve.reference_convolution():
             close(jax.jvp(lambda x, f=fast, w=w: f(x, w), (x,), (x,))[1], plain(x, w))
     for case in (ALL[2], ALL[4]):
         fast, plain, (x, w) = forms(*case)
@@ -266,13 +266,13 @@ def test_dense_kernels_change_their_form_only_where_it_is_faster(case, convoluti
     ],
 )
 def test_clusters_cover_all_groups_evenly(groups, inner, expected):
-    assert clusters.bounds(groups, inner) == expected
+    assert grouped_convolution.bounds(groups, inner) == expected
 
 
 def test_a_cluster_is_a_dense_convolution_of_its_own():
     fast, _, (x, w) = forms(*GROUPED)
     text = jax.jit(fast).lower(x, w).as_text()
-    assert text.count('stablehlo.convolution') == len(clusters.bounds(9, 8)) - 1 == 2
+    assert text.count('stablehlo.convolution') == len(grouped_convolution.bounds(9, 8)) - 1 == 2
 
 
 @pytest.mark.parametrize(

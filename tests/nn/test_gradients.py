@@ -17,7 +17,7 @@ from cnnlab import losses
 from cnnlab.nn import activations
 from cnnlab.nn.aux_head import AuxHead
 from cnnlab.nn.blocks import DropPath, ShakeShake, SpatialDropout, SqueezeExcite, StochasticDepth
-from cnnlab.nn.cell import Cell, Genotype, Halve, Operation, RisingRate
+from cnnlab.nn.cell import Cell, FactorizedReduction, Genotype, Operation, RisingRate
 from cnnlab.nn.inception import Branch, Branches, Chain, InceptionStem, Step
 from cnnlab.nn.layers import (
     LRN,
@@ -28,7 +28,7 @@ from cnnlab.nn.layers import (
     Conv,
     ConvNorm,
     Dense,
-    GlobalMean,
+    GlobalAvgPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -183,7 +183,7 @@ CASES = {
     'conv depthwise': (Conv, told_nothing(Conv(8, 3, 2, groups=4)), IMAGE),
     'conv of one channel': (Conv, told_nothing(Conv(4, 3)), (2, 6, 6, 1)),
     'conv larger than the map': (Conv, told_nothing(Conv(3, 5)), (2, 3, 3, 4)),
-    'conv standardised': (Conv, told_nothing(Conv(3, 3, standardize=1e-5)), IMAGE),
+    'conv standardized': (Conv, told_nothing(Conv(3, 3, standardize=1e-5)), IMAGE),
     'dense': (Dense, told_nothing(Dense(5)), (3, 7)),
     'scale': (Scale, told_nothing(Scale(0.5)), IMAGE),
     'conv-norm': (ConvNorm, trained(ConvNorm(5, 3)), IMAGE),
@@ -195,7 +195,7 @@ CASES = {
     'max pool': (MaxPool, told_nothing(MaxPool(3, 2, ceil=True)), IMAGE),
     'average pool': (AvgPool, told_nothing(AvgPool(3, 2, 1, count_include_pad=False)), IMAGE),
     'adaptive pool': (AdaptiveAvgPool, told_nothing(AdaptiveAvgPool(4)), IMAGE),
-    'global mean': (GlobalMean, told_nothing(GlobalMean()), IMAGE),
+    'global mean': (GlobalAvgPool, told_nothing(GlobalAvgPool()), IMAGE),
     'squeeze-excite': (SqueezeExcite, told_nothing(SqueezeExcite(2)), IMAGE),
     'drop-path': (DropPath, trained(DropPath(0.3)), IMAGE),
     'stochastic depth': (StochasticDepth, trained(StochasticDepth(0.3)), IMAGE),
@@ -245,12 +245,12 @@ CASES = {
     ),
     'stem of the Inceptions': (InceptionStem, None, None),
     'operation': (Operation, trained(Operation('sep3', 4)), IMAGE),
-    'halve': (Halve, trained(Halve(4)), IMAGE),
+    'halve': (FactorizedReduction, trained(FactorizedReduction(4)), IMAGE),
     'cell': (Cell, Twice(Cell(GENOTYPE, 4)), IMAGE),
     'rising rate': (RisingRate, Rated(RisingRate(0.5, 10)), IMAGE),
     'auxiliary head': (AuxHead, None, None),
     'rescale': (Rescale, told_nothing(Rescale((2.0,), (-1.0,))), IMAGE),
-    'normalise': (Normalize, told_nothing(Normalize()), IMAGE),
+    'normalize': (Normalize, told_nothing(Normalize()), IMAGE),
     'activations': (Act, Activations(), IMAGE),
     'dropout': (nn.Dropout, told_nothing(nn.Dropout(0.3, deterministic=False)), IMAGE),
 }

@@ -185,12 +185,12 @@ def test_three_3x3_layers_see_7x7_with_27_c2_weights_against_49_c2():
     layers = [Conv(c, 3, bias=False) for _ in range(3)]
     params = [{'params': {'kernel': jnp.ones((3, 3, c, c))}}] * 3
 
-    def centre(x):
+    def center(x):
         for layer, p in zip(layers, params, strict=True):
             x = layer.apply(p, x)
         return x[0, 4, 4].sum()
 
-    seen = np.argwhere(np.asarray(jax.jit(jax.grad(centre))(x))[0].sum(-1) > 0)
+    seen = np.argwhere(np.asarray(jax.jit(jax.grad(center))(x))[0].sum(-1) > 0)
     assert (seen.max(0) - seen.min(0) + 1).tolist() == [7, 7]
     assert tree.count(params) == 27 * c * c
     assert tree.count(shapes(Conv(c, 7, bias=False), 1, 9, 9, c)[0]) == 49 * c * c
@@ -297,7 +297,7 @@ def test_layers_compute_in_float64_where_everything_is_float64(float64, layer, s
 
 @pytest.mark.parametrize(('layer', 'shape'), [(Conv(4, 3), (1, 4, 4, 3)), (Dense(4), (1, 3))])
 def test_uint8_is_refused_in_a_sentence(layer, shape):
-    with pytest.raises(ValueError, match='got uint8 values; normalise images'):
+    with pytest.raises(ValueError, match='got uint8 values; normalize images'):
         shapes(layer, *shape, dtype=jnp.uint8)
 
 

@@ -1,4 +1,4 @@
-"""LSUV: unit variances in a net whose own initialisation lets them vanish."""
+"""LSUV: unit variances in a net whose own initialization lets them vanish."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from cnnlab.nn import init, lsuv
+from cnnlab.nn import initializers, lsuv
 from cnnlab.nn.layers import Conv, Dense, flatten
 
 
@@ -15,7 +15,7 @@ class Vanishing(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False):
-        small = init.gaussian(0.001)
+        small = initializers.gaussian(0.001)
         x = Conv(6, 3, act=nn.relu, kernel_init=small, name='conv1')(x)
         x = jnp.tanh(Conv(8, 3, kernel_init=small, name='conv2')(x))
         x = nn.Dropout(0.5, deterministic=not train, name='drop')(x)

@@ -1,4 +1,4 @@
-"""Normalisation: torch's answers, spans of the batch, and what training may move."""
+"""Normalization: torch's answers, spans of the batch, and what training may move."""
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ def spans():
     return x, BatchNorm().init(jax.random.key(0), x, False)
 
 
-def test_norm_span_normalises_each_span_alone_and_averages_the_running_statistics():
+def test_norm_span_normalizes_each_span_alone_and_averages_the_running_statistics():
     x, v = spans()
     whole, parts = BatchNorm(), [x[:2], x[2:4], x[4:]]
     y, moved = train(BatchNorm(norm_span=2), v, x)

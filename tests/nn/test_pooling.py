@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.nn.layers import AdaptiveAvgPool, AvgPool, GlobalMean, MaxPool, canonical
+from cnnlab.nn.layers import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool, reference_convolution
 
 L2 = [[1, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]
 L5 = [[12, 20, 30, 0], [8, 12, 2, 0], [34, 70, 37, 4], [112, 100, 25, 12]]
@@ -101,7 +101,7 @@ def test_the_form_of_a_cpu_has_xlas_values_and_gradients_with_equal_pixels_too(
         return y, back(jnp.cos(jnp.arange(y.size, dtype=x.dtype)).reshape(y.shape))[0]
 
     y, dx = jax.jit(run)(x)
-    with canonical():
+    with reference_convolution():
         y0, dx0 = jax.jit(lambda x: run(x))(x)
     # for other platforms
     assert 'select_and_scatter' in str(jax.make_jaxpr(lambda x: run(x))(x))
@@ -136,11 +136,13 @@ def test_a_map_smaller_than_the_window_is_refused():
 
 def test_global_mean_takes_any_size_and_may_keep_the_axes():
     x = np.random.default_rng(0).standard_normal((2, 3, 5, 4)).astype(np.float32)
-    np.testing.assert_allclose(GlobalMean().apply({}, x), x.mean((1, 2)), rtol=1e-5, atol=1e-6)
-    assert GlobalMean(keep=True).apply({}, x).shape == (2, 1, 1, 4)
+    np.testing.assert_allclose(GlobalAvgPool().apply({}, x), x.mean((1, 2)), rtol=1e-5, atol=1e-6)
+    assert GlobalAvgPool(keep=True).apply({}, x).shape == (2, 1, 1, 4)
 
 
-@pytest.mark.parametrize('layer', [MaxPool(2, 2), AvgPool(2, 2), GlobalMean(), AdaptiveAvgPool(2)])
+@pytest.mark.parametrize(
+    'layer', [MaxPool(2, 2), AvgPool(2, 2), GlobalAvgPool(), AdaptiveAvgPool(2)]
+)
 def test_pools_keep_bfloat16(layer):
     assert layer.apply({}, jnp.ones((1, 4, 4, 2), jnp.bfloat16)).dtype == jnp.bfloat16
 

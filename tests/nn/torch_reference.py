@@ -83,7 +83,7 @@ def convolutions(draw):
 
 def norms(draw):
     """Batch norm in evaluation and training, group norm, layer norm over channels, local response
-    normalisation.
+    normalization.
     """
     x, weight, bias = 3 * draw(4, 3, 5, 8) + 2, draw(8), draw(8)
     w, b = torch.from_numpy(weight), torch.from_numpy(bias)

@@ -1,4 +1,4 @@
-"""The problem that optimisers are compared on, in plain numpy: weights, a gradient that changes
+"""The problem that optimizers are compared on, in plain numpy: weights, a gradient that changes
 with the step, a rate that falls.
 """
 

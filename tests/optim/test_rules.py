@@ -1,4 +1,4 @@
-"""Optimisers against their formulas in numpy and against torch, in float64."""
+"""Optimizers against their formulas in numpy and against torch, in float64."""
 
 import pathlib
 
@@ -258,7 +258,7 @@ def test_layerwise_ratios_spare_the_same_parameters(name):
 @pytest.mark.parametrize(
     ('fields', 'sentence'),
     [
-        ({'name': 'nesterof'}, "no optimiser named 'nesterof'; did you mean nesterov"),
+        ({'name': 'nesterof'}, "no optimizer named 'nesterof'; did you mean nesterov"),
         ({'decay': -1}, 'weight decay must not be negative, got -1'),
         ({'momentum': 1.0}, 'momentum is at least 0 and below 1, got 1.0'),
         ({'beta2': -0.1}, 'beta2 is at least 0 and below 1, got -0.1'),

@@ -1,4 +1,4 @@
-"""Makes torch_trajectories.npz: the weights after each of twenty steps of torch's optimisers, in
+"""Makes torch_trajectories.npz: the weights after each of twenty steps of torch's optimizers, in
 float64, on the problem of problem.py.
 
     # with an interpreter that has torch (made with 2.13.0, CPU)
@@ -33,11 +33,11 @@ RULES = {
 def trajectory(make):
     """float64 (STEPS, 7)."""
     w = torch.tensor(START, dtype=torch.float64, requires_grad=True)
-    optimiser, out = make([w]), []
+    optimizer, out = make([w]), []
     for t in range(STEPS):
-        optimiser.param_groups[0]['lr'] = rate(t)
+        optimizer.param_groups[0]['lr'] = rate(t)
         w.grad = torch.tensor(gradient(w.detach().numpy(), t))
-        optimiser.step()
+        optimizer.step()
         out.append(w.detach().numpy().copy())
     return np.stack(out)
 

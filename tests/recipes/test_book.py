@@ -11,27 +11,28 @@ import numpy as np
 import pytest
 
 from cnnlab import tree
-from cnnlab.data import known, parse
-from cnnlab.models import registry
-from cnnlab.recipes import book, progressive, stated, training
+from cnnlab.data import dataset_statistics
+from cnnlab.data.transforms import parse
+from cnnlab.models import registry as model_registry
+from cnnlab.recipes import progressive, registry, sourced, training
 from cnnlab.recipes.recipe import Recipe
 
 ASSUMED = pathlib.Path(__file__).with_name('assumed.json')
-IMAGENET = known.SETS['ilsvrc2012'].examples
-NAMES = sorted(book.BOOK)
+IMAGENET = dataset_statistics.SETS['ilsvrc2012'].examples
+NAMES = sorted(registry.RECIPES)
 
 
 def examples(recipe):
     return (
-        known.SETS[recipe.dataset].examples - recipe.holdout
-        if recipe.dataset in known.SETS
+        dataset_statistics.SETS[recipe.dataset].examples - recipe.holdout
+        if recipe.dataset in dataset_statistics.SETS
         else 1150
     )
 
 
 def rates(name, *epochs):
     """The rate at so many epochs, to four digits; at their first step."""
-    recipe = book.get(name)
+    recipe = registry.get(name)
     n = examples(recipe)
     rate = training.schedule(recipe, n)
     return [float(f'{float(rate(round(e * n / recipe.batch))):.4g}') for e in epochs]
@@ -42,14 +43,14 @@ def rates(name, *epochs):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_every_field_that_is_not_a_default_has_a_source(name):
-    found = book.stated(name)
+    found = registry.sourced(name)
     default = Recipe(model=found.recipe.model, dataset=found.recipe.dataset)
     given = {
         f for f in Recipe.__dataclass_fields__ if getattr(found.recipe, f) != getattr(default, f)
     }
-    assert given - set(stated.UNSTATED) <= set(found.sources), name
+    assert given - set(sourced.UNSTATED) <= set(found.sources), name
     for source in found.sources.values():
-        assert source.startswith((stated.ASSUMED, 'facts.md, table')) or 'github.com' in source, (
+        assert source.startswith((sourced.ASSUMED, 'facts.md, table')) or 'github.com' in source, (
             source
         )
 
@@ -58,7 +59,7 @@ def test_the_assumed_fields_are_those_that_were_agreed_on():
     """The list is a file, so that a field cannot become assumed, or cease to be, without being
     seen.
     """
-    found = {name: list(book.stated(name).assumed) for name in book.BOOK}
+    found = {name: list(registry.sourced(name).assumed) for name in registry.RECIPES}
     assert found == json.loads(ASSUMED.read_text()), (
         'write the new list with `python -m tests.recipes.assumed`, and look at what changed'
     )
@@ -66,9 +67,11 @@ def test_the_assumed_fields_are_those_that_were_agreed_on():
 
 def test_one_field_has_one_source():
     with pytest.raises(ValueError, match="the field rate has two sources, 'a paper' and 'assumed'"):
-        stated.stated('alexnet', 'mnist', '', {'a paper': {'rate': 0.1}, 'assumed': {'rate': 0.1}})
+        sourced.sourced(
+            'alexnet', 'mnist', '', {'a paper': {'rate': 0.1}, 'assumed': {'rate': 0.1}}
+        )
     with pytest.raises(ValueError, match="no recipe field named 'rat'; did you mean rate"):
-        stated.stated('alexnet', 'mnist', '', {'a paper': {'rat': 0.1}})
+        sourced.sourced('alexnet', 'mnist', '', {'a paper': {'rat': 0.1}})
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -76,14 +79,14 @@ def test_a_recipe_fits_together(name):
     """Its network exists and has those fields, its views parse, its schedule ends with the run, its
     decay mask matches parameters.
     """
-    recipe = book.get(name)
+    recipe = registry.get(name)
     n = examples(recipe)
-    registry.create(recipe.model, **recipe.fields)
+    model_registry.create(recipe.model, **recipe.fields)
     for _, size in progressive.stages(recipe, n):
         parse.parse(*progressive.augment(recipe, size), *recipe.view)
     parse.parse(*recipe.evaluation, *recipe.view)
     rate = training.schedule(recipe, n)
-    training.optimiser(recipe, rate, n)
+    training.optimizer(recipe, rate, n)
     training.loss(recipe)
     training.average(recipe, n)
     training.batch_norm(recipe)
@@ -129,7 +132,7 @@ def test_rates_at_the_epochs_of_the_paper(name, epochs, expected):
 
 def test_rates_at_the_steps_of_the_paper():
     def at(name, *steps):
-        recipe = book.get(name)
+        recipe = registry.get(name)
         rate = training.schedule(recipe, examples(recipe))
         return [float(rate(t)) for t in steps]
 
@@ -150,7 +153,7 @@ def test_rates_at_the_steps_of_the_paper():
 
 def test_lengths_are_those_of_the_papers():
     def steps(name):
-        return book.get(name).total(examples(book.get(name)))
+        return registry.get(name).total(examples(registry.get(name)))
 
     assert steps('vgg16') == 370_000 and round(370_000 * 256 / IMAGENET) == 74
     assert steps('resnet50_goyal') == round(90 * IMAGENET / 8192) and steps('airbench94') == 476
@@ -180,9 +183,9 @@ def test_lengths_are_those_of_the_papers():
     ],
 )
 def test_decay_spares_what_the_paper_spares(name, spared):
-    recipe = book.get(name)
-    shape = registry.entry(recipe.model).input_shape
-    model = registry.create(recipe.model, **recipe.fields)
+    recipe = registry.get(name)
+    shape = model_registry.entry(recipe.model).input_shape
+    model = model_registry.create(recipe.model, **recipe.fields)
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))['params']
     decayed = tree.named_leaves(tree.mask(params, recipe.decayed))
     assert (
@@ -195,7 +198,7 @@ def test_decay_spares_what_the_paper_spares(name, spared):
 
 
 def test_goyals_norms_begin_and_stay_free():
-    recipe = book.get('resnet50_goyal')
+    recipe = registry.get('resnet50_goyal')
     assert (recipe.norm_span, recipe.fields['zero_last']) == (32, True)
 
 
@@ -203,7 +206,7 @@ def test_bits_decay_is_that_of_the_source():
     """big_vision's update takes 1e-4 / 256 x batch x the schedule off each weight; ours rate x
     schedule x decay.
     """
-    recipe = book.get('bit_resnet50x1')
+    recipe = registry.get('bit_resnet50x1')
     assert (
         recipe.rate * recipe.decay == pytest.approx(1e-4 / 256 * recipe.batch)
         and recipe.decay_form == 'decoupled'
@@ -233,8 +236,8 @@ def test_bits_decay_is_that_of_the_source():
     ],
 )
 def test_training_images_have_the_size_of_the_paper(name, side):
-    recipe = book.get(name)
-    shape = known.SETS[recipe.dataset].shape
+    recipe = registry.get(name)
+    shape = dataset_statistics.SETS[recipe.dataset].shape
     shape = (300, 400, 3) if max(shape) > 300 else shape
     view = parse.parse(*recipe.augment, *recipe.view)
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -243,7 +246,7 @@ def test_training_images_have_the_size_of_the_paper(name, side):
 
 def test_views_of_evaluation_are_those_of_the_paper():
     def shape(name):
-        recipe = book.get(name)
+        recipe = registry.get(name)
         return parse.parse(*recipe.evaluation, *recipe.view)(
             np.zeros((300, 400, 3), np.uint8), np.random.default_rng(0)
         ).shape[0]
@@ -253,13 +256,13 @@ def test_views_of_evaluation_are_those_of_the_paper():
         224,
         299,
     ]
-    assert book.get('resnet50_torchvision_v2').evaluation == ('resize(232)', 'center_crop(224)')
-    assert book.get('inception_v3').evaluation == ('resize(341)', 'center_crop(299)')
+    assert registry.get('resnet50_torchvision_v2').evaluation == ('resize(232)', 'center_crop(224)')
+    assert registry.get('inception_v3').evaluation == ('resize(341)', 'center_crop(299)')
 
 
-def test_regularisers_are_those_of_the_papers():
+def test_regularizers_are_those_of_the_papers():
     v2, a1, next_, wide = (
-        book.get(n)
+        registry.get(n)
         for n in ('resnet50_torchvision_v2', 'resnet50_rsb_a1', 'convnext_base', 'wrn28_10')
     )
     assert (v2.mixup, v2.cutmix, v2.smoothing, v2.repeats) == (0.2, 1.0, 0.1, 4)
@@ -277,18 +280,18 @@ def test_regularisers_are_those_of_the_papers():
     assert (next_.mixup, next_.cutmix, next_.fields['drop_path']) == (0.8, 1.0, 0.5)
     assert wide.augment == ("random_crop(4, edge='reflect')", 'flip()')
     assert (
-        book.get('googlenet').aux_weight,
-        book.get('inception_v3').aux_weight,
-        book.get('nasnet_a_large').aux_weight,
+        registry.get('googlenet').aux_weight,
+        registry.get('inception_v3').aux_weight,
+        registry.get('nasnet_a_large').aux_weight,
     ) == (0.3, 0.4, 0.4)
-    assert book.get('zfnet').filter_rms == 0.1 and book.get('inception_v3').clip == 2.0
+    assert registry.get('zfnet').filter_rms == 0.1 and registry.get('inception_v3').clip == 2.0
 
 
 # Progressive resizing
 
 
 def test_sizes_follow_one_another():
-    recipe = book.get('resnet50_ffcv_88')
+    recipe = registry.get('resnet50_ffcv_88')
     stages = progressive.stages(recipe, IMAGENET)
     assert [size for _, size in stages] == [160, 176, 192] and stages[0][0] == 0
     assert stages[1][0] == round(65 * IMAGENET / 1024)

@@ -3,16 +3,16 @@
 import pytest
 
 from cnnlab.optim import schedules
-from cnnlab.recipes import baseline, book, duration, recipe, resnet
+from cnnlab.recipes import baseline, duration, recipe, registry, resnet
 from cnnlab.recipes.override import override
 from cnnlab.recipes.recipe import Recipe
 
 BASE = Recipe(model='lenet5', dataset='mnist')
 
 
-@pytest.mark.parametrize('name', sorted(book.BOOK))
+@pytest.mark.parametrize('name', sorted(registry.RECIPES))
 def test_every_recipe_survives_json(name):
-    assert recipe.from_json(book.get(name).to_json()) == book.get(name)
+    assert recipe.from_json(registry.get(name).to_json()) == registry.get(name)
 
 
 def test_resnet_on_cifar10_is_table_2s():
@@ -24,7 +24,7 @@ def test_resnet_on_cifar10_is_table_2s():
         ('.*',),
         5000,
     )
-    assert he.augment == ('random_crop(4)', 'flip()') and he.normalise == 'pixel_mean'
+    assert he.augment == ('random_crop(4)', 'flip()') and he.normalize == 'pixel_mean'
     assert he.steps(he.duration, 45_000) == 64_000
     rate = schedules.build(he.schedule, he.rate, 64_000, boundaries=he.boundaries, factor=he.factor)
     assert [round(float(rate(t)), 6) for t in (0, 31_999, 32_000, 48_000)] == [
@@ -43,8 +43,8 @@ def test_resnet_on_cifar10_is_table_2s():
 
 def test_lenet_trains_on_all_60000_for_20_epochs():
     for name in ('lenet5_mnist', 'lenet5_dense_mnist'):
-        r = book.get(name)
-        assert (r.holdout, r.duration, r.view, r.normalise, r.augment) == (
+        r = registry.get(name)
+        assert (r.holdout, r.duration, r.view, r.normalize, r.augment) == (
             0,
             '20 epochs',
             ('pad(2)',),
@@ -132,7 +132,7 @@ def test_differences_name_field_and_both_values():
 
 def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(KeyError, match='did you mean resnet20_cifar10'):
-        book.get('resnet20_cifar')
+        registry.get('resnet20_cifar')
 
 
 def test_a_comparison_feeds_the_size_that_was_chosen():

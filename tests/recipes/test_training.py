@@ -1,4 +1,4 @@
-"""What recipes say about training, as functions: schedules in every unit, optimisers with all
+"""What recipes say about training, as functions: schedules in every unit, optimizers with all
 around them, losses and averages.
 """
 
@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from cnnlab import losses
-from cnnlab.nn.norms import BatchNormSettings
+from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim.average import Average
 from cnnlab.recipes import duration, recipe, training
 from cnnlab.recipes.override import override
@@ -113,8 +113,8 @@ PARAMS = {
 
 def update(**fields):
     """What one update by a gradient of ones adds to each parameter."""
-    tx = training.optimiser(
-        stated(**{'optimiser': 'sgd', 'schedule': 'constant', **fields}),
+    tx = training.optimizer(
+        stated(**{'optimizer': 'sgd', 'schedule': 'constant', **fields}),
         optax.constant_schedule(0.1),
         EXAMPLES,
     )
@@ -122,7 +122,7 @@ def update(**fields):
 
 
 @pytest.mark.slow
-def test_the_optimiser_has_all_that_the_recipe_says():
+def test_the_optimizer_has_all_that_the_recipe_says():
     assert float(update(decay=1.0, decayed=('kernel$',))['head']['kernel'][0, 0]) == pytest.approx(
         -0.2
     )
@@ -152,7 +152,7 @@ def test_the_optimiser_has_all_that_the_recipe_says():
         ({'schedule': 'plateau', 'factor': 2.0}, 'the factor of a plateau lies between 0 and 1'),
     ],
 )
-def test_an_optimiser_that_cannot_be_is_one_sentence(fields, sentence):
+def test_an_optimizer_that_cannot_be_is_one_sentence(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
         update(**fields)
 
@@ -233,7 +233,7 @@ def test_an_average_that_cannot_be_is_one_sentence(fields, sentence):
 
 def test_batch_norm_is_as_the_recipe_says():
     said = stated(norm_span=32, norm_momentum=0.99, norm_eps=1e-3, norm_frozen=('stem',))
-    assert training.batch_norm(said) == BatchNormSettings(32, 0.99, 1e-3, ('stem',))
+    assert training.batch_norm(said) == BatchNormConfig(32, 0.99, 1e-3, ('stem',))
     for fields, sentence in (
         ({'norm_momentum': 1.5}, 'norm_momentum lies between 0 and 1'),
         ({'norm_eps': -1.0}, 'must not be negative'),

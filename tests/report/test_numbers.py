@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cnnlab.report.numbers import MISSING, Spread, show, spread
+from cnnlab.report.numbers import MISSING, MeanStd, mean_std, show
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_a_number_is_written(value, kind, options, text):
 @pytest.mark.parametrize(
     ('value', 'kind', 'text'),
     [
-        (Spread(0.9917, 0.00123, 3), 'percent', '99.17 ± 0.12%'),
-        (Spread(12.34, 0.4, 3), 'seconds', '12.3 ± 0.4 s'),
-        (Spread(125.0, 4.2, 3), 'seconds', '125 ± 4 s'),
-        (Spread(340_700.0, 2000.0, 3), 'quantity', '341 ± 2 k'),
-        (Spread(3.14159, 0.1, 2), 'number', '3.14 ± 0.10'),
-        (Spread(0.9917, None, 1), 'percent', '99.17%'),
-        (Spread(math.nan, math.nan, 2), 'percent', 'nan'),
+        (MeanStd(0.9917, 0.00123, 3), 'percent', '99.17 ± 0.12%'),
+        (MeanStd(12.34, 0.4, 3), 'seconds', '12.3 ± 0.4 s'),
+        (MeanStd(125.0, 4.2, 3), 'seconds', '125 ± 4 s'),
+        (MeanStd(340_700.0, 2000.0, 3), 'quantity', '341 ± 2 k'),
+        (MeanStd(3.14159, 0.1, 2), 'number', '3.14 ± 0.10'),
+        (MeanStd(0.9917, None, 1), 'percent', '99.17%'),
+        (MeanStd(math.nan, math.nan, 2), 'percent', 'nan'),
     ],
 )
 def test_a_deviation_has_the_unit_and_the_digits_of_its_mean(value, kind, text):
@@ -67,17 +67,17 @@ def test_a_deviation_has_the_unit_and_the_digits_of_its_mean(value, kind, text):
 
 def test_spread_is_mean_and_sample_deviation():
     values = [0.991, 0.994, 0.987, 0.993]
-    made = spread(np.array(values, 'float64'))
+    made = mean_std(np.array(values, 'float64'))
     assert made.mean == pytest.approx(np.mean(values), abs=1e-15)
     assert made.std == pytest.approx(np.std(values, ddof=1), abs=1e-15)
     assert made.n == 4
-    assert spread([0.5]) == (0.5, None, 1)
-    assert math.isnan(spread([0.5, math.nan]).mean)
+    assert mean_std([0.5]) == (0.5, None, 1)
+    assert math.isnan(mean_std([0.5, math.nan]).mean)
 
 
 def test_bad_numbers_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match='at least one run'):
-        spread([])
+        mean_std([])
     with pytest.raises(
         ValueError, match="no kind of number named 'percents'; did you mean percent"
     ):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cnnlab.report import page, plots, style
-from cnnlab.report.numbers import Spread
+from cnnlab.report.numbers import MeanStd
 from cnnlab.report.table import Column, Table
 
 _BROWSER = (
@@ -49,7 +49,7 @@ def written(tmp_path):
     table = Table(
         [Column('network'), Column('top-1', 'percent'), Column('parameters', 'integer')],
         [
-            ('<b>lenet5</b>', Spread(0.99, 0.001, 3), 60_000),
+            ('<b>lenet5</b>', MeanStd(0.99, 0.001, 3), 60_000),
             ('vgg16', None, 138_357_544),
             ('mlp10', 0.9, None),
             ('mlp9', 0.95, 650),
@@ -199,7 +199,7 @@ def test_a_click_sorts_by_raw_value_with_absent_cells_last(case, written):
 @pytest.mark.parametrize(
     'scheme', [pytest.param('light', marks=in_browser), pytest.param('dark', marks=in_browser)]
 )
-def test_the_page_follows_the_colour_scheme(scheme, written):
+def test_the_page_follows_the_color_scheme(scheme, written):
     setting = {'light': 1, 'dark': 0}[scheme]
     browse(
         f'--blink-settings=preferredColorScheme={setting}',

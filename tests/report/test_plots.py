@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.report import files, images, labels, plots, style
+from cnnlab.report import files, images, label_placement, plots, style
 
 NAMES = ['softmax', 'mlp', 'lenet5', 'resnet20_$x$']
 KINDS = (
@@ -157,17 +157,17 @@ def test_sixty_names_cover_neither_each_other_nor_leave_the_axes():
 
 def test_a_lone_label_stands_right_of_its_point_and_inside_at_the_edge():
     size, area = np.array([[40, 10]]), (0, 0, 200, 100)
-    free = labels.place(np.array([[50.0, 50]]), size, area, 5)[0]
-    edge = labels.place(np.array([[190.0, 50]]), size, area, 5)[0]
+    free = label_placement.place_labels(np.array([[50.0, 50]]), size, area, 5)[0]
+    edge = label_placement.place_labels(np.array([[190.0, 50]]), size, area, 5)[0]
     assert free[0] - 20 > 55 and free[1] == 50
     assert edge[0] + 20 < 185 and edge[1] == 50
 
 
 def test_two_points_at_one_place_get_labels_apart():
-    centres = labels.place(
+    centers = label_placement.place_labels(
         np.array([[50.0, 50], [50, 50]]), np.full((2, 2), (40, 10)), (0, 0, 200, 100), 5
     )
-    gap = np.abs(centres[0] - centres[1])
+    gap = np.abs(centers[0] - centers[1])
     assert gap[0] >= 40 or gap[1] >= 10
 
 
@@ -199,10 +199,10 @@ def test_a_legend_of_more_than_six_lines_stands_outside(lines, outside):
     assert len((figure.legends or inside)[0].get_texts()) == lines
 
 
-def test_lines_beyond_the_eight_colours_differ_by_their_dashes():
-    looks = {(style.colour(i), str(style.dash(i))) for i in range(40)}
+def test_lines_beyond_the_eight_colors_differ_by_their_dashes():
+    looks = {(style.color(i), str(style.dash(i))) for i in range(40)}
     assert len(looks) == 40
-    assert len({(style.colour(i), style.marker(i)) for i in range(40)}) == 40
+    assert len({(style.color(i), style.marker(i)) for i in range(40)}) == 40
 
 
 def test_counts_stand_in_the_cells_of_a_small_matrix():
@@ -330,4 +330,6 @@ def test_a_logarithmic_axis_has_labels_however_short_it_is(low, high, labels):
         *zip(axes.yaxis.get_majorticklocs(), axes.yaxis.get_majorticklabels(), strict=True),
         *zip(axes.yaxis.get_minorticklocs(), axes.yaxis.get_minorticklabels(), strict=True),
     ]
-    assert {label.get_text() for place, label in ticks if bottom <= place <= top} - {''} == labels
+    assert {label.get_text() for place, label in ticks if bottom <= place <= top} - {
+        ''
+    } == label_placement

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnlab.report import plots, robustness, sheets
+from cnnlab.report import image_grid, plots, robustness
 from cnnlab.report.proportions import wilson
 
 
@@ -56,7 +56,7 @@ def test_a_change_is_magnified_to_the_whole_scale():
     after = before.copy()
     after[0, 0] += 0.01
     after[1, 1] -= 0.005
-    figure = sheets.changes([sheets.Change(before, after, 'a cat 90%', 'a dog 80%')])
+    figure = image_grid.changes([image_grid.Change(before, after, 'a cat 90%', 'a dog 80%')])
     image, change, changed = figure.axes
     shown = np.asarray(change.images[0].get_array())
     assert (
@@ -69,7 +69,7 @@ def test_a_change_is_magnified_to_the_whole_scale():
     # so few that they are ringed, at column and row
     for panel in (change, changed):
         np.testing.assert_array_equal(panel.lines[0].get_xydata(), [(0, 0), (1, 1)])
-    same = sheets.changes([sheets.Change(before, before, '', '')]).axes[1]
+    same = image_grid.changes([image_grid.Change(before, before, '', '')]).axes[1]
     assert (
         same.get_xlabel() == 'no change' and (np.asarray(same.images[0].get_array()) == 0.5).all()
     )
@@ -78,15 +78,17 @@ def test_a_change_is_magnified_to_the_whole_scale():
 def test_one_pixel_does_not_hide_the_change_of_all_others():
     change = np.full((20, 20, 1), 1e-4)
     change[3, 4] = 0.5
-    tile = sheets.magnified(change)
+    tile = image_grid.magnified(change)
     assert tile.image[0, 0] == pytest.approx(1) and tile.caption == 'magnified 5,000 times'
 
 
-def test_rows_may_differ_in_length_and_grey_pictures_are_grey():
-    tile = sheets.Tile(np.zeros((2, 2, 1)), 'a caption that is too long for one line of the sheet')
-    figure = sheets.sheet([[tile, tile], [tile]], ['first', 'second'])
+def test_rows_may_differ_in_length_and_gray_pictures_are_gray():
+    tile = image_grid.Tile(
+        np.zeros((2, 2, 1)), 'a caption that is too long for one line of the sheet'
+    )
+    figure = image_grid.sheet([[tile, tile], [tile]], ['first', 'second'])
     assert [axes.axison for axes in figure.axes] == [True, True, True, False]
     assert '\n' in figure.axes[0].get_xlabel() and figure.axes[1].get_title() == 'second'
     assert figure.axes[0].images[0].get_array().ndim == 2
     with pytest.raises(ValueError, match='at least one picture'):
-        sheets.sheet([[tile], []])
+        image_grid.sheet([[tile], []])

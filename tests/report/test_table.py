@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from cnnlab.report.numbers import Spread, spread
+from cnnlab.report.numbers import MeanStd, mean_std
 from cnnlab.report.table import Column, Table
 
 COLUMNS = (
@@ -22,7 +22,7 @@ ROWS = (
     {
         'network': 'lenet5',
         'parameters': 60_000,
-        'top-1': spread([0.99, 0.98, 0.994]),
+        'top-1': mean_std([0.99, 0.98, 0.994]),
         'time': 0.1 + 0.2,
     },
     {
@@ -31,7 +31,7 @@ ROWS = (
         'top-1': None,
         'time': np.float32(0.1),
     },
-    {'network': 'resnet50_v1_5', 'top-1': Spread(0.76, None, 1), 'time': math.nan},
+    {'network': 'resnet50_v1_5', 'top-1': MeanStd(0.76, None, 1), 'time': math.nan},
 )
 TABLE = Table(COLUMNS, ROWS, 'Nets | compared', ['Over 3 seeds.'])
 
@@ -58,13 +58,13 @@ def test_csv_is_lossless():
     header, *rows = csv.reader(io.StringIO(TABLE.to_csv()))
     assert header == ['network', 'parameters', 'top-1 mean', 'top-1 std', 'top-1 n', 'time']
     first, second, third = (dict(zip(header, row, strict=True)) for row in rows)
-    made = spread([0.99, 0.98, 0.994])
+    made = mean_std([0.99, 0.98, 0.994])
     assert (float(first['top-1 mean']), float(first['top-1 std']), int(first['top-1 n'])) == made
     assert float(first['time']) == 0.1 + 0.2 != 0.3
     assert second['network'] == ROWS[1]['network']
     assert int(second['parameters']) == 11_689_512
     assert np.float32(second['time']) == np.float32(0.1)
-    assert [second[f'top-1 {part}'] for part in Spread._fields] == ['', '', '']
+    assert [second[f'top-1 {part}'] for part in MeanStd._fields] == ['', '', '']
     assert (third['parameters'], third['top-1 std'], third['top-1 n'], third['time']) == (
         '',
         '',
@@ -106,7 +106,9 @@ def test_html_is_escaped_and_shows_every_cell():
     assert [read.cells[5 + 4 * i : 9 + 4 * i] for i in range(3)] == TABLE.shown()
     assert 'data-value="60000"' in text
     assert f'data-value="{0.1 + 0.2}"' in text
-    assert f'data-value="{spread([0.99, 0.98, 0.994]).mean}"' in text, 'a spread sorts by its mean'
+    assert f'data-value="{mean_std([0.99, 0.98, 0.994]).mean}"' in text, (
+        'a spread sorts by its mean'
+    )
     assert '&lt;i&gt;&amp;amp;' in text
 
 
@@ -159,7 +161,7 @@ def test_print_to_a_pipe_is_the_plain_text(capsys):
     ('descending', 'names'), [(False, ['b', 'd', 'a', 'c', 'e']), (True, ['a', 'b', 'd', 'c', 'e'])]
 )
 def test_sorting_is_stable_and_leaves_unknown_values_last(descending, names):
-    rows = [('a', 3.0), ('b', spread([1, 3])), ('c', None), ('d', 2), ('e', math.nan)]
+    rows = [('a', 3.0), ('b', mean_std([1, 3])), ('c', None), ('d', 2), ('e', math.nan)]
     table = Table([Column('name'), Column('value', 'number')], rows, '')
     ordered = table.sorted('value', descending)
     assert ordered.values('name') == names

@@ -5,14 +5,14 @@ import dataclasses
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalMean
+from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.recipes.recipe import Recipe
 
 TINY = Recipe(
     model='softmax_linear',
     dataset='fake:4x4x1:4:64',
     augment=('shift(1)',),
-    normalise='unit',
+    normalize='unit',
     duration='8 steps',
     batch=16,
     rate=0.1,
@@ -41,6 +41,6 @@ class DropNet(nn.Module):
         x = ConvNorm(self.width, 3, name='conv1')(x, train)
         x = nn.Dropout(0.25, deterministic=not train, name='drop')(x)
         x = ConvNorm(self.width, 3, 2, name='conv2')(x, train)
-        return Dense(self.num_classes, name='head')(GlobalMean(name='mean')(x)).astype(
+        return Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x)).astype(
             jnp.promote_types(x.dtype, jnp.float32)
         )

@@ -12,11 +12,11 @@ import pytest
 from cnnlab import losses
 from cnnlab.attacks import gradient
 from cnnlab.attacks import target as targets
-from cnnlab.data import stream
-from cnnlab.train import adversarial
-from cnnlab.train import job as jobs
-from cnnlab.train import step as steps
-from cnnlab.train.adversarial import Adversary
+from cnnlab.data import loader
+from cnnlab.train.on_device import adversarial
+from cnnlab.train.on_device.adversarial import Adversary
+from cnnlab.train.setup import build_setup
+from cnnlab.train.step import _ATTACK, train_step
 from tests.train.nets import tiny
 from tests.train.test_step import FIXED, batch, run, start
 
@@ -77,7 +77,7 @@ def test_a_step_trains_on_the_examples():
     state, rows = jax.device_get(start()), batch(0)
     (after, [value]), (_, [clean]) = run(1, state, 1, adversary=SOME), run(1, state, 1)
     assert value > clean
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(np.uint32(7)), 0), steps._ATTACK)
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(np.uint32(7)), 0), _ATTACK)
     changed = adversarial.examples(
         SOME,
         key,
@@ -90,7 +90,7 @@ def test_a_step_trains_on_the_examples():
         std=FIXED['std'],
         dtype=jnp.float32,
     )
-    same, metrics = jax.jit(functools.partial(steps.train_step, **FIXED))(
+    same, metrics = jax.jit(functools.partial(train_step, **FIXED))(
         state, {**rows, 'image': changed}, np.uint32(7)
     )
     assert float(metrics['loss']) == pytest.approx(value, rel=1e-4)
@@ -108,8 +108,8 @@ def test_one_device_equals_eight():
 
 
 def test_a_recipe_names_the_adversary():
-    job = jobs.build(tiny(adversarial=0.1, adversarial_steps=2, adversarial_step=0.05))
-    rows = next(iter(stream.train_batches(job.data['train'], job.train_view, batch=16, seed=0)))
+    job = build_setup(tiny(adversarial=0.1, adversarial_steps=2, adversarial_step=0.05))
+    rows = next(iter(loader.train_batches(job.data['train'], job.train_view, batch=16, seed=0)))
     state, metrics = job.train_step(job.init(np.uint32(0)), rows, np.uint32(0))
     assert int(state.step) == 1 and np.isfinite(float(metrics['loss']))
 
@@ -127,4 +127,4 @@ def test_a_recipe_names_the_adversary():
 )
 def test_mistakes_are_told_in_a_sentence(fields, said):
     with pytest.raises(ValueError, match=said):
-        jobs.build(tiny(**fields))
+        build_setup(tiny(**fields))

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from cnnlab.train import babysit
+from cnnlab.train.monitor import diagnostics
 
 
 def test_ratios_are_norms_of_updates_over_norms_of_weights():
@@ -17,7 +17,7 @@ def test_ratios_are_norms_of_updates_over_norms_of_weights():
     after['b']['kernel'] += 0.001
     # biases begin at zero: they are left out
     after['a']['bias'] += 5
-    found = babysit.ratios(babysit.update_norms(before, after), before)
+    found = diagnostics.ratios(diagnostics.update_norms(before, after), before)
     assert (
         found['update_ratio_high'] == pytest.approx(0.01, rel=1e-3)
         and found['update_ratio_high_at'] == 'a/kernel'
@@ -28,8 +28,8 @@ def test_ratios_are_norms_of_updates_over_norms_of_weights():
     )
     assert found['update_ratio'] == pytest.approx(np.hypot(0.04, 0.003) / 5, rel=1e-3)
     assert (
-        babysit.ratios(
-            babysit.update_norms({'b': np.ones(3)}, {'b': np.ones(3)}), {'b': np.ones(3)}
+        diagnostics.ratios(
+            diagnostics.update_norms({'b': np.ones(3)}, {'b': np.ones(3)}), {'b': np.ones(3)}
         )
         == {}
     )
@@ -47,7 +47,7 @@ def test_ratios_are_norms_of_updates_over_norms_of_weights():
     ],
 )
 def test_the_gap_is_read_in_words(train, validation, best, said):
-    sentence = babysit.reading({'top1': train}, {'top1': validation}, best)
+    sentence = diagnostics.reading({'top1': train}, {'top1': validation}, best)
     assert (
         said in sentence
         and f'training {train:.1%}, validation {validation:.1%}' in sentence
@@ -66,7 +66,7 @@ def test_the_gap_is_read_in_words(train, validation, best, said):
 )
 def test_updates_far_from_a_thousandth_of_the_weights_are_worth_a_word(ratio, rate, said):
     """A small ratio is no news where the schedule has lowered the rate."""
-    sentence = babysit.reading(
+    sentence = diagnostics.reading(
         {'top1': 0.5, 'update_ratio': ratio, 'rate': rate}, {'top1': 0.5}, None, full_rate=0.1
     )
     assert said in sentence if said else 'pdates' not in sentence

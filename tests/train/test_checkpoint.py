@@ -14,9 +14,9 @@ import orbax.checkpoint as ocp
 import pytest
 
 from cnnlab import tree
-from cnnlab.train import formats, workdir
-from cnnlab.train import job as jobs
-from cnnlab.train.checkpoint import Checkpoints, located
+from cnnlab.train import workdir
+from cnnlab.train.checkpoint.checkpoints import Checkpoints, located, versions
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 from tests.train.states import at, odd, same
 
@@ -61,14 +61,14 @@ def test_a_checkpoint_of_the_same_step_is_replaced(saved, state):
 @pytest.mark.parametrize(
     ('fields', 'sentence'),
     [
-        ({'model': 'mlp2'}, r'of another network or optimiser: .* is missing'),
+        ({'model': 'mlp2'}, r'of another network or optimizer: .* is missing'),
         ({'view': ('resize((8, 8))',)}, r'is float32 \(.*\), not float32 \('),
-        ({'optimiser': 'adam'}, 'of another network or optimiser'),
+        ({'optimizer': 'adam'}, 'of another network or optimizer'),
         ({'ema': 0.0}, 'ema/.* is not asked for'),
     ],
 )
-def test_a_checkpoint_of_another_network_or_optimiser_is_refused_and_stays(saved, fields, sentence):
-    other = jobs.build(tiny(**{'ema': 0.9, **fields}), devices=1)
+def test_a_checkpoint_of_another_network_or_optimizer_is_refused_and_stays(saved, fields, sentence):
+    other = build_setup(tiny(**{'ema': 0.9, **fields}), devices=1)
     with pytest.raises(ValueError, match=sentence):
         saved.resume(jax.eval_shape(other.init, np.uint32(0)))
     assert saved.steps() == [1, 2]
@@ -169,7 +169,7 @@ def test_format_1_is_still_read_and_a_newer_one_refused(tmp_path, state):
     assert same(checkpoints.restore(state, 4), at(state, 4))
     with pytest.raises(
         ValueError,
-        match=f'it has format {formats.FORMAT + 1}, and this version of the library reads formats '
+        match=f'it has format {versions.FORMAT + 1}, and this version of the library reads formats '
         f'up to',
     ):
         checkpoints.resume(state)
@@ -177,9 +177,9 @@ def test_format_1_is_still_read_and_a_newer_one_refused(tmp_path, state):
 
 
 def newer():
-    from cnnlab.train import integrity
+    from cnnlab.train.checkpoint.checkpoints import integrity
 
-    return integrity.sealed({'format': formats.FORMAT + 1})
+    return integrity.sealed({'format': versions.FORMAT + 1})
 
 
 def test_the_newest_the_best_and_every_so_many_are_kept(tmp_path, state):

@@ -9,24 +9,24 @@ import pytest
 
 from cnnlab import losses
 from cnnlab.recipes import override
-from cnnlab.train import job as jobs
+from cnnlab.train.setup import build_setup, open_data
 from tests.train.nets import tiny
 
 
 def test_a_fold_and_chosen_classes_are_what_the_job_trains_on():
     recipe = override.override(tiny(holdout=0), ['fold=2/4', "classes=('class 3', 'class 1')"])
-    job = jobs.build(recipe)
+    job = build_setup(recipe)
     assert (job.classes, {s: len(d) for s, d in job.data.items()}) == (
         2,
         {'train': 24, 'validation': 8, 'test': 6},
     )
     assert job.data['train'].class_names == ('class 3', 'class 1')
     with pytest.raises(ValueError, match='fold or holdout, not both'):
-        jobs.build(tiny(fold='1/4'))
+        build_setup(tiny(fold='1/4'))
 
 
 def test_a_limit_keeps_the_first_training_images_and_all_others():
-    whole, few, fewer = (jobs.open_data(tiny(limit=n), None) for n in (0, 20, 10))
+    whole, few, fewer = (open_data(tiny(limit=n), None) for n in (0, 20, 10))
     assert {s: len(d) for s, d in few.items()} == {'train': 20, 'validation': 16, 'test': 12}
     for small, large in ((fewer, few), (few, whole)):
         n = len(small['train'])
@@ -38,13 +38,13 @@ def test_a_limit_keeps_the_first_training_images_and_all_others():
     with pytest.raises(
         ValueError, match='the first 100 images of fake:4x4x1:4:64 train were asked for; it has 48'
     ):
-        jobs.open_data(tiny(limit=100), None)
+        open_data(tiny(limit=100), None)
 
 
 def test_data_opened_before_is_used_again():
-    before = jobs.build(tiny(), devices=1)
+    before = build_setup(tiny(), devices=1)
     assert (
-        jobs.build(tiny(rate=0.2), devices=1, data=before.data).data['train']
+        build_setup(tiny(rate=0.2), devices=1, data=before.data).data['train']
         is before.data['train']
     )
 
@@ -60,7 +60,7 @@ def test_rare_classes_weigh_more_in_training_and_not_in_evaluation(tmp_path):
     view = ('resize((4, 4))',)
     recipe = tiny(dataset='csv', holdout=0, view=view, augment=(), batch=32, balance=1.0)
     job, plain = (
-        jobs.build(r, str(tmp_path))
+        build_setup(r, str(tmp_path))
         for r in (recipe, tiny(dataset='csv', holdout=0, view=view, augment=(), batch=32))
     )
     state = job.init(np.uint32(0))

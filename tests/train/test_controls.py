@@ -9,10 +9,12 @@ import jax
 import numpy as np
 import pytest
 
-from cnnlab.train import job as jobs
-from cnnlab.train import loop, metrics, restarts, stopping
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.studies import restarts
+from cnnlab.train import early_stopping, loop
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.monitor import run_log
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup, registry
 from tests.train.nets import DropNet, tiny
 from tests.train.test_loop import run, state_of, untimed
 
@@ -24,10 +26,14 @@ def test_early_stopping_counts_evaluations_since_the_best():
     for step, (top1, stale, best) in enumerate(
         [(0.2, 0, 1), (0.7, 0, 2), (0.7, 1, 2), (0.4, 2, 2), (0.8, 0, 5)], 1
     ):
-        control = stopping.remember(control, top1, step)
+        control = early_stopping.remember(control, top1, step)
         assert (int(control['stale']), int(control['best_step'])) == (stale, best)
-        assert stopping.over(control, 2) == (stale >= 2) and not stopping.over(control, 0)
-    assert set(stopping.remember({'best': np.float32(1), 'best_step': np.int32(3)}, 0.5, 9)) == {
+        assert early_stopping.over(control, 2) == (stale >= 2) and not early_stopping.over(
+            control, 0
+        )
+    assert set(
+        early_stopping.remember({'best': np.float32(1), 'best_step': np.int32(3)}, 0.5, 9)
+    ) == {
         'best',
         'best_step',
     }
@@ -60,7 +66,7 @@ def same(a, b, recipe):
     assert all(
         np.array_equal(m, n) for m, n in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True)
     )
-    logs = [untimed(metrics.read(d / 'metrics.jsonl')) for d in (a, b)]
+    logs = [untimed(run_log.read(d / 'metrics.jsonl')) for d in (a, b)]
     assert logs[0] == logs[1]
 
 
@@ -91,7 +97,7 @@ def test_a_plateau_divides_the_rate_and_a_resumed_run_remembers_it(tmp_path, mon
         log_every='1 steps',
     )
     run(recipe, tmp_path / 'whole')
-    rates = metrics.series(metrics.read(tmp_path / 'whole/metrics.jsonl'), 'train', 'rate')[1]
+    rates = run_log.series(run_log.read(tmp_path / 'whole/metrics.jsonl'), 'train', 'rate')[1]
     np.testing.assert_allclose(rates, [0.1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
     for step in (2, 3):
         resumed_from(tmp_path / 'whole', tmp_path / f'from{step}', recipe, step)
@@ -101,7 +107,7 @@ def test_a_plateau_divides_the_rate_and_a_resumed_run_remembers_it(tmp_path, mon
 @pytest.fixture
 def drop_net(monkeypatch):
     """Recipes that say this name train a small network with batch norm and dropout."""
-    monkeypatch.setattr(jobs.registry, 'create', lambda name, num_classes: DropNet(num_classes))
+    monkeypatch.setattr(registry, 'create', lambda name, num_classes: DropNet(num_classes))
     return 'drop_net'
 
 
@@ -114,7 +120,7 @@ def test_everything_at_once_goes_on_bit_for_bit(tmp_path, drop_net):
         model=drop_net,
         dataset='fake:8x8x3:4:64',
         accumulate=2,
-        optimiser='momentum_caffe',
+        optimizer='momentum_caffe',
         lookahead=2,
         average='swa',
         average_from='25%',
@@ -187,7 +193,7 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
         ({'frozen': ('haed',)}, r"patterns \['haed'\] match no parameter"),
         ({'frozen': ('.*',)}, 'nothing is left to train'),
         ({'rates': {'haed': 2.0}}, r"patterns \['haed'\] match no parameter"),
-        ({'init': 'hee'}, "no initialiser named 'hee'; did you mean he"),
+        ({'init': 'hee'}, "no initializer named 'hee'; did you mean he"),
         (
             {'schedule': 'step', 'boundaries': ('8 steps',)},
             'its boundary at 8 steps is step 8 and the run .8 steps. has 8',
@@ -201,7 +207,7 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
 )
 def test_what_cannot_be_is_one_sentence_before_anything_is_trained(fields, sentence):
     with pytest.raises((ValueError, KeyError), match=sentence):
-        jobs.build(tiny(**fields), devices=1)
+        build_setup(tiny(**fields), devices=1)
 
 
 def test_swa_of_a_network_with_batch_norm_needs_statistics(drop_net):
@@ -211,5 +217,5 @@ def test_swa_of_a_network_with_batch_norm_needs_statistics(drop_net):
         match="average=swa needs the batch statistics of the mean network, as in norm_exact='1 "
         "epochs'",
     ):
-        jobs.build(tiny(**fields), devices=1)
-    jobs.build(tiny(**fields, norm_exact='1 epochs'), devices=1)
+        build_setup(tiny(**fields), devices=1)
+    build_setup(tiny(**fields, norm_exact='1 epochs'), devices=1)

@@ -14,9 +14,9 @@ import time
 import pytest
 
 from cnnlab.train import compare_runs, loop
-from cnnlab.train import job as jobs
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 
 QUIET = Options(quiet=True)
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(scope='module')
 def job():
-    return jobs.build(tiny(), devices=1)
+    return build_setup(tiny(), devices=1)
 
 
 @pytest.fixture(scope='module')

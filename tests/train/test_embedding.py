@@ -1,4 +1,4 @@
-"""Batches by class and recall by nearest neighbour."""
+"""Batches by class and recall by nearest neighbor."""
 
 import numpy as np
 import pytest

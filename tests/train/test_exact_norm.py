@@ -9,9 +9,9 @@ import pytest
 from flax import linen as nn
 
 from cnnlab.nn.layers import BatchNorm, Dense, flatten
-from cnnlab.nn.norms import BatchNormSettings
+from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.nn.rescale import Normalize
-from cnnlab.train import exact_norm
+from cnnlab.train import recompute_batch_stats
 from cnnlab.train.state import TrainState
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 2, 2, 3), np.uint8) // np.arange(
@@ -43,10 +43,10 @@ def state(ema=False):
     )
 
 
-def computed(start, norm=BatchNormSettings(span=2), batch=4):  # noqa: B008
+def computed(start, norm=BatchNormConfig(span=2), batch=4):  # noqa: B008
     step = jax.jit(
         functools.partial(
-            exact_norm.moments,
+            recompute_batch_stats.moments,
             model=Net(),
             mean=np.float32(0),
             std=np.float32(1),
@@ -54,7 +54,7 @@ def computed(start, norm=BatchNormSettings(span=2), batch=4):  # noqa: B008
             norm=norm,
         )
     )
-    return exact_norm.recomputed(
+    return recompute_batch_stats.recompute(
         step, start, ({'image': IMAGES[i : i + batch]} for i in range(0, 24, batch))
     )
 
@@ -69,7 +69,7 @@ def test_mean_and_variance_are_those_of_all_images():
 
 def test_constants_and_frozen_layers_keep_theirs_to_the_bit():
     start = state()
-    found = computed(start, BatchNormSettings(frozen=('^first',))).batch_stats
+    found = computed(start, BatchNormConfig(frozen=('^first',))).batch_stats
     for layer in ('fixed', 'first'):
         for kind in ('mean', 'var'):
             np.testing.assert_array_equal(found[layer][kind], start.batch_stats[layer][kind])

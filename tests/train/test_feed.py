@@ -8,9 +8,9 @@ import signal
 import numpy as np
 import pytest
 
-from cnnlab.data import stream
-from cnnlab.train.feed import MOST_REPLACED, Feed, LoaderDied
-from cnnlab.train.watch import Watch
+from cnnlab.data.loader import train_batches
+from cnnlab.train.monitor.step_timer import StepTimer
+from cnnlab.train.prefetch import MOST_REPLACED, LoaderDied, Prefetcher
 from tests.data.test_stream import numbered
 
 
@@ -39,7 +39,7 @@ class Dying:
 
 
 def feed(loader, step=0):
-    return Feed(loader, lambda rows: rows, step, Watch())
+    return Prefetcher(loader, lambda rows: rows, step, StepTimer())
 
 
 def test_batches_come_in_order_prepared_ahead_or_not():
@@ -85,8 +85,8 @@ def test_other_errors_of_the_data_pass():
 
 
 def test_waiting_for_data_is_counted():
-    watch = Watch()
-    slow = Feed(lambda step: iter([{'n': 0}]), lambda rows: rows, 0, watch)
+    watch = StepTimer()
+    slow = Prefetcher(lambda step: iter([{'n': 0}]), lambda rows: rows, 0, watch)
     slow.take()
     found = watch.per_step(2)
     assert (
@@ -100,11 +100,11 @@ def test_waiting_for_data_is_counted():
 @pytest.mark.slow
 def test_a_killed_worker_process_changes_no_batch():
     def loader(step):
-        return stream.train_batches(
+        return train_batches(
             numbered(), lambda image, rng: image, seed=3, batch=8, step=step, workers=1
         )
 
-    batches = Feed(loader, lambda rows: rows, 0, Watch())
+    batches = Prefetcher(loader, lambda rows: rows, 0, StepTimer())
     found = [batches.take()]
     with pytest.warns(RuntimeWarning, match='is gone .*exit code -9'):
         for pid in children():
@@ -112,7 +112,7 @@ def test_a_killed_worker_process_changes_no_batch():
         found += [batches.take() for _ in range(20)]
     batches.close()
     for step, rows in enumerate(found):
-        expected = stream.TrainBatch(numbered(), lambda image, rng: image, 3, 8)(step)
+        expected = loader.TrainBatch(numbered(), lambda image, rng: image, 3, 8)(step)
         assert all(np.array_equal(rows[k], expected[k]) for k in expected)
 
 

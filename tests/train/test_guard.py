@@ -11,12 +11,13 @@ import pytest
 
 from cnnlab import losses
 from cnnlab.optim.average import Average
-from cnnlab.train import guard, loop, metrics
-from cnnlab.train import job as jobs
-from cnnlab.train import step as steps
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train import loop, nan_policy
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.monitor import run_log
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup
 from cnnlab.train.state import init_state
+from cnnlab.train.step import train_step
 from tests.train.nets import tiny
 from tests.train.test_step import FIXED, MODEL, batch
 
@@ -31,9 +32,9 @@ def nan_where_the_first_label_is_3(logits, labels):
 def test_skipping_leaves_all_but_the_counters_as_it_was():
     tx = optax.sgd(0.05, 0.9)
     step = jax.jit(
-        guard.skipping(
+        nan_policy.skipping(
             functools.partial(
-                steps.train_step, **{**AVERAGED, 'tx': tx, 'loss': nan_where_the_first_label_is_3}
+                train_step, **{**AVERAGED, 'tx': tx, 'loss': nan_where_the_first_label_is_3}
             )
         )
     )
@@ -57,7 +58,7 @@ def test_skipping_leaves_all_but_the_counters_as_it_was():
         np.isfinite(found['loss']) and int(moved.step) == 2 and int(moved.control['skipped']) == 1
     )
     assert not np.array_equal(moved.params['head']['kernel'], after.params['head']['kernel'])
-    plain, _ = jax.jit(functools.partial(steps.train_step, **{**AVERAGED, 'tx': tx}))(
+    plain, _ = jax.jit(functools.partial(train_step, **{**AVERAGED, 'tx': tx}))(
         after, rows, np.uint32(0)
     )
     # a good step is the same
@@ -67,25 +68,25 @@ def test_skipping_leaves_all_but_the_counters_as_it_was():
 def test_a_lowered_rate_scales_updates_and_a_share_of_one_changes_no_bit():
     tx = optax.sgd(0.1, 0.9)
     params, grads = {'w': jnp.array([1.0, -3.0])}, {'w': jnp.array([0.3, -0.0])}
-    careful = guard.guarded('rollback', tx)
+    careful = nan_policy.guarded('rollback', tx)
     state = careful.init(params)
     updates, state = careful.update(grads, state, params)
     np.testing.assert_array_equal(updates['w'], tx.update(grads, tx.init(params), params)[0]['w'])
     lowered = optax.tree.set(state, rate_share=np.float32(0.25))
     expected, _ = tx.update(grads, state[0], params)
     np.testing.assert_allclose(careful.update(grads, lowered, params)[0]['w'], 0.25 * expected['w'])
-    assert guard.guarded('stop', tx) is tx and guard.guarded('skip', tx) is tx
+    assert nan_policy.guarded('stop', tx) is tx and nan_policy.guarded('skip', tx) is tx
     with pytest.raises(
         ValueError, match=r"no way to meet a NaN \(on_nan\) named 'rolback'; did you mean rollback"
     ):
-        guard.guarded('rolback', tx)
+        nan_policy.guarded('rolback', tx)
 
 
 def poisoned(recipe, bad):
     """A job whose loss is NaN at the steps that `bad(step, time)` names, `time` being how often
     that step was made before.
     """
-    job, seen = jobs.build(recipe, devices=1), {}
+    job, seen = build_setup(recipe, devices=1), {}
 
     def step(state, rows, seed):
         number = int(state.step) + 1
@@ -124,13 +125,13 @@ def test_a_run_is_rolled_back_with_a_lower_rate_and_says_so(tmp_path):
         '0.5 from here',
         '0.25 from here',
     ]
-    records = metrics.read(tmp_path / 'run/metrics.jsonl')
-    steps_logged = metrics.series(records, 'train', 'loss')[0]
+    records = run_log.read(tmp_path / 'run/metrics.jsonl')
+    steps_logged = run_log.series(records, 'train', 'loss')[0]
     assert (
         steps_logged == sorted(set(steps_logged))
-        and np.isfinite(metrics.series(records, 'train', 'loss')[1]).all()
+        and np.isfinite(run_log.series(records, 'train', 'loss')[1]).all()
     )
-    assert metrics.series(records, 'train', 'rollbacks') == (
+    assert run_log.series(records, 'train', 'rollbacks') == (
         steps_logged,
         [0, 0] + [2] * (len(steps_logged) - 2),
     )
@@ -151,7 +152,8 @@ def test_a_rollback_before_any_checkpoint_goes_to_the_start(tmp_path):
 def test_rollbacks_are_limited(tmp_path):
     job = poisoned(tiny(on_nan='rollback', nan_limit=2), lambda step, time: step == 6)
     with pytest.raises(
-        guard.NotFinite, match=r'at step 6.*the run was rolled back 2 times already \(nan_limit\)'
+        nan_policy.NotFinite,
+        match=r'at step 6.*the run was rolled back 2 times already \(nan_limit\)',
     ):
         loop.run_job(job, 0, tmp_path / 'run', Options(quiet=True))
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [4]
@@ -169,7 +171,7 @@ def test_skipped_steps_are_counted_and_limited(tmp_path):
         schedule='constant',
     )
     with pytest.raises(
-        guard.NotFinite,
+        nan_policy.NotFinite,
         match='steps were skipped, more than nan_limit=2; the last good checkpoint is of',
     ):
-        loop.run_job(jobs.build(recipe, devices=1), 0, tmp_path / 'run', Options(quiet=True))
+        loop.run_job(build_setup(recipe, devices=1), 0, tmp_path / 'run', Options(quiet=True))

@@ -69,12 +69,12 @@ def test_a_loss_would_be_found(tmp_path):
     """The comparison itself: another log, another array, a record twice."""
     import json
 
-    from cnnlab.train import job as jobs
     from cnnlab.train import loop
     from cnnlab.train.options import Options
+    from cnnlab.train.setup import build_setup
     from tests.train.nets import tiny
 
-    job = jobs.build(tiny(), devices=1)
+    job = build_setup(tiny(), devices=1)
     for name in ('a', 'b'):
         loop.run_job(job, 0, tmp_path / name, Options(quiet=True))
     assert soak.losses(tmp_path / 'a', tmp_path / 'b') == []

@@ -10,21 +10,22 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cnnlab.train import job as jobs
-from cnnlab.train import loop, metrics
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train import loop
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.monitor import run_log
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 
 
 def run(recipe, directory, **kwargs):
     return loop.run_job(
-        jobs.build(recipe, devices=1), recipe.seed, directory, Options(quiet=True), **kwargs
+        build_setup(recipe, devices=1), recipe.seed, directory, Options(quiet=True), **kwargs
     )
 
 
 def state_of(directory, recipe, step=None):
-    job = jobs.build(recipe, devices=1)
+    job = build_setup(recipe, devices=1)
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
     try:
         return checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)), step)
@@ -33,7 +34,7 @@ def state_of(directory, recipe, step=None):
 
 
 def untimed(records):
-    return [{k: v for k, v in r.items() if k not in metrics.TIMES} for r in records]
+    return [{k: v for k, v in r.items() if k not in run_log.TIMES} for r in records]
 
 
 @pytest.fixture(scope='module')
@@ -72,25 +73,25 @@ def test_a_run_leaves_recipe_manifest_log_plots_checkpoints_and_result(finished)
 
 
 def test_the_log_has_every_window_once_and_validation_where_it_is_due(finished):
-    records = metrics.read(finished[0] / 'metrics.jsonl')
+    records = run_log.read(finished[0] / 'metrics.jsonl')
     # every 3 steps, and wherever a checkpoint ends a window
-    assert metrics.series(records, 'train', 'loss')[0] == [3, 4, 6, 8]
-    assert metrics.series(records, 'validation', 'n') == ([4, 8], [16, 16])
-    rates = dict(zip(*metrics.series(records, 'train', 'rate'), strict=True))
+    assert run_log.series(records, 'train', 'loss')[0] == [3, 4, 6, 8]
+    assert run_log.series(records, 'validation', 'n') == ([4, 8], [16, 16])
+    rates = dict(zip(*run_log.series(records, 'train', 'rate'), strict=True))
     # of the fourth step: cosine at 3 of 8
     assert rates[4] == pytest.approx(0.1 * (1 + np.cos(np.pi * 3 / 8)) / 2, rel=1e-6)
 
 
 def test_the_log_has_the_ratio_of_updates_to_weights_where_a_window_is_whole(finished):
-    records = metrics.read(finished[0] / 'metrics.jsonl')
-    steps, ratios = metrics.series(records, 'train', 'update_ratio')
+    records = run_log.read(finished[0] / 'metrics.jsonl')
+    steps, ratios = run_log.series(records, 'train', 'update_ratio')
     # every 3 steps; checkpoints end other windows
     assert steps == [3, 6] and all(0 < r < 1 for r in ratios)
     before, after = (
         state_of(finished[0], tiny(), step).params['scores']['kernel'] for step in (4, 8)
     )
     low, high = (
-        metrics.series(records, 'train', f'update_ratio_{end}')[1][1] for end in ('low', 'high')
+        run_log.series(records, 'train', f'update_ratio_{end}')[1][1] for end in ('low', 'high')
     )
     # one kernel alone
     assert low == high == ratios[1] < 2 * np.linalg.norm(after - before) / np.linalg.norm(before)
@@ -100,7 +101,7 @@ def test_the_log_has_the_ratio_of_updates_to_weights_where_a_window_is_whole(fin
 def test_validation_is_told_and_read_in_words(tmp_path, capsys):
     told = []
     loop.run_job(
-        jobs.build(tiny(), devices=1),
+        build_setup(tiny(), devices=1),
         0,
         tmp_path / 'a',
         validated=lambda step, figures: told.append((step, figures['n'])),
@@ -135,9 +136,9 @@ def test_tensorboard_has_one_value_per_tag_and_step(finished, tmp_path):
     for tag in events.Tags()['scalars']:
         steps = [e.step for e in events.Scalars(tag)]
         assert steps == sorted(set(steps)), tag
-    records = metrics.read(directory / 'metrics.jsonl')
+    records = run_log.read(directory / 'metrics.jsonl')
     assert [e.value for e in events.Scalars('train/loss')] == pytest.approx(
-        metrics.series(records, 'train', 'loss')[1]
+        run_log.series(records, 'train', 'loss')[1]
     )
 
 
@@ -156,7 +157,7 @@ def test_a_run_stopped_in_the_middle_goes_on_bit_for_bit(finished, tmp_path):
     assert all(
         np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
     )
-    logs = [untimed(metrics.read(d / 'metrics.jsonl')) for d in (finished[0], directory)]
+    logs = [untimed(run_log.read(d / 'metrics.jsonl')) for d in (finished[0], directory)]
     assert logs[0] == logs[1]
 
 
@@ -216,7 +217,7 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
     [
         ({'batch': 1000}, 'a batch of 1000 is larger than the training set of 48 images'),
         ({'model': 'lenett5'}, "no model named 'lenett5'; did you mean lenet5"),
-        ({'optimiser': 'momentun'}, "no optimiser named 'momentun'; did you mean momentum"),
+        ({'optimizer': 'momentun'}, "no optimizer named 'momentun'; did you mean momentum"),
         ({'schedule': 'cosin'}, "no schedule named 'cosin'; did you mean cosine"),
         ({'loss': 'softmaxx'}, "no loss named 'softmaxx'; did you mean softmax"),
         ({'precision': 'float16'}, "no precision named 'float16'; did you mean"),
@@ -233,14 +234,14 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
         ),
         ({'dataset': 'digit'}, 'did you mean digits'),
         (
-            {'normalise': 'pixel_mean', 'view': ('resize((6, 6))',)},
+            {'normalize': 'pixel_mean', 'view': ('resize((6, 6))',)},
             'a mean image of 4 x 4 x 1 and the view makes images of 6 x 6 x 1',
         ),
     ],
 )
 def test_a_mistake_in_a_recipe_is_one_sentence_before_anything_is_trained(fields, sentence):
     with pytest.raises((ValueError, KeyError), match=sentence):
-        jobs.build(tiny(**fields), devices=1)
+        build_setup(tiny(**fields), devices=1)
 
 
 @pytest.mark.slow
@@ -267,7 +268,7 @@ def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
 
     def at(folder, workdir, seed=0):
         options = Options(quiet=True, checkpoint_dir=str(elsewhere / folder))
-        return loop.run_job(jobs.build(tiny(), devices=1), seed, tmp_path / workdir, options)
+        return loop.run_job(build_setup(tiny(), devices=1), seed, tmp_path / workdir, options)
 
     at('a', 'run')
     with pytest.raises(

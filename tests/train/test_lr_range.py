@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cnnlab.train import job as jobs
 from cnnlab.train import lr_range
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 
 
@@ -12,7 +12,7 @@ def test_the_rate_rises_exponentially_from_low_to_high():
     recipe = lr_range.recipe(
         tiny(schedule='step', boundaries=(0.5,), warmup='3 steps'), 1e-4, 1.0, 20
     )
-    job = jobs.build(recipe, devices=1)
+    job = build_setup(recipe, devices=1)
     rates = np.array([float(job.schedule(i)) for i in range(21)])
     assert (job.total, rates[0]) == (20, pytest.approx(1e-4)) and rates[20] == pytest.approx(1.0)
     assert np.allclose(rates[1:] / rates[:-1], 10 ** (4 / 20))
@@ -55,7 +55,7 @@ def test_a_range_in_which_nothing_is_learned_gives_no_suggestion(losses):
 
 def test_a_run_learns_and_ends_where_it_diverges():
     found = lr_range.run(
-        jobs.build(lr_range.recipe(tiny(normalise='unit'), 1e-4, 1e6, 60), devices=1)
+        build_setup(lr_range.recipe(tiny(normalize='unit'), 1e-4, 1e6, 60), devices=1)
     )
     assert (
         found.diverged

@@ -14,13 +14,14 @@ from cnnlab import losses
 from cnnlab.analysis.collectives import collectives
 from cnnlab.nn import convolve, kernel_gradient
 from cnnlab.optim.average import Average
-from cnnlab.train import compare_runs, loop, metrics
-from cnnlab.train import job as jobs
-from cnnlab.train import mesh as meshes
-from cnnlab.train import step as steps
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train import compare_runs, loop
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.distributed import sharding
+from cnnlab.train.monitor import run_log
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup
 from cnnlab.train.state import init_state
+from cnnlab.train.step import train_step
 from tests.train.nets import DropNet, tiny
 from tests.train.test_step import batch
 
@@ -31,11 +32,11 @@ WIDE = DropNet(width=64)
 
 @functools.cache
 def jitted(devices, spread, dtype=jnp.float32):
-    mesh, tx = meshes.data_mesh(devices), optax.sgd(0.05, 0.9)
+    mesh, tx = sharding.data_mesh(devices), optax.sgd(0.05, 0.9)
     init = functools.partial(
         init_state, WIDE, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), dtype), ema=True
     )
-    placement = meshes.state_sharding(jax.eval_shape(init, np.uint32(0)), mesh, spread)
+    placement = sharding.state_sharding(jax.eval_shape(init, np.uint32(0)), mesh, spread)
     fixed = {
         'model': WIDE,
         'tx': tx,
@@ -49,16 +50,16 @@ def jitted(devices, spread, dtype=jnp.float32):
         mesh,
         init,
         placement,
-        meshes.parallel_train(functools.partial(steps.train_step, **fixed), mesh, placement),
+        sharding.parallel_train(functools.partial(train_step, **fixed), mesh, placement),
     )
 
 
 def run(devices, spread, state, count, first=0, dtype=jnp.float32):
     """(state, losses) after `count` steps."""
     mesh, _, placement, train = jitted(devices, spread, dtype)
-    state, found = meshes.placed(state, placement), []
+    state, found = sharding.shard(state, placement), []
     for t in range(first, first + count):
-        state, said = train(state, meshes.split(batch(t), mesh), np.uint32(7))
+        state, said = train(state, sharding.shard_batch(batch(t), mesh), np.uint32(7))
         found.append(float(said['loss']))
     return state, found
 
@@ -83,22 +84,22 @@ def test_a_spread_state_takes_its_share_of_memory_and_computes_the_same():
     on each, but for small arrays.
     """
     state, kept = start(), {}
-    for spread in meshes.SPREADS:
+    for spread in sharding.SHARD_MODES:
         after, found = run(8, spread, state, 1)
         kept[spread] = after, found
         # what was fetched can be laid out again
-        again, _ = run(8, spread, meshes.fetched(after), 1, 1)
+        again, _ = run(8, spread, sharding.gather(after), 1, 1)
         assert int(again.step) == 2
     whole, said = kept['nothing']
     for spread, spread_kinds in (
-        ('optimiser', ('opt_state', 'ema')),
+        ('optimizer', ('opt_state', 'ema')),
         ('everything', ('opt_state', 'ema', 'params')),
     ):
         other, found = kept[spread]
         assert abs(found[0] - said[0]) < 1e-5
         for a, b in zip(
             jax.tree.leaves(jax.device_get(whole)),
-            jax.tree.leaves(meshes.fetched(other)),
+            jax.tree.leaves(sharding.gather(other)),
             strict=True,
         ):
             np.testing.assert_allclose(a, b, atol=1e-5)
@@ -123,7 +124,7 @@ def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_spr
 
 @pytest.mark.slow
 def test_an_array_is_spread_along_its_longest_axis_that_divides():
-    mesh = meshes.data_mesh(8)
+    mesh = sharding.data_mesh(8)
     state = init_state(
         WIDE, optax.sgd(0.1, 0.9), np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32)
     )
@@ -131,18 +132,18 @@ def test_an_array_is_spread_along_its_longest_axis_that_divides():
         'long': jax.ShapeDtypeStruct((24, 4096), jnp.float32),
         'odd': jax.ShapeDtypeStruct((4097, 3), jnp.float32),
     }
-    specs = meshes.state_sharding(state.replace(params=odd), mesh, 'everything')
+    specs = sharding.state_sharding(state.replace(params=odd), mesh, 'everything')
     assert (
         specs.params['long'].spec == PartitionSpec(None, 'data')
         and specs.params['odd'].spec == PartitionSpec()
     )
     assert specs.step.spec == specs.control['best'].spec == PartitionSpec()
-    none = meshes.state_sharding(state, mesh)
+    none = sharding.state_sharding(state, mesh)
     assert {s.spec for s in jax.tree.leaves(none)} == {PartitionSpec()}
     with pytest.raises(
-        ValueError, match="no way to spread the state named 'optimizer'; did you mean optimiser"
+        ValueError, match="no way to spread the state named 'optimizer'; did you mean optimizer"
     ):
-        meshes.state_sharding(state, mesh, 'optimizer')
+        sharding.state_sharding(state, mesh, 'optimizer')
 
 
 @pytest.mark.slow
@@ -151,20 +152,20 @@ def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_stat
     with jax.enable_x64(True):
         recipe = tiny(precision='float64', model='mlp2')
         whole = tmp_path / 'whole'
-        loop.run_job(jobs.build(recipe, devices=8), 0, whole, QUIET)
+        loop.run_job(build_setup(recipe, devices=8), 0, whole, QUIET)
         for devices, spread in ((8, 'nothing'), (4, 'nothing'), (1, 'nothing'), (2, 'everything')):
             part = tmp_path / f'part{devices}{spread}'
             shutil.copytree(whole, part)
             shutil.rmtree(part / 'checkpoints/8')
-            loop.run_job(jobs.build(recipe, devices=devices, spread=spread), 0, part, QUIET)
+            loop.run_job(build_setup(recipe, devices=devices, spread=spread), 0, part, QUIET)
             if devices == 8:
                 # the same layout: the same bits
                 assert compare_runs.differences(whole, part) == []
             for split, key in (('train', 'loss'), ('train', 'grad_norm'), ('validation', 'loss')):
-                steps_there, there = metrics.series(
-                    metrics.read(whole / 'metrics.jsonl'), split, key
+                steps_there, there = run_log.series(
+                    run_log.read(whole / 'metrics.jsonl'), split, key
                 )
-                steps_here, here = metrics.series(metrics.read(part / 'metrics.jsonl'), split, key)
+                steps_here, here = run_log.series(run_log.read(part / 'metrics.jsonl'), split, key)
                 assert steps_there == steps_here
                 np.testing.assert_allclose(here, there, rtol=0, atol=1e-8)
             assert Checkpoints.steps_in(part / 'checkpoints') == [4, 8]
@@ -174,14 +175,14 @@ def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_stat
 def test_the_old_state_is_given_to_the_new_one():
     """Donated: its buffers are gone after the step, so that a state is in memory once."""
     mesh, _, placement, train = jitted(1, 'nothing')
-    state = meshes.placed(start(), placement)
-    train(state, meshes.split(batch(0), mesh), np.uint32(0))
+    state = sharding.shard(start(), placement)
+    train(state, sharding.shard_batch(batch(0), mesh), np.uint32(0))
     assert all(a.is_deleted() for a in jax.tree.leaves(state.params))
 
 
 @pytest.mark.slow
 def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop(monkeypatch):
-    """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.rows`); first and
+    """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.batch_sum`); first and
     second derivatives stay the same.
     """
     # of two images: a device's eight are four turns of the loop
@@ -201,13 +202,15 @@ def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop
 
         return jax.grad(slope, argnums=(0, 1), has_aux=True)(w, batch['x'])
 
-    once = meshes.parallel_eval(lambda w, batch: jax.grad(loss)(w, batch['x']), meshes.data_mesh())
+    once = sharding.parallel_eval(
+        lambda w, batch: jax.grad(loss)(w, batch['x']), sharding.data_mesh()
+    )
     loops, entry = once.lower(w, {'x': x}).compile().as_text().split('\nENTRY ')
     assert (
         ' while(' in entry
         and collectives(loops) == {}
         and collectives(entry)['all-reduce'].bytes == 4 * w.size
     )
-    eight, one = (meshes.parallel_eval(twice, meshes.data_mesh(n))(w, {'x': x}) for n in (8, 1))
+    eight, one = (sharding.parallel_eval(twice, sharding.data_mesh(n))(w, {'x': x}) for n in (8, 1))
     for a, b in zip(jax.tree.leaves(eight), jax.tree.leaves(one), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * np.abs(b).max())

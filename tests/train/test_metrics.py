@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from cnnlab.train import metrics
+from cnnlab.train.monitor import run_log
 
 
 def test_a_log_is_cut_back_to_the_step_where_the_run_goes_on(tmp_path):
-    log = metrics.Log(tmp_path, 0)
+    log = run_log.Log(tmp_path, 0)
     for step in (1, 2, 3):
         log.append({'step': step, 'split': 'train', 'loss': 1 / step})
     log.close()
-    again = metrics.Log(tmp_path, 2)
+    again = run_log.Log(tmp_path, 2)
     again.append({'step': 3, 'split': 'train', 'loss': 7.0})
     again.close()
-    assert metrics.series(metrics.read(tmp_path / 'metrics.jsonl'), 'train', 'loss') == (
+    assert run_log.series(run_log.read(tmp_path / 'metrics.jsonl'), 'train', 'loss') == (
         [1, 2, 3],
         [1.0, 0.5, 7.0],
     )
@@ -21,10 +21,10 @@ def test_a_log_is_cut_back_to_the_step_where_the_run_goes_on(tmp_path):
 
 def test_numbers_survive_the_log_bit_for_bit(tmp_path):
     value = float(np.nextafter(np.float64(0.1), 1))
-    log = metrics.Log(tmp_path, 0)
+    log = run_log.Log(tmp_path, 0)
     log.append({'step': 1, 'split': 'train', 'loss': value})
     log.close()
-    assert metrics.read(tmp_path / 'metrics.jsonl')[0]['loss'] == value
+    assert run_log.read(tmp_path / 'metrics.jsonl')[0]['loss'] == value
 
 
 def test_curves_of_several_seeds_share_their_steps():
@@ -35,7 +35,7 @@ def test_curves_of_several_seeds_share_their_steps():
         ],
         [{'step': 1, 'split': 'train', 'loss': 5.0}],
     ]
-    found = metrics.curve(runs, 'loss')
+    found = run_log.curve(runs, 'loss')
     np.testing.assert_array_equal(found['step'], [1, 2])
     np.testing.assert_array_equal(found['train'], [[3, np.nan], [5, np.nan]])
     np.testing.assert_array_equal(found['validation'], [[np.nan, 2], [np.nan, np.nan]])

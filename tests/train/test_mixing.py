@@ -12,12 +12,12 @@ import pytest
 from scipy import stats
 
 from cnnlab import losses
-from cnnlab.data import stream
+from cnnlab.data import loader
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import job as jobs
-from cnnlab.train import mesh as meshes
-from cnnlab.train import mixing
-from cnnlab.train import step as steps
+from cnnlab.train.distributed import sharding
+from cnnlab.train.on_device import mixing
+from cnnlab.train.setup import build_setup
+from cnnlab.train.step import normalized
 from tests.train.test_step import FIXED, batch, jitted, run, start
 
 DRAWS = 600
@@ -67,7 +67,7 @@ def test_cutmix_replaces_a_rectangle_and_weighs_by_what_is_left():
             assert inside[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1].all()
     covered = np.asarray(found.image[:, 0, :, :, 0] == 1)
     middle = covered[:, 20, 28].mean()
-    # The middle is covered where the centre lies within half a side on both axes: the mean over the
+    # The middle is covered where the center lies within half a side on both axes: the mean over the
     # area a, uniform, of the unclipped a. sides are cut to whole, even numbers
     assert abs(middle - 0.5) < 5 * 0.5 / np.sqrt(DRAWS) + 0.03
     assert covered[:, 0, 0].mean() < middle / 2
@@ -111,7 +111,7 @@ def test_a_step_with_mixing_is_a_function_of_seed_and_step_alike_on_eight_device
     assert a == again and abs(a[0] - b[0]) < 1e-5
     key = jax.random.fold_in(jax.random.key(7), 0)
     rows = batch(0)
-    image = steps.normalised(
+    image = normalized(
         mixing.mirrored(jax.random.fold_in(key, 1), rows['image']),
         FIXED['mean'],
         FIXED['std'],
@@ -140,7 +140,7 @@ TINY = {'model': 'softmax_linear', 'dataset': 'digits', 'duration': '2 steps', '
 @pytest.mark.parametrize('field', ['mixup', 'cutmix'])
 def test_parameters_below_zero_are_refused(field):
     with pytest.raises(ValueError, match='mixup and cutmix are 0 .none. or parameters above 0'):
-        jobs.build(Recipe(**TINY, **{field: -0.1}))
+        build_setup(Recipe(**TINY, **{field: -0.1}))
 
 
 @pytest.mark.slow
@@ -149,20 +149,22 @@ def test_parameters_below_zero_are_refused(field):
     [
         {'device_flip': True},
         {'mixup': 5.0},
-        {'normalise': 'zca_whitening'},
+        {'normalize': 'zca_whitening'},
         *(
             pytest.param(fields, marks=pytest.mark.full)
-            for fields in ({'cutmix': 5.0}, {'normalise': 'pca_whitening'})
+            for fields in ({'cutmix': 5.0}, {'normalize': 'pca_whitening'})
         ),
     ],
     ids=str,
 )
 def test_a_recipe_turns_them_on(fields):
     plain, job = (
-        jobs.build(Recipe(**TINY), devices=1),
-        jobs.build(Recipe(**TINY, **fields), devices=1),
+        build_setup(Recipe(**TINY), devices=1),
+        build_setup(Recipe(**TINY, **fields), devices=1),
     )
-    rows = meshes.split(stream.TrainBatch(job.data['train'], job.train_view, 0, 16)(0), job.mesh)
+    rows = sharding.shard_batch(
+        loader.TrainBatch(job.data['train'], job.train_view, 0, 16)(0), job.mesh
+    )
     seed = jax.device_put(np.uint32(0))
     (_, before), (state, after) = (j.train_step(j.init(seed), rows, seed) for j in (plain, job))
     assert np.isfinite(after['loss']) and after['loss'] != before['loss'] and int(state.step) == 1

@@ -5,25 +5,25 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cnnlab.data import known
-from cnnlab.recipes import book
+from cnnlab.data import dataset_statistics
+from cnnlab.recipes import registry
 from cnnlab.report import schedule
 from cnnlab.train import plan
 from tests.train.nets import tiny
 
 
 def test_sets_that_are_not_there_are_stood_in_for_by_made_ones_of_their_size():
-    assert known.stand_in('ilsvrc2012') == 'fake:375x500x3:1000:1281167'
-    assert known.stand_in('cifar10') == 'fake:32x32x3:10:50000'
-    assert known.stand_in('digits') == 'digits'
+    assert dataset_statistics.stand_in('ilsvrc2012') == 'fake:375x500x3:1000:1281167'
+    assert dataset_statistics.stand_in('cifar10') == 'fake:32x32x3:10:50000'
+    assert dataset_statistics.stand_in('digits') == 'digits'
     with pytest.raises(
         KeyError, match="no data set of known size named 'cifar11'; did you mean cifar10"
     ):
-        known.stand_in('cifar11')
+        dataset_statistics.stand_in('cifar11')
     with pytest.raises(
         KeyError, match='the images of folder are needed to plan a run with them: give --data_dir'
     ):
-        known.stand_in('folder')
+        dataset_statistics.stand_in('folder')
 
 
 @pytest.mark.slow
@@ -31,7 +31,7 @@ def test_goyals_plan_is_arithmetic():
     """90 epochs of 8,192 images; the parameters and multiply-adds of ResNet-50 v1.5 from facts.md,
     table 1a; no data, nothing compiled.
     """
-    made = plan.make(book.get('resnet50_goyal'), None, measured=0)
+    made = plan.make(registry.get('resnet50_goyal'), None, measured=0)
     total = round(90 * 1_281_167 / 8192)
     assert (
         made.made

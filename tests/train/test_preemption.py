@@ -9,11 +9,12 @@ import signal
 import numpy as np
 import pytest
 
-from cnnlab.train import compare_runs, loop, metrics
-from cnnlab.train import job as jobs
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train import compare_runs, loop
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
+from cnnlab.train.monitor import run_log
 from cnnlab.train.options import Options
 from cnnlab.train.preemption import Preempted, Preemption
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 
 QUIET = Options(quiet=True)
@@ -21,7 +22,7 @@ QUIET = Options(quiet=True)
 
 @pytest.fixture(scope='module')
 def job():
-    return jobs.build(tiny(), devices=1)
+    return build_setup(tiny(), devices=1)
 
 
 @pytest.fixture(scope='module')
@@ -94,7 +95,7 @@ def test_stopped_while_validating_the_validation_is_made_up_for(job, whole, tmp_
     ):
         loop.run_job(job, 0, tmp_path / 'run', QUIET)
     monkeypatch.undo()
-    assert [r['split'] for r in metrics.read(tmp_path / 'run/metrics.jsonl')] == ['train', 'train']
+    assert [r['split'] for r in run_log.read(tmp_path / 'run/metrics.jsonl')] == ['train', 'train']
     result = loop.run_job(job, 0, tmp_path / 'run', QUIET)
     assert (
         compare_runs.differences(whole[0], tmp_path / 'run') == []
@@ -129,13 +130,13 @@ def test_a_run_with_an_open_disk_full_log_stops_in_one_sentence(job, tmp_path, m
         def __getattr__(self, name):
             return getattr(self.file, name)
 
-    real = metrics.Log.cut
+    real = run_log.Log.cut
 
     def cut(log, step):
         real(log, step)
         log._file = Full(log._file)
 
-    monkeypatch.setattr(metrics.Log, 'cut', cut)
+    monkeypatch.setattr(run_log.Log, 'cut', cut)
     with pytest.raises(
         OSError,
         match='the log cannot be written .No space left on device.; the run goes on from its last '

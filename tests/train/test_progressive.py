@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from cnnlab.train import job as jobs
 from cnnlab.train import loop
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 
 
@@ -37,7 +37,7 @@ SIZES = ('16 from 0 steps', '24 from 2 steps')
 
 @pytest.mark.slow
 def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path):
-    job = jobs.build(
+    job = build_setup(
         growing(
             *SIZES, model='cifar_resnet20', fields={'blocks': 1, 'width': 4}, duration='3 steps'
         ),
@@ -68,11 +68,11 @@ def test_a_size_that_the_network_does_not_take_is_one_sentence():
         ValueError,
         match='mlp2 does not take the images of 16 x 16 pixels that sizes=.16 from 0 steps. makes',
     ):
-        jobs.build(growing('16 from 0 steps', '32 from 2 steps', model='mlp2'), devices=1)
+        build_setup(growing('16 from 0 steps', '32 from 2 steps', model='mlp2'), devices=1)
 
 
 def test_a_mean_image_goes_with_one_size():
-    with pytest.raises(ValueError, match='normalise=channel goes with any size'):
-        jobs.build(
-            growing('32 from 0 steps', model='cifar_resnet20', normalise='pixel_mean'), devices=1
+    with pytest.raises(ValueError, match='normalize=channel goes with any size'):
+        build_setup(
+            growing('32 from 0 steps', model='cifar_resnet20', normalize='pixel_mean'), devices=1
         )

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from cnnlab.train import hosts
-from cnnlab.train.pulse import Pulse
-from cnnlab.train.status import AGAIN
+from cnnlab.train.distributed import hosts
+from cnnlab.train.exit_codes import AGAIN
+from cnnlab.train.monitor.heartbeat import Heartbeat
 
 
 def until(condition, seconds=5):
@@ -21,7 +21,7 @@ def until(condition, seconds=5):
 
 def test_the_heartbeat_tells_where_the_run_is(tmp_path):
     path = tmp_path / 'heartbeat.json'
-    with Pulse(path, 0, period=0.01) as pulse:
+    with Heartbeat(path, 0, period=0.01) as pulse:
         pulse.beat(7, 'evaluating test')
         until(lambda: path.exists() and json.loads(path.read_text())['step'] == 7)
         beat = json.loads(path.read_text())
@@ -44,7 +44,7 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
         pulse._end.set()
 
     monkeypatch.setattr(hosts, 'leave', leave)
-    with Pulse(None, 0.2) as pulse:
+    with Heartbeat(None, 0.2) as pulse:
         for step in range(20):
             pulse.beat(step, 'training')
             time.sleep(0.02)
@@ -58,7 +58,7 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
 
 HANGS = """
 import threading
-from cnnlab.train.pulse import Pulse
+from cnnlab.train.monitor.heartbeat import Pulse
 with Pulse(None, 0.5) as pulse:
     pulse.beat(3, 'training')
     threading.Event().wait()

@@ -13,9 +13,9 @@ import pytest
 from etils import epath
 
 from cnnlab.train import compare_runs, loop, workdir
-from cnnlab.train import job as jobs
-from cnnlab.train.checkpoint import Checkpoints
+from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.options import Options
+from cnnlab.train.setup import build_setup
 from experiments import runs
 from tests.experiments import commands
 from tests.train.nets import tiny
@@ -145,7 +145,7 @@ def test_a_bucket_that_is_not_there_is_one_sentence_before_anything_is_trained()
 
 def run(directory, where=''):
     return loop.run_job(
-        jobs.build(tiny(ema=0.9), devices=1),
+        build_setup(tiny(ema=0.9), devices=1),
         0,
         directory,
         Options(quiet=True, checkpoint_dir=where),

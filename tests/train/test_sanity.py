@@ -13,13 +13,13 @@ from flax import linen as nn
 
 from cnnlab import losses
 from cnnlab.models.mlp import Perceptron
-from cnnlab.nn import init
+from cnnlab.nn import initializers
 from cnnlab.nn.blocks import DropPath, StochasticDepth
 from cnnlab.nn.layers import Act, Dense
 from cnnlab.recipes import training
-from cnnlab.train import job as jobs
 from cnnlab.train.sanity import finding, forward, learn, run, signals, start
 from cnnlab.train.sanity.finding import FAILED, OPEN, PASSED
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 
 SOFTMAX = losses.by_name('softmax')
@@ -68,8 +68,8 @@ def test_the_first_loss_is_that_of_equal_scores(net, loss, equal):
 def test_weight_decay_shrinks_what_it_should():
     recipe = tiny(decay=1e-2, decayed=('kernel$',), warmup='2 steps')
     params = {'kernel': jnp.ones((3, 3)), 'bias': jnp.full((3,), 0.1)}
-    tx = training.optimiser(recipe, training.schedule(recipe, 48), 48)
-    found = start.regularisation(tx, params, recipe.decay, recipe.decayed, 1.0)
+    tx = training.optimizer(recipe, training.schedule(recipe, 48), 48)
+    found = start.regularization(tx, params, recipe.decay, recipe.decayed, 1.0)
     assert (
         found.verdict == PASSED
         and 'loss 1.0000, with decay 0.01 1.0450' in found.measured
@@ -77,33 +77,33 @@ def test_weight_decay_shrinks_what_it_should():
     )
     # the sign
     assert (
-        start.regularisation(
+        start.regularization(
             optax.chain(tx, optax.scale(-1.0)), params, 1e-2, ('kernel$',), 1.0
         ).verdict
         == FAILED
     )
-    every = training.optimiser(
+    every = training.optimizer(
         dataclasses.replace(recipe, decayed=('.*',)), training.schedule(recipe, 48), 48
     )
     assert (
         '1 others moved'
-        in (found := start.regularisation(every, params, 1e-2, ('kernel$',), 1.0)).measured
+        in (found := start.regularization(every, params, 1e-2, ('kernel$',), 1.0)).measured
         and found.verdict == FAILED
     )
-    never = training.optimiser(
+    never = training.optimizer(
         dataclasses.replace(recipe, decay=0.0), training.schedule(recipe, 48), 48
     )
     # a decay that does not arrive
-    assert start.regularisation(never, params, 1e-2, ('kernel$',), 1.0).verdict == FAILED
-    assert start.regularisation(never, params, 0.0, ('.*',), 1.0).verdict == OPEN
-    assert start.regularisation(never, params, 0.0, ('.*',), 1.0, penalty=0.3).verdict == PASSED
+    assert start.regularization(never, params, 1e-2, ('kernel$',), 1.0).verdict == FAILED
+    assert start.regularization(never, params, 0.0, ('.*',), 1.0).verdict == OPEN
+    assert start.regularization(never, params, 0.0, ('.*',), 1.0, penalty=0.3).verdict == PASSED
 
 
-def test_inputs_must_be_normalised():
+def test_inputs_must_be_normalized():
     pixels = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 3)).astype(np.uint8)
     good = (pixels / 255 - 0.5) / 0.29
     assert start.inputs(good).verdict == PASSED
-    # not normalised
+    # not normalized
     assert start.inputs(pixels.astype(np.float32)).verdict == FAILED
     # twice
     assert start.inputs(good / 255).verdict == FAILED
@@ -235,7 +235,10 @@ class Deep(nn.Module):
     def __call__(self, x, train=False):
         for i in range(10):
             x = Dense(
-                30, kernel_init=self.kernel_init, bias_init=init.constant(self.bias), name=f'fc{i}'
+                30,
+                kernel_init=self.kernel_init,
+                bias_init=initializers.constant(self.bias),
+                name=f'fc{i}',
             )(x)
             x = Act(getattr(nn, self.act), name=f'act{i}')(x)
         return Dense(4, name='scores')(x)
@@ -248,8 +251,8 @@ def judged(model):
     return {f.check: f.verdict for f in signals.judge(found)}
 
 
-def test_a_well_initialised_net_has_signals_in_every_layer():
-    assert judged(Deep('relu', init.he())) == {
+def test_a_well_initialized_net_has_signals_in_every_layer():
+    assert judged(Deep('relu', initializers.he())) == {
         'dead units': PASSED,
         'activations': PASSED,
         'gradients': PASSED,
@@ -260,11 +263,11 @@ def test_a_well_initialised_net_has_signals_in_every_layer():
 @pytest.mark.parametrize(
     ('model', 'failed'),
     [
-        (Deep('relu', init.he(), bias=-3.0), {'dead units', 'activations', 'gradients'}),
+        (Deep('relu', initializers.he(), bias=-3.0), {'dead units', 'activations', 'gradients'}),
         # the lectures' vanishing example
-        (Deep('tanh', init.gaussian(0.01)), {'activations', 'gradients'}),
-        (Deep('relu', init.gaussian(2.0)), {'activations', 'gradients'}),
-        (Deep('sigmoid', init.xavier()), {'gradients'}),
+        (Deep('tanh', initializers.gaussian(0.01)), {'activations', 'gradients'}),
+        (Deep('relu', initializers.gaussian(2.0)), {'activations', 'gradients'}),
+        (Deep('sigmoid', initializers.xavier()), {'gradients'}),
     ],
     ids=['dead', 'vanishing', 'exploding', 'saturated'],
 )
@@ -273,7 +276,7 @@ def test_dead_units_and_vanishing_and_exploding_signals_are_caught(model, failed
 
 
 def test_statistics_are_those_of_the_activations():
-    model = Deep('relu', init.he())
+    model = Deep('relu', initializers.he())
     x, y = rows(32)
     variables = jax.jit(model.init)(jax.random.key(0), x)
     first = signals.measure(model, variables, x, y, SOFTMAX)[0]
@@ -282,7 +285,7 @@ def test_statistics_are_those_of_the_activations():
         (value.mean(), value.std(), (value == 0).mean()), rel=1e-4
     )
     assert first.dead == pytest.approx((value.max(0) == 0).mean())
-    assert 'act3' in signals.table([dataclasses.replace(first, path='act3')]).to_text()
+    assert 'act3' in signals.signals_table([dataclasses.replace(first, path='act3')]).to_text()
 
 
 # ------------------------------------------------------------------------------------------------
@@ -291,28 +294,28 @@ def test_statistics_are_those_of_the_activations():
 
 def test_the_table_tells_the_causes_of_failures_only():
     good, bad = (finding.judged('a', 'b', 'c', ok, 'd') for ok in (True, False))
-    assert finding.table([good], 'x').notes == () and finding.table([good, bad], 'x').notes == (
-        'a failed. Usual causes: d',
-    )
+    assert finding.findings_table([good], 'x').notes == () and finding.findings_table(
+        [good, bad], 'x'
+    ).notes == ('a failed. Usual causes: d',)
     with pytest.raises(ValueError, match="no verdict named 'maybe'"):
         dataclasses.replace(good, verdict='maybe')
 
 
 @pytest.mark.slow
-def test_a_sound_recipe_passes_and_one_whose_inputs_are_not_normalised_does_not():
+def test_a_sound_recipe_passes_and_one_whose_inputs_are_not_normalized_does_not():
     recipe = tiny(
         model='mlp2',
         dataset='digits',
         holdout=287,
         augment=(),
-        normalise='channel',
+        normalize='channel',
         batch=64,
         decay=1e-3,
         rate=0.05,
     )
-    report = run.check(jobs.build(recipe, devices=1), seconds=20)
+    report = run.check(build_setup(recipe, devices=1), seconds=20)
     assert [f.check for f in report.findings if f.verdict != PASSED] == []
     assert len(report.findings) == 11 and report.seen is not None and report.read is not None
-    job = jobs.build(recipe, devices=1)
+    job = build_setup(recipe, devices=1)
     raw = dataclasses.replace(job, inputs=lambda images: jnp.asarray(images, jnp.float32))
     assert {'inputs', 'initial loss'} <= {f.check for f in run.check(raw, seconds=5).failed}

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from cnnlab.data.protocol import Protocol
-from cnnlab.data.source import Arrays, subset
+from cnnlab.data.protocols.protocol import Protocol
+from cnnlab.data.sources.base import Arrays, subset
 from cnnlab.models import registry
-from cnnlab.train import dense, scores
+from cnnlab.train import fully_convolutional, scores
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Means(nn.Module):
-    """Logits from the mean colour and the mean of the left half: views and mirror images differ;
+    """Logits from the mean color and the mean of the left half: views and mirror images differ;
     any size.
     """
 
@@ -77,7 +77,7 @@ TEN = Protocol((16,), 12, crops='corners', flip=True)
 @pytest.mark.parametrize(
     'protocol',
     [TEN, Protocol((16,), 12), Protocol((16,), 12, crops='corners', average='logits')],
-    ids=['ten', 'centre', 'logits'],
+    ids=['ten', 'center', 'logits'],
 )
 @pytest.mark.parametrize('batch', [1, 16])
 def test_scores_are_means_over_all_views_of_an_image_whatever_the_batch(protocol, batch):
@@ -202,7 +202,7 @@ def test_two_hosts_give_what_one_gives():
 )
 def test_nets_with_a_fully_convolutional_form_have_it(name):
     side = registry.entry(name).input_shape[0]
-    form = dense.form(registry.create(name), side)
+    form = fully_convolutional.form(registry.create(name), side)
 
     def shapes(model, size):
         return jax.eval_shape(
@@ -218,7 +218,7 @@ def test_nets_with_a_fully_convolutional_form_have_it(name):
 @pytest.mark.parametrize('name', ['alexnet', 'alexnet_torchvision', 'zfnet'])
 def test_nets_without_one_say_so(name):
     with pytest.raises(ValueError, match='has no fully-convolutional form: .* test it by crops'):
-        dense.form(registry.create(name), registry.entry(name).input_shape[0])
+        fully_convolutional.form(registry.create(name), registry.entry(name).input_shape[0])
 
 
 @pytest.mark.full
@@ -229,14 +229,14 @@ def test_a_dense_vgg_averages_the_scores_of_its_windows():
     model = registry.create('vgg11', num_classes=5)
     variables = model.init(jax.random.key(0), jnp.zeros((1, 224, 224, 3)))
     image = jnp.asarray(np.random.default_rng(0).normal(size=(1, 256, 224, 3)), jnp.float32)
-    both = dense.form(model, 224).apply(variables, image)
+    both = fully_convolutional.form(model, 224).apply(variables, image)
     windows = jnp.stack(
         [model.apply(variables, image[:, top : top + 224]) for top in (0, 32)]
     ).mean(0)
     assert np.corrcoef(both[0], windows[0])[0, 1] > 0.9
     crop = image[:, :224]
     np.testing.assert_allclose(
-        dense.form(model, 224).apply(variables, crop),
+        fully_convolutional.form(model, 224).apply(variables, crop),
         model.apply(variables, crop),
         rtol=1e-3,
         atol=1e-5,

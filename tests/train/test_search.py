@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from cnnlab.train import search
+from cnnlab.studies import search
 from tests.train.nets import tiny
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from cnnlab import tree
-from cnnlab.data import normalise, parse, sources
-from cnnlab.train import job as jobs
-from cnnlab.train import loop, start, whitening
+from cnnlab.data import normalization, sources
+from cnnlab.data.transforms import parse
+from cnnlab.train import loop, whitening
+from cnnlab.train.initial_state import initial_state, weights_of
 from cnnlab.train.options import Options
-from cnnlab.train.step import normalised
+from cnnlab.train.setup import build_setup
+from cnnlab.train.step import normalized
 from tests.train.nets import tiny
 
 DONOR = tiny(
@@ -27,7 +29,7 @@ DONOR = tiny(
 @pytest.fixture(scope='module')
 def donor(tmp_path_factory):
     path = tmp_path_factory.mktemp('donor')
-    loop.run_job(jobs.build(DONOR, devices=1), 0, path, Options(quiet=True))
+    loop.run_job(build_setup(DONOR, devices=1), 0, path, Options(quiet=True))
     return path
 
 
@@ -39,11 +41,11 @@ def test_layers_are_taken_where_path_and_shape_agree(donor):
     recipe = dataclasses.replace(
         DONOR, model='mlp3', fields={'hidden': (8, 6)}, start_from=str(donor)
     )
-    job = jobs.build(recipe, devices=1)
+    job = build_setup(recipe, devices=1)
     state, fresh, theirs = (
-        start.first(job, np.uint32(1)),
+        initial_state(job, np.uint32(1)),
         job.init(np.uint32(1)),
-        start.weights_of(str(donor)),
+        weights_of(str(donor)),
     )
     np.testing.assert_array_equal(state.params['fc1']['kernel'], theirs['params']['fc1']['kernel'])
     np.testing.assert_array_equal(state.params['fc3']['kernel'], fresh.params['fc3']['kernel'])
@@ -57,10 +59,10 @@ def test_layers_are_taken_where_path_and_shape_agree(donor):
 @pytest.mark.slow
 def test_patterns_choose_the_layers(donor):
     recipe = dataclasses.replace(DONOR, start_from=str(donor), start_layers=('fc1/bias',))
-    job = jobs.build(recipe, devices=1)
+    job = build_setup(recipe, devices=1)
     state, theirs = (
-        start.first(job, np.uint32(1)),
-        tree.named_leaves(start.weights_of(str(donor))['params']),
+        initial_state(job, np.uint32(1)),
+        tree.named_leaves(weights_of(str(donor))['params']),
     )
     same = {
         path
@@ -68,13 +70,13 @@ def test_patterns_choose_the_layers(donor):
         if np.array_equal(leaf, theirs[path])
     }
     assert same == {'fc1/bias'}
-    none = jobs.build(dataclasses.replace(recipe, start_layers=('conv',)), devices=1)
+    none = build_setup(dataclasses.replace(recipe, start_layers=('conv',)), devices=1)
     with pytest.raises(
         ValueError,
         match='no layer of mlp2 has the path and the shape of one in .* start_layers=conv lets '
         'through',
     ):
-        start.first(none, np.uint32(1))
+        initial_state(none, np.uint32(1))
 
 
 def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
@@ -82,7 +84,7 @@ def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
         FileNotFoundError,
         match='start_from=.* is no run directory with checkpoints: train that network first',
     ):
-        start.weights_of(str(tmp_path / 'absent'))
+        weights_of(str(tmp_path / 'absent'))
 
 
 @pytest.mark.parametrize(
@@ -101,13 +103,13 @@ def test_whitening_makes_patches_uncorrelated_with_unit_variance():
     """On images whose patches vary in all twelve directions; the other half of the filters is the
     negative.
     """
-    source = sources.find('fake:8x8x3:4:300').open('train')
-    mean, std = normalise.statistics(source, 'channel')
+    source = sources.open_dataset('fake:8x8x3:4:300').open('train')
+    mean, std = normalization.statistics(source, 'channel')
     kernel = whitening.kernel(source, parse.parse(), mean, std)
     assert kernel.shape == (2, 2, 3, 24)
     np.testing.assert_array_equal(kernel[..., 12:], -kernel[..., :12])
     x = np.asarray(
-        normalised(np.stack([source[i]['image'] for i in range(300)]), mean, std, np.float32),
+        normalized(np.stack([source[i]['image'] for i in range(300)]), mean, std, np.float32),
         np.float64,
     )
     y = sum(
@@ -126,14 +128,14 @@ def test_a_recipe_turns_whitening_on_and_other_networks_refuse_it():
         model='airbench94',
         dataset='fake:32x32x3:4:64',
         fields={'widths': (8, 8, 8)},
-        normalise='channel',
+        normalize='channel',
         whiten=True,
     )
-    job = jobs.build(recipe, devices=1)
-    state = start.first(job, np.uint32(0))
+    job = build_setup(recipe, devices=1)
+    state = initial_state(job, np.uint32(0))
     kernel = whitening.kernel(
-        job.data['train'], job.view, *normalise.statistics(job.data['train'], 'channel')
+        job.data['train'], job.view, *normalization.statistics(job.data['train'], 'channel')
     )
     np.testing.assert_array_equal(state.batch_stats['whiten']['kernel'], kernel)
     with pytest.raises(ValueError, match='softmax_linear has no whitening layer'):
-        start.first(jobs.build(tiny(whiten=True), devices=1), np.uint32(0))
+        initial_state(build_setup(tiny(whiten=True), devices=1), np.uint32(0))

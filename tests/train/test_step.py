@@ -9,11 +9,11 @@ import optax
 import pytest
 
 from cnnlab import losses
-from cnnlab.nn.norms import BatchNormSettings
+from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim.average import Average
-from cnnlab.train import mesh as meshes
-from cnnlab.train import step as steps
+from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
+from cnnlab.train.step import eval_step, normalized, train_step
 from tests.train.nets import DropNet
 
 MODEL, TX = DropNet(), optax.sgd(0.05, 0.9)
@@ -40,16 +40,16 @@ def start(dtype=jnp.float32, ema=False):
 
 @functools.cache
 def jitted(devices, **fields):
-    mesh = meshes.data_mesh(devices)
-    return mesh, meshes.parallel_train(functools.partial(steps.train_step, **FIXED, **fields), mesh)
+    mesh = sharding.data_mesh(devices)
+    return mesh, sharding.parallel_train(functools.partial(train_step, **FIXED, **fields), mesh)
 
 
 def run(devices, state, n, first=0, **fields):
     """(state, losses) after n steps on so many devices."""
     mesh, train = jitted(devices, **fields)
-    state, found = meshes.replicated(state, mesh), []
+    state, found = sharding.replicate(state, mesh), []
     for t in range(first, first + n):
-        state, metrics = train(state, meshes.split(batch(t), mesh), np.uint32(7))
+        state, metrics = train(state, sharding.shard_batch(batch(t), mesh), np.uint32(7))
         found.append(float(metrics['loss']))
     return state, found
 
@@ -86,9 +86,11 @@ def test_another_seed_gives_other_dropout():
     mesh, train = jitted(1)
     outcomes = [
         float(
-            train(meshes.replicated(start(), mesh), meshes.split(batch(0), mesh), np.uint32(s))[1][
-                'loss'
-            ]
+            train(
+                sharding.replicate(start(), mesh),
+                sharding.shard_batch(batch(0), mesh),
+                np.uint32(s),
+            )[1]['loss']
         )
         for s in (0, 1, 0)
     ]
@@ -132,21 +134,21 @@ def test_ema_is_the_moving_average_of_parameters_and_statistics():
 
 @pytest.mark.slow
 def test_norm_span_changes_the_statistics_and_a_span_of_the_batch_does_not():
-    losses_of = [run(1, start(), 1, norm=BatchNormSettings(s))[1][0] for s in (None, 16, 4)]
+    losses_of = [run(1, start(), 1, norm=BatchNormConfig(s))[1][0] for s in (None, 16, 4)]
     assert losses_of[0] == losses_of[1] != losses_of[2]
     with pytest.raises(ValueError, match='norm_span 5 does not divide the batch of 16'):
-        run(1, start(), 1, norm=BatchNormSettings(5))
+        run(1, start(), 1, norm=BatchNormConfig(5))
 
 
 @pytest.mark.slow
 def test_it_overfits_64_images():
     tx = optax.adam(1e-2)
-    train = jax.jit(functools.partial(steps.train_step, **{**FIXED, 'tx': tx, 'model': DropNet()}))
+    train = jax.jit(functools.partial(train_step, **{**FIXED, 'tx': tx, 'model': DropNet()}))
     state = init_state(MODEL, tx, np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32))
     same = batch(0, 64)
     for _ in range(400):
         state, metrics = train(state, same, np.uint32(0))
-    evaluated = steps.eval_step(
+    evaluated = eval_step(
         state,
         {**same, 'mask': np.ones(64, np.float32)},
         **{k: FIXED[k] for k in ('model', 'loss', 'mean', 'std')},
@@ -181,17 +183,15 @@ def test_evaluation_counts_masked_rows_ties_and_nan(logits, top1, top5):
         'mask': np.ones(10, np.float32),
     }
     rows['mask'][9] = 0
-    found = steps.eval_step(
-        start(), rows, model=Give(logits), loss=losses.softmax, mean=0.0, std=255.0
-    )
+    found = eval_step(start(), rows, model=Give(logits), loss=losses.softmax, mean=0.0, std=255.0)
     assert (int(found['n']), int(found['top1']), int(found['top5'])) == (9, top1, top5)
     assert int(np.trace(found['confusion'])) == top1
     assert int(found['confusion'].sum()) == (0 if np.isnan(logits).any() else 9)
 
 
-def test_normalised_subtracts_and_divides_in_the_wide_type():
+def test_normalized_subtracts_and_divides_in_the_wide_type():
     image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    found = steps.normalised(image, np.float32([1, 2, 3]), np.float32([2, 2, 4]), jnp.bfloat16)
+    found = normalized(image, np.float32([1, 2, 3]), np.float32([2, 2, 4]), jnp.bfloat16)
     assert found.dtype == jnp.bfloat16
     np.testing.assert_array_equal(
         found,
@@ -206,7 +206,7 @@ def test_a_matrix_whitens_where_a_deviation_divides():
         rng.normal(size=(2, 2, 3)),
         rng.normal(size=(12, 12)),
     )
-    found = steps.normalised(image, np.float32(mean), np.float32(matrix), jnp.float32)
+    found = normalized(image, np.float32(mean), np.float32(matrix), jnp.float32)
     np.testing.assert_allclose(
         found, ((image - mean).reshape(3, 12) @ matrix).reshape(3, 2, 2, 3), rtol=1e-4, atol=1e-2
     )
@@ -218,4 +218,4 @@ def test_a_batch_that_does_not_divide_over_the_devices_names_the_nearest():
         match='a batch of 12 images does not divide over 8 devices; the nearest that do are 8 or '
         '16',
     ):
-        meshes.check_batch(12, meshes.data_mesh())
+        sharding.check_batch(12, sharding.data_mesh())

@@ -13,12 +13,12 @@ from flax import linen as nn
 
 from cnnlab import losses, tree
 from cnnlab.nn.layers import BatchNorm, Dense, flatten
-from cnnlab.nn.norms import BatchNormSettings
+from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim import transforms
-from cnnlab.train import mesh as meshes
-from cnnlab.train import mixing
-from cnnlab.train import step as steps
+from cnnlab.train.distributed import sharding
+from cnnlab.train.on_device import mixing
 from cnnlab.train.state import init_state
+from cnnlab.train.step import train_step
 
 N, CLASSES = 16, 5
 
@@ -62,10 +62,10 @@ def run(
     **options,
 ):  # noqa: B008
     """(state, metrics) after one step, or `turns` of them on the same batch, on so many devices."""
-    mesh = meshes.data_mesh(devices)
-    step = meshes.parallel_train(
+    mesh = sharding.data_mesh(devices)
+    step = sharding.parallel_train(
         functools.partial(
-            steps.train_step,
+            train_step,
             model=model,
             tx=tx,
             loss=loss,
@@ -75,11 +75,11 @@ def run(
         ),
         mesh,
     )
-    state = meshes.replicated(
+    state = sharding.replicate(
         start(model, tx, options.get('dtype', jnp.float32)) if state is None else state, mesh
     )
     for _ in range(turns):
-        state, found = step(state, meshes.split(batch, mesh), np.uint32(7))
+        state, found = step(state, sharding.shard_batch(batch, mesh), np.uint32(7))
     return jax.device_get((state, found))
 
 
@@ -90,7 +90,7 @@ def close(a, b, atol=1e-6):
 
 @pytest.mark.slow
 def test_accumulation_is_a_span_of_a_parts_size():
-    """Four parts, each normalised by itself, and one move of the running statistics by their mean:
+    """Four parts, each normalized by itself, and one move of the running statistics by their mean:
     a norm_span of 4 images.
     """
     order = np.arange(N).reshape(4, 4).T.ravel()
@@ -98,7 +98,7 @@ def test_accumulation_is_a_span_of_a_parts_size():
         parts, found = run(accumulate=4, dtype=jnp.float64, turns=20)
         spans, wanted = run(
             {k: v[order] for k, v in BATCH.items()},
-            norm=BatchNormSettings(span=4),
+            norm=BatchNormConfig(span=4),
             dtype=jnp.float64,
             turns=20,
         )
@@ -154,7 +154,7 @@ def test_frozen_batch_norm_keeps_its_statistics_and_trains_its_scale():
             'norm': {'mean': np.full(6, 0.3, np.float32), 'var': np.full(6, 2.0, np.float32)}
         }
     )
-    after, found = run(state=before, norm=BatchNormSettings(frozen=('norm$',)))
+    after, found = run(state=before, norm=BatchNormConfig(frozen=('norm$',)))
     close(after.batch_stats, before.batch_stats, 0)
     assert not np.array_equal(after.params['norm']['scale'], before.params['norm']['scale'])
     image = (BATCH['image'].astype(np.float32) - 127) / 64

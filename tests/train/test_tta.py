@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cnnlab import losses
-from cnnlab.train import job as jobs
-from cnnlab.train import mesh as meshes
-from cnnlab.train import tta
+from cnnlab.train.distributed import sharding
 from cnnlab.train.evaluate import evaluate
+from cnnlab.train.on_device import tta
+from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 
 
@@ -46,7 +46,7 @@ def test_translations_are_airbenchs():
     np.testing.assert_array_equal(found[2][1], padded[:, :-2, :-2])
 
 
-def test_ten_crops_are_the_corners_and_the_centre_of_the_padded_image():
+def test_ten_crops_are_the_corners_and_the_center_of_the_padded_image():
     x = image()
     padded = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
     places = [(0, 0), (0, 8), (4, 4), (8, 0), (8, 8)]
@@ -75,8 +75,8 @@ def test_an_unknown_name_gives_the_nearest():
 @pytest.mark.slow
 def test_a_recipe_turns_it_on_for_evaluation_alone():
     """The logits of a whole evaluation are the mean over the views; the train step is as without."""
-    plain, both = (jobs.build(tiny(tta=name), devices=1) for name in ('none', 'flip'))
-    state = meshes.replicated(plain.init(np.uint32(0)), plain.mesh)
+    plain, both = (build_setup(tiny(tta=name), devices=1) for name in ('none', 'flip'))
+    state = sharding.replicate(plain.init(np.uint32(0)), plain.mesh)
     found = [
         evaluate(job.eval_step, state, job.data['test'], job.view, batch=16, mesh=job.mesh)
         for job in (plain, both)

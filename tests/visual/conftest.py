@@ -7,7 +7,7 @@ import pytest
 from flax import linen as nn
 
 from cnnlab import weights
-from cnnlab.nn.layers import Conv, Dense, GlobalMean, MaxPool
+from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, MaxPool
 
 
 class Small(nn.Module):
@@ -21,7 +21,7 @@ class Small(nn.Module):
         x = Conv(4, 3, act=self.act, bias=self.bias, name='conv1')(x)
         x = MaxPool(2, 2, name='pool1')(x)
         x = Conv(6, 3, act=self.act, bias=self.bias, name='conv2')(x)
-        x = Dense(5, bias=self.bias, name='head')(GlobalMean(name='mean')(x))
+        x = Dense(5, bias=self.bias, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from cnnlab.nn.layers import Conv, Dense, GlobalMean, flatten
+from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, flatten
 from cnnlab.visual import (
     deconvnet,
     grad_cam,
@@ -229,7 +229,7 @@ def test_masks_of_rise_keep_about_their_part_and_differ():
     )
 
 
-def test_randomising_layers_from_the_end_changes_the_maps(small):
+def test_randomizing_layers_from_the_end_changes_the_maps(small):
     model, variables, images = small
     found = sanity.cascade(model, variables, images, lambda m, v, x: gradients.saliency(m, v, x, 1))
     assert list(found.correlation) == ['head', 'conv2', 'conv1'] and list(found.maps) == [
@@ -243,7 +243,7 @@ def test_randomising_layers_from_the_end_changes_the_maps(small):
     # of no network at all
     same = sanity.cascade(model, variables, images, lambda m, v, x: jnp.abs(x))
     assert all((c == 1).all() for c in same.correlation.values())
-    changed = sanity.randomised(model, variables, images, ['head'])
+    changed = sanity.randomized(model, variables, images, ['head'])
     assert changed['params']['conv1'] is variables['params']['conv1']
     assert not np.array_equal(
         changed['params']['head']['kernel'], variables['params']['head']['kernel']
@@ -263,7 +263,7 @@ class NoMap(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        return Dense(3, name='head')(GlobalMean(name='mean')(Conv(2, 3, name='conv')(x)))
+        return Dense(3, name='head')(GlobalAvgPool(name='mean')(Conv(2, 3, name='conv')(x)))
 
 
 @pytest.mark.parametrize('method', [grad_cam.grad_cam, grad_cam.grad_cam_plus_plus])
@@ -289,7 +289,7 @@ def test_a_layer_without_spatial_extent_is_refused_and_the_last_with_one_named(m
         (lambda m, v, x: gradients.saliency(m, v, x[0]), r'got float32 of shape \(8, 8, 3\)'),
         (
             lambda m, v, x: gradients.saliency(m, v, (x * 9).astype(np.uint8)),
-            'normalised floating-point values; got uint8',
+            'normalized floating-point values; got uint8',
         ),
         (
             lambda m, v, x: gradients.saliency(m, v, x[..., :2]),
@@ -326,7 +326,7 @@ def test_a_layer_without_spatial_extent_is_refused_and_the_last_with_one_named(m
         ),
         (lambda m, v, x: lrp.lrp_epsilon(m, v, x, eps=0), 'eps above 0; got 0'),
         (
-            lambda m, v, x: sanity.randomised(m, v, x, ['heat']),
+            lambda m, v, x: sanity.randomized(m, v, x, ['heat']),
             'no part of Small with parameters named .*; did you mean head',
         ),
     ],

@@ -21,7 +21,7 @@ from cnnlab.visual import (
     invert,
     layers,
     lrp,
-    maximise,
+    maximize,
     occlusion,
     patches,
     rise,
@@ -152,19 +152,19 @@ def test_methods_that_ask_many_images_work_on_a_family(net, count, dtype):
 def test_pictures_are_made_with_a_family(net, count, dtype):
     model, variables, images = built(*net, count, dtype)
     path, pixels = layers.spatial(model, variables, images), Pixels(0.5, 0.25, dtype=dtype)
-    shape, coloured = images.shape[1:], images.shape[-1] == 3
+    shape, colored = images.shape[1:], images.shape[-1] == 3
     pictures = pixels.to_pictures(images)
     made = [
-        maximise.maximise(
+        maximize.maximize(
             model,
             variables,
             shape,
             classes=[1] * count,
             pixels=pixels,
             steps=2,
-            decorrelated=coloured,
+            decorrelated=colored,
         ).pictures,
-        maximise.maximise(
+        maximize.maximize(
             model,
             variables,
             shape,
@@ -172,10 +172,10 @@ def test_pictures_are_made_with_a_family(net, count, dtype):
             channels=[0] * count,
             pixels=pixels,
             steps=2,
-            decorrelated=coloured,
+            decorrelated=colored,
         ).pictures,
         invert.invert(
-            model, variables, images, path, pixels=pixels, steps=2, decorrelated=coloured
+            model, variables, images, path, pixels=pixels, steps=2, decorrelated=colored
         ).pictures,
         deep_dream.deep_dream(
             model, variables, pictures, path, pixels=pixels, octaves=1, steps=2, jitter=1

@@ -44,18 +44,18 @@ def test_features_are_kept_in_a_file(small, tmp_path):
 def clusters():
     """Three clusters of 20 points in 12 dimensions: 0 and 1 near one another."""
     rng = np.random.default_rng(0)
-    centres = np.stack(
+    centers = np.stack(
         [np.eye(12)[0] * 10, np.eye(12)[0] * 10 + np.eye(12)[1] * 3, np.eye(12)[2] * 10]
     )
     labels = np.repeat([4, 7, 9], 20)
-    return np.repeat(centres, 20, 0) + 0.3 * rng.standard_normal((60, 12)), labels
+    return np.repeat(centers, 20, 0) + 0.3 * rng.standard_normal((60, 12)), labels
 
 
 def apart(plane, labels):
     """Whether every point is nearest to the middle of its own cluster."""
-    centres = np.stack([plane[labels == c].mean(0) for c in np.unique(labels)])
+    centers = np.stack([plane[labels == c].mean(0) for c in np.unique(labels)])
     return (
-        ((plane[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
+        ((plane[:, None] - centers[None]) ** 2).sum(-1).argmin(1)
         == np.unique(labels, return_inverse=True)[1]
     ).all()
 

@@ -1,4 +1,4 @@
-"""Pictures that are made: they do what they are made for, and the parametrisations are what they
+"""Pictures that are made: they do what they are made for, and the parametrizations are what they
 say.
 """
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cnnlab import weights
-from cnnlab.visual import activations, deep_dream, invert, maximise, style, target
-from cnnlab.visual.parametrise import Parametrisation
+from cnnlab.visual import activations, deep_dream, invert, maximize, style, target
+from cnnlab.visual.parametrize import Parametrization
 from cnnlab.visual.pixels import UNIT, Pixels
 
 SHAPE = (8, 8, 3)
@@ -32,7 +32,7 @@ def pictures(n=2):
 def test_pixels_are_the_preprocessing_both_ways(protocol):
     bytes_ = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     pixels = Pixels.of(protocol)
-    want = protocol.normalise(bytes_)
+    want = protocol.normalize(bytes_)
     np.testing.assert_allclose(
         pixels.to_network(jnp.asarray(bytes_ / 255, jnp.float32)), want, rtol=1e-4, atol=1e-4
     )
@@ -50,8 +50,8 @@ def test_pixels_take_a_mean_image():
 @pytest.mark.slow
 @pytest.mark.parametrize('size', [(8, 8), (7, 9)])
 @pytest.mark.parametrize('fourier', [False, True])
-def test_a_parametrisation_gives_pictures_near_grey_at_first_and_blurs(fourier, size):
-    form = Parametrisation((2, *size, 3), fourier, True)
+def test_a_parametrization_gives_pictures_near_gray_at_first_and_blurs(fourier, size):
+    form = Parametrization((2, *size, 3), fourier, True)
     parameters = form.initial(0)
     found = np.asarray(form.pictures(parameters))
     assert found.shape == (2, *size, 3) and np.abs(found - 0.5).max() < 0.3 and found.std() > 0
@@ -61,12 +61,12 @@ def test_a_parametrisation_gives_pictures_near_grey_at_first_and_blurs(fourier, 
 
 
 def test_every_picture_can_be_written_as_fourier_coefficients():
-    """By undoing each step: logits, decorrelated colours, coefficients times frequency."""
-    form = Parametrisation((1, 8, 8, 3), True, True)
+    """By undoing each step: logits, decorrelated colors, coefficients times frequency."""
+    form = Parametrization((1, 8, 8, 3), True, True)
     wanted = 0.2 + 0.6 * pictures(1)
-    colours = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
-    colours /= np.linalg.norm(colours, axis=0).max()
-    x = np.log(wanted / (1 - wanted)) @ np.linalg.inv(colours.T)
+    colors = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
+    colors /= np.linalg.norm(colors, axis=0).max()
+    x = np.log(wanted / (1 - wanted)) @ np.linalg.inv(colors.T)
     frequency = np.hypot(np.fft.fftfreq(8)[:, None], np.fft.rfftfreq(8)[None])
     spectrum = (
         4 * np.fft.rfft2(x, axes=(1, 2)) * (np.maximum(frequency, 1 / 8) / 8)[None, :, :, None]
@@ -87,7 +87,7 @@ def test_every_picture_can_be_written_as_fourier_coefficients():
 )
 def test_the_score_of_a_class_goes_up(small, options):
     model, variables, _ = small
-    found = maximise.maximise(model, variables, SHAPE, classes=[3, 0], steps=40, **options)
+    found = maximize.maximize(model, variables, SHAPE, classes=[3, 0], steps=40, **options)
     assert (
         found.pictures.shape == (2, *SHAPE)
         and found.pictures.min() >= 0
@@ -97,14 +97,14 @@ def test_the_score_of_a_class_goes_up(small, options):
     assert (np.array([logits[0, 3], logits[1, 0]]) > found.scores[0] + 0.05).all()
     np.testing.assert_allclose(found.probability, jax.nn.softmax(logits)[[0, 1], [3, 0]], rtol=1e-5)
     if not options:
-        again = maximise.maximise(model, variables, SHAPE, classes=[3, 0], steps=40)
+        again = maximize.maximize(model, variables, SHAPE, classes=[3, 0], steps=40)
         assert np.array_equal(found.pictures, again.pictures)
 
 
 @pytest.mark.slow
-def test_units_are_maximised_by_their_mean_and_decay_keeps_pictures_near_the_mean_colour(small):
+def test_units_are_maximized_by_their_mean_and_decay_keeps_pictures_near_the_mean_color(small):
     model, variables, _ = small
-    found = maximise.maximise(
+    found = maximize.maximize(
         model, variables, SHAPE, path='conv2', channels=[2], steps=30, pixels=Pixels(0.5, 0.25)
     )
     x = Pixels(0.5, 0.25).to_network(found.pictures)
@@ -113,7 +113,7 @@ def test_units_are_maximised_by_their_mean_and_decay_keeps_pictures_near_the_mea
         > found.scores[0, 0]
     )
     assert found.probability is None
-    held = maximise.maximise(
+    held = maximize.maximize(
         model,
         variables,
         SHAPE,
@@ -132,7 +132,7 @@ def test_a_sleeping_unit_is_woken(small):
     asleep = {
         'params': {**variables['params'], 'conv2': {'kernel': kernel, 'bias': bias.at[4].add(-1)}}
     }
-    found = maximise.maximise(model, asleep, SHAPE, path='conv2', channels=[4], steps=60)
+    found = maximize.maximize(model, asleep, SHAPE, path='conv2', channels=[4], steps=60)
     assert found.scores[0, 0] == 0 and found.scores[-1, 0] > 0
 
 
@@ -194,7 +194,7 @@ def test_a_network_that_computes_in_bfloat16_makes_float32_pictures_too(small):
     assert half.to_network(images).dtype == jnp.bfloat16
     for wanted in ({'classes': [3, 0]}, {'path': 'conv2', 'channels': [2, 4]}):
         found, whole = (
-            maximise.maximise(model, variables, SHAPE, pixels=pixels, steps=30, **wanted)
+            maximize.maximize(model, variables, SHAPE, pixels=pixels, steps=30, **wanted)
             for pixels in (half, Pixels(0.5, 0.25))
         )
         assert (
@@ -237,9 +237,9 @@ def test_a_network_that_computes_in_bfloat16_makes_float32_pictures_too(small):
 @pytest.mark.parametrize(
     ('options', 'said'),
     [
-        ({}, 'say what to maximise: classes, or path and channels'),
-        ({'classes': [0], 'path': 'conv1', 'channels': [0]}, 'say what to maximise'),
-        ({'path': 'conv1'}, 'say what to maximise'),
+        ({}, 'say what to maximize: classes, or path and channels'),
+        ({'classes': [0], 'path': 'conv1', 'channels': [0]}, 'say what to maximize'),
+        ({'path': 'conv1'}, 'say what to maximize'),
         ({'classes': [5]}, 'classes 0 to 4; got 5'),
         ({'path': 'conv2', 'channels': [6]}, 'feature maps 0 to 5; got 6'),
         ({'path': 'conv9', 'channels': [0]}, 'did you mean conv'),
@@ -249,9 +249,9 @@ def test_a_network_that_computes_in_bfloat16_makes_float32_pictures_too(small):
 )
 def test_mistakes_are_told_in_a_sentence(small, options, said):
     with pytest.raises(ValueError, match=said):
-        maximise.maximise(*small[:2], SHAPE, **options)
+        maximize.maximize(*small[:2], SHAPE, **options)
 
 
-def test_decorrelated_colours_are_for_three_channels():
+def test_decorrelated_colors_are_for_three_channels():
     with pytest.raises(ValueError, match='these have 1 channels: use decorrelated=False'):
-        Parametrisation((1, 8, 8, 1), True, True)
+        Parametrization((1, 8, 8, 1), True, True)

@@ -10,7 +10,7 @@ from cnnlab.visual import activations, filters, patches
 
 
 class Strided(nn.Module):
-    """Strides, padding and a pool, so that boxes are not simply centred."""
+    """Strides, padding and a pool, so that boxes are not simply centered."""
 
     @nn.compact
     def __call__(self, x):

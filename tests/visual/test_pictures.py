@@ -11,8 +11,8 @@ def test_photos_and_signed_arrays_keep_their_scale():
     assert pictures.photo(np.array([[[0.0], [0.5], [2.0]]])).tolist() == [
         [[0] * 3, [128] * 3, [255] * 3]
     ]
-    grey = pictures.signed(np.array([[[-2.0], [0.0], [2.0], [1.0]]]), 100)
-    assert grey[0, :, 0].tolist() == [0, 128, 255, 191]
+    gray = pictures.signed(np.array([[[-2.0], [0.0], [2.0], [1.0]]]), 100)
+    assert gray[0, :, 0].tolist() == [0, 128, 255, 191]
 
 
 def test_maps_go_from_dark_to_bright_and_red_and_blue():
@@ -25,7 +25,7 @@ def test_maps_go_from_dark_to_bright_and_red_and_blue():
     assert len(np.unique(pictures.spread(np.array([[3.0, 4.0]])).reshape(2, 3), axis=0)) == 2
 
 
-def test_kinds_have_a_colour_each():
+def test_kinds_have_a_color_each():
     drawn = pictures.kinds(np.array([[7, 7, 3], [900, 7, 3]]))
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) == 3
     assert np.array_equal(drawn[0, 0], drawn[1, 1]) and np.array_equal(drawn[0, 2], drawn[1, 2])

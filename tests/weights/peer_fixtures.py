@@ -115,10 +115,10 @@ def of_keras(name, rule):
     # has no size of its own
     shape = {'input_shape': (224, 224, 3)} if name.startswith('MobileNetV3') else {}
     model = getattr(keras.applications, name)(weights=None, classifier_activation=None, **shape)
-    normalises = any(
+    normalizes = any(
         type(layer).__name__ in ('Normalization', 'Rescaling') for layer in model.layers
     )
-    size, scale, shift = model.input_shape[1], *((60.0, 120.0) if normalises else (1.0, 0.0))
+    size, scale, shift = model.input_shape[1], *((60.0, 120.0) if normalizes else (1.0, 0.0))
     variables = [(layer, v) for layer in flat(model) for v in layer.weights]
     keys = [
         (

@@ -8,7 +8,8 @@ import pytest
 
 from cnnlab import tree, weights
 from cnnlab.models import registry
-from cnnlab.weights import adapt, api, convert
+from cnnlab.weights import adapt, api
+from cnnlab.weights.mapping import convert
 
 ID = 'akamaster/resnet20'
 SHAPE = (32, 32, 3)
@@ -35,7 +36,7 @@ def test_other_classes_make_a_new_head_and_keep_all_else(loaded):
     before, after = tree.named_leaves(variables), tree.named_leaves(found)
     assert set(report.kept) == set(before) - set(report.fresh)
     assert all(np.array_equal(before[p], after[p]) for p in report.kept)
-    assert 'params/head/kernel: initialised anew' in str(report)
+    assert 'params/head/kernel: initialized anew' in str(report)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_other_channels_change_the_first_kernel_alone(loaded, how, channels):
     }
     assert report.fresh == ()
     old, new = (v['params']['stem']['conv']['kernel'] for v in (variables, found))
-    # a grey picture gives what it gave
+    # a gray picture gives what it gave
     if how == 'mean' or channels % 3 == 0:
         np.testing.assert_allclose(new.sum(2), old.sum(2), rtol=1e-5)
     if how == 'repeat':

@@ -4,13 +4,13 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from cnnlab.weights import convert, layouts
-from cnnlab.weights import keras_rules as keras
-from cnnlab.weights import torch_rules as torch
 from cnnlab.weights.catalog import flat
-from cnnlab.weights.rules import RuleBook
+from cnnlab.weights.mapping import convert, layouts
+from cnnlab.weights.mapping import keras_layers as keras
+from cnnlab.weights.mapping import torch_layers as torch
+from cnnlab.weights.mapping.rules import KeyMap
 
-BOOK = RuleBook(
+BOOK = KeyMap(
     flat(
         [
             torch.conv_norm('layer{s}.{b}.conv', 'layer{s}.{b}.bn', 'stage{s}/block{b+1}'),
@@ -141,7 +141,7 @@ def test_ignored_names_are_left_unread():
 
 
 def test_two_arrays_for_one_leaf_are_refused():
-    book = RuleBook(flat([torch.dense('fc', 'head'), torch.dense('classifier', 'head')]))
+    book = KeyMap(flat([torch.dense('fc', 'head'), torch.dense('classifier', 'head')]))
     given = {'fc.weight': numbers(1, 1), 'classifier.weight': numbers(1, 1)}
     with pytest.raises(
         ValueError,
@@ -192,7 +192,7 @@ def test_a_head_of_other_classes_is_written():
 
 
 def test_keras_layers_go_there_and_back():
-    book = RuleBook(
+    book = KeyMap(
         flat(
             [
                 keras.separable('sep{i}', 'unit{i}/depthwise', 'unit{i}/pointwise'),

@@ -45,9 +45,9 @@ def test_published_accuracy_and_address_are_the_packages():
 
 def test_published_googlenet_is_used_with_its_transform_and_a_plain_file_without():
     assert weights.entry('torchvision/googlenet.IMAGENET1K_V1').fields['transform_input'] is True
-    assert 'transform_input' not in published.table('torchvision')['resnet50']['IMAGENET1K_V1'].get(
-        'fields', {}
-    )
+    assert 'transform_input' not in published.source_table('torchvision')['resnet50'][
+        'IMAGENET1K_V1'
+    ].get('fields', {})
 
 
 def test_weights_that_nobody_publishes_state_nothing():

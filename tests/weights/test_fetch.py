@@ -11,12 +11,12 @@ import threading
 import pytest
 
 from cnnlab.weights import fetch
-from cnnlab.weights.entries import Entry
+from cnnlab.weights.entries import PublishedWeights
 
 # 1 MiB
 BODY = bytes(range(256)) * 4096
 SHA = hashlib.sha256(BODY).hexdigest()
-ENTRY = Entry(
+ENTRY = PublishedWeights(
     'torchvision/net.V1', 'net', {}, None, None, '', None, f'sha256-prefix:{SHA[:8]}', None, None
 )
 

@@ -14,7 +14,9 @@ import safetensors.numpy
 
 from cnnlab import tree, weights
 from cnnlab.models import registry
-from cnnlab.weights import api, catalog, convert, keras_file
+from cnnlab.weights import api, catalog
+from cnnlab.weights.mapping import convert
+from cnnlab.weights.readers import keras_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # the second is measured

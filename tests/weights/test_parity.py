@@ -18,7 +18,7 @@ import pytest
 from flax import linen as nn
 
 from cnnlab import tree, weights
-from cnnlab.weights import divergence
+from cnnlab.weights import layer_diff
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[2].parent / 'shared' / 'fixtures'
 FOLDERS = [FIXTURES / 'open', *map(pathlib.Path, filter(None, [os.environ.get('CNNLAB_FIXTURES')]))]
@@ -92,7 +92,7 @@ def test_logits_are_the_peers_at_both_sizes(name, record_property):
         assert tree.count(variables['params']) == fixture.manifest['n_params']
     error = apart(run(model, variables, fixture.images()), fixture.logits['logits_f64'])
     record_property('error', error)
-    assert error < TOLERANCE, divergence.locate(
+    assert error < TOLERANCE, layer_diff.locate(
         model,
         variables,
         fixture.images(),
@@ -171,12 +171,12 @@ def test_the_first_layer_that_diverges_is_named():
     fixture = Fixture('akamaster__resnet20')
     rows, images = fixture.manifest['activations'], fixture.images()
     model, variables = weights.from_arrays(fixture.id, fixture.arrays)
-    assert divergence.locate(model, variables, images, rows, channels_first=True).first is None
+    assert layer_diff.locate(model, variables, images, rows, channels_first=True).first is None
     wrong = dict(fixture.arrays)
     # height and width exchanged
     wrong['layer2.1.conv1.weight'] = wrong['layer2.1.conv1.weight'].transpose(0, 1, 3, 2)
     model, variables = weights.from_arrays(fixture.id, wrong)
     assert apart(run(model, variables, images), fixture.logits['logits_f64']) > TOLERANCE
-    found = divergence.locate(model, variables, images, rows, channels_first=True)
+    found = layer_diff.locate(model, variables, images, rows, channels_first=True)
     assert (found.after, found.first) == ('layer2.0', 'layer2.1')
     assert str(found).endswith('the last of them layer2.0; the first that does not is layer2.1')

@@ -14,7 +14,7 @@ def picture(height, width):
     return np.stack([rows, columns, rows + columns], -1).astype(np.uint8)
 
 
-def test_the_centre_is_cut_without_resizing_where_the_size_is_right():
+def test_the_center_is_cut_without_resizing_where_the_size_is_right():
     np.testing.assert_array_equal(
         Preprocess(8, 4, **PLAIN).pixels(picture(8, 10)), picture(8, 10)[2:6, 3:7]
     )
@@ -31,7 +31,7 @@ def test_the_short_side_or_both_are_resized(mode, size):
     )
 
 
-def test_values_are_scaled_then_centred_then_divided():
+def test_values_are_scaled_then_centered_then_divided():
     one = np.array([[[255, 51, 0]]], np.uint8)
     np.testing.assert_allclose(
         Preprocess(1, 1, 'nearest', (0.5, 0.1, 0.25), (0.5, 0.2, 0.5))(one),
@@ -88,11 +88,11 @@ def test_floating_pixels_are_refused():
     [
         (
             {'resize': 256, 'crop': 224},
-            'the shorter side to 256 pixels (bilinear), 224 from the centre',
+            'the shorter side to 256 pixels (bilinear), 224 from the center',
         ),
         (
             {'resize': 256, 'crop': 227, 'mode': 'squash'},
-            'both sides to 256 pixels (bilinear), 227 from the centre',
+            'both sides to 256 pixels (bilinear), 227 from the center',
         ),
         ({'resize': 224, 'crop': 224, 'mode': 'squash'}, 'both sides to 224 pixels (bilinear)'),
     ],

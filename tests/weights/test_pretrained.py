@@ -89,7 +89,7 @@ def test_cifar_resnets_give_their_originals_logits_on_lossless_images(shared, na
         f'akamaster/{name}', folder / f'akamaster_{name}.safetensors'
     )
     stored = np.load(folder / 'akamaster_lossless256.npz')
-    images = weights.entry(f'akamaster/{name}').preprocess.normalise(stored['image'])
+    images = weights.entry(f'akamaster/{name}').preprocess.normalize(stored['image'])
     logits = np.asarray(jax.jit(model.apply)(variables, images))
     reference = stored[f'logits_{name}']
     assert np.abs(logits - reference).max() / reference.std() < 1e-4

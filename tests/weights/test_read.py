@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from cnnlab.weights import keras_file, read
+from cnnlab.weights.readers import keras_file, read
 
 FILES = pathlib.Path(__file__).parent / 'files'
 TORCH = ('plain.zip.pth', 'plain.legacy.pth', 'plain.safetensors')

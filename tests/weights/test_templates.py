@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnlab.weights.templates import Pair
+from cnnlab.weights.mapping.templates import Pair
 
 
 @pytest.mark.parametrize(

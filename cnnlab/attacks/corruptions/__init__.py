@@ -170,7 +170,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 def corrupt(
     images: np.ndarray, name: str, severity: int, *, seed: int = 0, advance: Advance = silent
 ) -> np.ndarray:
-    """The images under one corruption, whole grey levels as stored images have them.
+    """The images under one corruption, whole gray levels as stored images have them.
 
     Args:
       images: float (n, h, w, c) in [0, 1], c 1 or 3.

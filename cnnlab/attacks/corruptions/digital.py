@@ -23,8 +23,8 @@ def elastic(
     random field of that strength.
     """
     h, w, _ = x.shape
-    centre, side = np.float32([h // 2, w // 2]), min(h, w) // 3
-    corners = np.float32([centre + side, [centre[0] + side, centre[1] - side], centre - side])
+    center, side = np.float32([h // 2, w // 2]), min(h, w) // 3
+    corners = np.float32([center + side, [center[0] + side, center[1] - side], center - side])
     moved = corners + rng.uniform(-shift, shift, corners.shape).astype(np.float32)
     x = cv2.warpAffine(
         x, cv2.getAffineTransform(corners, moved), (w, h), borderMode=cv2.BORDER_REFLECT_101

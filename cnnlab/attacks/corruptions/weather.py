@@ -10,7 +10,7 @@ def plasma(size: int, rng: np.random.Generator, decay: float) -> np.ndarray:
     """A cloud (size, size) in [0, 1] that wraps around, by midpoint displacement; `size` is a power
     of two.
 
-    Midpoints are the mean of their four neighbours and a uniform number, whose range falls by
+    Midpoints are the mean of their four neighbors and a uniform number, whose range falls by
     decay^2 with every halving of the step.
     """
     cloud, step, spread = np.zeros((size, size)), size, 100.0
@@ -20,13 +20,13 @@ def plasma(size: int, rng: np.random.Generator, decay: float) -> np.ndarray:
         sums = corners + np.roll(corners, -1, 0)
         sums = sums + np.roll(sums, -1, 1)
         noise = rng.uniform(-(spread**2), spread**2, (3, *sums.shape))
-        centres = sums / 4 + noise[0]
-        cloud[half::step, half::step] = centres
+        centers = sums / 4 + noise[0]
+        cloud[half::step, half::step] = centers
         cloud[::step, half::step] = (
-            centres + np.roll(centres, 1, 0) + corners + np.roll(corners, -1, 1)
+            centers + np.roll(centers, 1, 0) + corners + np.roll(corners, -1, 1)
         ) / 4 + noise[1]
         cloud[half::step, ::step] = (
-            centres + np.roll(centres, 1, 1) + corners + np.roll(corners, -1, 0)
+            centers + np.roll(centers, 1, 1) + corners + np.roll(corners, -1, 0)
         ) / 4 + noise[2]
         step, spread = half, spread / decay
     cloud -= cloud.min()
@@ -39,8 +39,8 @@ def _cloud(x: np.ndarray, rng: np.random.Generator, decay: float) -> np.ndarray:
     return plasma(1 << (max(h, w, 2) - 1).bit_length(), rng, decay)[:h, :w, None]
 
 
-def _grey(x: np.ndarray) -> np.ndarray:
-    """Brightness as OpenCV weighs the colours, (h, w, 1)."""
+def _gray(x: np.ndarray) -> np.ndarray:
+    """Brightness as OpenCV weighs the colors, (h, w, 1)."""
     return (
         x if x.shape[-1] == 1 else cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2GRAY)[..., None]
     )
@@ -67,7 +67,7 @@ def snow(
     flakes = enlarged(rng.normal(mean, deviation, x.shape[:2]), size)
     flakes = np.clip(np.where(flakes < threshold, 0, flakes), 0, 1)
     flakes = drag(flakes, radius, sigma, rng.uniform(-135, -45))[..., None]
-    white = kept * x + (1 - kept) * np.maximum(x, 1.5 * _grey(x) + 0.5)
+    white = kept * x + (1 - kept) * np.maximum(x, 1.5 * _gray(x) + 0.5)
     return white + flakes + np.rot90(flakes, 2)
 
 
@@ -75,7 +75,7 @@ def frost(x: np.ndarray, rng: np.random.Generator, kept: float, added: float) ->
     """The image weakened, with crystals of ice added.
 
     The original takes cuts of six photographs, which are not ours to give away. Here (`assumed`)
-    the ice is the ridges of two clouds, as fine veins on a grey ground, bluish; its mean is about
+    the ice is the ridges of two clouds, as fine veins on a gray ground, bluish; its mean is about
     0.45 of white.
     """
     veins = [1 - np.abs(2 * _cloud(x, rng, 1.6) - 1) for _ in range(2)]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from cnnlab import names
-from cnnlab.data.encoded import Encoded
+from cnnlab.data.decoding.encoded import Encoded
 
 ENCODINGS = ('jpeg', 'pixels')
 
@@ -21,7 +21,7 @@ class Form:
       short_side: of the stored image in pixels, the longer one in proportion, by averaging areas; 0
         stores the bytes of the input. No image is made larger: one that has no more pixels is kept
         as it is.
-      quality: of the JPEG, 1 to 100, its colour at half the resolution. 90 is FFCV's for ImageNet
+      quality: of the JPEG, 1 to 100, its color at half the resolution. 90 is FFCV's for ImageNet
         (facts.md, table 3c).
       encoding: 'jpeg', or 'pixels' for an uncompressed PPM: about ten times the space, nothing to
         decode.

@@ -7,11 +7,12 @@ import pathlib
 import re
 
 from cnnlab import names
-from cnnlab.data import folder, prepared, synsets
-from cnnlab.data.dataset import DataSet
+from cnnlab.data import synsets
 from cnnlab.data.prepare import labels, tars
 from cnnlab.data.prepare.parts import ClassTars, Members, Part, Records, grouped
-from cnnlab.data.source import Source
+from cnnlab.data.sources import folder, prepared
+from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.sources.dataset import DataSet
 
 TRAIN, VALIDATION = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
 TFDS = 'imagenet2012'
@@ -39,7 +40,7 @@ class Input:
     files: dict[str, int]
 
 
-def find(
+def open_input(
     source: str | pathlib.Path,
     *,
     expect: str = 'any',
@@ -69,9 +70,9 @@ def find(
     if any((root / name).exists() for name in (TRAIN, VALIDATION)):
         found = _tars(root, shard, limit, both=expect == 'ilsvrc2012')
     elif (root / 'train').is_dir():
-        found = _source('folder', folder.find(root), shard, limit)
+        found = _source('folder', folder.open_folder(root), shard, limit)
     elif TFDS in (sets := prepared.available(root)):
-        found = _source('tfds', prepared.find(TFDS, sets[TFDS]), shard, limit)
+        found = _source('tfds', prepared.open_prepared(TFDS, sets[TFDS]), shard, limit)
     else:
         raise FileNotFoundError(
             f'{root} holds neither {TRAIN} nor {VALIDATION}, no folder train and no {TFDS} that '
@@ -182,7 +183,7 @@ def _source(kind: str, data: DataSet, shard: int, limit: int | None) -> Input:
     )
 
 
-def _records(source: Source, count: int, limit: int | None) -> tuple[Part, ...]:
+def _records(source: ImageSource, count: int, limit: int | None) -> tuple[Part, ...]:
     n = len(source)
     wanted = n if limit is None else min(n, limit)
     indices = [i * n // wanted for i in range(wanted)]

@@ -6,10 +6,10 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from cnnlab.data.encoded import Encoded
+from cnnlab.data.decoding.encoded import Encoded
 from cnnlab.data.prepare import tars
 from cnnlab.data.prepare.tars import Member
-from cnnlab.data.source import Source
+from cnnlab.data.sources.base import ImageSource
 
 
 class Raw(NamedTuple):
@@ -66,7 +66,7 @@ class Members:
 class Records:
     """The images of a source at `indices`, as its files hold them."""
 
-    source: Source
+    source: ImageSource
     indices: tuple[int, ...]
 
     def images(self) -> Iterator[Raw]:
@@ -81,7 +81,7 @@ class Records:
 
 
 def grouped(sizes: Sequence[int], most: int) -> list[range]:
-    """Neighbours together, as many as `most` bytes hold, at least one: ([3, 3, 9, 1], 6) -> 0-1, 2,
+    """Neighbors together, as many as `most` bytes hold, at least one: ([3, 3, 9, 1], 6) -> 0-1, 2,
     3.
     """
     groups, start, total = [], 0, 0

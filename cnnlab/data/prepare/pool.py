@@ -5,7 +5,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from cnnlab.data.orphans import end_with_parent
+from cnnlab.data.parent_watchdog import end_with_parent
 
 # of a worker process, set once
 _task: Callable[[int], Any]

@@ -5,7 +5,7 @@ import os
 import pathlib
 from typing import Any
 
-from cnnlab.data.encoded import Encoded
+from cnnlab.data.decoding.encoded import Encoded
 from cnnlab.data.prepare.form import Form
 from cnnlab.data.prepare.parts import Part
 

@@ -37,7 +37,7 @@ def judged(check: str, expected: str, measured: str, good: bool, causes: str) ->
     return Finding(check, expected, measured, PASSED if good else FAILED, causes)
 
 
-def table(findings: Iterable[Finding], title: str) -> Table:
+def findings_table(findings: Iterable[Finding], title: str) -> Table:
     """A row a check; the causes of those that failed stand in the notes."""
     findings = list(findings)
     columns = (Column('check'), Column('verdict'), Column('expected'), Column('measured'))

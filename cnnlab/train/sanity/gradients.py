@@ -1,4 +1,4 @@
-"""The gradient that autodiff gives against finite differences, in float64: centred, at several
+"""The gradient that autodiff gives against finite differences, in float64: centered, at several
 steps, with kinks told from errors.
 
 Relative errors as in Stanford's CS231n, notes on gradient checks: |analytic - numeric| / max of
@@ -33,7 +33,7 @@ FLOOR = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class GradientCheck:
     """One derivative: along one entry of an array, or along a random direction in it."""
 
     path: str
@@ -52,7 +52,7 @@ def check(
     entries: int = 4,
     seed: int = 0,
     seconds: float = np.inf,
-) -> list[Entry]:
+) -> list[GradientCheck]:
     """Derivatives of a scalar function of a pytree of float64 arrays, at `at`; call it within
     `jax.enable_x64(True)`.
 
@@ -69,7 +69,7 @@ def check(
         np.asarray(g, np.float64)
         for g in jax.tree.leaves(gradient_of(jax.tree.unflatten(structure, leaves)))
     ]
-    centre, out = float(value_of(jax.tree.unflatten(structure, leaves))), []
+    center, out = float(value_of(jax.tree.unflatten(structure, leaves))), []
     clock = time.perf_counter()
     for i in rng.permutation(len(leaves)):
         if time.perf_counter() - clock > seconds:
@@ -89,7 +89,7 @@ def check(
                 _entry(
                     names[i],
                     moved,
-                    centre,
+                    center,
                     float((grads[i] * direction).sum()),
                     direction,
                     _scale(leaves[i]),
@@ -113,8 +113,8 @@ def _directions(shape, entries, rng):
         yield single.reshape(shape)
 
 
-def _entry(path, moved, centre, analytic, direction, scale):
-    floor = FLOOR * max(1.0, abs(centre))
+def _entry(path, moved, center, analytic, direction, scale):
+    floor = FLOOR * max(1.0, abs(center))
 
     def relative(numeric):
         return abs(analytic - numeric) / max(abs(analytic), abs(numeric), floor)
@@ -128,11 +128,11 @@ def _entry(path, moved, centre, analytic, direction, scale):
             best = numeric
         if relative(best) < 1e-7:
             break
-    sides = sorted(((up - centre) / h, (centre - down) / h))
+    sides = sorted(((up - center) / h, (center - down) / h))
     apart = sides[1] - sides[0] > 1e-3 * max(map(abs, (*sides, floor)))
     slack = 1e-3 * (sides[1] - sides[0])
     kink = relative(best) > LIMIT and apart and sides[0] - slack <= analytic <= sides[1] + slack
-    return Entry(path, analytic, best, relative(best), kink)
+    return GradientCheck(path, analytic, best, relative(best), kink)
 
 
 def of_network(
@@ -142,7 +142,7 @@ def of_network(
     labels: np.ndarray,
     loss: Loss,
     seconds: float = 15.0,
-) -> list[Entry]:
+) -> list[GradientCheck]:
     """The derivatives of the mean loss by every parameter array of a network, along random
     directions, on a few images.
 
@@ -172,7 +172,7 @@ def of_network(
         return check(objective, wide['params'], entries=0, seconds=seconds)
 
 
-def judge(entries: Sequence[Entry], arrays: int | None = None) -> Finding:
+def judge(entries: Sequence[GradientCheck], arrays: int | None = None) -> Finding:
     """One finding on the worst entry; `arrays` is how many there are, where not all were tested."""
     causes = (
         'a gradient written by hand (a custom derivative, stop_gradient in the wrong place), an '
@@ -181,7 +181,7 @@ def judge(entries: Sequence[Entry], arrays: int | None = None) -> Finding:
         'somewhere within'
     )
     counted = [e for e in entries if not e.kink]
-    expected = f'relative errors below {LIMIT:g} against centred differences in float64'
+    expected = f'relative errors below {LIMIT:g} against centered differences in float64'
     if not counted:
         return Finding(
             'gradient check',

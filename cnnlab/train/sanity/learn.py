@@ -18,7 +18,7 @@ from cnnlab.report.proportions import paired
 from cnnlab.train.sanity import forward
 from cnnlab.train.sanity.finding import OPEN, Finding, judged
 
-# of Adam, its paper's default: the checks are of network and data, not of the recipe's optimiser
+# of Adam, its paper's default: the checks are of network and data, not of the recipe's optimizer
 RATE = 1e-3
 # of the loss of equal scores: "zero"; assumed
 ZERO = 0.01
@@ -30,7 +30,7 @@ FEW = 10
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-    """A network, a loss without regularisation, and Adam; no dropout, batch norm by the statistics
+    """A network, a loss without regularization, and Adam; no dropout, batch norm by the statistics
     of each batch.
     """
 
@@ -44,7 +44,7 @@ class Learner:
 
     @functools.cached_property
     def step(self):
-        """(variables, optimiser state, inputs, labels) -> (variables, optimiser state, loss before,
+        """(variables, optimizer state, inputs, labels) -> (variables, optimizer state, loss before,
         share right before); compiled once.
         """
 
@@ -203,7 +203,7 @@ def shuffled_labels(found: Control, classes: int) -> Finding:
     )
     causes = (
         'labels that do not belong to their images (a list that is shifted, sorted or shuffled), '
-        'augmentation or normalisation that '
+        'augmentation or normalization that '
         'destroys what the labels tell, images too few or steps too few for so hard a set; '
         'shuffled labels better than chance: '
         'held-out images are among the training images, or the label can be read off the input'

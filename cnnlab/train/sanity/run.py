@@ -9,16 +9,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cnnlab import losses
-from cnnlab.data import stream
-from cnnlab.data.source import Source
-from cnnlab.data.views import View
+from cnnlab.data import loader
+from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.transforms import Transform
 from cnnlab.recipes import training
 from cnnlab.report import images as pictures
-from cnnlab.train import start as beginning
-from cnnlab.train.job import Job
+from cnnlab.train.initial_state import initial_state
 from cnnlab.train.sanity import forward, gradients, learn, signals, start
 from cnnlab.train.sanity.finding import FAILED, Finding
 from cnnlab.train.sanity.learn import Learner
+from cnnlab.train.setup import Setup
 
 # images of which losses and activations are measured
 BATCH = 32
@@ -50,16 +50,18 @@ class Report:
         return [f for f in self.findings if f.verdict == FAILED]
 
 
-def sample(source: Source, view: View, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def sample(
+    source: ImageSource, view: Transform, count: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """(uint8 (n, h, w, c), int32 (n,)) of the first `count` images of an epoch, through a view; all
     of them where there are fewer.
     """
-    batch = stream.TrainBatch(source, view, seed, min(count, len(source)))(0)
+    batch = loader.TrainBatch(source, view, seed, min(count, len(source)))(0)
     return batch['image'], batch['label']
 
 
 def check(
-    job: Job, seconds: float = 60.0, done: Callable[[str], None] = lambda name: None
+    job: Setup, seconds: float = 60.0, done: Callable[[str], None] = lambda name: None
 ) -> Report:
     """Makes every check; those that take long share `seconds`, compiling not counted.
 
@@ -73,10 +75,10 @@ def check(
     return report
 
 
-def _parts(job: Job, seconds: float, report: Report) -> Iterator[tuple[str, list[Finding]]]:
+def _parts(job: Setup, seconds: float, report: Report) -> Iterator[tuple[str, list[Finding]]]:
     train, recipe = job.data['train'], job.recipe
     loss = losses.by_name(recipe.loss)
-    state = beginning.first(job, np.uint32(recipe.seed))
+    state = initial_state(job, np.uint32(recipe.seed))
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
     learner = Learner(job.model, loss)
 
@@ -103,7 +105,7 @@ def _parts(job: Job, seconds: float, report: Report) -> Iterator[tuple[str, list
         'the first loss',
         [
             start.initial_loss(logits, labels, loss),
-            start.regularisation(job.tx, state.params, recipe.decay, recipe.decayed, value, added),
+            start.regularization(job.tx, state.params, recipe.decay, recipe.decayed, value, added),
         ],
     )
 
@@ -149,7 +151,7 @@ def _pictures(source, images, labels, inputs):
         return None, None
     captions = [source.class_names[k] for k in labels]
     read = source.__getitems__(
-        [int(i) for i in stream.permutation(len(source), 0, 0)[: len(images)]]
+        [int(i) for i in loader.permutation(len(source), 0, 0)[: len(images)]]
     )
     return pictures.grid(np.asarray(inputs, np.float32), captions), pictures.grid(
         [e['image'] for e in read], captions

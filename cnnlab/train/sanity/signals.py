@@ -115,15 +115,15 @@ def judge(signals: Sequence[Signal]) -> list[Finding]:
             f'{worst.dead:.0%} in {worst.path}',
             worst.dead <= DEAD,
             'biases far below zero, weights of one sign, a rate that was too large in training, '
-            'inputs that are not centred',
+            'inputs that are not centered',
         ),
         judged(
             'activations',
             f'a deviation of {SMALL:g} to {LARGE:g} after every activation function',
             f'{low.std:.3g} in {low.path} to {high.std:.3g} in {high.path}',
             finite and low.std >= SMALL and high.std <= LARGE,
-            'an initialisation that does not fit the activation function (He for ReLU, Xavier for '
-            'tanh), missing normalisation in a '
+            'an initialization that does not fit the activation function (He for ReLU, Xavier for '
+            'tanh), missing normalization in a '
             'deep net, inputs on a wrong scale',
         ),
         judged(
@@ -132,13 +132,13 @@ def judge(signals: Sequence[Signal]) -> list[Finding]:
             f'{weak.gradient:.3g} in {weak.path} to {strong.gradient:.3g} in {strong.path}',
             finite and weak.gradient * FALL >= strong.gradient > 0,
             'saturated sigmoid or tanh units, dead ReLUs, a deep net without shortcuts or '
-            'normalisation, a part of the network that the '
+            'normalization, a part of the network that the '
             'loss does not depend on',
         ),
     ]
 
 
-def table(signals: Sequence[Signal]) -> Table:
+def signals_table(signals: Sequence[Signal]) -> Table:
     """A row a layer."""
     columns = (
         Column('layer'),

@@ -14,10 +14,10 @@ from cnnlab import tree
 from cnnlab.losses import Loss
 from cnnlab.train.sanity.finding import OPEN, Finding, judged
 
-# times the loss of equal scores; assumed: He's initialisation gives scores a variance of 1 to 3,
+# times the loss of equal scores; assumed: He's initialization gives scores a variance of 1 to 3,
 # which adds half
 LEAST, MOST = 0.7, 2.0
-# of normalised inputs: largest |mean| and the range of the deviation; assumed
+# of normalized inputs: largest |mean| and the range of the deviation; assumed
 MEAN, LOW, HIGH = 1.5, 0.05, 5.0
 # of one class among the labels, beyond which the majority is hard to beat; assumed
 SHARE = 0.9
@@ -37,14 +37,14 @@ def initial_loss(logits: jax.Array, labels: jax.Array, loss: Loss) -> Finding:
         f'{MOST} times it',
         f'{found:.3f}',
         LEAST * equal <= found <= MOST * equal,
-        'weights that start too large, inputs that are not normalised, a missing or doubled '
+        'weights that start too large, inputs that are not normalized, a missing or doubled '
         'softmax, a loss that is summed instead of '
         'averaged, another number of classes than the labels have; far below: the labels leak '
         'into the inputs',
     )
 
 
-def regularisation(
+def regularization(
     tx: optax.GradientTransformation,
     params: Any,
     decay: float,
@@ -55,7 +55,7 @@ def regularisation(
     """Weight decay raises the loss, and pulls on what it should: two updates without any gradient.
 
     Args:
-      tx: the optimiser of the run; two updates, since the first may have rate 0 in a warm-up.
+      tx: the optimizer of the run; two updates, since the first may have rate 0 in a warm-up.
       params: parameters at the start.
       decay, decayed: as the recipe has them.
       value: the loss without any penalty.
@@ -66,14 +66,14 @@ def regularisation(
         'shrinking where the gradient is zero'
     )
     causes = (
-        'the sign of the decay, a decay that never reaches the optimiser, a mask that matches '
+        'the sign of the decay, a decay that never reaches the optimizer, a mask that matches '
         'other parameters than meant '
         '(biases and batch norm are often left out)'
     )
     if not decay:
         good = penalty > 0
         return Finding(
-            'regularisation',
+            'regularization',
             wanted,
             f'the recipe has no weight decay; its penalties add {penalty:.4f}'
             if good
@@ -113,7 +113,7 @@ def regularisation(
         f'{len(before) - len(names)} others moved'
     )
     return judged(
-        'regularisation',
+        'regularization',
         wanted,
         measured,
         total > value and len(shrunk) == len(names) and not others,
@@ -122,7 +122,7 @@ def regularisation(
 
 
 def inputs(images: jax.Array) -> Finding:
-    """Whether a batch (n, h, w, c), as the network gets it, is centred and scaled: by channel."""
+    """Whether a batch (n, h, w, c), as the network gets it, is centered and scaled: by channel."""
     x = np.asarray(images, np.float64).reshape(-1, images.shape[-1])
     mean, std = x.mean(0), x.std(0)
     good = bool(
@@ -137,8 +137,8 @@ def inputs(images: jax.Array) -> Finding:
         f'finite, every channel with a mean within ±{MEAN} and a deviation of {LOW} to {HIGH}',
         f'{shown}; from {x.min():.2f} to {x.max():.2f}',
         good,
-        'pixels of 0 to 255 that were not normalised, mean and deviation on another scale than '
-        'the pixels, normalising twice, '
+        'pixels of 0 to 255 that were not normalized, mean and deviation on another scale than '
+        'the pixels, normalizing twice, '
         'channels that are constant',
     )
 

@@ -58,7 +58,7 @@ def torchvision_rows():
                 {
                     'url': weights.url,
                     'hash': 'sha256-prefix:' + re.search(r'-([0-9a-f]{8,})\.pth$', weights.url)[1],
-                    'licence': 'BSD-3-Clause, as the package; its README says that weights may '
+                    'license': 'BSD-3-Clause, as the package; its README says that weights may '
                     'have terms of their own',
                     'num_classes': 1000,
                     'preprocess': {
@@ -101,7 +101,7 @@ def timm_rows():
                     'url': c.url or None,
                     'hash': 'sha256-prefix:' + found[1] if found else None,
                     'hub': c.hf_hub_id or None,
-                    'licence': c.license,
+                    'license': c.license,
                     'num_classes': c.num_classes,
                     'preprocess': {
                         'resize': int(c.input_size[1] / c.crop_pct),
@@ -157,7 +157,7 @@ def keras_rows():
         },
         'tf': {'scale': 1, 'mean': (127.5,) * 3, 'std': (127.5,) * 3},
         'torch': {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)},
-        # the network normalises
+        # the network normalizes
         None: {'scale': 1, 'mean': (0, 0, 0), 'std': (1, 1, 1)},
     }
     for name in sorted(n for n in dir(keras.applications) if n[0].isupper()):
@@ -179,7 +179,7 @@ def keras_rows():
             {
                 'url': url,
                 'hash': digest and f'{"md5" if len(digest) == 32 else "sha256"}:{digest}',
-                'licence': None,
+                'license': None,
                 'num_classes': 1000,
                 'preprocess': {
                     'resize': size,

@@ -1,0 +1,140 @@
+"""From pixels to inputs of a network, done on the device by the train step: `(pixels - mean) /
+std`, or whitening by a matrix.
+"""
+
+import numpy as np
+
+from cnnlab import names
+from cnnlab.data.sources.base import ImageSource
+
+KINDS = (
+    'unit',
+    'symmetric',
+    'channel',
+    'pixel_mean',
+    'lenet',
+    'imagenet',
+    'imagenet_mean',
+    'pca_whitening',
+    'zca_whitening',
+)
+# datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CHUNK = 1024
+# numbers of an image that is whitened: the matrix has their square, and takes a minute
+_LARGEST = 4096
+# added to every variance, 1e-5 on a scale of 0..1: Stanford's CS231n, notes on data preprocessing
+# (assumed scale)
+_LEAST = 1e-5 * 255**2
+
+
+def statistics(source: ImageSource, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """(mean, std), float32 in pixel units (0..255), which broadcast against images (n, h, w, c).
+
+    unit: 0 and 255, so that inputs lie in 0..1; shapes ().
+    symmetric: 127.5 and 127.5, so that inputs lie in -1..1, as TensorFlow's Inception and its
+      descendants take them; shapes ().
+    channel: the mean and standard deviation of each channel over all pixels of `source`; (c,).
+      MNIST: .1307 and .3081 of 255.
+    pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract on CIFAR (facts.md, table of
+      recipes: 'per-pixel mean'); they give no scale, so std is 255, hence inputs in -1..1
+      (`assumed`).
+    imagenet: the published mean and deviation of each channel on ImageNet, whatever the source;
+      (3,).
+    imagenet_mean: that mean and 1: pixels of 0..255 less the mean color, as nets of the time
+      before batch norm were trained on; (3,).
+    pca_whitening: the mean image (h, w, c) and a matrix (d, d), d = h w c, by which `(pixels -
+      mean).ravel() @ matrix` has uncorrelated numbers of variance 1 (a little less where there was
+      hardly any), along the principal components, the largest first.
+    zca_whitening: the same turned back, so that the result is an image: the whitening for
+      convolutional networks. Small images only.
+    lenet: background (0) becomes -0.1 and foreground (255) 1.175, LeNet-5's input of 1998; mean 20
+      and std 200, shapes ().
+
+    The sums are over whole numbers, hence exact, and the same on every machine.
+
+    Args:
+      source: the training images, as they are before any view.
+      kind: one of `KINDS`.
+
+    Raises:
+      ValueError: another kind; an empty source; a channel that is the same everywhere; images that
+        differ in size where their mean is asked for, or are too large to be whitened.
+    """
+    names.among('normalization', kind, KINDS)
+    if kind == 'unit':
+        return np.float32(0), np.float32(255)
+    if kind == 'symmetric':
+        return np.float32(127.5), np.float32(127.5)
+    if kind == 'imagenet':
+        return tuple(255 * np.float32(v) for v in IMAGENET)
+    if kind == 'imagenet_mean':
+        return 255 * np.float32(IMAGENET[0]), np.ones(3, np.float32)
+    if kind == 'lenet':
+        return np.float32(0.1 / 1.275 * 255), np.float32(255 / 1.275)
+    if not len(source):
+        raise ValueError(f'{source.name} {source.split} has no images to take a mean of')
+    if kind.endswith('whitening'):
+        return _whitening(source, turned_back=kind == 'zca_whitening')
+    return _channel(source) if kind == 'channel' else _pixel_mean(source)
+
+
+def _chunks(source: ImageSource):
+    """All images, a list at a time."""
+    for start in range(0, len(source), _CHUNK):
+        yield [
+            e['image'] for e in source.__getitems__(range(start, min(start + _CHUNK, len(source))))
+        ]
+
+
+def _channel(source: ImageSource) -> tuple[np.ndarray, np.ndarray]:
+    histogram = np.zeros((source[0]['image'].shape[-1], 256), np.int64)
+    for images in _chunks(source):
+        for c, counts in enumerate(histogram):
+            counts += np.bincount(
+                np.concatenate([image[..., c].ravel() for image in images]), minlength=256
+            )
+    pixels = histogram.sum(1)
+    total, squares = histogram @ np.arange(256), histogram @ np.arange(256) ** 2
+    mean = total / pixels
+    std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
+    flat = np.flatnonzero((histogram > 0).sum(1) == 1)
+    if flat.size:
+        raise ValueError(
+            f'channel {flat[0]} of {source.name} {source.split} is {mean[flat[0]]:.0f} in every '
+            f'pixel: '
+            'it has no scale to divide by'
+        )
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def _pixel_mean(source: ImageSource) -> tuple[np.ndarray, np.ndarray]:
+    if source.image_shape is None:
+        raise ValueError(
+            f'the images of {source.name} {source.split} differ in size and have no mean image'
+        )
+    total = np.zeros(source.image_shape, np.int64)
+    for images in _chunks(source):
+        total += np.sum(images, axis=0, dtype=np.int64)
+    return (total / len(source)).astype(np.float32), np.float32(255)
+
+
+def _whitening(source: ImageSource, turned_back: bool) -> tuple[np.ndarray, np.ndarray]:
+    mean, _ = _pixel_mean(source)
+    d = mean.size
+    if d > _LARGEST:
+        raise ValueError(
+            f'images of {" x ".join(map(str, source.image_shape))} have {d:,} numbers, too many '
+            f'to be whitened; '
+            f'at most {_LARGEST:,}'
+        )
+    products = np.zeros((d, d))
+    for images in _chunks(source):
+        rows = np.stack(images).reshape(len(images), d) - mean.ravel().astype(np.float64)
+        products += rows.T @ rows
+    variances, components = np.linalg.eigh(products / len(source))
+    variances, components = np.maximum(variances[::-1], 0), components[:, ::-1]
+    # eigenvectors have no sign: this one is the same everywhere
+    components = components * np.where(components.sum(0) < 0, -1, 1)
+    matrix = components / np.sqrt(variances + _LEAST)
+    return mean, (matrix @ components.T if turned_back else matrix).astype(np.float32)

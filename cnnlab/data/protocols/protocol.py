@@ -1,0 +1,155 @@
+"""From one image to the views of it that a network is tested on: how it is resized, which parts are
+taken, what is averaged.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from cnnlab import names
+from cnnlab.data.decoding import resample
+
+MODES = ('short', 'squash')
+CROPS = ('center', 'corners', 'googlenet', 'whole')
+AVERAGES = ('softmax', 'logits')
+ROUNDINGS = ('torchvision', 'nearest')
+# pixels of a resized image: a strip of 1 x 20,000 with its shorter side at 256 would have 1.3e9
+_LARGEST = 100_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How images become views, and the scores of views one prediction.
+
+    Attributes:
+      scales: sides in pixels; the image is resized to each of them.
+      crop: side of a view in pixels; without meaning for 'whole'.
+      crops: 'center'; 'corners', the four and the center; 'googlenet', those five of each of three
+        squares (left, middle, right, or top, middle, bottom) and the square itself resized to
+        `crop`; 'whole', all of the image, for fully-convolutional networks.
+      flip: every view also mirrored, left and right.
+      square: the middle square is cut out before the crops are.
+      mode: the shorter side to each of `scales`, the longer in proportion; or 'squash', both sides.
+      filter, antialias: one of `resample.FILTERS`, and whether it averages over what it drops.
+      average: over the views, of 'softmax' or of 'logits'.
+      rounding: of the longer side and of where the middle begins: 'torchvision' cuts the former to
+        whole pixels and rounds the latter, half to even; 'nearest' rounds the former to the nearest
+        and cuts the latter. A pixel, and on 100 images a point of top-1.
+      multiple: 'whole' only: the longer side is cut, about its middle, to a multiple of so many
+        pixels, so that few sizes occur and few are compiled. VGG's and SqueezeNet's strides are at
+        most 32. 1 cuts nothing.
+
+    Raises:
+      ValueError: a name that is not known, a number that is not above 0, or a crop larger than what
+        it is cut from.
+    """
+
+    scales: tuple[int, ...] = (256,)
+    crop: int = 224
+    crops: str = 'center'
+    flip: bool = False
+    square: bool = False
+    mode: str = 'short'
+    filter: str = 'pillow_bilinear'
+    antialias: bool = True
+    average: str = 'softmax'
+    rounding: str = 'torchvision'
+    multiple: int = 32
+
+    def __post_init__(self) -> None:
+        names.among('resize mode', self.mode, MODES)
+        names.among('way to take crops', self.crops, CROPS)
+        names.among('average', self.average, AVERAGES)
+        names.among('rounding', self.rounding, ROUNDINGS)
+        resample.check(self.filter, self.antialias)
+        if not self.scales or min(*self.scales, self.multiple, self.crop) < 1:
+            raise ValueError('scales, crop and multiple are numbers of pixels above 0')
+        if self.crops != 'whole' and self.crop > min(self.scales):
+            raise ValueError(
+                f'a crop of {self.crop} pixels cannot be cut from an image resized to '
+                f'{min(self.scales)}; '
+                'change the resize or the crop'
+            )
+
+    @property
+    def count(self) -> int:
+        """Views of an image."""
+        return (
+            len(self.scales)
+            * {'center': 1, 'corners': 5, 'googlenet': 18, 'whole': 1}[self.crops]
+            * (1 + self.flip)
+        )
+
+    def views(self, image: np.ndarray) -> list[np.ndarray]:
+        """uint8 (h, w, 3) -> `count` views, uint8 (height, width, 3); all `crop` x `crop` but for
+        'whole'.
+
+        Raises:
+          ValueError: the image is so much longer than wide that resizing its shorter side would
+            make it huge.
+        """
+        found = [view for scale in self.scales for view in self._at(image, scale)]
+        return [v for view in found for v in (view, view[:, ::-1])] if self.flip else found
+
+    def _at(self, image, scale):
+        h, w, _ = image.shape
+        whole = round if self.rounding == 'nearest' else int
+        height, width = (
+            (scale, scale)
+            if self.mode == 'squash'
+            else (whole(scale * side / min(h, w)) for side in (h, w))
+        )
+        if height * width > _LARGEST:
+            raise ValueError(
+                f'an image of {h}x{w} pixels with its shorter side at {scale} would have '
+                f'{height}x{width}: too long to resize'
+            )
+        image = resample.resize(image, (height, width), self.filter, self.antialias)
+        if self.square:
+            image = self._middle(image, min(height, width), min(height, width))
+        height, width, _ = image.shape
+        if self.crops == 'whole':
+            sides = (
+                side if side <= scale else side // self.multiple * self.multiple or side
+                for side in (height, width)
+            )
+            return [self._middle(image, *sides)]
+        if self.crops == 'googlenet':
+            return [
+                view
+                for square in _squares(image)
+                for view in (*self._five(square), self._shrunk(square))
+            ]
+        return (
+            self._five(image)
+            if self.crops == 'corners'
+            else [self._middle(image, self.crop, self.crop)]
+        )
+
+    def _middle(self, image, height, width):
+        half = (lambda n: n // 2) if self.rounding == 'nearest' else (lambda n: round(n / 2))
+        top, left = (
+            half(have - want) for have, want in zip(image.shape, (height, width), strict=False)
+        )
+        return image[top : top + height, left : left + width]
+
+    def _five(self, image):
+        """Top left, top right, bottom left, bottom right, center."""
+        h, w, _ = image.shape
+        corners = [
+            image[top : top + self.crop, left : left + self.crop]
+            for top in (0, h - self.crop)
+            for left in (0, w - self.crop)
+        ]
+        return [*corners, self._middle(image, self.crop, self.crop)]
+
+    def _shrunk(self, square):
+        return resample.resize(square, (self.crop, self.crop), self.filter, self.antialias)
+
+
+def _squares(image):
+    """Three squares as large as the image allows, from one end of its longer side to the other."""
+    h, w, _ = image.shape
+    side, room = min(h, w), max(h, w) - min(h, w)
+    for start in (0, round(room / 2), room):
+        yield image[start : start + side] if h > w else image[:, start : start + side]

@@ -1,0 +1,180 @@
+"""Data sets by name: `load('mnist', 'train', data_dir='...')`.
+
+    digits     scikit-learn's 1,797 handwritten digits, embedded; fixed splits of 1,150 / 287 / 360
+    fake       made from nothing, of any shape: fake:32x32x3:10:1000
+    folder     data_dir/train/<class>/*.jpg, with validation (or val) and test where they exist
+    csv        data_dir/train.csv of path,label, with validation.csv and test.csv where they exist
+    (others)   any set prepared as array_record below data_dir, by TensorFlow Datasets (mnist, cifar10, ...) or by
+               experiments.prepare_imagenet (ilsvrc2012, ...); or the path of such a set,
+               /.../NAME/VERSION
+
+Nothing here ever uses the network.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnlab import names
+from cnnlab.data.prepare import record
+from cnnlab.data.sources import csv, digits, fake, folder, prepared
+from cnnlab.data.sources.base import ImageSource, subset
+from cnnlab.data.sources.dataset import SPLITS, DataSet
+from cnnlab.data.sources.select import of_classes
+from cnnlab.data.sources.split import folds, hold_out, parse_fold
+
+BUILT_IN = ('csv', 'digits', 'fake', 'folder')
+# a set that is all training images gives up one in five for testing
+TEST_PART = 5
+
+
+def open_dataset(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
+    """The data set of that name, before a split is chosen.
+
+    Raises:
+      KeyError: no built-in set has that name, and no data_dir was given.
+      FileNotFoundError: data_dir does not exist, is empty, or does not hold that set.
+      ValueError: see `csv.open_csv`, `fake.open_fake`, `folder.open_folder` and `prepared.open_prepared`; or the set is not
+        completely prepared.
+    """
+    if name == 'digits':
+        return digits.DATASET
+    if name.partition(':')[0] == 'fake':
+        return fake.open_fake(name)
+    if name == 'folder':
+        return folder.open_folder(data_dir)
+    if name == 'csv':
+        return csv.open_csv(data_dir)
+    if '/' in name and (path := pathlib.Path(name).expanduser()).is_dir():
+        record.check_complete(path)
+        return prepared.open_prepared(name, path)
+    if data_dir is None:
+        raise KeyError(
+            f'{names.unknown("built-in data set", name, BUILT_IN)}; a set prepared by TFDS needs '
+            f'data_dir'
+        )
+    root = pathlib.Path(data_dir).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(f'data_dir {root} is not a folder; {name} was to be read from it')
+    available = prepared.available(root)
+    if name not in available:
+        for path in sorted(root.glob(f'{name.partition(":")[0]}/*')):
+            record.check_complete(path)
+        listed = ', '.join(sorted(n for n in available if ':' not in n)) or 'none'
+        known = [n for n in available if (':' in n) == (':' in name)]
+        raise FileNotFoundError(
+            f'{names.unknown("data set", name, (*BUILT_IN, *known))} (prepared in {root}: {listed})'
+        )
+    return prepared.open_prepared(name, available[name])
+
+
+def load(
+    name: str,
+    split: str,
+    *,
+    data_dir: str | pathlib.Path | None = None,
+    holdout: int = 0,
+    fold: str = '',
+    classes: Sequence[str] = (),
+) -> ImageSource:
+    """One split of a data set.
+
+    A set without a validation split of its own gets one from `holdout`: that many training images,
+    the same fraction of each class, drawn by a seed that is not the run's (`split.hold_out`);
+    'train' is then the rest. A set that consists of training images alone has its test split made
+    in the same way from a fifth of them, before `holdout` is taken, and 'train' is then never all
+    of them (`find(name, data_dir).open('train')` is). A set with its own validation split, digits
+    among them, takes a holdout of 0 or of exactly that split's size.
+
+    Args:
+      name: see the top of this file; TFDS names may be 'name/config' and 'name:version'.
+      split: 'train', 'validation' or 'test'.
+      data_dir: the folder of prepared sets, or the image folder.
+      holdout: how many training images to set aside for validation.
+      fold: '2/5' makes the second of five equal parts of the training images the validation split
+        and the other four the training split (`split.folds`), for small sets; a validation split of
+        the set's own is then not used. In place of holdout.
+      classes: the names of those to keep, numbered in this order; () keeps all.
+
+    Raises:
+      KeyError, FileNotFoundError, ValueError: as `find`, and ValueError for a split that does not
+        exist or a holdout that cannot be taken; each with one sentence that says what to do.
+    """
+    names.among('split', split, SPLITS)
+    if fold:
+        return _of_fold(name, split, data_dir, holdout, fold, classes)
+    if holdout < 0:
+        raise ValueError(f'holdout is a number of images, not {holdout}')
+    data = _of_classes(open_dataset(name, data_dir), classes)
+    _check(data, split, holdout)
+    if split != 'train' and split in data.splits:
+        return data.open(split)
+    train = data.open('train')
+    if data.splits == ('train',):
+        kept, test = hold_out(train.labels(), max(1, len(train) // TEST_PART))
+        if split == 'test':
+            return subset(train, test, 'test')
+        train = subset(train, kept)
+    if 'validation' in data.splits or not holdout:
+        return train
+    if holdout >= len(train):
+        raise ValueError(
+            f'holdout {holdout} leaves nothing to train on: {name} has {len(train)} training images'
+        )
+    kept, held = hold_out(train.labels(), holdout)
+    return subset(train, kept if split == 'train' else held, split)
+
+
+def _of_classes(data: DataSet, classes: Sequence[str]) -> DataSet:
+    return (
+        dataclasses.replace(data, open=lambda split: of_classes(data.open(split), classes))
+        if classes
+        else data
+    )
+
+
+def _of_fold(
+    name: str,
+    split: str,
+    data_dir: str | pathlib.Path | None,
+    holdout: int,
+    fold: str,
+    classes: Sequence[str],
+) -> ImageSource:
+    if holdout:
+        raise ValueError(f'give fold or holdout, not both: fold {fold} and holdout {holdout}')
+    which, count = parse_fold(fold)
+    data = open_dataset(name, data_dir)
+    if split == 'test' or 'train' not in data.splits:
+        return load(name, split, data_dir=data_dir, classes=classes)
+    train = load(name, 'train', data_dir=data_dir, classes=classes)
+    parts = folds(train.labels(), count)
+    chosen = (
+        parts[which]
+        if split == 'validation'
+        else np.sort(np.concatenate(parts[:which] + parts[which + 1 :]))
+    )
+    return subset(train, chosen, split)
+
+
+def _check(data: DataSet, split: str, holdout: int) -> None:
+    """Raises ValueError where the set has no such split or no such holdout."""
+    if 'validation' in data.splits and holdout and holdout != (own := len(data.open('validation'))):
+        raise ValueError(
+            f'{data.name} has a validation split of its own with {own} images: holdout must be 0 '
+            f'or {own}, not {holdout}'
+        )
+    if split in data.splits:
+        return
+    if 'train' not in data.splits or (split == 'test' and 'validation' in data.splits):
+        raise ValueError(
+            f'{data.name} has no {split} split; it has '
+            f'{", ".join(data.splits) or "none of " + ", ".join(SPLITS)}'
+        )
+    if split == 'validation' and not holdout:
+        raise ValueError(
+            f'{data.name} has no validation split of its own: set holdout to the number of '
+            f'training images to use for it'
+        )

@@ -1,0 +1,50 @@
+"""Views: what is done to one image before it is stacked into a batch.
+
+A view is `(image uint8 (h, w, c), rng: numpy.random.Generator) -> uint8 (h, w, c)`: numpy and
+OpenCV only, a function of its arguments alone. Those below are frozen dataclasses, hence picklable
+and comparable; `random` says whether rng is used. `parse('pad(2)', 'flip()')` makes the view that
+recipes describe by strings. What acts on whole batches, on the device, is in `cnnlab.train.on_device.mixing`
+(flips, mixup, cutmix) and `cnnlab.data.normalization` (normalization, whitening).
+"""
+
+from cnnlab.data.transforms.base import Compose, Transform
+from cnnlab.data.transforms.color import ColorJitter, Lighting
+from cnnlab.data.transforms.crops import (
+    EDGES,
+    Flip,
+    RandomCrop,
+    RandomResizedCrop,
+    RandomWindow,
+    ScaleJitter,
+    Shift,
+)
+from cnnlab.data.transforms.erasing import Cutout, Erase
+from cnnlab.data.transforms.geometry import Affine, LensDistortion
+from cnnlab.data.transforms.plain import FILTERS, CenterCrop, Pad, Resize, ToChannels
+from cnnlab.data.transforms.policies import AutoAugment, RandAugment, TrivialAugment
+
+__all__ = [
+    'EDGES',
+    'FILTERS',
+    'Affine',
+    'AutoAugment',
+    'CenterCrop',
+    'ColorJitter',
+    'Compose',
+    'Cutout',
+    'Erase',
+    'Flip',
+    'LensDistortion',
+    'Lighting',
+    'Pad',
+    'RandAugment',
+    'RandomCrop',
+    'RandomResizedCrop',
+    'RandomWindow',
+    'Resize',
+    'ScaleJitter',
+    'Shift',
+    'ToChannels',
+    'TrivialAugment',
+    'Transform',
+]

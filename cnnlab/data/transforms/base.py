@@ -1,0 +1,87 @@
+"""What a view is, views one after another, and the checks that views share."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from cnnlab.data.decoding.encoded import Encoded, pixels
+
+Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Compose:
+    """One view after another; `Compose(())` leaves images as they are.
+
+    Takes an `Encoded` too: see `takes_encoded`.
+    """
+
+    views: tuple[Transform, ...]
+
+    @property
+    def random(self) -> bool:
+        return any(getattr(view, 'random', True) for view in self.views)
+
+    @property
+    def takes_encoded(self) -> bool:
+        """Whether something is gained by giving an image that is not decoded: the first view cuts
+        from it at a reduced scale.
+        """
+        return bool(self.views) and getattr(self.views[0], 'takes_encoded', False)
+
+    def __call__(self, image: np.ndarray | Encoded, rng: np.random.Generator) -> np.ndarray:
+        for view in self.views:
+            image = view(image if getattr(view, 'takes_encoded', False) else pixels(image), rng)
+        return pixels(image)
+
+
+def require(true: bool, view: object, what: str) -> None:
+    """ValueError that names the view unless `true`."""
+    if not true:
+        raise ValueError(f'{view}: {what}')
+
+
+def whole(value: object, least: int) -> bool:
+    """Whether it is an int of at least `least`."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def sides(size: object) -> bool:
+    """Whether it is a number of pixels, or a (height, width) of such."""
+    return (
+        whole(size, 1)
+        or isinstance(size, tuple)
+        and len(size) == 2
+        and all(whole(s, 1) for s in size)
+    )
+
+
+def number(value: object) -> bool:
+    """Whether it is an int or a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def span(value: object, least: float) -> bool:
+    """Whether it is a (low, high) of numbers with least <= low <= high."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(map(number, value))
+        and least <= value[0] <= value[1] < float('inf')
+    )
+
+
+def below(rng: np.random.Generator, n: int) -> int:
+    """Uniform in 0..n-1, at a third of the cost of `rng.integers`; off by less than n / 2**53."""
+    return int(rng.random() * n)
+
+
+def uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Uniform in low .. high."""
+    return low + (high - low) * rng.random()
+
+
+def either_way(rng: np.random.Generator, most: float) -> float:
+    """Uniform in -most .. most."""
+    return (2 * rng.random() - 1) * most

@@ -1,0 +1,91 @@
+"""Views from the strings of a recipe: `parse('random_crop(4)', 'flip()')`."""
+
+import ast
+import inspect
+
+from cnnlab import names
+from cnnlab.data import transforms
+
+TRANSFORMS = {
+    'affine': transforms.Affine,
+    'auto_augment': transforms.AutoAugment,
+    'center_crop': transforms.CenterCrop,
+    'color_jitter': transforms.ColorJitter,
+    'cutout': transforms.Cutout,
+    'erase': transforms.Erase,
+    'flip': transforms.Flip,
+    'lens_distortion': transforms.LensDistortion,
+    'lighting': transforms.Lighting,
+    'pad': transforms.Pad,
+    'rand_augment': transforms.RandAugment,
+    'random_crop': transforms.RandomCrop,
+    'random_resized_crop': transforms.RandomResizedCrop,
+    'random_window': transforms.RandomWindow,
+    'resize': transforms.Resize,
+    'scale_jitter': transforms.ScaleJitter,
+    'shift': transforms.Shift,
+    'to_channels': transforms.ToChannels,
+    'trivial_augment': transforms.TrivialAugment,
+}
+
+
+def parse(*calls: str) -> transforms.Compose:
+    """The views that `calls` describe, one after another.
+
+    Each is a call of one of `VIEWS` with literal arguments, as in 'pad(2)' or "random_crop(4,
+    edge='reflect')". Nothing is evaluated: the text is read as a syntax tree.
+
+    Raises:
+      ValueError: the text is no such call, or there is no such view, or its arguments are wrong.
+    """
+    return transforms.Compose(tuple(_one(call) for call in calls))
+
+
+def _one(text: str) -> transforms.Transform:
+    try:
+        call = ast.parse(text.strip(), mode='eval').body
+    except SyntaxError:
+        call = None
+    if isinstance(call, ast.Name):
+        names.among('view', call.id, TRANSFORMS)
+        raise ValueError(f'the view {text!r} lacks its arguments: write {_signature(call.id)}')
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        raise ValueError(
+            f'{text!r} is not a view: write a call with plain values such as pad(2); known: '
+            f'{", ".join(TRANSFORMS)}'
+        )
+    name = names.among('view', call.func.id, TRANSFORMS)
+    try:
+        if any(k.arg is None for k in call.keywords):
+            raise ValueError
+        given = [ast.literal_eval(a) for a in call.args]
+        named = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+    except ValueError:
+        raise ValueError(
+            f'the arguments of {text!r} are not plain values: {_signature(name)}'
+        ) from None
+    parameters = inspect.signature(TRANSFORMS[name]).parameters
+    for key in named:
+        if key not in parameters:
+            raise ValueError(
+                f'{text!r}: {names.unknown("argument", key, parameters)} (the view is '
+                f'{_signature(name)})'
+            )
+    try:
+        inspect.signature(TRANSFORMS[name]).bind(*given, **named)
+    except TypeError as error:
+        raise ValueError(f'{text!r}: {error}; the view is {_signature(name)}') from None
+    return TRANSFORMS[name](*given, **named)
+
+
+def _signature(name: str) -> str:
+    """'random_crop(padding, edge='zero')'"""
+    return name + str(
+        inspect.signature(TRANSFORMS[name]).replace(
+            parameters=[
+                p.replace(annotation=p.empty)
+                for p in inspect.signature(TRANSFORMS[name]).parameters.values()
+            ],
+            return_annotation=inspect.Signature.empty,
+        )
+    )

@@ -1,0 +1,121 @@
+"""The initializers that papers name.
+
+Each returns `init(key, shape, dtype) -> array`, as jax.nn.initializers do.
+
+The fan-in of a convolution kernel (kh, kw, c, features) is kh kw c, that of a dense kernel (inputs,
+features) is `inputs`.
+"""
+
+import ast
+import math
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.nn import initializers
+
+from cnnlab import names, tree
+
+Initializer = initializers.Initializer
+
+zeros, ones = initializers.zeros, initializers.ones
+
+
+def constant(value: float) -> Initializer:
+    """Every weight the same: the lectures' example of what cannot break the symmetry between units."""
+    return initializers.constant(value)
+
+
+def gaussian(std: float = 0.01) -> Initializer:
+    """N(0, std^2); AlexNet's and the lectures' small Gaussian has std 0.01."""
+    return initializers.normal(std)
+
+
+def xavier(distribution: str = 'uniform') -> Initializer:
+    """Variance 2 / (fan_in + fan_out): Glorot & Bengio 2010.
+
+    `distribution` is 'uniform' (the paper's) or 'normal'.
+    """
+    return initializers.variance_scaling(1.0, 'fan_avg', distribution)
+
+
+def xavier_fan_in(distribution: str = 'normal') -> Initializer:
+    """Variance 1 / fan_in: what Caffe and the lectures (L3, `randn / sqrt(fan_in)`) call Xavier."""
+    return initializers.variance_scaling(1.0, 'fan_in', distribution)
+
+
+def he(mode: str = 'fan_in', distribution: str = 'normal') -> Initializer:
+    """Variance 2 / fan: He et al. 2015, arXiv:1502.01852, for ReLU.
+
+    `mode` is 'fan_in' (the paper's choice) or 'fan_out' (torchvision's).
+    """
+    return initializers.variance_scaling(2.0, mode, distribution)
+
+
+def lecun1998(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
+    """Uniform in +-2.4 / fan_in: LeCun et al. 1998, where LeNet-5 is described."""
+    bound = 2.4 / math.prod(shape[:-1])
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
+def uniform_fan_in(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
+    """Uniform in +-1 / sqrt(fan_in): what torch's convolutions and linear layers begin with
+    (torch/nn/modules/conv.py and linear.py).
+    """
+    bound = math.prod(shape[:-1]) ** -0.5
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+
+def orthogonal(scale: float = 1.0) -> Initializer:
+    """Rows or columns orthonormal, times `scale`: Saxe et al. 2013, arXiv:1312.6120."""
+    return initializers.orthogonal(scale)
+
+
+NAMED: dict[str, Callable[..., Initializer]] = {
+    'constant': constant,
+    'gaussian': gaussian,
+    'xavier': xavier,
+    'xavier_fan_in': xavier_fan_in,
+    'he': he,
+    'lecun1998': lambda: lecun1998,
+    'orthogonal': orthogonal,
+    'uniform_fan_in': lambda: uniform_fan_in,
+}
+
+
+def by_name(text: str) -> Initializer:
+    """The initializer that a name and, in parentheses, its arguments say: 'he', 'gaussian(0.01)',
+    "xavier('normal')".
+
+    Raises:
+      ValueError: there is none of that name, or its arguments are wrong.
+    """
+    match = re.fullmatch(r'\s*(\w+)\s*(?:\((.*)\))?\s*', text)
+    if not match:
+        raise ValueError(
+            f'{text!r} is no initializer; write a name, with plain values in parentheses, as in '
+            f"'gaussian(0.01)'"
+        )
+    name = names.among('initializer', match[1], NAMED)
+    try:
+        given = ast.literal_eval(f'({match[2]},)') if (match[2] or '').strip() else ()
+        return NAMED[name](*given)
+    except (SyntaxError, TypeError, ValueError):
+        raise ValueError(
+            f'{text!r}: {name} takes no such arguments; write plain values such as {name}(0.01)'
+        ) from None
+
+
+def redrawn(params: Any, initializer: Initializer, key: jax.Array) -> Any:
+    """The parameters with every kernel (a leaf whose path ends so) drawn anew, each by a key of its
+    own; all else as it was.
+    """
+
+    def drawn(path, w):
+        if path.rpartition('/')[2] != 'kernel':
+            return w
+        return initializer(jax.random.fold_in(key, zlib.crc32(path.encode())), w.shape, w.dtype)
+
+    return tree.map_with_name(drawn, params)

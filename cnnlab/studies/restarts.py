@@ -1,0 +1,52 @@
+"""Random restarts: the same recipe from several seeds, of which the best on validation is kept."""
+
+import json
+import pathlib
+
+from cnnlab.recipes.recipe import Recipe
+from cnnlab.report.files import write_text
+from cnnlab.train import loop, workdir
+from cnnlab.train.distributed import hosts
+from cnnlab.train.options import Options
+from cnnlab.train.results import Result
+from cnnlab.train.setup import build_setup
+
+
+def best_of(
+    recipe: Recipe,
+    restarts: int,
+    directory: str,
+    data_dir: str | None = None,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    spread: str = 'nothing',
+) -> Result:
+    """Trains seeds seed, seed + 1, ... in directory/seed<n> and returns the result with the highest
+    validation top-1, the first of equals.
+
+    `directory`/restarts.json says what each scored and which is the best. Started again, finished
+    runs are read and others go on.
+
+    Raises:
+      ValueError: fewer than one restart; no validation images, or see `loop.run`.
+    """
+    if restarts < 1:
+        raise ValueError(f'restarts must be at least 1, got {restarts}')
+    path = pathlib.Path(hosts.broadcast(lambda: str(workdir.writable(directory))))
+    job = build_setup(recipe, data_dir, spread=spread)
+    if 'validation' not in job.data:
+        raise ValueError(
+            'restarts are compared on validation images and there are none; set some aside with '
+            'holdout or fold'
+        )
+    results = [
+        loop.run_job(job, seed, path / f'seed{seed}', options.within(f'seed{seed}'))
+        for seed in range(recipe.seed, recipe.seed + restarts)
+    ]
+    best = max(results, key=lambda r: r.final['validation']['top1'])
+    if hosts.is_primary():
+        scores = {r.directory.name: r.final['validation']['top1'] for r in results}
+        write_text(
+            path / 'restarts.json',
+            json.dumps({'validation top1': scores, 'best': best.directory.name}, indent=1) + '\n',
+        )
+    return best

@@ -1,0 +1,94 @@
+"""What is done to whole batches on the device, within the jitted train step: mirror images, mixup
+and cutmix.
+
+All of it is a function of (key, batch), the batch being the global one in the order of its
+positions: the same for any number of hosts.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Mixed(NamedTuple):
+    """Images with two labels each; their loss is that of the soft label with these two shares.
+
+    For losses that are linear in their target, as cross-entropy is, that is weight * loss(label) +
+    (1 - weight) * loss(other).
+    """
+
+    image: jax.Array
+    label: jax.Array
+    other: jax.Array
+    # float32 (), the share of `label`
+    weight: jax.Array
+
+
+def soft_labels(label: jax.Array, other: jax.Array, weight: jax.Array, classes: int) -> jax.Array:
+    """float32 (n, classes): `weight` at `label` and 1 - weight at `other`, 1 where they are the
+    same.
+    """
+    return weight * jax.nn.one_hot(label, classes) + (1 - weight) * jax.nn.one_hot(other, classes)
+
+
+def mirrored(key: jax.Array, image: jax.Array) -> jax.Array:
+    """(n, h, w, c), every other image on average with left and right exchanged."""
+    n = image.shape[0]
+    return jnp.where(
+        jax.random.bernoulli(key, 0.5, (n,)).reshape(n, 1, 1, 1), image[:, :, ::-1], image
+    )
+
+
+def mix(
+    key: jax.Array, image: jax.Array, label: jax.Array, *, mixup: float = 0.0, cutmix: float = 0.0
+) -> Mixed:
+    """Every image mixed with the next one of the batch, the last with the first, by one weight for
+    the whole batch.
+
+    mixup: weight * image + (1 - weight) * next, the weight from Beta(mixup, mixup). Zhang et al.
+      2017, arXiv:1710.09412, and train.py in github.com/facebookresearch/mixup-cifar10.
+    cutmix: a rectangle of the image replaced by the next one's, of a share 1 - weight of the area
+      before it is clipped at the edges, its center uniform, the weight from Beta(cutmix, cutmix)
+      and then set to what the rectangle left. Yun et al. 2019, arXiv:1905.04899, and train.py in
+      github.com/clovaai/CutMix-PyTorch.
+    Where both are above 0, each batch gets one of them, with equal probability (timm's default for
+    its switch).
+
+    Args:
+      image: float (n, h, w, c), normalized or not.
+      label: int (n,).
+      mixup, cutmix: parameters of the Beta distribution; 0 is none.
+    """
+    which, draw, place = jax.random.split(key, 3)
+    # batches are drawn at random, so any pairing is
+    second, other = jnp.roll(image, -1, 0), jnp.roll(label, -1, 0)
+    cut = jax.random.bernoulli(which, 0.5) if mixup and cutmix else jnp.asarray(bool(cutmix))
+    parameter = jnp.where(cut, cutmix, mixup).astype(jnp.float32)
+    weight = jax.random.beta(draw, parameter, parameter, dtype=jnp.float32)
+    mixed = image
+    if mixup:
+        share = jnp.where(cut, 1, weight).astype(image.dtype)
+        mixed = share * image + (1 - share) * second
+    if cutmix:
+        inside, kept = _rectangle(place, weight, *image.shape[1:3])
+        mixed = jnp.where(cut & inside.reshape(1, *inside.shape, 1), second, mixed)
+        weight = jnp.where(cut, kept, weight)
+    return Mixed(mixed, label, other, weight)
+
+
+def _rectangle(key, weight, h, w):
+    """(bool (h, w), the share of the image outside of it): sides sqrt(1 - weight) of the image's,
+    clipped at its edges.
+    """
+    at = jax.random.uniform(key, (2,))
+    sides, inside = [], []
+    for size, place in ((h, at[0]), (w, at[1])):
+        half = jnp.floor(size * jnp.sqrt(1 - weight)).astype(jnp.int32) // 2
+        center = jnp.floor(place * size).astype(jnp.int32)
+        low, high = jnp.maximum(center - half, 0), jnp.minimum(center + half, size)
+        index = jnp.arange(size)
+        inside.append((index >= low) & (index < high))
+        sides.append(high - low)
+    covered = (sides[0] * sides[1]).astype(jnp.float32) / (h * w)
+    return inside[0].reshape(-1, 1) & inside[1].reshape(1, -1), 1 - covered

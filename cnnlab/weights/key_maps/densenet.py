@@ -1,0 +1,46 @@
+"""DenseNet of torchvision, timm (the same names) and Keras."""
+
+from cnnlab.weights.catalog import register_source
+from cnnlab.weights.mapping import keras_layers, torch_layers
+
+_LAYER = 'block{b}/layer{i}'
+_TORCH = (
+    torch_layers.conv_norm('features.conv0', 'features.norm0', 'stem'),
+    torch_layers.conv_norm(
+        'features.denseblock{b}.denselayer{i}.conv1',
+        'features.denseblock{b}.denselayer{i}.norm1',
+        f'{_LAYER}/conv1x1',
+    ),
+    torch_layers.conv_norm(
+        'features.denseblock{b}.denselayer{i}.conv2',
+        'features.denseblock{b}.denselayer{i}.norm2',
+        f'{_LAYER}/conv3x3',
+    ),
+    torch_layers.conv_norm(
+        'features.transition{b}.conv', 'features.transition{b}.norm', 'transition{b}'
+    ),
+    torch_layers.norm('features.norm5', 'norm'),
+    torch_layers.dense('classifier', 'head'),
+)
+_KERAS = (
+    keras_layers.conv_norm('conv1_conv', 'conv1_bn', 'stem'),
+    keras_layers.conv_norm(
+        'conv{b+1}_block{i}_1_conv', 'conv{b+1}_block{i}_0_bn', f'{_LAYER}/conv1x1'
+    ),
+    keras_layers.conv_norm(
+        'conv{b+1}_block{i}_2_conv', 'conv{b+1}_block{i}_1_bn', f'{_LAYER}/conv3x3'
+    ),
+    keras_layers.conv_norm('pool{b+1}_conv', 'pool{b+1}_bn', 'transition{b}'),
+    keras_layers.norm('bn', 'norm'),
+    keras_layers.dense('predictions', 'head'),
+)
+# torchvision's published files are older than its module names
+_OLD = ((r'(denselayer\d+\.(?:norm|conv))\.([12])\.', r'\1\2.'),)
+
+for _depth in (121, 161, 169, 201):
+    for _source in ('torchvision', 'timm'):
+        register_source(
+            f'{_source}/densenet{_depth}', model=f'densenet{_depth}', rules=_TORCH, old_names=_OLD
+        )
+    if _depth != 161:
+        register_source(f'keras/DenseNet{_depth}', model=f'densenet{_depth}_keras', rules=_KERAS)

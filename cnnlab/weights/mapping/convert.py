@@ -1,0 +1,194 @@
+"""A source's arrays -> variables of a model, and back: strict on both sides, one set of rules for
+both directions.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cnnlab import tree
+from cnnlab.weights.mapping.load_errors import refuse
+from cnnlab.weights.mapping.rules import KeyMap
+
+# halves are widened to float32; nothing is ever narrowed
+ACCEPTED = ('float32', 'float16', 'bfloat16')
+
+
+def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """{path: leaf} as nested dicts."""
+    out = {}
+    for path, value in flat.items():
+        *folders, leaf = path.split('/')
+        inner = out
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[leaf] = value
+    return out
+
+
+def _shape(shape) -> str:
+    return str(tuple(map(int, shape)))
+
+
+def _fault(name, array, layout, shape) -> str | None:
+    """Why an array cannot be the leaf of that shape, or None."""
+    if array.ndim != layout.rank:
+        return (
+            f'{name}: has the shape {_shape(array.shape)}, the network wants {layout.rank} '
+            f'axes ({layout.name})'
+        )
+    expected = _source_shape(layout, shape)
+    if array.shape != expected:
+        return f'{name}: has the shape {_shape(array.shape)}, the network wants {_shape(expected)}'
+    if array.dtype.name not in ACCEPTED:
+        return f'{name}: holds {array.dtype.name} values; weights are {", ".join(ACCEPTED)}'
+    bad = array.size - int(np.isfinite(array).sum())
+    return f'{name}: {bad} of {array.size} values are NaN or infinite' if bad else None
+
+
+def _own(leaf, array) -> np.ndarray:
+    """`leaf` as a float32 array that shares nothing with `array`, whose file may go away; copied
+    once at most.
+    """
+    leaf = np.ascontiguousarray(leaf, np.float32)
+    return leaf.copy() if np.may_share_memory(leaf, array) else np.asarray(leaf)
+
+
+@dataclasses.dataclass(frozen=True)
+class Matched:
+    """What came of laying a source's arrays into a network."""
+
+    # {path: float32 array of ours}
+    leaves: dict[str, np.ndarray]
+    # arrays that have no place, or the wrong shape, dtype or values
+    misfits: tuple[str, ...]
+    # paths that no array gave
+    missing: tuple[str, ...]
+
+
+def match(
+    arrays: Mapping[str, np.ndarray],
+    book: KeyMap,
+    wanted: tree.Tree,
+    *,
+    ignore: Iterable[str] = (),
+) -> Matched:
+    """Lays each array of a source where its rule says; nothing is refused here.
+
+    Args:
+      arrays: {name: array} in the source's own layout, each read once.
+      book: the rules.
+      wanted: the model's variables, or their shapes (`jax.eval_shape`).
+      ignore: patterns (`re.fullmatch`) of names that are left unread.
+    """
+    shapes = tree.named_leaves(wanted)
+    unread = re.compile('|'.join(f'(?:{p})' for p in ignore) or r'(?!)')
+    out, given_by, misfits = {}, {}, []
+    for name in arrays:
+        if unread.fullmatch(name) or book.is_counter(name):
+            continue
+        path, layout = book.ours(name) or (None, None)
+        if path not in shapes:
+            misfits.append(
+                f'{name}: unexpected, the network has no place for it'
+                + (f' ({path})' if path else '')
+            )
+        elif path in given_by:
+            misfits.append(f'{name}: gives {path}, which {given_by[path]} gives already')
+        else:
+            given_by[path] = name
+            array = arrays[name]
+            if fault := _fault(name, array, layout, shapes[path].shape):
+                misfits.append(fault)
+            else:
+                out[path] = _own(layout.to_ours(array), array)
+            # before the next is read
+            del array
+    return Matched(out, tuple(misfits), tuple(path for path in shapes if path not in given_by))
+
+
+def to_variables(
+    arrays: Mapping[str, np.ndarray],
+    book: KeyMap,
+    wanted: tree.Tree,
+    *,
+    ignore: Iterable[str] = (),
+    weights: str = 'the network',
+) -> dict[str, Any]:
+    """Variables shaped as `wanted`, from a source's arrays: every array has its place and every
+    leaf its array.
+
+    Args:
+      arrays, book, wanted, ignore: as in `place`.
+      weights: what the arrays were to be, for the error's first line.
+
+    Returns:
+      {'params': ..., 'batch_stats': ...} of float32 numpy arrays.
+
+    Raises:
+      ValueError: an array without a place, a leaf without an array, another shape or dtype, or
+        values that are not finite: all in one list.
+    """
+    placed = match(arrays, book, wanted, ignore=ignore)
+    refuse(weights, [*placed.misfits, *(_missing(path, book) for path in placed.missing)])
+    return nested({path: placed.leaves[path] for path in tree.named_leaves(wanted)})
+
+
+def _source_shape(layout, shape) -> tuple[int, ...]:
+    """The shape that the source's array must have for a leaf of ours; no memory is used."""
+    return layout.to_source(np.broadcast_to(np.float32(0), shape)).shape
+
+
+def _missing(path, book):
+    theirs = book.theirs(path)
+    return (
+        f'{theirs[0]}: missing, the network needs it ({path})'
+        if theirs
+        else f'{path}: no rule says which array gives it'
+    )
+
+
+def names(wanted: tree.Tree, book: KeyMap) -> list[str]:
+    """The source's names of all leaves that a rule speaks of."""
+    return [found[0] for path in tree.named_leaves(wanted) if (found := book.theirs(path))]
+
+
+def to_arrays(
+    variables: tree.Tree, book: KeyMap, wanted: tree.Tree, *, weights: str = 'the network'
+) -> dict[str, np.ndarray]:
+    """The inverse of `to_variables`: {the source's name: array in its layout}; the source's
+    counters are zeros of its dtype.
+
+    Args:
+      variables: of the network; sizes are free (another number of classes), the leaves and their
+        axes are not.
+      book: the rules.
+      wanted: the model's variables, or their shapes.
+      weights: what the variables were to be, for the error's first line.
+
+    Raises:
+      ValueError: a leaf that is missing, that the network does not have, that has another number of
+        axes, or that no rule speaks of: all in one list.
+    """
+    have, shapes, out = tree.named_leaves(variables), tree.named_leaves(wanted), {}
+    misfits = [f'{path}: missing' for path in shapes if path not in have]
+    for path, leaf in have.items():
+        found = book.theirs(path)
+        if path not in shapes:
+            misfits.append(f'{path}: unexpected, the network has no such leaf')
+        elif np.ndim(leaf) != len(shapes[path].shape):
+            misfits.append(
+                f'{path}: has the shape {_shape(np.shape(leaf))}, the network wants '
+                f'{_shape(shapes[path].shape)}'
+            )
+        elif found is None:
+            misfits.append(f'{path}: no rule says where the source keeps it')
+        else:
+            name, layout, counters = found
+            out[name] = np.ascontiguousarray(layout.to_source(np.asarray(leaf)))
+            out.update((c.name, c.zeros()) for c in counters)
+    refuse(weights, misfits)
+    return out

@@ -1,0 +1,133 @@
+"""One rule says where the arrays of one kind of module lie, in a source's file and here; it is read
+in both directions.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from cnnlab.weights.mapping.layouts import Layout
+from cnnlab.weights.mapping.templates import Pair
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaf:
+    """An array of ours: its collection ('params' or 'batch_stats'), its name within the module, and
+    how the source lays it out.
+    """
+
+    collection: str
+    name: str
+    layout: Layout
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """The modules that `source` names are ours of `target`; both are templates of `templates.Pair`.
+
+    `arrays` is {name within the source's module: where it goes}; those that a file does not have (a
+    bias) are not missed here, since the model says which leaves it wants. `counters` are arrays of
+    no use to us, {name: (dtype, shape)}: read over, and written as zeros.
+    """
+
+    source: str
+    target: str
+    arrays: Mapping[str, Leaf]
+    counters: Mapping[str, tuple[str, tuple[int, ...]]] = dataclasses.field(default_factory=dict)
+    separator: str = '.'
+
+    def __post_init__(self):
+        object.__setattr__(self, 'pair', Pair(self.source, self.target))
+
+
+@dataclasses.dataclass(frozen=True)
+class Counter:
+    """Zeros that a source's file has beside a module's arrays."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    def zeros(self) -> np.ndarray:
+        return np.zeros(self.shape, self.dtype)
+
+
+class KeyMap:
+    """The rules of one network in order: a rule without fields comes before any with fields, then
+    the first that matches counts.
+    """
+
+    def __init__(self, rules: Iterable[Rule]):
+        self._templates, self._by_source, self._by_target = [], {}, {}
+        for rule in rules:
+            if not rule.pair.literal:
+                self._templates.append(rule)
+                continue
+            for name in (*rule.arrays, *rule.counters):
+                self._by_source.setdefault((rule.source, name), rule)
+            for leaf in rule.arrays.values():
+                self._by_target.setdefault((rule.target, leaf.collection, leaf.name), rule)
+
+    def _separated(self, name):
+        """(module, name within it) for each separator in use: '.' for torch, '/' for Keras."""
+        module, _, own = name.rpartition('/' if '/' in name else '.')
+        return module, own
+
+    def _forward(self, name):
+        """(rule, our module, the name within the source's module) or None."""
+        module, own = self._separated(name)
+        if (module, own) in self._by_source:
+            rule = self._by_source[module, own]
+            return rule, rule.target, own
+        for rule in self._templates:
+            if own in rule.arrays or own in rule.counters:
+                target = rule.pair.forward(module)
+                if target is not None:
+                    return rule, target, own
+        return None
+
+    def is_counter(self, name: str) -> bool:
+        """Whether this array of the source is one of the counters that rules name."""
+        found = self._forward(name)
+        return found is not None and found[2] in found[0].counters
+
+    def ours(self, name: str) -> tuple[str, Layout] | None:
+        """(path, layout) of the source's array: ('params/stage1/block1/conv1/kernel', OIHW); None
+        where no rule speaks of it.
+        """
+        found = self._forward(name)
+        if found is None or found[2] in found[0].counters:
+            return None
+        rule, target, own = found
+        leaf = rule.arrays[own]
+        return '/'.join(filter(None, (leaf.collection, target, leaf.name))), leaf.layout
+
+    def theirs(self, path: str) -> tuple[str, Layout, tuple[Counter, ...]] | None:
+        """(name in the source's file, layout, counters beside it) of a leaf of ours; None where no
+        rule speaks of it.
+        """
+        collection, _, rest = path.partition('/')
+        target, _, name = rest.rpartition('/')
+        literal = self._by_target.get((target, collection, name))
+        for rule in [literal] if literal else self._templates:
+            own = next(
+                (
+                    o
+                    for o, leaf in rule.arrays.items()
+                    if (leaf.collection, leaf.name) == (collection, name)
+                ),
+                None,
+            )
+            source = None if own is None else rule.pair.backward(target)
+            if source is not None:
+
+                def full(own, source=source, rule=rule):
+                    return f'{source}{rule.separator}{own}' if source else own
+
+                return (
+                    full(own),
+                    rule.arrays[own].layout,
+                    tuple(Counter(full(c), *kind) for c, kind in rule.counters.items()),
+                )
+        return None

@@ -1,0 +1,83 @@
+"""Dropout, augmentation and batch norm, each on and off, where overfitting is to be had: a convnet
+on 1,000 images of MNIST.
+
+    python -m experiments.regularizers_mnist --seeds=3 --data_dir=... --workdir=runs/regularizers
+    --results=docs/results
+
+Expected (assumed: the lectures, L3, give no figures): dropout and augmentation raise the training
+  error and lower the test error; batch
+norm trains faster and regularizes a little. The network is the lectures' convnet for MNIST (L2:
+conv32-conv64-pool-dropout-dense128- dropout), whose dropout can be left out and which can have
+batch norm before each activation; augmentation moves images by up to two pixels.
+"""
+
+import dataclasses
+
+from absl import flags
+
+from . import claim, common, mnist
+from .claim import beside, error, percent, training_error
+
+_IMAGES = flags.DEFINE_integer('images', 1000, 'Training images.', lower_bound=1)
+_STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1)
+
+# what each adds: (fields of the network, views)
+ON = {
+    'dropout': ({'dropout': True}, ()),
+    'augmentation': ({}, ('shift(2)',)),
+    'batch norm': ({'norm': True}, ()),
+}
+
+
+def reading(measured):
+    """What each does to training and test error, against the network without any."""
+    without = measured['none']
+    lines = [
+        f'without any: training error {percent(training_error(without))}, test error '
+        f'{percent(error(without))}'
+    ]
+    for name in (*ON, 'all three'):
+        if not (without.results and measured[name].results):
+            lines.append(f'{name}: diverged')
+        else:
+            lines.append(
+                f'{name}: training error {percent(training_error(measured[name]))}, test error '
+                f'{percent(error(measured[name]))}, '
+                f'{beside(measured[name], without)}'
+            )
+    return '; '.join(lines) + '.'
+
+
+def main(_):
+    """Trains without any of them, with each alone, and with all."""
+    base = mnist.race(
+        model='keras_mnist_convnet',
+        limit=_IMAGES.value,
+        batch=50,
+        duration=f'{_STEPS.value} steps',
+        rate=0.02,
+        fields={'dropout': False},
+        log_every='20 steps',
+        evaluate_every='100 steps',
+        checkpoint_every=f'{_STEPS.value} steps',
+    )
+    recipes = {'none': base}
+    for name, (fields, views) in ON.items():
+        recipes[name] = dataclasses.replace(base, fields={**base.fields, **fields}, augment=views)
+    recipes['all three'] = dataclasses.replace(
+        base, fields={'dropout': True, 'norm': True}, augment=('shift(2)',)
+    )
+    claim.main(
+        claim.Claim(
+            'regularizers_mnist',
+            f'Dropout, augmentation and batch norm on {_IMAGES.value:,} images of MNIST',
+            'dropout and augmentation raise the training error and lower the test error; batch '
+            'norm trains faster and regularizes a little.',
+            reading,
+        ),
+        recipes,
+    )
+
+
+if __name__ == '__main__':
+    common.start(main)
