@@ -290,7 +290,7 @@ def main(_):
         f'memory growth        {growth * 2**20:,.0f} bytes over {_STEPS.value * 9 // 10:,} steps, '
         f'from {base:.0f} MiB'
     )
-    print('lost                 ' + ('nothing' if not lost else '; '.join(lost[:10])))
+    print('lost                 ' + ('none' if not lost else '; '.join(lost[:10])))
     shutil.rmtree(root, ignore_errors=True)
     sys.exit(bool(lost))
 

@@ -100,7 +100,7 @@ def beside(runs: Runs, other: Runs, split: str = 'test') -> str:
     standard errors of so many images.
     """
     mine, theirs = error(runs, split).mean, error(other, split).mean
-    images = len(runs.job.data[split])
+    images = len(runs.setup.data[split])
     noise = (
         sum(p * (1 - p) / (images * len(r.results)) for p, r in ((mine, runs), (theirs, other)))
         ** 0.5
@@ -266,7 +266,7 @@ def measure(recipes: Mapping[str, Recipe], count: int | None = None) -> dict[str
     recipes = {name: common.override(recipe) for name, recipe in recipes.items()}
     measured: dict[str, Runs] = {}
     for name, recipe in recipes.items():
-        before = next(reversed(measured.values())).job if measured else None
+        before = next(reversed(measured.values())).setup if measured else None
         measured[name] = seeds.train(
             recipe,
             count or SEEDS.value,

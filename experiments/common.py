@@ -40,9 +40,9 @@ SET = flags.DEFINE_multi_string(
     'Replaces a field of the recipe: --set rate=0.05 --set "duration=5 epochs" --set '
     'fields.shortcut=B. May be repeated.',
 )
-SPREAD = flags.DEFINE_enum(
-    'spread',
-    'nothing',
+SHARD = flags.DEFINE_enum(
+    'shard',
+    'none',
     SHARD_MODES,
     'What of the state is spread over the devices instead of kept whole on each, for networks '
     'that are large '
@@ -115,7 +115,7 @@ def arguments() -> dict[str, Any]:
     return {
         'directory': workdir(),
         'data_dir': DATA_DIR.value,
-        'spread': SPREAD.value,
+        'shard': SHARD.value,
         'options': options(),
     }
 

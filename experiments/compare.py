@@ -106,9 +106,9 @@ def train_all(
     size = sizes.fitting(name, shape[1])
     recipe = common.override(baseline.recipe(name, dataset, shape[0], size))
     runs = seeds.train(recipe, count, root / 'runs' / name, data_dir)
-    costs = cost.costs(runs.job.model, runs.job.image.shape[1:])
+    costs = cost.costs(runs.setup.model, runs.setup.image.shape[1:])
     return Compared(
-        name, registry.entry(name).paper, runs.job.image.shape[1:], costs.params, costs.macs, runs
+        name, registry.entry(name).paper, runs.setup.image.shape[1:], costs.params, costs.macs, runs
     )
 
 

@@ -48,12 +48,12 @@ _TTA = flags.DEFINE_string(
 def main(_):
     """Evaluates, prints and writes."""
     run, step = runs.find(_RUN.value, _STEP.value)
-    job, state = runs.restored(run, step, common.DATA_DIR.value, _TTA.value)
-    source = names.lookup('split of this run', _SPLIT.value, job.data)
-    batch = _BATCH.value or job.recipe.batch
-    sharding.check_batch(batch, job.mesh)
-    state = sharding.replicate(state, job.mesh)
-    found = evaluate(job.eval_step, state, source, job.view, batch=batch, mesh=job.mesh)
+    setup, state = runs.restored(run, step, common.DATA_DIR.value, _TTA.value)
+    source = names.lookup('split of this run', _SPLIT.value, setup.data)
+    batch = _BATCH.value or setup.recipe.batch
+    sharding.check_batch(batch, setup.mesh)
+    state = sharding.replicate(state, setup.mesh)
+    found = evaluate(setup.eval_step, state, source, setup.transform, batch=batch, mesh=setup.mesh)
     counts = found.pop('confusion')
     images, right = counts.sum(1), counts.diagonal()
     rows = [
@@ -61,7 +61,7 @@ def main(_):
         for name, n, r in zip(source.class_names, images, right, strict=True)
     ]
     columns = (Column('class'), Column('images', 'integer'), Column('top-1', 'percent'))
-    table = Table(columns, rows, f'{job.recipe.model}, {_SPLIT.value}, by class')
+    table = Table(columns, rows, f'{setup.recipe.model}, {_SPLIT.value}, by class')
     table.print()
     print(
         f'{run} at step {step:,} on {_SPLIT.value}: top-1 {found["top1"]:.2%}, top-5 '

@@ -154,17 +154,17 @@ class Case:
     title: str
 
 
-class RecipeView:
-    """What a run evaluates on: the view of its recipe."""
+class RecipeTransform:
+    """What a run evaluates on: the evaluation transforms of its recipe."""
 
     count, average, crops = 1, 'softmax', 'center'
 
-    def __init__(self, view):
-        self.view = view
+    def __init__(self, transform):
+        self.transform = transform
 
     def views(self, image):
         """One array."""
-        return [self.view(image, np.random.default_rng(0))]
+        return [self.transform(image, np.random.default_rng(0))]
 
 
 def protocol(
@@ -237,14 +237,18 @@ def pretrained(id: str, file: str | None) -> Case:
 def trained(path: str) -> tuple[Case, dict]:
     """A run, and its data."""
     run, step = runs.find(path, _STEP.value)
-    job, state = runs.restored(run, step, common.DATA_DIR.value)
+    setup, state = runs.restored(run, step, common.DATA_DIR.value)
     variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
-    mean, std = normalization.statistics(job.data['train'], job.recipe.normalize)
-    how = protocol(_PROTOCOL.value, job.image.shape[1]) if _PROTOCOL.value else RecipeView(job.view)
-    names_of = job.data['train'].class_names
-    order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else job.recipe.dataset
-    net = Net(f'{run.name}/{step}', _formed(job.model, how), variables, mean, std)
-    return Case(net, how, order, _PROTOCOL.value or 'recipe'), job.data
+    mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
+    how = (
+        protocol(_PROTOCOL.value, setup.image.shape[1])
+        if _PROTOCOL.value
+        else RecipeTransform(setup.transform)
+    )
+    names_of = setup.data['train'].class_names
+    order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset
+    net = Net(f'{run.name}/{step}', _formed(setup.model, how), variables, mean, std)
+    return Case(net, how, order, _PROTOCOL.value or 'recipe'), setup.data
 
 
 def _formed(model, how):

@@ -100,7 +100,10 @@ _CLASS = flags.DEFINE_integer(
     lower_bound=0,
 )
 _WINDOW = flags.DEFINE_integer(
-    'window', None, 'Side of the occluding square; default: a seventh of the image.', lower_bound=1
+    'metric_buffer',
+    None,
+    'Side of the occluding square; default: a seventh of the image.',
+    lower_bound=1,
 )
 _STRIDE = flags.DEFINE_integer(
     'stride',
@@ -190,10 +193,10 @@ def of_run() -> Subject:
             'a run is explained on the images of its own set; --images goes with --weights'
         )
     run, step = runs.find(_RUN.value, _STEP.value)
-    job, state = runs.restored(run, step, common.DATA_DIR.value)
-    split = next(s for s in ('test', 'validation', 'train') if s in job.data)
-    source = job.data[split]
-    mean, std = normalization.statistics(job.data['train'], job.recipe.normalize)
+    setup, state = runs.restored(run, step, common.DATA_DIR.value)
+    split = next(s for s in ('test', 'validation', 'train') if s in setup.data)
+    source = setup.data[split]
+    mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
     if np.ndim(std) == 2:
         raise ValueError(
             f'{run} whitens its images, so no picture can be made of what its network takes'
@@ -206,12 +209,14 @@ def of_run() -> Subject:
     def image(i):
         # views of evaluation draw nothing
         rng = np.random.default_rng(0)
-        return np.asarray(pixels.to_network(np.float32(job.view(found[i], rng))[None] / 255)[0])
+        return np.asarray(
+            pixels.to_network(np.float32(setup.transform(found[i], rng))[None] / 255)[0]
+        )
 
     return Subject(
-        f'{job.recipe.model} of {run.name} at step {step:,}',
+        f'{setup.recipe.model} of {run.name} at step {step:,}',
         f'Images are those of {found.name}.',
-        job.model,
+        setup.model,
         variables,
         pixels,
         image,
@@ -253,7 +258,7 @@ def case_of(subject: Subject, asked: list[str], out: pathlib.Path) -> Case:
         'steps': _STEPS.value,
         'ascent': _ASCENT.value,
         'octaves': 4 if size >= 128 else 1,
-        'window': _WINDOW.value or max(2, size // 7),
+        'metric_buffer': _WINDOW.value or max(2, size // 7),
         'stride': _STRIDE.value or max(1, size // 28),
     }
     return Case(

@@ -27,16 +27,16 @@ _OUTPUT = flags.DEFINE_string('output', None, 'The file to write.', required=Tru
 def main(_):
     """Reads, writes and says what."""
     run, step = runs.find(_RUN.value, _STEP.value)
-    job, state = runs.restored(run, step, common.DATA_DIR.value)
-    fields = {'num_classes': job.classes, **job.recipe.fields}
+    setup, state = runs.restored(run, step, common.DATA_DIR.value)
+    fields = {'num_classes': setup.classes, **setup.recipe.fields}
     facts = {
-        'dataset': job.recipe.dataset,
+        'dataset': setup.recipe.dataset,
         'step': step,
-        'normalize': job.recipe.normalize,
-        'view': list(job.recipe.view),
+        'normalize': setup.recipe.normalize,
+        'view': list(setup.recipe.view),
     }
-    path = export.write(_OUTPUT.value, job.recipe.model, fields, export.variables(state), facts)
-    print(f'wrote {job.recipe.model} at step {step:,} to {path} ({path.stat().st_size:,} bytes)')
+    path = export.write(_OUTPUT.value, setup.recipe.model, fields, export.variables(state), facts)
+    print(f'wrote {setup.recipe.model} at step {step:,} to {path} ({path.stat().st_size:,} bytes)')
 
 
 if __name__ == '__main__':

@@ -72,7 +72,7 @@ def main(_):
         str(out),
         common.DATA_DIR.value,
         options,
-        spread=then.get('how', {}).get('spread', 'nothing'),
+        shard=then.get('how', {}).get('shard', 'none'),
     )
     again = json.loads((out / 'manifest.json').read_text())
     if again['data'] != then['data']:

@@ -53,13 +53,13 @@ def find(path: str, step: str) -> tuple[pathlib.Path, int]:
 def restored(
     run: pathlib.Path, step: int, data_dir: str | None, tta: str | None = None
 ) -> tuple[Setup, TrainState]:
-    """The job of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in
+    """The setup of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in
     place of the recipe's.
     """
     recipe = recipes.from_json((run / 'recipe.json').read_text())
-    job = build_setup(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
+    setup = build_setup(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
     checkpoints = Checkpoints(workdir.checkpoints(run), read_only=True)
     try:
-        return job, checkpoints.restore(eval_shape(job.init, uint32(0)), step)
+        return setup, checkpoints.restore(eval_shape(setup.init, uint32(0)), step)
     finally:
         checkpoints.close()

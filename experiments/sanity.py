@@ -40,9 +40,9 @@ def main(_):
     out = workdir.writable(common.workdir())
     recipe = common.override(registry.get(_RECIPE.value))
     started = time.perf_counter()
-    job = build_setup(recipe, common.DATA_DIR.value)
+    setup = build_setup(recipe, common.DATA_DIR.value)
     found = run.check(
-        job,
+        setup,
         _SECONDS.value,
         lambda name: print(
             f'{time.perf_counter() - started:5.1f} s  {name} checked', file=sys.stderr

@@ -59,15 +59,15 @@ _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
 def objective(trial, recipe, space, root):
     """Validation top-1 of the run of a trial; a run that diverges is pruned."""
     drawn = override(recipe, search.assignments(space, trial))
-    job = build_setup(drawn, common.DATA_DIR.value)
-    if 'validation' not in job.data:
+    setup = build_setup(drawn, common.DATA_DIR.value)
+    if 'validation' not in setup.data:
         raise ValueError(
             f'{recipe.dataset} has no validation images to choose by; set some aside with --set '
             f'holdout=N'
         )
-    every = max(job.total // _VALIDATIONS.value, 1)
-    job = dataclasses.replace(
-        job, recipe=dataclasses.replace(drawn, evaluate_every=f'{every} steps')
+    every = max(setup.total // _VALIDATIONS.value, 1)
+    setup = dataclasses.replace(
+        setup, recipe=dataclasses.replace(drawn, evaluate_every=f'{every} steps')
     )
 
     def validated(step, figures):
@@ -76,7 +76,7 @@ def objective(trial, recipe, space, root):
     try:
         directory = search.directory(root, trial)
         quiet = dataclasses.replace(common.options().within(directory.name), quiet=True)
-        result = loop.run_job(job, recipe.seed, directory, quiet, validated)
+        result = loop.run_setup(setup, recipe.seed, directory, quiet, validated)
     except loop.NotFinite as error:
         trial.set_user_attr('diverged', str(error))
         raise optuna.TrialPruned(str(error)) from error
@@ -216,7 +216,7 @@ def tell(study, trial):
     found = (
         f'{score(trial):.2%} after {len(trial.intermediate_values)} validations'
         if trial.intermediate_values
-        else 'nothing'
+        else 'none'
     )
     print(
         f'trial {trial.number}: {values}: {found}{"" if trial.value is not None else ", stopped"}',

@@ -22,7 +22,7 @@ _DATA = ('dataset', 'holdout', 'fold', 'classes', 'limit')
 class Runs:
     """The runs of one recipe that came to their end: what each left, in the order of the seeds."""
 
-    job: Setup
+    setup: Setup
     # result.json of each
     results: tuple[dict[str, Any], ...]
     logs: tuple[list[run_log.Record], ...]
@@ -47,15 +47,15 @@ def train(
 
     Args:
       tolerant: a run that diverges is noted in `diverged` instead of ending everything.
-      like: a job whose data are opened already; they are used again where the recipe means the
+      like: a setup whose data are opened already; they are used again where the recipe means the
         same.
 
     Raises:
       ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
     """
     same = like is not None and all(getattr(recipe, f) == getattr(like.recipe, f) for f in _DATA)
-    job = build_setup(
-        recipe, data_dir, data=like.data if same else None, spread=common.SPREAD.value
+    setup = build_setup(
+        recipe, data_dir, data=like.data if same else None, shard=common.SHARD.value
     )
     results, logs, diverged = [], [], []
     for seed in range(seeds):
@@ -64,12 +64,12 @@ def train(
             workdir.claim(
                 directory,
                 dataclasses.replace(recipe, seed=seed),
-                {s: d.fingerprint() for s, d in job.data.items()},
+                {s: d.fingerprint() for s, d in setup.data.items()},
             )
         else:
             try:
-                loop.run_job(
-                    job, seed, directory, common.options().within(f'{root.name}/{directory.name}')
+                loop.run_setup(
+                    setup, seed, directory, common.options().within(f'{root.name}/{directory.name}')
                 )
             except loop.NotFinite as error:
                 if not tolerant:
@@ -78,4 +78,4 @@ def train(
                 continue
         results.append(json.loads((directory / 'result.json').read_text()))
         logs.append(run_log.read(directory / 'metrics.jsonl'))
-    return Runs(job, tuple(results), tuple(logs), tuple(diverged))
+    return Runs(setup, tuple(results), tuple(logs), tuple(diverged))

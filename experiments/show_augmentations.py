@@ -1,4 +1,4 @@
-"""A contact sheet of training views: one row a view, the image first and then what random draws
+"""A contact sheet of training transforms: one row a transform, the image first and then what random draws
 make of it.
 
     python -m experiments.show_augmentations --images=ILSVRC2012_img_train.tar --out=sheet.png
@@ -38,10 +38,14 @@ _DATASET = flags.DEFINE_string(
 )
 _SPLIT = flags.DEFINE_string('split', 'train', 'Of --dataset: train, validation or test.')
 _VIEW = flags.DEFINE_multi_string(
-    'view', [], 'A view as recipes write it. May be repeated; default: every view, and mixing.'
+    'transform',
+    [],
+    'A transform as recipes write it. May be repeated; default: every transform, and mixing.',
 )
 _RECIPE = flags.DEFINE_multi_string(
-    'recipe', [], f'The views of a paper, as one row: {", ".join(ilsvrc.AUGMENT)}. May be repeated.'
+    'recipe',
+    [],
+    f'The transforms of a paper, as one row: {", ".join(ilsvrc.AUGMENT)}. May be repeated.',
 )
 _SAMPLES = flags.DEFINE_integer('samples', 9, 'Draws in a row.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
@@ -49,7 +53,7 @@ _OUT = flags.DEFINE_string('out', 'augmentations.png', 'The picture to write.')
 
 # pixels
 TILE, LABEL, GAP = 160, 300, 6
-# Views of an image that `cut` has made 224 pixels high and wide, in the order of the sheet; crops
+# Transforms of an image that `cut` has made 224 pixels high and wide, in the order of the sheet; crops
 # take the image itself.
 CROPS = (
     'random_resized_crop(224)',
@@ -84,7 +88,7 @@ VIEWS = (
 
 
 def views_of(text: str):
-    """The view of 'one(); two()'."""
+    """The transform of 'one(); two()'."""
     return parse.parse(*text.split(';'))
 
 
@@ -161,22 +165,24 @@ def main(_):
         else sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
     )
     asked = [
-        *(('', view) for view in _VIEW.value),
+        *(('', transform) for transform in _VIEW.value),
         *((f'{name}:; ', '; '.join(ilsvrc.augment(name))) for name in _RECIPE.value),
     ]
     cropped = not asked and source.image_shape is None
     draws, rows = loader.PerExampleRng(_SEED.value), []
-    for title, text in asked or [('', view) for view in (*(CROPS if cropped else ()), *VIEWS)]:
+    for title, text in asked or [
+        ('', transform) for transform in (*(CROPS if cropped else ()), *VIEWS)
+    ]:
         # another image for every row
         [example] = source.encoded([(7 * len(rows) + 3) % len(source)])
-        view, image = views_of(text), example['image']
+        transform, image = views_of(text), example['image']
         if cropped and text not in CROPS:
             image = cut(pixels(image))
         whole = pixels(image)
         rows.append(
             (
                 title + text,
-                [whole, *(view(image, draws.at(p)).copy() for p in range(_SAMPLES.value))],
+                [whole, *(transform(image, draws.at(p)).copy() for p in range(_SAMPLES.value))],
             )
         )
     if not asked:
@@ -189,7 +195,7 @@ def main(_):
     done, data = cv2.imencode('.png', cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2BGR))
     assert done
     write_bytes(_OUT.value, data.tobytes())
-    print(f'wrote {_OUT.value}: {len(rows)} views')
+    print(f'wrote {_OUT.value}: {len(rows)} transforms')
 
 
 if __name__ == '__main__':

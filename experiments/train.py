@@ -132,18 +132,18 @@ def _fields(stated: SourcedRecipe, recipe: Recipe) -> Table:
 
 
 def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
-    job = made.job
-    size = ' x '.join(map(str, job.image.shape[1:]))
+    setup = made.setup
+    size = ' x '.join(map(str, setup.image.shape[1:]))
     memory = made.memory
     facts = {
-        'data': f'{recipe.dataset}, {made.examples:,} images to train on in {job.classes:,} classes'
+        'data': f'{recipe.dataset}, {made.examples:,} images to train on in {setup.classes:,} classes'
         + (' (not found: made images of its size stand in)' if made.made else ''),
-        'steps': f'{job.total:,} of {recipe.batch:,} images: {made.images:,} images, '
+        'steps': f'{setup.total:,} of {recipe.batch:,} images: {made.images:,} images, '
         f'{made.images / made.examples:.1f} epochs',
         'sizes': ', '.join(f'{side} pixels from step {first:,}' for first, side in made.stages),
         'network': f'{made.params:,} parameters, {show(made.macs, "quantity")} multiply-adds for '
         f'an image of {size}',
-        'memory': f'about {_bytes(memory.total + made.average)} on each of {job.mesh.size} '
+        'memory': f'about {_bytes(memory.total + made.average)} on each of {setup.mesh.size} '
         f'devices: parameters {_bytes(memory.params)}, '
         f'gradients {_bytes(memory.gradients)}, optimizer {_bytes(memory.optimizer)}, images '
         f'{_bytes(memory.images)}, '
@@ -154,7 +154,7 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
         speed = made.speed
         facts['measured'] = (
             f'{speed.steps} steps of {speed.batch} images of {speed.size} pixels on '
-            f'{job.mesh.size} {job.mesh.devices.flat[0].platform} '
+            f'{setup.mesh.size} {setup.mesh.devices.flat[0].platform} '
             f'devices: {show(speed.seconds, "seconds")} a step, {speed.images_per_second:,.1f} '
             f'images/s; '
             f'the input makes {speed.input_per_second:,.0f} images/s in one thread'

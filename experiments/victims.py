@@ -68,23 +68,23 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
       FileNotFoundError, ValueError: as `runs.find` and `runs.restored`.
     """
     run, at = runs.find(path, step)
-    job, state = runs.restored(run, at, data_dir)
+    setup, state = runs.restored(run, at, data_dir)
     variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
-    mean, std = normalization.statistics(job.data['train'], job.recipe.normalize)
-    names_of = job.data['train'].class_names
-    order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else job.recipe.dataset
-    view = '; '.join(job.recipe.view) or 'as they are'
-    found = targets.of(job.model, variables, mean, std).replace(
-        norm=training.batch_norm(job.recipe)
+    mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
+    names_of = setup.data['train'].class_names
+    order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset
+    view = '; '.join(setup.recipe.view) or 'as they are'
+    found = targets.of(setup.model, variables, mean, std).replace(
+        norm=training.batch_norm(setup.recipe)
     )
     return Victim(
         run.name,
         found,
-        lambda image: job.view(image, np.random.default_rng(0)),
+        lambda image: setup.transform(image, np.random.default_rng(0)),
         view,
         order,
         tuple(names_of),
-        job.data,
+        setup.data,
     )
 
 

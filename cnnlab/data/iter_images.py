@@ -18,26 +18,26 @@ _MOST_THREADS = 16
 
 def iter_images(
     source: ImageSource,
-    view: Callable[[np.ndarray], Any],
+    transform: Callable[[np.ndarray], Any],
     *,
     host: int = 0,
     hosts: int = 1,
     threads: int | None = None,
 ) -> Iterator[tuple[int, Any, int, str]]:
     """Every image of this host (each of `hosts` takes every `hosts`-th) once and in order: (index,
-    view, label, name of the file).
+    transform, label, name of the file).
 
-    Images are read and viewed ahead of the consumer by `threads` (default: one a core).
+    Images are read and transformed ahead of the consumer by `threads` (default: one a core).
 
     Raises:
-      ValueError: in `next`, where an image cannot be read, decoded or viewed: an error here, unlike
+      ValueError: in `next`, where an image cannot be read, decoded or transformed: an error here, unlike
         in training, never passed over.
     """
     threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
     pool, ahead = concurrent.futures.ThreadPoolExecutor(threads), collections.deque()
     try:
         for index in range(host, len(source), hosts):
-            ahead.append(pool.submit(_one, source, view, index))
+            ahead.append(pool.submit(_one, source, transform, index))
             if len(ahead) > 2 * threads:
                 yield ahead.popleft().result()
         while ahead:
@@ -46,12 +46,12 @@ def iter_images(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _one(source, view, index):
+def _one(source, transform, index):
     [example] = source.encoded([index])
     name = getattr(example['image'], 'name', '') or str(index)
     image = pixels(example['image'])
     try:
-        return index, view(image), int(example['label']), name
+        return index, transform(image), int(example['label']), name
     except ValueError as error:
         raise ValueError(
             f'image {index} of {source.name} {source.split}, {name}: {error}'

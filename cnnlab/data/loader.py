@@ -1,6 +1,6 @@
 """Batches as a pure function of (seed, step), whatever the number of hosts, threads or processes.
 
-Example p of training is number p mod n of the permutation of epoch p // n, seen through a view that
+Example p of training is number p mod n of the permutation of epoch p // n, seen through a transform that
 draws from a stream of random numbers which belongs to (seed, p). Where its image cannot be read,
 the next one of the source that can takes its place, so that this does not depend on what happened
 before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes the k-th of
@@ -8,14 +8,14 @@ H equal runs of them, so that the rows of the global array stand in one order wh
 (what is drawn for a row on the device, dropout for one, is then the same too). So a run resumes at
 any step, on any number of hosts, from the step alone.
 
-With repeated augmentation, r examples in a row are one image in r views: example p is number (p mod
+With repeated augmentation, r examples in a row are one image in r transforms: example p is number (p mod
 n) // r of its permutation, and an epoch of n examples shows n / r of the images, as torchvision's
 RASampler has it (references/classification/sampler.py).
 
 Grain runs these functions ahead of the consumer, in threads or processes. They take whole batches
 because that is what its cost per element allows: MNIST in memory with pad(2), one thread of Grain
 0.2.18, costs 70 us an image by
-`MapDataset.source(s).seed(k).shuffle().repeat().random_map(view).batch(128)`, of which the shuffled
+`MapDataset.source(s).seed(k).shuffle().repeat().random_map(transform).batch(128)`, of which the shuffled
 indices alone are 20, and 8 us by this; the consumer, LeNet-5 on the same two cores, takes 77.
 """
 
@@ -87,21 +87,21 @@ def mirrored_first(n: int, seed: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class ProgressiveTransforms:
-    """Views that follow one another in the course of training: progressive resizing.
+    """Transforms that follow one another in the course of training: progressive resizing.
 
-    `views` are (first step, view), the first from step 0 on, steps rising.
+    `transforms` are (first step, transform), the first from step 0 on, steps rising.
     """
 
-    views: tuple[tuple[int, Transform], ...]
+    transforms: tuple[tuple[int, Transform], ...]
 
     def __post_init__(self) -> None:
-        firsts = [step for step, _ in self.views]
+        firsts = [step for step, _ in self.transforms]
         if not firsts or firsts[0] != 0 or firsts != sorted(set(firsts)):
             raise ValueError(f'stages begin at step 0 and rise, not at {firsts}')
 
     def at(self, step: int) -> Transform:
-        """The view of a step."""
-        return [view for first, view in self.views if first <= step][-1]
+        """The transform of a step."""
+        return [transform for first, transform in self.transforms if first <= step][-1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,7 @@ class TrainBatch:
     """step -> this host's rows of the global batch; the arguments of `train_batches`."""
 
     source: ImageSource
-    view: Transform | ProgressiveTransforms
+    transform: Transform | ProgressiveTransforms
     seed: int
     batch: int
     host: int = 0
@@ -124,8 +124,12 @@ class TrainBatch:
         first, size = step * self.batch, self.batch // self.hosts
         positions = range(first + self.host * size, first + (self.host + 1) * size)
         rows = [int(permutation(n, self.seed, p // n)[p % n // self.repeats]) for p in positions]
-        view = self.view.at(step) if isinstance(self.view, ProgressiveTransforms) else self.view
-        found = _stack(self.source, view, rows, self.seed, positions, self.skips)
+        transform = (
+            self.transform.at(step)
+            if isinstance(self.transform, ProgressiveTransforms)
+            else self.transform
+        )
+        found = _stack(self.source, transform, rows, self.seed, positions, self.skips)
         if self.alternating_flip:
             for image, row, p in zip(found['image'], rows, positions, strict=True):
                 if mirrored_first(n, self.seed)[row] ^ (p // n % 2 == 1):
@@ -141,7 +145,7 @@ class EvalBatch:
     """
 
     source: ImageSource
-    view: Transform
+    transform: Transform
     batch: int
     host: int = 0
     hosts: int = 1
@@ -150,7 +154,7 @@ class EvalBatch:
         n, size = len(self.source), self.batch // self.hosts
         rows = range(step * self.batch + self.host, min((step + 1) * self.batch, n), self.hosts)
         # no row left: the first, for its shape
-        found = _stack(self.source, self.view, list(rows) or [0], 0, rows or [0])
+        found = _stack(self.source, self.transform, list(rows) or [0], 0, rows or [0])
         out = {key: np.zeros((size, *a.shape[1:]), a.dtype) for key, a in found.items()}
         for key, a in found.items():
             out[key][: len(rows)] = a[: len(rows)]
@@ -175,23 +179,23 @@ class _OnOneThread:
 
 def _stack(
     source: ImageSource,
-    view: Transform,
+    transform: Transform,
     rows: list[int],
     seed: int,
     positions: range | list[int],
     skips: UnreadableImages | None = None,
 ) -> Batch:
-    """The viewed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose the
+    """The transformed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose the
     random numbers.
     """
     draws = PerExampleRng(seed)
     try:
-        images, labels = _viewed(source, view, rows, draws, positions)
+        images, labels = _viewed(source, transform, rows, draws, positions)
     except Unreadable:
         if skips is None:
             raise
         found = [
-            _readable(source, view, row, draws, p, skips)
+            _readable(source, transform, row, draws, p, skips)
             for row, p in zip(rows, positions, strict=True)
         ]
         images, labels = zip(*found, strict=True)
@@ -199,13 +203,13 @@ def _stack(
     for row, image in zip(rows, images, strict=True):
         if image.dtype != np.uint8 or image.ndim != 3:
             raise ValueError(
-                f'image {row} of {source.name} {source.split} must leave the view as uint8 (h, w, '
+                f'image {row} of {source.name} {source.split} must leave the transform as uint8 (h, w, '
                 f'c), '
                 f'not {image.dtype} {image.shape}'
             )
         if image.shape != shape:
             raise ValueError(
-                f'images of {source.name} {source.split} differ in size after the view, {shape} '
+                f'images of {source.name} {source.split} differ in size after the transform, {shape} '
                 f'and {image.shape}: '
                 'add resize((h, w)) or a crop to it'
             )
@@ -214,36 +218,40 @@ def _stack(
 
 def _viewed(
     source: ImageSource,
-    view: Transform,
+    transform: Transform,
     rows: list[int],
     draws: PerExampleRng,
     positions: range | list[int],
 ) -> tuple[list[np.ndarray], list[int]]:
     examples = (
-        source.encoded(rows) if getattr(view, 'takes_encoded', False) else source.__getitems__(rows)
+        source.encoded(rows)
+        if getattr(transform, 'takes_encoded', False)
+        else source.__getitems__(rows)
     )
-    if getattr(view, 'random', True):
-        images = [view(e['image'], draws.at(p)) for e, p in zip(examples, positions, strict=True)]
+    if getattr(transform, 'random', True):
+        images = [
+            transform(e['image'], draws.at(p)) for e, p in zip(examples, positions, strict=True)
+        ]
     else:
         # nothing is drawn from it
         rng = draws.at(0)
-        images = [view(e['image'], rng) for e in examples]
+        images = [transform(e['image'], rng) for e in examples]
     return images, [e['label'] for e in examples]
 
 
 def _readable(
     source: ImageSource,
-    view: Transform,
+    transform: Transform,
     row: int,
     draws: PerExampleRng,
     position: int,
     skips: UnreadableImages,
 ) -> tuple[np.ndarray, int]:
-    """The viewed image and the label of `row`, or of the next one that can be read."""
+    """The transformed image and the label of `row`, or of the next one that can be read."""
     for candidate in range(row, row + len(source)):
         index = candidate % len(source)
         try:
-            [image], [label] = _viewed(source, view, [index], draws, [position])
+            [image], [label] = _viewed(source, transform, [index], draws, [position])
             return image, label
         except Unreadable as error:
             skips.add(index, error)
@@ -252,7 +260,7 @@ def _readable(
 
 def train_batches(
     source: ImageSource,
-    view: Transform | ProgressiveTransforms,
+    transform: Transform | ProgressiveTransforms,
     *,
     seed: int,
     batch: int,
@@ -273,9 +281,9 @@ def train_batches(
 
     Args:
       source: of at least `batch` images.
-      view: applied to each image; or `Stages` of views, each from its step on, of which all images
+      transform: applied to each image; or `Stages` of transforms, each from its step on, of which all images
         of a step have one size.
-      seed: of the order and of the views; a whole number, 0 or more.
+      seed: of the order and of the transforms; a whole number, 0 or more.
       batch: the global batch, over all hosts.
       step: the first step.
       host, hosts: which of how many processes this is (`jax.process_index()`,
@@ -285,9 +293,9 @@ def train_batches(
         '__main__':`.
       most_skipped: how many images of the source may be unreadable; each process counts its own.
         Default: see `unreadable_images.UnreadableImages`.
-      repeats: views of an image in a row (repeated augmentation: Hoffer et al. 2019,
+      repeats: transforms of an image in a row (repeated augmentation: Hoffer et al. 2019,
         arXiv:1901.09335).
-      alternating_flip: each image is mirrored after its view in every other epoch, from a first
+      alternating_flip: each image is mirrored after its transform in every other epoch, from a first
         epoch drawn by image and seed: legacy/airbench94.py in
         github.com/KellerJordan/cifar10-airbench.
 
@@ -313,7 +321,7 @@ def train_batches(
         raise ValueError(f'repeats is a whole number above 0, not {repeats}')
     batch_of = TrainBatch(
         source,
-        view,
+        transform,
         seed,
         batch,
         host,
@@ -327,7 +335,7 @@ def train_batches(
 
 def eval_batches(
     source: ImageSource,
-    view: Transform,
+    transform: Transform,
     *,
     batch: int,
     host: int = 0,
@@ -339,7 +347,7 @@ def eval_batches(
     float32 (b,)}.
 
     There are `steps_per_epoch(source, batch)` batches on every host, all of them full: where images
-    run out, rows are zeros with mask 0. A view that draws random numbers draws the same ones for an
+    run out, rows are zeros with mask 0. A transform that draws random numbers draws the same ones for an
     image whatever the batch.
 
     Arguments, result and errors are those of `train_batches`, but the batch may be larger than the
@@ -347,7 +355,7 @@ def eval_batches(
     """
     _check(source, batch, host, hosts)
     steps = grain.MapDataset.range(steps_per_epoch(source, batch))
-    return _ahead(EvalBatch(source, view, batch, host, hosts), steps, threads, workers)
+    return _ahead(EvalBatch(source, transform, batch, host, hosts), steps, threads, workers)
 
 
 def steps_per_epoch(source: ImageSource, batch: int) -> int:
@@ -378,7 +386,7 @@ def _ahead(
 ) -> Iterator[Batch]:
     """`map(batch_of, steps)`, computed ahead of the consumer."""
     if threads is None:
-        # Views and copies of small images hold Python's lock, so that a second thread slows the
+        # Transforms and copies of small images hold Python's lock, so that a second thread slows the
         # first; decoders do not.
         threads = min(_MOST_THREADS, os.cpu_count() or 1) if batch_of.source.decodes else 1
     if threads < 1 or workers < 0:

@@ -18,7 +18,7 @@ def best_of(
     directory: str,
     data_dir: str | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
-    spread: str = 'nothing',
+    shard: str = 'none',
 ) -> Result:
     """Trains seeds seed, seed + 1, ... in directory/seed<n> and returns the result with the highest
     validation top-1, the first of equals.
@@ -32,14 +32,14 @@ def best_of(
     if restarts < 1:
         raise ValueError(f'restarts must be at least 1, got {restarts}')
     path = pathlib.Path(hosts.broadcast(lambda: str(workdir.writable(directory))))
-    job = build_setup(recipe, data_dir, spread=spread)
-    if 'validation' not in job.data:
+    setup = build_setup(recipe, data_dir, shard=shard)
+    if 'validation' not in setup.data:
         raise ValueError(
             'restarts are compared on validation images and there are none; set some aside with '
             'holdout or fold'
         )
     results = [
-        loop.run_job(job, seed, path / f'seed{seed}', options.within(f'seed{seed}'))
+        loop.run_setup(setup, seed, path / f'seed{seed}', options.within(f'seed{seed}'))
         for seed in range(recipe.seed, recipe.seed + restarts)
     ]
     best = max(results, key=lambda r: r.final['validation']['top1'])

@@ -17,7 +17,7 @@ def evaluate(
     step: Callable,
     state: TrainState,
     source: ImageSource,
-    view: Transform,
+    transform: Transform,
     *,
     batch: int,
     mesh: Mesh,
@@ -39,7 +39,7 @@ def evaluate(
     """
     sums: dict[str, np.ndarray] = {}
     for rows in loader.eval_batches(
-        source, view, batch=batch, host=jax.process_index(), hosts=jax.process_count()
+        source, transform, batch=batch, host=jax.process_index(), hosts=jax.process_count()
     ):
         found = jax.device_get(step(state, sharding.shard_batch(rows, mesh)))
         for key, value in found.items():

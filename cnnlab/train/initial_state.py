@@ -19,14 +19,14 @@ from cnnlab.train.setup import Setup
 from cnnlab.train.state import TrainState
 
 
-def initial_state(job: Setup, seed: np.uint32) -> TrainState:
-    """The state of a job at step 0.
+def initial_state(setup: Setup, seed: np.uint32) -> TrainState:
+    """The state of a setup at step 0.
 
     Raises:
       FileNotFoundError: `start_from` is no run, or has no checkpoint. ValueError: none of its
         layers fits; or the network has no layer to whiten with.
     """
-    recipe, state = job.recipe, job.init(seed)
+    recipe, state = setup.recipe, setup.init(seed)
     if not (recipe.start_from or recipe.whiten):
         return state
     params, batch_stats = state.params, state.batch_stats
@@ -43,10 +43,13 @@ def initial_state(job: Setup, seed: np.uint32) -> TrainState:
                 f'{",".join(recipe.start_layers)} lets through'
             )
     if recipe.whiten:
-        batch_stats = whitened(job, batch_stats)
+        batch_stats = whitened(setup, batch_stats)
     average = {'params': params, 'batch_stats': batch_stats} if state.ema is not None else None
     return state.replace(
-        params=params, batch_stats=batch_stats, ema=average, opt_state=jax.jit(job.tx.init)(params)
+        params=params,
+        batch_stats=batch_stats,
+        ema=average,
+        opt_state=jax.jit(setup.tx.init)(params),
     )
 
 
@@ -93,22 +96,22 @@ def copy_matching(here: Any, donor: Any, patterns: Sequence[str]) -> tuple[Any, 
     return tree.map_with_name(choose, here), names
 
 
-def whitened(job: Setup, batch_stats: Any) -> Any:
+def whitened(setup: Setup, batch_stats: Any) -> Any:
     """`batch_stats` with the kernel of the whitening layer computed from the training images."""
     if 'kernel' not in batch_stats.get('whiten', {}):
         raise ValueError(
-            f'{job.recipe.model} has no whitening layer; whiten=True is for networks such as '
+            f'{setup.recipe.model} has no whitening layer; whiten=True is for networks such as '
             f'airbench94'
         )
     found = whitening.kernel(
-        job.data['train'],
-        job.view,
-        *normalization.statistics(job.data['train'], job.recipe.normalize),
+        setup.data['train'],
+        setup.transform,
+        *normalization.statistics(setup.data['train'], setup.recipe.normalize),
     )
     old = batch_stats['whiten']['kernel']
     if found.shape != old.shape:
         raise ValueError(
-            f'the whitening layer of {job.recipe.model} has a kernel of {old.shape} and the '
+            f'the whitening layer of {setup.recipe.model} has a kernel of {old.shape} and the '
             f'images give one of {found.shape}'
         )
     return {

@@ -42,23 +42,23 @@ def run(
     directory: str,
     data_dir: str | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
-    spread: str = 'nothing',
+    shard: str = 'none',
 ) -> Result:
     """Trains by a recipe in a directory, or goes on with the run that is there.
 
-    See `run_job`; `spread` is that of `sharding.state_sharding`.
+    See `run_setup`; `shard` is that of `sharding.state_sharding`.
     """
-    return run_job(build_setup(recipe, data_dir, spread=spread), recipe.seed, directory, options)
+    return run_setup(build_setup(recipe, data_dir, shard=shard), recipe.seed, directory, options)
 
 
-def run_job(
-    job: Setup,
+def run_setup(
+    setup: Setup,
     seed: int,
     directory: str,
     options: Options = Options(),  # noqa: B008 (frozen)
     validated: Callable[[int, dict[str, float]], None] = lambda step, figures: None,
 ) -> Result:
-    """Trains one seed of a job.
+    """Trains one seed of a setup.
 
     The directory holds recipe.json, manifest.json (versions, devices, commit), heartbeat.json,
     metrics.jsonl, tensorboard/, checkpoints/ and, in the end, loss.png, top1.png and result.json.
@@ -74,8 +74,8 @@ def run_job(
         `Feed`.
     """
     path = pathlib.Path(hosts.broadcast(lambda: str(workdir.writable(directory))))
-    recipe = dataclasses.replace(job.recipe, seed=seed)
-    data = {split: s.fingerprint() for split, s in job.data.items()}
+    recipe = dataclasses.replace(setup.recipe, seed=seed)
+    data = {split: s.fingerprint() for split, s in setup.data.items()}
 
     def claimed():
         # before the run notes it
@@ -84,7 +84,7 @@ def run_job(
             path,
             recipe,
             data,
-            {'spread': job.spread, 'workers': options.workers, 'checkpoint_dir': where},
+            {'shard': setup.shard, 'workers': options.workers, 'checkpoint_dir': where},
         )
 
     hosts.broadcast(claimed)
@@ -93,15 +93,17 @@ def run_job(
         Preemption() as preemption,
         Heartbeat(
             path / 'heartbeat.json' if hosts.is_primary() else None, 60 * options.stall_minutes
-        ) as pulse,
+        ) as heartbeat,
     ):
         try:
             if hosts.is_primary():
-                keep_every = job.steps(recipe.keep_every) if recipe.keep_every else 0
+                keep_every = setup.steps(recipe.keep_every) if recipe.keep_every else 0
                 checkpoints = Checkpoints(workdir.checkpoints(path), recipe.keep, keep_every)
-            like = jax.eval_shape(job.init, np.uint32(seed))
-            shared = SharedCheckpoints(checkpoints, like, job.placement, recipe)
-            return _Run(job, recipe, path, shared, options, preemption, pulse, validated).finish()
+            like = jax.eval_shape(setup.init, np.uint32(seed))
+            shared = SharedCheckpoints(checkpoints, like, setup.placement, recipe)
+            return _Run(
+                setup, recipe, path, shared, options, preemption, heartbeat, validated
+            ).finish()
         except jax.errors.JaxRuntimeError as error:
             if sentence := hosts.lost(error):
                 hosts.leave(AGAIN, sentence)
@@ -116,57 +118,57 @@ class _Run:
 
     def __init__(
         self,
-        job: Setup,
+        setup: Setup,
         recipe: Recipe,
         path: pathlib.Path,
         checkpoints: SharedCheckpoints,
         options: Options,
         preemption: Preemption,
-        pulse: Heartbeat,
+        heartbeat: Heartbeat,
         validated: Callable[[int, dict[str, float]], None],
     ):
-        self.job, self.recipe, self.path, self.checkpoints = job, recipe, path, checkpoints
-        self.options, self.preemption, self.pulse, self.validated = (
+        self.setup, self.recipe, self.path, self.checkpoints = setup, recipe, path, checkpoints
+        self.options, self.preemption, self.heartbeat, self.validated = (
             options,
             preemption,
-            pulse,
+            heartbeat,
             validated,
         )
         self.seed = np.uint32(recipe.seed)
         state, note = checkpoints.newest()
         self.state = sharding.shard(
-            initial_state(job, self.seed) if state is None else state, job.placement
+            initial_state(setup, self.seed) if state is None else state, setup.placement
         )
         self.step = int(self.state.step)
         self.log = run_log.Log(path, self.step)
-        self.recorder = TrainLogger(job, recipe, self.log, note.get('window', []))
+        self.train_logger = TrainLogger(setup, recipe, self.log, note.get('metric_buffer', []))
         self.validation_due = note.get('validation_due', False)
-        self.feed = self._feed()
+        self.prefetcher = self._prefetcher()
         self.profile = Profile(
             path / 'profile', options.profile_steps if hosts.is_primary() else ''
         )
         self.progress = Progress(
             '/'.join(path.parts[-2:]),
-            job.total,
+            setup.total,
             recipe.batch,
             self.step,
             options.quiet or not hosts.is_primary(),
         )
-        self.evaluate_every = job.steps(recipe.evaluate_every)
-        self.checkpoint_every = job.steps(recipe.checkpoint_every)
+        self.evaluate_every = setup.steps(recipe.evaluate_every)
+        self.checkpoint_every = setup.steps(recipe.checkpoint_every)
         self.stopped = control.stopped(self.state, recipe)
 
     def _feed(self) -> Prefetcher:
         """The batches from this step on."""
         return Prefetcher(
             self._batches,
-            lambda rows: sharding.shard_batch(rows, self.job.mesh),
+            lambda rows: sharding.shard_batch(rows, self.setup.mesh),
             self.step,
-            self.recorder.watch,
+            self.train_logger.step_timer,
         )
 
     def _batches(self, step: int) -> Iterator[loader.Batch]:
-        return self.job.batches(int(self.seed), step, self.options.workers)
+        return self.setup.batches(int(self.seed), step, self.options.workers)
 
     def finish(self) -> Result:
         """Trains to the end and writes the result."""
@@ -177,11 +179,11 @@ class _Run:
             if self.recipe.stop_patience:
                 chosen, self.state = self.checkpoints.best(self.log.records)
             final = {
-                s: self._final(s, chosen) for s in ('validation', 'test') if s in self.job.data
+                s: self._final(s, chosen) for s in ('validation', 'test') if s in self.setup.data
             }
             result = Result(
                 self.step,
-                self.recorder.seconds,
+                self.train_logger.seconds,
                 results.speed(self.log.records),
                 final,
                 int(self.state.control['best_step']),
@@ -191,7 +193,7 @@ class _Run:
                 results.draw(self.path, self.log.records)
         finally:
             self.profile.close()
-            self.feed.close()
+            self.prefetcher.close()
             self.progress.close()
             self.log.close()
         if hosts.is_primary():
@@ -202,7 +204,7 @@ class _Run:
         # SIGTERM came while this step was validated
         if self.validation_due:
             self._validate_and_save(evaluation=True)
-        self.recorder.watch.restart()
+        self.train_logger.step_timer.restart()
         while self._going():
             try:
                 self._advance()
@@ -217,32 +219,32 @@ class _Run:
                 self._stop()
 
     def _going(self) -> bool:
-        return self.step < self.job.total and not self.stopped
+        return self.step < self.setup.total and not self.stopped
 
     def _advance(self) -> None:
         """One step."""
-        batch = self.feed.take()
+        batch = self.prefetcher.take()
         self.profile.before(self.step + 1)
-        self.recorder.before(self.step + 1, self.state.params)
-        self.state, found = self.job.train_step(self.state, batch, self.seed)
+        self.train_logger.before(self.step + 1, self.state.params)
+        self.state, found = self.setup.train_step(self.state, batch, self.seed)
         self.step += 1
-        self.recorder.after(self.step, self.state.params, found)
-        if self.step < self.job.total:
+        self.train_logger.after(self.step, self.state.params, found)
+        if self.step < self.setup.total:
             # while the device works
-            self.feed.prepare()
-        self.recorder.settle()
+            self.prefetcher.prepare()
+        self.train_logger.settle()
         self.profile.after(self.step, found)
-        self.pulse.beat(self.step, 'training')
+        self.heartbeat.beat(self.step, 'training')
         self.progress.advance(self.step)
 
     def _due(self) -> dict[str, bool]:
         """What is to be done after this step; {} where it is nothing."""
-        last = self.step == self.job.total
-        evaluation = 'validation' in self.job.data and (
+        last = self.step == self.setup.total
+        evaluation = 'validation' in self.setup.data and (
             last or self.step % self.evaluate_every == 0
         )
         save = last or evaluation or self.step % self.checkpoint_every == 0
-        if save or self.step % self.recorder.every == 0:
+        if save or self.step % self.train_logger.every == 0:
             return {'evaluation': evaluation, 'save': save}
         return {}
 
@@ -251,17 +253,17 @@ class _Run:
 
         A checkpoint always ends a window of the log, but for the one that SIGTERM asks for.
         """
-        self.recorder.record(self.step, self.state, self.checkpoints.last_good)
-        record = self.recorder.newest()
+        self.train_logger.record(self.step, self.state, self.checkpoints.last_good)
+        record = self.train_logger.newest()
         if 'loss' in record:
             self.progress.show(
                 self.step, record['loss'], record['top1'], record.get('images_per_second', 0.0)
             )
-        if self.step == self.job.total:
+        if self.step == self.setup.total:
             self._exact_statistics()
         if save:
             self._validate_and_save(evaluation)
-        self.recorder.watch.restart()
+        self.train_logger.step_timer.restart()
 
     def _validate_and_save(self, evaluation: bool) -> None:
         validation = None
@@ -276,7 +278,7 @@ class _Run:
             before = float(self.state.control['best'])
             self._set(control.validated(self.state, self.recipe, validation, self.step))
             self.validated(self.step, validation)
-        record = self.recorder.newest()
+        record = self.train_logger.newest()
         self._report(record, validation)
         if validation and 'loss' in record:
             self.progress.say(diagnostics.reading(record, validation, before, self.recipe.rate))
@@ -284,7 +286,7 @@ class _Run:
 
     def _set(self, state: TrainState) -> None:
         """Another state, with what it says about the end of the run."""
-        self.state, self.step = sharding.shard(state, self.job.placement), int(state.step)
+        self.state, self.step = sharding.shard(state, self.setup.placement), int(state.step)
         self.stopped = control.stopped(state, self.recipe)
 
     def _stop(self) -> None:
@@ -293,10 +295,10 @@ class _Run:
         """
         begun = time.perf_counter()
         if self.checkpoints.last != self.step:
-            self.checkpoints.save(self.state, note={'window': self.recorder.note()})
+            self.checkpoints.save(self.state, note={'metric_buffer': self.train_logger.note()})
         self.checkpoints.wait()
         raise Preempted(
-            f'SIGTERM: stopped after step {self.step} of {self.job.total} with a checkpoint, '
+            f'SIGTERM: stopped after step {self.step} of {self.setup.total} with a checkpoint, '
             f'written in '
             f'{time.perf_counter() - begun:.1f} s; started again with the same command the run '
             f'goes on there'
@@ -310,7 +312,7 @@ class _Run:
         def last_good():
             self.checkpoints.wait()
             state, _ = self.checkpoints.newest()
-            return jax.device_get(initial_state(self.job, self.seed)) if state is None else state
+            return jax.device_get(initial_state(self.setup, self.seed)) if state is None else state
 
         self._set(control.rolled_back(self.state, self.recipe, error, last_good))
         rollbacks = control.counts(self.state)['rollbacks']
@@ -321,25 +323,25 @@ class _Run:
             RuntimeWarning,
             stacklevel=2,
         )
-        self.recorder.forget(self.step)
-        self.feed.close()
-        self.feed = self._feed()
-        self.recorder.watch.restart()
+        self.train_logger.forget(self.step)
+        self.prefetcher.close()
+        self.prefetcher = self._prefetcher()
+        self.train_logger.step_timer.restart()
 
     def _exact_statistics(self) -> None:
         """Batch statistics computed anew at the end, where the recipe asks for it."""
-        job = self.job
-        n = self.recipe.steps(self.recipe.norm_exact, len(job.data['train']))
+        setup = self.setup
+        n = self.recipe.steps(self.recipe.norm_exact, len(setup.data['train']))
         if n:
             # the last ones, whose images have their final size
-            batches = self._batches(max(job.total - n, 0))
+            batches = self._batches(max(setup.total - n, 0))
             state = recompute_batch_stats.recompute(
-                job.moments_step,
+                setup.moments_step,
                 self.state,
-                (sharding.shard_batch(next(batches), job.mesh) for _ in range(n)),
+                (sharding.shard_batch(next(batches), setup.mesh) for _ in range(n)),
             )
             getattr(batches, 'close', lambda: None)()
-            self.state = sharding.shard(state, job.placement)
+            self.state = sharding.shard(state, setup.placement)
 
     def _report(self, record: run_log.Record, validation: dict[str, float] | None) -> None:
         train = {'loss': np.nan, 'top1': np.nan, **record}
@@ -352,7 +354,9 @@ class _Run:
         if validation:
             shown['validation top-1'] = f'{validation["top1"]:.2%}'
         self.progress.line(
-            self.step, self.recorder.seconds / self.step * (self.job.total - self.step), **shown
+            self.step,
+            self.train_logger.seconds / self.step * (self.setup.total - self.step),
+            **shown,
         )
 
     def _final(self, split: str, step: int) -> dict[str, Any]:
@@ -369,25 +373,25 @@ class _Run:
         """The figures of a split; raises Preempted in between where SIGTERM comes (several hosts
         stop after the next step instead).
         """
-        job = self.job
+        setup = self.setup
 
         def advance(images: int) -> None:
-            self.pulse.beat(self.step, f'evaluating {split}')
-            if self.preemption.told:
+            self.heartbeat.beat(self.step, f'evaluating {split}')
+            if self.preemption.requested:
                 raise Preempted(
-                    f'SIGTERM: stopped at step {self.step} of {job.total}, with a checkpoint, '
+                    f'SIGTERM: stopped at step {self.step} of {setup.total}, with a checkpoint, '
                     f'while evaluating {split}; '
                     'started again with the same command the run goes on there'
                 )
 
         return results.figures(
             evaluate(
-                job.eval_step,
+                setup.eval_step,
                 self.state,
-                job.data[split],
-                job.view,
-                batch=job.recipe.batch,
-                mesh=job.mesh,
+                setup.data[split],
+                setup.transform,
+                batch=setup.recipe.batch,
+                mesh=setup.mesh,
                 advance=advance,
             )
         )

@@ -73,18 +73,22 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
     return out
 
 
-def run(job: Setup) -> Trace:
-    """Trains by a job of `recipe` until its last rate, or until the smoothed loss is four times its
+def run(setup: Setup) -> Trace:
+    """Trains by a setup of `recipe` until its last rate, or until the smoothed loss is four times its
     lowest or no number.
     """
-    state = sharding.replicate(initial_state(job, np.uint32(job.recipe.seed)), job.mesh)
+    state = sharding.replicate(initial_state(setup, np.uint32(setup.recipe.seed)), setup.mesh)
     batches = loader.train_batches(
-        job.data['train'], job.train_view, seed=job.recipe.seed, batch=job.recipe.batch, **job.order
+        setup.data['train'],
+        setup.train_transform,
+        seed=setup.recipe.seed,
+        batch=setup.recipe.batch,
+        **setup.order,
     )
     losses, diverged = [], False
-    for _ in range(job.total):
-        state, found = job.train_step(
-            state, sharding.shard_batch(next(batches), job.mesh), np.uint32(job.recipe.seed)
+    for _ in range(setup.total):
+        state, found = setup.train_step(
+            state, sharding.shard_batch(next(batches), setup.mesh), np.uint32(setup.recipe.seed)
         )
         losses.append(float(jax.device_get(found['loss'])))
         so_far = smoothed(np.array(losses))
@@ -94,7 +98,10 @@ def run(job: Setup) -> Trace:
     getattr(batches, 'close', lambda: None)()
     kept = np.array([loss for loss in losses if np.isfinite(loss)])
     return Trace(
-        np.array([float(job.schedule(i)) for i in range(len(kept))]), kept, smoothed(kept), diverged
+        np.array([float(setup.schedule(i)) for i in range(len(kept))]),
+        kept,
+        smoothed(kept),
+        diverged,
     )
 
 

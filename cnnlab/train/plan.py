@@ -48,7 +48,7 @@ class Speed:
 class Plan:
     """A run as it would be; bytes and speeds are estimates, the rest is exact."""
 
-    job: Setup
+    setup: Setup
     # the data is not there: made images of its size stand in
     made: bool
     examples: int
@@ -76,12 +76,12 @@ class Plan:
         """
         if self.speed is None:
             return None
-        ends = [*(first for first, _ in self.stages[1:]), self.job.total]
+        ends = [*(first for first, _ in self.stages[1:]), self.setup.total]
         areas = sum(
             (end - first) * (size / self.speed.size) ** 2
             for (first, size), end in zip(self.stages, ends, strict=True)
         )
-        return areas * self.job.recipe.batch / self.speed.images_per_second
+        return areas * self.setup.recipe.batch / self.speed.images_per_second
 
 
 def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Plan:
@@ -96,37 +96,37 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
     Raises:
       KeyError, ValueError: as `setup.build_setup`; and nothing is known of a data set that is not there.
     """
-    job, made = _job(recipe, data_dir)
-    train = job.data['train']
+    setup, made = _setup(recipe, data_dir)
+    train = setup.data['train']
     stages = tuple(
-        (first, _side(job, first)) for first, _ in progressive.stages(recipe, len(train))
+        (first, _side(setup, first)) for first, _ in progressive.stages(recipe, len(train))
     )
-    state = jax.eval_shape(job.init, jax.ShapeDtypeStruct((), jnp.uint32))
+    state = jax.eval_shape(setup.init, jax.ShapeDtypeStruct((), jnp.uint32))
     largest = max(size for _, size in stages)
     shape = (
-        (largest, largest, job.image.shape[-1])
-        if largest != min(job.image.shape[1:3])
-        else job.image.shape[1:]
+        (largest, largest, setup.image.shape[-1])
+        if largest != min(setup.image.shape[1:3])
+        else setup.image.shape[1:]
     )
-    macs = cost.totals(job.model, job.image.shape[1:]).macs
+    macs = cost.totals(setup.model, setup.image.shape[1:]).macs
     return Plan(
-        job,
+        setup,
         made,
         len(train),
-        job.total * recipe.batch,
+        setup.total * recipe.batch,
         stages,
         tree.count(state.params),
         macs,
         memory.training(
-            job.model, shape, max(recipe.batch // job.mesh.size, 1), job.image.dtype, job.tx
+            setup.model, shape, max(recipe.batch // setup.mesh.size, 1), setup.image.dtype, setup.tx
         ),
         sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(state.ema)),
-        *_rates(job),
-        measure(job, macs, measured) if measured else None,
+        *_rates(setup),
+        measure(setup, macs, measured) if measured else None,
     )
 
 
-def _job(recipe: Recipe, data_dir: str | None) -> tuple[Setup, bool]:
+def _setup(recipe: Recipe, data_dir: str | None) -> tuple[Setup, bool]:
     try:
         return build_setup(recipe, data_dir), False
     except (KeyError, FileNotFoundError):
@@ -141,19 +141,19 @@ def _job(recipe: Recipe, data_dir: str | None) -> tuple[Setup, bool]:
         ), True
 
 
-def _side(job: Setup, step: int) -> int:
+def _side(setup: Setup, step: int) -> int:
     """Pixels on the shorter side of training images at a step."""
     view = (
-        job.train_view.at(step)
-        if isinstance(job.train_view, loader.ProgressiveTransforms)
-        else job.train_view
+        setup.train_transform.at(step)
+        if isinstance(setup.train_transform, loader.ProgressiveTransforms)
+        else setup.train_transform
     )
-    return min(view(job.data['train'][0]['image'], np.random.default_rng(0)).shape[:2])
+    return min(view(setup.data['train'][0]['image'], np.random.default_rng(0)).shape[:2])
 
 
-def _rates(job: Setup) -> tuple[np.ndarray, np.ndarray]:
-    steps = np.unique(np.linspace(0, job.total - 1, min(job.total, _SAMPLES)).astype(np.int64))
-    return steps, np.asarray(jax.jit(jax.vmap(job.schedule))(jnp.asarray(steps)), np.float64)
+def _rates(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
+    steps = np.unique(np.linspace(0, setup.total - 1, min(setup.total, _SAMPLES)).astype(np.int64))
+    return steps, np.asarray(jax.jit(jax.vmap(setup.schedule))(jnp.asarray(steps)), np.float64)
 
 
 def batch_to_measure(macs: int, batch: int, devices: int, platform: str) -> int:
@@ -164,26 +164,26 @@ def batch_to_measure(macs: int, batch: int, devices: int, platform: str) -> int:
     return max(min(batch, most) // devices, 1) * devices
 
 
-def measure(job: Setup, macs: int, steps: int) -> Speed:
+def measure(setup: Setup, macs: int, steps: int) -> Speed:
     """Times so many train steps, after one that compiles, of a batch that this machine does in
     seconds, on the recipe's own last views.
     """
-    recipe, view = job.recipe, _largest(job)
-    batch = batch_to_measure(macs, recipe.batch, job.mesh.size, jax.default_backend())
+    recipe, view = setup.recipe, _largest(setup)
+    batch = batch_to_measure(macs, recipe.batch, setup.mesh.size, jax.default_backend())
     if batch != recipe.batch:
-        job = build_setup(
+        setup = build_setup(
             dataclasses.replace(recipe, batch=batch, norm_span=None, repeats=1, accumulate=1),
-            data=job.data,
+            data=setup.data,
         )
     begun = time.perf_counter()
-    rows = loader.TrainBatch(job.data['train'], view, 0, batch)(0)
+    rows = loader.TrainBatch(setup.data['train'], view, 0, batch)(0)
     input_seconds = time.perf_counter() - begun
     seed = np.uint32(0)
-    state, found = sharding.replicate(job.init(seed), job.mesh), []
-    ready = sharding.shard_batch(rows, job.mesh)
+    state, found = sharding.replicate(setup.init(seed), setup.mesh), []
+    ready = sharding.shard_batch(rows, setup.mesh)
     for _ in range(steps + 1):
         begun = time.perf_counter()
-        state, metrics = job.train_step(state, ready, seed)
+        state, metrics = setup.train_step(state, ready, seed)
         jax.block_until_ready((state, metrics))
         found.append(time.perf_counter() - begun)
     seconds = float(np.median(found[1:]))
@@ -192,17 +192,17 @@ def measure(job: Setup, macs: int, steps: int) -> Speed:
     )
 
 
-def _largest(job: Setup):
+def _largest(setup: Setup):
     """The view of the last stage of training."""
     return (
-        job.train_view.views[-1][1]
-        if isinstance(job.train_view, loader.ProgressiveTransforms)
-        else job.train_view
+        setup.train_transform.transforms[-1][1]
+        if isinstance(setup.train_transform, loader.ProgressiveTransforms)
+        else setup.train_transform
     )
 
 
 def rows(plan: Plan, count: int = 12) -> list[tuple[int, float, float]]:
-    """(step, epoch, rate) of so many steps of the run, evenly spread, and of those where the rate
+    """(step, epoch, rate) of so many steps of the run, evenly spaced, and of those where the rate
     falls by a quarter or is trebled.
     """
     chosen: Sequence[int] = np.unique(
@@ -213,7 +213,7 @@ def rows(plan: Plan, count: int = 12) -> list[tuple[int, float, float]]:
     jumps = np.flatnonzero((after < 0.75 * before) | (after > 3 * before) & (before > 0)) + 1
     if len(jumps) <= count:
         chosen = sorted({*chosen, *jumps.tolist()})
-    batch = plan.job.recipe.batch
+    batch = plan.setup.recipe.batch
     return [
         (int(plan.steps[i]), plan.steps[i] * batch / plan.examples, float(rates[i])) for i in chosen
     ]

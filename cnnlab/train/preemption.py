@@ -23,7 +23,7 @@ class Preemption:
     """
 
     def __init__(self):
-        self._told = threading.Event()
+        self._requested = threading.Event()
         self._before = None
         self._caught = (
             jax.process_count() == 1 and threading.current_thread() is threading.main_thread()
@@ -39,14 +39,14 @@ class Preemption:
             signal.signal(signal.SIGTERM, self._before)
 
     def _note(self, number: int, frame: types.FrameType | None) -> None:
-        self._told.set()
+        self._requested.set()
 
     @property
-    def told(self) -> bool:
+    def requested(self) -> bool:
         """Whether the signal came to this process; on several hosts always False, as only `at` may
         be asked there.
         """
-        return self._told.is_set()
+        return self._requested.is_set()
 
     def at(self, step: int) -> bool:
         """Whether to stop after this step: the same answer on every host.
@@ -55,4 +55,4 @@ class Preemption:
         """
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
-        return self.told
+        return self.requested

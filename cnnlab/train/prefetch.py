@@ -27,7 +27,7 @@ class Prefetcher:
       batches_from: step -> the iterator of this host's batches from that step on, with `close()`.
       place: a batch -> arrays on the devices; it returns before they are copied.
       step: the first.
-      watch: told what waiting for data takes.
+      timer: told what waiting for data takes.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Prefetcher:
         batches_from: Callable[[int], Iterator[dict[str, Any]]],
         place: Callable[[dict[str, Any]], dict[str, jax.Array]],
         step: int,
-        watch: StepTimer,
+        timer: StepTimer,
     ):
-        self._from, self._place, self._watch = batches_from, place, watch
+        self._from, self._place, self._timer = batches_from, place, timer
         self._step, self._batches, self._ready, self._replaced = step, batches_from(step), None, 0
 
     def take(self) -> dict[str, jax.Array]:
@@ -55,7 +55,7 @@ class Prefetcher:
           LoaderDied: MOST_REPLACED times in a row no batch came because a process of the loader was
             gone. Any error of the data.
         """
-        with self._watch.waiting('data'):
+        with self._timer.waiting('data'):
             rows = self._next()
         self._ready = self._place(rows)
         self._step += 1

@@ -43,14 +43,14 @@ class Setup:
     recipe: Recipe
     # 'train', and 'validation' and 'test' where they are
     data: dict[str, ImageSource]
-    train_view: Transform | ProgressiveTransforms
-    view: Transform
+    train_transform: Transform | ProgressiveTransforms
+    transform: Transform
     model: nn.Module
     schedule: optax.Schedule
     tx: optax.GradientTransformation
     mesh: Mesh
     # how the state is spread over the devices, see `sharding.state_sharding`
-    spread: str
+    shard: str
     # of each array of the state: a tree of NamedSharding
     placement: Any
     # what the model gets, one image in the batch
@@ -84,7 +84,7 @@ class Setup:
         """
         return loader.train_batches(
             self.data['train'],
-            self.train_view,
+            self.train_transform,
             seed=seed,
             batch=self.recipe.batch,
             step=step,
@@ -138,7 +138,7 @@ def build_setup(
     data_dir: str | None = None,
     devices: int | None = None,
     data: dict[str, ImageSource] | None = None,
-    spread: str = 'nothing',
+    shard: str = 'none',
 ) -> Setup:
     """Opens the data, declares the network and jits the steps; nothing compiles yet.
 
@@ -147,7 +147,7 @@ def build_setup(
       data_dir: where prepared sets are.
       devices: use the first so many devices (default: all).
       data: what `open_data` would open, where it is open already.
-      spread: see `sharding.state_sharding`.
+      shard: see `sharding.state_sharding`.
 
     Raises:
       KeyError, ValueError, FileNotFoundError: an unknown name, data that is not there, a batch that
@@ -162,7 +162,7 @@ def build_setup(
         )
     mesh = sharding.data_mesh(devices)
     sharding.check_batch(recipe.batch, mesh)
-    view = parse.parse(*recipe.evaluation, *recipe.view)
+    transform = parse.parse(*recipe.evaluation, *recipe.view)
     fields = {'num_classes': train.num_classes, **recipe.fields}
     model = registry.create(recipe.model, **fields)
     mean, std = normalization.statistics(train, recipe.normalize)
@@ -199,12 +199,14 @@ def build_setup(
         'dtype': dtype,
         'norm': norm,
     }
-    image = jax.ShapeDtypeStruct((1, *_viewed_shape(train, view)), dtype)
+    image = jax.ShapeDtypeStruct((1, *_transformed_shape(train, transform)), dtype)
     if np.ndim(mean) == 3 and (np.shape(mean) != image.shape[1:] or recipe.sizes):
-        own, viewed = (' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:]))
+        own, transformed = (
+            ' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:])
+        )
         raise ValueError(
-            f'normalize={recipe.normalize} has a mean image of {own} and the view makes images of '
-            f'{viewed}; '
+            f'normalize={recipe.normalize} has a mean image of {own} and the transform makes images of '
+            f'{transformed}; '
             'normalize=channel goes with any size'
         )
     init = jax.jit(
@@ -222,7 +224,7 @@ def build_setup(
     shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))
     _check(recipe, data, mesh, norm, shapes)
     tta.views(recipe.tta)
-    placement = sharding.state_sharding(shapes, mesh, spread)
+    placement = sharding.state_sharding(shapes, mesh, shard)
     step = functools.partial(
         train_step,
         **shared,
@@ -246,13 +248,13 @@ def build_setup(
     return Setup(
         recipe,
         data,
-        _train_view(recipe, train, model, image, shapes),
-        view,
+        _train_transform(recipe, train, model, image, shapes),
+        transform,
         model,
         schedule,
         tx,
         mesh,
-        spread,
+        shard,
         placement,
         image,
         total,
@@ -319,14 +321,14 @@ def _check(
     check_frozen(norm, shapes.batch_stats)
 
 
-def _train_view(
+def _train_transform(
     recipe: Recipe,
     train: ImageSource,
     model: nn.Module,
     image: jax.ShapeDtypeStruct,
     shapes: TrainState,
 ) -> Transform | ProgressiveTransforms:
-    """The view of training images, or one for each size; ValueError where the network does not take
+    """The transform of training images, or one for each size; ValueError where the network does not take
     a size.
     """
     stages = tuple(
@@ -336,8 +338,8 @@ def _train_view(
     if not recipe.sizes:
         return stages[0][1]
     variables = {'params': shapes.params, 'batch_stats': shapes.batch_stats}
-    for text, (_, view) in zip(recipe.sizes, stages, strict=True):
-        shape = (2, *_viewed_shape(train, view))
+    for text, (_, transform) in zip(recipe.sizes, stages, strict=True):
+        shape = (2, *_transformed_shape(train, transform))
         try:
             jax.eval_shape(
                 functools.partial(model.apply, train=False),
@@ -353,6 +355,6 @@ def _train_view(
     return ProgressiveTransforms(stages)
 
 
-def _viewed_shape(source: ImageSource, view: Transform) -> tuple[int, ...]:
-    """What the evaluation view makes of the first image."""
-    return view(source[0]['image'], np.random.default_rng(0)).shape
+def _transformed_shape(source: ImageSource, transform: Transform) -> tuple[int, ...]:
+    """What the evaluation transform makes of the first image."""
+    return transform(source[0]['image'], np.random.default_rng(0)).shape

@@ -16,7 +16,7 @@ from cnnlab.train.step import normalized
 _IMAGES, _LEAST = 5000, 5e-4
 
 
-def kernel(source: ImageSource, view: Transform, mean: Any, std: Any) -> np.ndarray:
+def kernel(source: ImageSource, transform: Transform, mean: Any, std: Any) -> np.ndarray:
     """float32 (2, 2, c, 8 c): the principal components of the 2x2 patches of the first 5,000
     images, normalized, and their negatives.
 
@@ -24,7 +24,9 @@ def kernel(source: ImageSource, view: Transform, mean: Any, std: Any) -> np.ndar
     variances are about 0, not about the mean, as the source has it.
     """
     rng = np.random.default_rng(0)
-    images = np.stack([view(source[i]['image'], rng) for i in range(min(_IMAGES, len(source)))])
+    images = np.stack(
+        [transform(source[i]['image'], rng) for i in range(min(_IMAGES, len(source)))]
+    )
     x = np.asarray(jax.jit(lambda x: normalized(x, mean, std, np.float32))(images), np.float64)
     n, h, w, c = x.shape
     patches = np.stack(

@@ -94,7 +94,7 @@ def claim(
 
     Args:
       data: {split: fingerprint} of the images; these too must be the same when a run goes on.
-      how: what else is needed to repeat it or to go on: 'spread', 'workers', 'checkpoint_dir' ('':
+      how: what else is needed to repeat it or to go on: 'shard', 'workers', 'checkpoint_dir' ('':
         in the directory).
 
     Raises:

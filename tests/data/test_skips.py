@@ -36,7 +36,7 @@ def source(tmp_path):
 def take(source, count, **arguments):
     batches = loader.train_batches(
         source,
-        arguments.pop('view', VIEW),
+        arguments.pop('transform', VIEW),
         **{'seed': 1, 'batch': 5, 'most_skipped': 3, **arguments},
     )
     found = list(itertools.islice(batches, count))
@@ -51,12 +51,14 @@ def quiet(source, count, **arguments):
 
 
 @pytest.mark.parametrize(
-    'view', [VIEW, parse('resize((8, 8))')], ids=['takes files', 'takes pixels']
+    'transform', [VIEW, parse('resize((8, 8))')], ids=['takes files', 'takes pixels']
 )
-def test_the_next_readable_image_takes_the_place_of_a_broken_one_with_its_own_label(source, view):
+def test_the_next_readable_image_takes_the_place_of_a_broken_one_with_its_own_label(
+    source, transform
+):
     with pytest.warns(RuntimeWarning) as seen:
         # two epochs
-        batches = take(source, 8, view=view)
+        batches = take(source, 8, transform=transform)
     order = np.concatenate([loader.permutation(N, 1, epoch) for epoch in (0, 1)])
     shown = np.concatenate([b['image'][:, 0, 0, 0] for b in batches]) // 10 - 1
     assert shown.tolist() == [{3: 5, 4: 5, 19: 0}.get(i, i) for i in order.tolist()]
@@ -116,7 +118,7 @@ def test_evaluation_refuses_what_training_passes_over(source):
 
 def test_other_errors_of_a_view_are_not_taken_for_broken_images(source):
     with pytest.raises(ValueError, match='the image is only 12x10'):
-        quiet(sources.subset(source, [0, 1, 2]), 1, view=parse('center_crop(50)'), batch=3)
+        quiet(sources.subset(source, [0, 1, 2]), 1, transform=parse('center_crop(50)'), batch=3)
 
 
 def test_a_damaged_record_of_a_shard_is_passed_over_and_refused_in_evaluation(tmp_path, source):

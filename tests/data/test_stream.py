@@ -23,9 +23,11 @@ def numbered(n=N, shape=(6, 6, 1)):
     return Arrays('numbered', 'train', images, np.arange(n), [str(i) for i in range(n)])
 
 
-def take(count, source=None, view=AUGMENT, **arguments):
+def take(count, source=None, transform=AUGMENT, **arguments):
     batches = loader.train_batches(
-        numbered() if source is None else source, view, **{'seed': 3, 'batch': BATCH, **arguments}
+        numbered() if source is None else source,
+        transform,
+        **{'seed': 3, 'batch': BATCH, **arguments},
     )
     found = list(itertools.islice(batches, count))
     batches.close()
@@ -40,7 +42,7 @@ def equal(a, b):
 
 
 def test_batches_are_uint8_images_and_int32_labels_that_belong_together():
-    (batch,) = take(1, view=parse('pad(1)'))
+    (batch,) = take(1, transform=parse('pad(1)'))
     assert batch['image'].dtype == np.uint8 and batch['image'].shape == (BATCH, 8, 8, 1)
     assert batch['label'].dtype == np.int32 and batch['label'].shape == (BATCH,)
     assert np.array_equal(batch['image'][:, 4, 4, 0], batch['label'] + 1)
@@ -54,11 +56,11 @@ def test_each_epoch_is_a_new_permutation_with_new_augmentation():
     assert (np.sort(labels) == np.arange(N)).all()
     assert len({tuple(e) for e in labels}) == 4
     assert not np.array_equal(labels[0], np.arange(N))
-    views = [
+    transforms = [
         {tuple(images[e, i] > 0) for e in range(4) for i in np.flatnonzero(labels[e] == k)}
         for k in range(N)
     ]
-    assert sum(len(v) > 1 for v in views) > 45
+    assert sum(len(v) > 1 for v in transforms) > 45
     # of the 25 places within one epoch
     assert len({tuple(v > 0) for v in images[0]}) > 15
 
@@ -210,12 +212,15 @@ def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
         assert cv2.imwrite(str(tmp_path / folder / 'x.png'), np.zeros((size, size, 3), np.uint8))
     source = sources.load('folder', 'train', data_dir=tmp_path)
     with pytest.raises(
-        ValueError, match=r'differ in size after the view, .*: add resize\(\(h, w\)\) or a crop'
+        ValueError,
+        match=r'differ in size after the transform, .*: add resize\(\(h, w\)\) or a crop',
     ):
         take(1, source, parse(), batch=2)
     assert take(1, source, parse('resize((4, 4))'), batch=2)[0]['image'].shape == (2, 4, 4, 3)
-    with pytest.raises(ValueError, match=r'must leave the view as uint8 \(h, w, c\), not float64'):
-        take(1, view=lambda image, rng: image / 255)
+    with pytest.raises(
+        ValueError, match=r'must leave the transform as uint8 \(h, w, c\), not float64'
+    ):
+        take(1, transform=lambda image, rng: image / 255)
     (tmp_path / 'train' / 'c0' / 'x.png').write_bytes(b'')
     with pytest.raises(
         ValueError, match='x.png, is not a readable image .*, and none may be passed over'
@@ -319,9 +324,9 @@ def test_stages_change_the_view_at_their_steps_and_resume():
     stages = loader.ProgressiveTransforms(
         ((0, parse('shift(1)', 'resize((3, 3))')), (4, parse('shift(1)')))
     )
-    batches = take(6, view=stages)
+    batches = take(6, transform=stages)
     assert [b['image'].shape[1] for b in batches] == [3, 3, 3, 3, 6, 6]
-    assert equal(take(3, view=stages, step=3), batches[3:])
+    assert equal(take(3, transform=stages, step=3), batches[3:])
 
 
 @pytest.mark.parametrize('firsts', [(), (1,), (0, 5, 5), (0, 9, 3)])

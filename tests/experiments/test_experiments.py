@@ -266,9 +266,9 @@ def _digest(directory):
     from cnnlab.train.checkpoint.checkpoints import Checkpoints
     from cnnlab.train.setup import build_setup
 
-    job = build_setup(recipes.from_json((directory / 'recipe.json').read_text()), devices=1)
+    setup = build_setup(recipes.from_json((directory / 'recipe.json').read_text()), devices=1)
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
-    state = checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)))
+    state = checkpoints.restore(jax.eval_shape(setup.init, np.uint32(0)))
     checkpoints.close()
     return [a.tobytes() for a in jax.tree.leaves(state)]
 

@@ -52,7 +52,7 @@ def test_the_manifest_says_what_ran_and_a_trace_was_written(trained):
         'python',
     } <= set(manifest)
     assert (
-        manifest['how'] == {'spread': 'nothing', 'workers': 0, 'checkpoint_dir': ''}
+        manifest['how'] == {'shard': 'none', 'workers': 0, 'checkpoint_dir': ''}
         and manifest['processes'] == 1
     )
     assert list(trained.glob('profile/plugins/profile/*/*.xplane.pb')) and list(

@@ -41,7 +41,7 @@ from tests.train.nets import DropNet, tiny
 VIEW = ('shift(1)', 'flip()')
 
 
-def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), size=8, batch=16):  # noqa: B008 (frozen)
+def trained(dtype, count, shard='none', same_state=False, model=DropNet(), size=8, batch=16):  # noqa: B008 (frozen)
     """Losses of `count` steps with dropout, augmentation, mixup, mirroring and batch norm; of each
     from the first state, if so.
     """
@@ -52,7 +52,7 @@ def trained(dtype, count, spread='nothing', same_state=False, model=DropNet(), s
         )
     )
     first = jax.device_get(init(np.uint32(0)))
-    placement = sharding.state_sharding(first, mesh, spread)
+    placement = sharding.state_sharding(first, mesh, shard)
     train = sharding.parallel_train(
         functools.partial(
             train_step,
@@ -91,8 +91,8 @@ def main(argv):
     what, out = argv[1], pathlib.Path(argv[2])
     if what == 'train':
         with jax.enable_x64(True):
-            loop.run_job(
-                build_setup(tiny(ema=0.9, mixup=0.2, precision='float64'), spread='optimizer'),
+            loop.run_setup(
+                build_setup(tiny(ema=0.9, mixup=0.2, precision='float64'), shard='optimizer'),
                 0,
                 str(out),
                 Options(quiet=True),
@@ -110,8 +110,8 @@ def main(argv):
             out.write_text(json.dumps(found))
         return
     # over several hosts both are compared at once
-    spread = 'nothing' if jax.process_count() == 1 else 'everything'
-    found = {'float32': trained(jnp.float32, 6, spread, same_state=True)}
+    shard = 'none' if jax.process_count() == 1 else 'full'
+    found = {'float32': trained(jnp.float32, 6, shard, same_state=True)}
     with jax.enable_x64(True):
         found['float64'] = trained(jnp.float64, 50)
     told = hosts.broadcast_arrays(

@@ -108,9 +108,11 @@ def test_one_device_equals_eight():
 
 
 def test_a_recipe_names_the_adversary():
-    job = build_setup(tiny(adversarial=0.1, adversarial_steps=2, adversarial_step=0.05))
-    rows = next(iter(loader.train_batches(job.data['train'], job.train_view, batch=16, seed=0)))
-    state, metrics = job.train_step(job.init(np.uint32(0)), rows, np.uint32(0))
+    setup = build_setup(tiny(adversarial=0.1, adversarial_steps=2, adversarial_step=0.05))
+    rows = next(
+        iter(loader.train_batches(setup.data['train'], setup.train_transform, batch=16, seed=0))
+    )
+    state, metrics = setup.train_step(setup.init(np.uint32(0)), rows, np.uint32(0))
     assert int(state.step) == 1 and np.isfinite(float(metrics['loss']))
 
 

@@ -31,7 +31,7 @@ def saved(tmp_path, state):
     """Checkpoints of steps 1 and 2, which differ, the second with a note."""
     checkpoints = Checkpoints(tmp_path / 'c', keep=3)
     checkpoints.save(at(state, 1))
-    checkpoints.save(at(state, 2), {'top1': 0.5}, {'window': [[2, {'loss': 0.1}]]})
+    checkpoints.save(at(state, 2), {'top1': 0.5}, {'metric_buffer': [[2, {'loss': 0.1}]]})
     checkpoints.wait()
     yield checkpoints
     checkpoints.close()
@@ -42,7 +42,7 @@ def test_a_state_comes_back_bit_for_bit_with_its_note(saved, state):
         saved.restore(state, 1), at(state, 2)
     )
     found = saved.resume(jax.eval_shape(lambda: state))
-    assert same(found.state, at(state, 2)) and found.note == {'window': [[2, {'loss': 0.1}]]}
+    assert same(found.state, at(state, 2)) and found.note == {'metric_buffer': [[2, {'loss': 0.1}]]}
     assert all(isinstance(a, np.ndarray) for a in jax.tree.leaves(found.state))
 
 
@@ -104,7 +104,7 @@ def test_damage_to_any_file_of_the_newest_gives_it_whole_or_the_one_before(
         step = int(found.state.step)
         kinds.add(step)
         assert same(found.state, at(state, step)) and found.note == (
-            {} if step == 1 else {'window': [[2, {'loss': 0.1}]]}
+            {} if step == 1 else {'metric_buffer': [[2, {'loss': 0.1}]]}
         ), file
         assert (step == 2) != (copy.parent / 'damaged_c/2').exists(), file
         # the run goes on

@@ -1,4 +1,4 @@
-"""Folds, chosen classes and class weights of a recipe reach the data and the loss of its job."""
+"""Folds, chosen classes and class weights of a recipe reach the data and the loss of its setup."""
 
 import csv
 
@@ -15,12 +15,12 @@ from tests.train.nets import tiny
 
 def test_a_fold_and_chosen_classes_are_what_the_job_trains_on():
     recipe = override.override(tiny(holdout=0), ['fold=2/4', "classes=('class 3', 'class 1')"])
-    job = build_setup(recipe)
-    assert (job.classes, {s: len(d) for s, d in job.data.items()}) == (
+    setup = build_setup(recipe)
+    assert (setup.classes, {s: len(d) for s, d in setup.data.items()}) == (
         2,
         {'train': 24, 'validation': 8, 'test': 6},
     )
-    assert job.data['train'].class_names == ('class 3', 'class 1')
+    assert setup.data['train'].class_names == ('class 3', 'class 1')
     with pytest.raises(ValueError, match='fold or holdout, not both'):
         build_setup(tiny(fold='1/4'))
 
@@ -59,22 +59,22 @@ def test_rare_classes_weigh_more_in_training_and_not_in_evaluation(tmp_path):
             csv.writer(file).writerows([('path', 'label'), *rows])
     view = ('resize((4, 4))',)
     recipe = tiny(dataset='csv', holdout=0, view=view, augment=(), batch=32, balance=1.0)
-    job, plain = (
+    setup, plain = (
         build_setup(r, str(tmp_path))
         for r in (recipe, tiny(dataset='csv', holdout=0, view=view, augment=(), batch=32))
     )
-    state = job.init(np.uint32(0))
+    state = setup.init(np.uint32(0))
     batch = {
         'image': np.zeros((32, 4, 4, 3), np.uint8),
         'label': np.array([int(label == 'usual') for _, label in rows], np.int32),
     }
-    logits = job.model.apply({'params': state.params}, np.zeros((32, 4, 4, 3), np.float32))
+    logits = setup.model.apply({'params': state.params}, np.zeros((32, 4, 4, 3), np.float32))
     own = losses.softmax(logits, batch['label'])
     wanted = float((own * np.array([2, 2 / 3], np.float32)[batch['label']]).mean())
-    _, found = job.train_step(jax.tree.map(np.copy, state), batch, np.uint32(0))
+    _, found = setup.train_step(jax.tree.map(np.copy, state), batch, np.uint32(0))
     assert np.isclose(float(found['loss']), wanted, rtol=1e-5)
     mask = {**batch, 'mask': np.ones(32, np.float32)}
-    sums = [j.eval_step(state, mask) for j in (job, plain)]
+    sums = [j.eval_step(state, mask) for j in (setup, plain)]
     assert np.isclose(float(sums[0]['loss']), float(own.sum()), rtol=1e-5) and float(
         sums[0]['loss']
     ) == float(sums[1]['loss'])

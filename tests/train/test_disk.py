@@ -28,20 +28,20 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope='module')
-def job():
+def setup():
     return build_setup(tiny(), devices=1)
 
 
 @pytest.fixture(scope='module')
-def whole(job, tmp_path_factory):
+def whole(setup, tmp_path_factory):
     """A run with room enough."""
     directory = tmp_path_factory.mktemp('whole') / 'run'
-    loop.run_job(job, 0, directory, QUIET)
+    loop.run_setup(setup, 0, directory, QUIET)
     return directory
 
 
-def struck(job, run, strike):
-    """The job, but `strike` happens in step 6, when the checkpoint of step 4 is whole."""
+def struck(setup, run, strike):
+    """The setup, but `strike` happens in step 6, when the checkpoint of step 4 is whole."""
 
     def step(state, rows, seed):
         if int(state.step) + 1 == 6:
@@ -50,13 +50,13 @@ def struck(job, run, strike):
                 assert time.monotonic() < end
                 time.sleep(0.01)
             strike()
-        return job.train_step(state, rows, seed)
+        return setup.train_step(state, rows, seed)
 
-    return dataclasses.replace(job, train_step=step)
+    return dataclasses.replace(setup, train_step=step)
 
 
 @pytest.mark.slow
-def test_a_full_disk(job, whole, tmp_path):
+def test_a_full_disk(setup, whole, tmp_path):
     """Of a megabyte, in memory: where the tests may mount one."""
     disk = tmp_path / 'disk'
     disk.mkdir()
@@ -76,16 +76,16 @@ def test_a_full_disk(job, whole, tmp_path):
         with pytest.raises(
             OSError, match='cannot be written.*(No space left|RESOURCE_EXHAUSTED).*goes on'
         ):
-            loop.run_job(struck(job, disk / 'run', fill), 0, disk / 'run', QUIET)
+            loop.run_setup(struck(setup, disk / 'run', fill), 0, disk / 'run', QUIET)
         assert Checkpoints.steps_in(disk / 'run/checkpoints') == [4]
         (disk / 'filler').unlink()
-        loop.run_job(job, 0, disk / 'run', QUIET)
+        loop.run_setup(setup, 0, disk / 'run', QUIET)
         assert compare_runs.differences(whole, disk / 'run') == []
     finally:
         subprocess.run(['umount', '--lazy', disk], check=True)
 
 
-def test_a_directory_that_may_no_longer_be_written(job, whole):
+def test_a_directory_that_may_no_longer_be_written(setup, whole):
     """Root may write anywhere, so it becomes nobody for that time."""
     root = pathlib.Path(tempfile.mkdtemp())
     root.chmod(0o755)
@@ -102,13 +102,13 @@ def test_a_directory_that_may_no_longer_be_written(job, whole):
             match='a checkpoint cannot be written to .*(denied|PERMISSION).*the last good one is '
             'of step 4',
         ):
-            loop.run_job(struck(job, root / 'run', forbid), 0, root / 'run', QUIET)
+            loop.run_setup(struck(setup, root / 'run', forbid), 0, root / 'run', QUIET)
     finally:
         if os.getuid() == 0:
             os.seteuid(0)
         else:
             (root / 'run/checkpoints').chmod(0o755)
     assert Checkpoints.steps_in(root / 'run/checkpoints') == [4]
-    loop.run_job(job, 0, root / 'run', QUIET)
+    loop.run_setup(setup, 0, root / 'run', QUIET)
     assert compare_runs.differences(whole, root / 'run') == []
     shutil.rmtree(root)

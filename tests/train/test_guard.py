@@ -83,40 +83,40 @@ def test_a_lowered_rate_scales_updates_and_a_share_of_one_changes_no_bit():
 
 
 def poisoned(recipe, bad):
-    """A job whose loss is NaN at the steps that `bad(step, time)` names, `time` being how often
+    """A setup whose loss is NaN at the steps that `bad(step, time)` names, `time` being how often
     that step was made before.
     """
-    job, seen = build_setup(recipe, devices=1), {}
+    setup, seen = build_setup(recipe, devices=1), {}
 
     def step(state, rows, seed):
         number = int(state.step) + 1
-        state, found = job.train_step(state, rows, seed)
+        state, found = setup.train_step(state, rows, seed)
         if bad(number, seen.setdefault(number, 0)):
             found = {**found, 'loss': jnp.full((), jnp.nan)}
         seen[number] += 1
         return state, found
 
-    return dataclasses.replace(job, train_step=step)
+    return dataclasses.replace(setup, train_step=step)
 
 
-def state_of(directory, job):
+def state_of(directory, setup):
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
     try:
-        return checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)))
+        return checkpoints.restore(jax.eval_shape(setup.init, np.uint32(0)))
     finally:
         checkpoints.close()
 
 
 @pytest.mark.slow
 def test_a_run_is_rolled_back_with_a_lower_rate_and_says_so(tmp_path):
-    job = poisoned(
+    setup = poisoned(
         tiny(on_nan='rollback', duration='12 steps'), lambda step, time: step == 6 and time < 2
     )
     with pytest.warns(
         RuntimeWarning,
         match=r'became nan .* at step 6, .*; rolled back to step 4 \(time [12] of at most 3\)',
     ) as said:
-        loop.run_job(job, 0, tmp_path / 'run', Options(quiet=True))
+        loop.run_setup(setup, 0, tmp_path / 'run', Options(quiet=True))
     assert [
         str(w.message).rpartition('the rate times ')[2]
         for w in said
@@ -135,7 +135,7 @@ def test_a_run_is_rolled_back_with_a_lower_rate_and_says_so(tmp_path):
         steps_logged,
         [0, 0] + [2] * (len(steps_logged) - 2),
     )
-    state = state_of(tmp_path / 'run', job)
+    state = state_of(tmp_path / 'run', setup)
     assert (
         int(state.control['rollbacks']) == 2
         and float(optax.tree.get(state.opt_state, 'rate_share')) == 0.25
@@ -143,19 +143,19 @@ def test_a_run_is_rolled_back_with_a_lower_rate_and_says_so(tmp_path):
 
 
 def test_a_rollback_before_any_checkpoint_goes_to_the_start(tmp_path):
-    job = poisoned(tiny(on_nan='rollback'), lambda step, time: step == 2 and time < 1)
+    setup = poisoned(tiny(on_nan='rollback'), lambda step, time: step == 2 and time < 1)
     with pytest.warns(RuntimeWarning, match='rolled back to step 0'):
-        assert loop.run_job(job, 0, tmp_path / 'run', Options(quiet=True)).steps == 8
+        assert loop.run_setup(setup, 0, tmp_path / 'run', Options(quiet=True)).steps == 8
 
 
 @pytest.mark.filterwarnings('ignore:.*rolled back:RuntimeWarning')
 def test_rollbacks_are_limited(tmp_path):
-    job = poisoned(tiny(on_nan='rollback', nan_limit=2), lambda step, time: step == 6)
+    setup = poisoned(tiny(on_nan='rollback', nan_limit=2), lambda step, time: step == 6)
     with pytest.raises(
         nan_policy.NotFinite,
         match=r'at step 6.*the run was rolled back 2 times already \(nan_limit\)',
     ):
-        loop.run_job(job, 0, tmp_path / 'run', Options(quiet=True))
+        loop.run_setup(setup, 0, tmp_path / 'run', Options(quiet=True))
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [4]
 
 
@@ -174,4 +174,4 @@ def test_skipped_steps_are_counted_and_limited(tmp_path):
         nan_policy.NotFinite,
         match='steps were skipped, more than nan_limit=2; the last good checkpoint is of',
     ):
-        loop.run_job(build_setup(recipe, devices=1), 0, tmp_path / 'run', Options(quiet=True))
+        loop.run_setup(build_setup(recipe, devices=1), 0, tmp_path / 'run', Options(quiet=True))

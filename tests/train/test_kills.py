@@ -74,9 +74,9 @@ def test_a_loss_would_be_found(tmp_path):
     from cnnlab.train.setup import build_setup
     from tests.train.nets import tiny
 
-    job = build_setup(tiny(), devices=1)
+    setup = build_setup(tiny(), devices=1)
     for name in ('a', 'b'):
-        loop.run_job(job, 0, tmp_path / name, Options(quiet=True))
+        loop.run_setup(setup, 0, tmp_path / name, Options(quiet=True))
     assert soak.losses(tmp_path / 'a', tmp_path / 'b') == []
     log = tmp_path / 'b/metrics.jsonl'
     lines = log.read_text().splitlines(keepends=True)
@@ -88,5 +88,5 @@ def test_a_loss_would_be_found(tmp_path):
     assert any(
         'record 0 of the log' in line for line in soak.losses(tmp_path / 'a', tmp_path / 'b')
     )
-    loop.run_job(job, 1, tmp_path / 'c', Options(quiet=True))
+    loop.run_setup(setup, 1, tmp_path / 'c', Options(quiet=True))
     assert any('the array params/' in line for line in soak.losses(tmp_path / 'a', tmp_path / 'c'))

@@ -19,16 +19,16 @@ from tests.train.nets import tiny
 
 
 def run(recipe, directory, **kwargs):
-    return loop.run_job(
+    return loop.run_setup(
         build_setup(recipe, devices=1), recipe.seed, directory, Options(quiet=True), **kwargs
     )
 
 
 def state_of(directory, recipe, step=None):
-    job = build_setup(recipe, devices=1)
+    setup = build_setup(recipe, devices=1)
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)
     try:
-        return checkpoints.restore(jax.eval_shape(job.init, np.uint32(0)), step)
+        return checkpoints.restore(jax.eval_shape(setup.init, np.uint32(0)), step)
     finally:
         checkpoints.close()
 
@@ -100,7 +100,7 @@ def test_the_log_has_the_ratio_of_updates_to_weights_where_a_window_is_whole(fin
 @pytest.mark.slow
 def test_validation_is_told_and_read_in_words(tmp_path, capsys):
     told = []
-    loop.run_job(
+    loop.run_setup(
         build_setup(tiny(), devices=1),
         0,
         tmp_path / 'a',
@@ -268,7 +268,7 @@ def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
 
     def at(folder, workdir, seed=0):
         options = Options(quiet=True, checkpoint_dir=str(elsewhere / folder))
-        return loop.run_job(build_setup(tiny(), devices=1), seed, tmp_path / workdir, options)
+        return loop.run_setup(build_setup(tiny(), devices=1), seed, tmp_path / workdir, options)
 
     at('a', 'run')
     with pytest.raises(

@@ -12,9 +12,9 @@ def test_the_rate_rises_exponentially_from_low_to_high():
     recipe = lr_range.recipe(
         tiny(schedule='step', boundaries=(0.5,), warmup='3 steps'), 1e-4, 1.0, 20
     )
-    job = build_setup(recipe, devices=1)
-    rates = np.array([float(job.schedule(i)) for i in range(21)])
-    assert (job.total, rates[0]) == (20, pytest.approx(1e-4)) and rates[20] == pytest.approx(1.0)
+    setup = build_setup(recipe, devices=1)
+    rates = np.array([float(setup.schedule(i)) for i in range(21)])
+    assert (setup.total, rates[0]) == (20, pytest.approx(1e-4)) and rates[20] == pytest.approx(1.0)
     assert np.allclose(rates[1:] / rates[:-1], 10 ** (4 / 20))
     for low, high, steps in ((0, 1, 20), (1, 0.1, 20), (0.1, 1, 5)):
         with pytest.raises(ValueError, match='range test'):

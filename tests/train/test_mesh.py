@@ -31,12 +31,12 @@ WIDE = DropNet(width=64)
 
 
 @functools.cache
-def jitted(devices, spread, dtype=jnp.float32):
+def jitted(devices, shard, dtype=jnp.float32):
     mesh, tx = sharding.data_mesh(devices), optax.sgd(0.05, 0.9)
     init = functools.partial(
         init_state, WIDE, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), dtype), ema=True
     )
-    placement = sharding.state_sharding(jax.eval_shape(init, np.uint32(0)), mesh, spread)
+    placement = sharding.state_sharding(jax.eval_shape(init, np.uint32(0)), mesh, shard)
     fixed = {
         'model': WIDE,
         'tx': tx,
@@ -54,9 +54,9 @@ def jitted(devices, spread, dtype=jnp.float32):
     )
 
 
-def run(devices, spread, state, count, first=0, dtype=jnp.float32):
+def run(devices, shard, state, count, first=0, dtype=jnp.float32):
     """(state, losses) after `count` steps."""
-    mesh, _, placement, train = jitted(devices, spread, dtype)
+    mesh, _, placement, train = jitted(devices, shard, dtype)
     state, found = sharding.shard(state, placement), []
     for t in range(first, first + count):
         state, said = train(state, sharding.shard_batch(batch(t), mesh), np.uint32(7))
@@ -65,7 +65,7 @@ def run(devices, spread, state, count, first=0, dtype=jnp.float32):
 
 
 def start(dtype=jnp.float32):
-    return jax.device_get(jitted(1, 'nothing', dtype)[1](np.uint32(0)))
+    return jax.device_get(jitted(1, 'none', dtype)[1](np.uint32(0)))
 
 
 def on_one_device(tree):
@@ -79,23 +79,23 @@ def on_one_device(tree):
 
 
 @pytest.mark.slow
-def test_a_spread_state_takes_its_share_of_memory_and_computes_the_same():
+def test_a_sharded_state_takes_its_share_of_memory_and_computes_the_same():
     """8 devices, one float32 step at a time from the same state: 1e-5; what is spread is an eighth
     on each, but for small arrays.
     """
     state, kept = start(), {}
-    for spread in sharding.SHARD_MODES:
-        after, found = run(8, spread, state, 1)
-        kept[spread] = after, found
+    for shard in sharding.SHARD_MODES:
+        after, found = run(8, shard, state, 1)
+        kept[shard] = after, found
         # what was fetched can be laid out again
-        again, _ = run(8, spread, sharding.gather(after), 1, 1)
+        again, _ = run(8, shard, sharding.gather(after), 1, 1)
         assert int(again.step) == 2
-    whole, said = kept['nothing']
-    for spread, spread_kinds in (
+    whole, said = kept['none']
+    for shard, sharded_kinds in (
         ('optimizer', ('opt_state', 'ema')),
-        ('everything', ('opt_state', 'ema', 'params')),
+        ('full', ('opt_state', 'ema', 'params')),
     ):
-        other, found = kept[spread]
+        other, found = kept[shard]
         assert abs(found[0] - said[0]) < 1e-5
         for a, b in zip(
             jax.tree.leaves(jax.device_get(whole)),
@@ -105,17 +105,17 @@ def test_a_spread_state_takes_its_share_of_memory_and_computes_the_same():
             np.testing.assert_allclose(a, b, atol=1e-5)
         for kind in ('params', 'opt_state', 'ema'):
             share = on_one_device(getattr(other, kind)) / on_one_device(getattr(whole, kind))
-            assert (share < 0.2) == (kind in spread_kinds), (kind, share)
+            assert (share < 0.2) == (kind in sharded_kinds), (kind, share)
 
 
 @pytest.mark.slow
-def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_spread():
+def test_fifty_float64_steps_do_not_depend_on_devices_or_on_how_the_state_is_sharded():
     """Dropout, mirroring, mixup, batch norm and a moving average are on."""
     with jax.enable_x64(True):
         state = start(jnp.float64)
         found = [
             run(n, s, state, 50, dtype=jnp.float64)[1]
-            for n, s in ((1, 'nothing'), (2, 'nothing'), (8, 'everything'))
+            for n, s in ((1, 'none'), (2, 'none'), (8, 'full'))
         ]
     assert len(set(found[0])) == 50
     for other in found[1:]:
@@ -132,7 +132,7 @@ def test_an_array_is_spread_along_its_longest_axis_that_divides():
         'long': jax.ShapeDtypeStruct((24, 4096), jnp.float32),
         'odd': jax.ShapeDtypeStruct((4097, 3), jnp.float32),
     }
-    specs = sharding.state_sharding(state.replace(params=odd), mesh, 'everything')
+    specs = sharding.state_sharding(state.replace(params=odd), mesh, 'full')
     assert (
         specs.params['long'].spec == PartitionSpec(None, 'data')
         and specs.params['odd'].spec == PartitionSpec()
@@ -141,23 +141,23 @@ def test_an_array_is_spread_along_its_longest_axis_that_divides():
     none = sharding.state_sharding(state, mesh)
     assert {s.spec for s in jax.tree.leaves(none)} == {PartitionSpec()}
     with pytest.raises(
-        ValueError, match="no way to spread the state named 'optimizer'; did you mean optimizer"
+        ValueError, match="no way to shard the state named 'optimiser'; did you mean optimizer"
     ):
         sharding.state_sharding(state, mesh, 'optimizer')
 
 
 @pytest.mark.slow
-def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_state(tmp_path):
+def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_sharded_state(tmp_path):
     """The data has the same order, and in float64 the log is the same to 1e-8."""
     with jax.enable_x64(True):
         recipe = tiny(precision='float64', model='mlp2')
         whole = tmp_path / 'whole'
-        loop.run_job(build_setup(recipe, devices=8), 0, whole, QUIET)
-        for devices, spread in ((8, 'nothing'), (4, 'nothing'), (1, 'nothing'), (2, 'everything')):
-            part = tmp_path / f'part{devices}{spread}'
+        loop.run_setup(build_setup(recipe, devices=8), 0, whole, QUIET)
+        for devices, shard in ((8, 'none'), (4, 'none'), (1, 'none'), (2, 'full')):
+            part = tmp_path / f'part{devices}{shard}'
             shutil.copytree(whole, part)
             shutil.rmtree(part / 'checkpoints/8')
-            loop.run_job(build_setup(recipe, devices=devices, spread=spread), 0, part, QUIET)
+            loop.run_setup(build_setup(recipe, devices=devices, shard=shard), 0, part, QUIET)
             if devices == 8:
                 # the same layout: the same bits
                 assert compare_runs.differences(whole, part) == []
@@ -174,7 +174,7 @@ def test_a_run_stopped_on_eight_devices_goes_on_with_four_and_with_a_spread_stat
 @pytest.mark.slow
 def test_the_old_state_is_given_to_the_new_one():
     """Donated: its buffers are gone after the step, so that a state is in memory once."""
-    mesh, _, placement, train = jitted(1, 'nothing')
+    mesh, _, placement, train = jitted(1, 'none')
     state = sharding.shard(start(), placement)
     train(state, sharding.shard_batch(batch(0), mesh), np.uint32(0))
     assert all(a.is_deleted() for a in jax.tree.leaves(state.params))

@@ -158,13 +158,13 @@ def test_parameters_below_zero_are_refused(field):
     ids=str,
 )
 def test_a_recipe_turns_them_on(fields):
-    plain, job = (
+    plain, setup = (
         build_setup(Recipe(**TINY), devices=1),
         build_setup(Recipe(**TINY, **fields), devices=1),
     )
     rows = sharding.shard_batch(
-        loader.TrainBatch(job.data['train'], job.train_view, 0, 16)(0), job.mesh
+        loader.TrainBatch(setup.data['train'], setup.train_transform, 0, 16)(0), setup.mesh
     )
     seed = jax.device_put(np.uint32(0))
-    (_, before), (state, after) = (j.train_step(j.init(seed), rows, seed) for j in (plain, job))
+    (_, before), (state, after) = (j.train_step(j.init(seed), rows, seed) for j in (plain, setup))
     assert np.isfinite(after['loss']) and after['loss'] != before['loss'] and int(state.step) == 1

@@ -36,7 +36,7 @@ def test_goyals_plan_is_arithmetic():
     assert (
         made.made
         and made.examples == 1_281_167
-        and made.job.total == total
+        and made.setup.total == total
         and made.images == total * 8192
     )
     assert (
@@ -80,7 +80,7 @@ def test_time_is_extrapolated_from_measured_steps_by_area():
 def _norms(made):
     import jax
 
-    return jax.tree.leaves(jax.eval_shape(made.job.init, np.uint32(0)).batch_stats)
+    return jax.tree.leaves(jax.eval_shape(made.setup.init, np.uint32(0)).batch_stats)
 
 
 @pytest.mark.parametrize(

@@ -21,31 +21,31 @@ QUIET = Options(quiet=True)
 
 
 @pytest.fixture(scope='module')
-def job():
+def setup():
     return build_setup(tiny(), devices=1)
 
 
 @pytest.fixture(scope='module')
-def whole(job, tmp_path_factory):
+def whole(setup, tmp_path_factory):
     """A run that nobody interrupted."""
     directory = tmp_path_factory.mktemp('whole') / 'run'
-    return directory, loop.run_job(job, 0, directory, QUIET)
+    return directory, loop.run_setup(setup, 0, directory, QUIET)
 
 
-def told_at(job, number):
-    """The job, but SIGTERM comes while step `number` is made."""
+def told_at(setup, number):
+    """The setup, but SIGTERM comes while step `number` is made."""
 
     def step(state, rows, seed):
         if int(state.step) + 1 == number:
             os.kill(os.getpid(), signal.SIGTERM)
-        return job.train_step(state, rows, seed)
+        return setup.train_step(state, rows, seed)
 
-    return dataclasses.replace(job, train_step=step)
+    return dataclasses.replace(setup, train_step=step)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('number', [1, 2, 3, 5, 7])
-def test_stopped_within_a_window_of_the_log_nothing_differs(job, whole, tmp_path, number):
+def test_stopped_within_a_window_of_the_log_nothing_differs(setup, whole, tmp_path, number):
     """Steps 1, 2, 5 and 7 are in the middle of a window, whose metrics travel in the checkpoint's
     note; 3 ends one.
     """
@@ -54,32 +54,34 @@ def test_stopped_within_a_window_of_the_log_nothing_differs(job, whole, tmp_path
         match=f'SIGTERM: stopped after step {number} of 8 with a checkpoint, written in .* s; '
         f'started again',
     ):
-        loop.run_job(told_at(job, number), 0, tmp_path / 'run', QUIET)
+        loop.run_setup(told_at(setup, number), 0, tmp_path / 'run', QUIET)
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints')[-1] == number
-    result = loop.run_job(job, 0, tmp_path / 'run', QUIET)
+    result = loop.run_setup(setup, 0, tmp_path / 'run', QUIET)
     assert compare_runs.differences(whole[0], tmp_path / 'run') == []
     assert result.final == whole[1].final
 
 
 @pytest.mark.slow
-def test_stopped_where_a_checkpoint_was_due_there_is_one(job, whole, tmp_path):
+def test_stopped_where_a_checkpoint_was_due_there_is_one(setup, whole, tmp_path):
     with pytest.raises(Preempted, match='stopped after step 4 of 8|stopped at step 4 of 8'):
-        loop.run_job(told_at(job, 4), 0, tmp_path / 'run', QUIET)
+        loop.run_setup(told_at(setup, 4), 0, tmp_path / 'run', QUIET)
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [4]
-    loop.run_job(job, 0, tmp_path / 'run', QUIET)
+    loop.run_setup(setup, 0, tmp_path / 'run', QUIET)
     assert compare_runs.differences(whole[0], tmp_path / 'run') == []
 
 
-def test_in_the_last_step_the_run_ends_as_ever(job, whole, tmp_path):
+def test_in_the_last_step_the_run_ends_as_ever(setup, whole, tmp_path):
     with pytest.raises(
         Preempted, match='stopped at step 8 of 8, with a checkpoint, while evaluating'
     ):
-        loop.run_job(told_at(job, 8), 0, tmp_path / 'run', QUIET)
-    assert loop.run_job(job, 0, tmp_path / 'run', QUIET).final == whole[1].final
+        loop.run_setup(told_at(setup, 8), 0, tmp_path / 'run', QUIET)
+    assert loop.run_setup(setup, 0, tmp_path / 'run', QUIET).final == whole[1].final
     assert compare_runs.differences(whole[0], tmp_path / 'run') == []
 
 
-def test_stopped_while_validating_the_validation_is_made_up_for(job, whole, tmp_path, monkeypatch):
+def test_stopped_while_validating_the_validation_is_made_up_for(
+    setup, whole, tmp_path, monkeypatch
+):
     """And the checkpoint that lacked it is replaced by one that has it, so that the best is still
     known.
     """
@@ -93,10 +95,10 @@ def test_stopped_while_validating_the_validation_is_made_up_for(job, whole, tmp_
     with pytest.raises(
         Preempted, match='stopped at step 4 of 8, with a checkpoint, while evaluating validation'
     ):
-        loop.run_job(job, 0, tmp_path / 'run', QUIET)
+        loop.run_setup(setup, 0, tmp_path / 'run', QUIET)
     monkeypatch.undo()
     assert [r['split'] for r in run_log.read(tmp_path / 'run/metrics.jsonl')] == ['train', 'train']
-    result = loop.run_job(job, 0, tmp_path / 'run', QUIET)
+    result = loop.run_setup(setup, 0, tmp_path / 'run', QUIET)
     assert (
         compare_runs.differences(whole[0], tmp_path / 'run') == []
         and result.best_step == whole[1].best_step
@@ -106,16 +108,16 @@ def test_stopped_while_validating_the_validation_is_made_up_for(job, whole, tmp_
     state.close()
 
 
-def test_the_handler_is_put_back(job, tmp_path):
+def test_the_handler_is_put_back(setup, tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     with Preemption() as preemption:
-        assert signal.getsignal(signal.SIGTERM) != before and not preemption.told
+        assert signal.getsignal(signal.SIGTERM) != before and not preemption.requested
         os.kill(os.getpid(), signal.SIGTERM)
-        assert preemption.told and preemption.at(3)
+        assert preemption.requested and preemption.at(3)
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_run_with_an_open_disk_full_log_stops_in_one_sentence(job, tmp_path, monkeypatch):
+def test_a_run_with_an_open_disk_full_log_stops_in_one_sentence(setup, tmp_path, monkeypatch):
     """The log is what a full disk is met by first; the checkpoint before stays good."""
 
     class Full:
@@ -142,7 +144,7 @@ def test_a_run_with_an_open_disk_full_log_stops_in_one_sentence(job, tmp_path, m
         match='the log cannot be written .No space left on device.; the run goes on from its last '
         'checkpoint',
     ):
-        loop.run_job(job, 0, tmp_path / 'run', QUIET)
+        loop.run_setup(setup, 0, tmp_path / 'run', QUIET)
     monkeypatch.undo()
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [4]
-    assert np.isfinite(loop.run_job(job, 0, tmp_path / 'run', QUIET).final['test']['loss'])
+    assert np.isfinite(loop.run_setup(setup, 0, tmp_path / 'run', QUIET).final['test']['loss'])

@@ -37,16 +37,16 @@ SIZES = ('16 from 0 steps', '24 from 2 steps')
 
 @pytest.mark.slow
 def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path):
-    job = build_setup(
+    setup = build_setup(
         growing(
             *SIZES, model='cifar_resnet20', fields={'blocks': 1, 'width': 4}, duration='3 steps'
         ),
         devices=1,
     )
-    loop.run_job(job, 0, tmp_path / 'whole', Options(quiet=True))
-    assert job.train_step._cache_size() == 2
+    loop.run_setup(setup, 0, tmp_path / 'whole', Options(quiet=True))
+    assert setup.train_step._cache_size() == 2
     whole = Checkpoints(tmp_path / 'whole' / 'checkpoints')
-    like = jax.eval_shape(job.init, np.uint32(0))
+    like = jax.eval_shape(setup.init, np.uint32(0))
     states = {step: whole.restore(like, step) for step in (1, 3)}
     whole.close()
     (tmp_path / 'stopped').mkdir()
@@ -54,13 +54,13 @@ def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path)
     part.save(states[1])
     part.wait()
     part.close()
-    loop.run_job(job, 0, tmp_path / 'stopped', Options(quiet=True))
+    loop.run_setup(setup, 0, tmp_path / 'stopped', Options(quiet=True))
     again = Checkpoints(tmp_path / 'stopped' / 'checkpoints')
     found = again.restore(like, 3)
     again.close()
     for a, b in zip(jax.tree.leaves(states[3].params), jax.tree.leaves(found.params), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert job.train_step._cache_size() == 2
+    assert setup.train_step._cache_size() == 2
 
 
 def test_a_size_that_the_network_does_not_take_is_one_sentence():

@@ -21,8 +21,8 @@ def until(condition, seconds=5):
 
 def test_the_heartbeat_tells_where_the_run_is(tmp_path):
     path = tmp_path / 'heartbeat.json'
-    with Heartbeat(path, 0, period=0.01) as pulse:
-        pulse.beat(7, 'evaluating test')
+    with Heartbeat(path, 0, period=0.01) as heartbeat:
+        heartbeat.beat(7, 'evaluating test')
         until(lambda: path.exists() and json.loads(path.read_text())['step'] == 7)
         beat = json.loads(path.read_text())
         assert beat['doing'] == 'evaluating test' and set(beat) == {
@@ -41,12 +41,12 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
     def leave(*said):
         left.append(said)
         # a thread that could not leave the process would come here again
-        pulse._end.set()
+        heartbeat._end.set()
 
     monkeypatch.setattr(hosts, 'leave', leave)
-    with Heartbeat(None, 0.2) as pulse:
+    with Heartbeat(None, 0.2) as heartbeat:
         for step in range(20):
-            pulse.beat(step, 'training')
+            heartbeat.beat(step, 'training')
             time.sleep(0.02)
         assert not left
         until(lambda: left)
@@ -59,8 +59,8 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
 HANGS = """
 import threading
 from cnnlab.train.monitor.heartbeat import Pulse
-with Pulse(None, 0.5) as pulse:
-    pulse.beat(3, 'training')
+with Pulse(None, 0.5) as heartbeat:
+    heartbeat.beat(3, 'training')
     threading.Event().wait()
 """
 

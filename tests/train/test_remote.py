@@ -144,7 +144,7 @@ def test_a_bucket_that_is_not_there_is_one_sentence_before_anything_is_trained()
 
 
 def run(directory, where=''):
-    return loop.run_job(
+    return loop.run_setup(
         build_setup(tiny(ema=0.9), devices=1),
         0,
         directory,

@@ -316,6 +316,6 @@ def test_a_sound_recipe_passes_and_one_whose_inputs_are_not_normalized_does_not(
     report = run.check(build_setup(recipe, devices=1), seconds=20)
     assert [f.check for f in report.findings if f.verdict != PASSED] == []
     assert len(report.findings) == 11 and report.seen is not None and report.read is not None
-    job = build_setup(recipe, devices=1)
-    raw = dataclasses.replace(job, inputs=lambda images: jnp.asarray(images, jnp.float32))
+    setup = build_setup(recipe, devices=1)
+    raw = dataclasses.replace(setup, inputs=lambda images: jnp.asarray(images, jnp.float32))
     assert {'inputs', 'initial loss'} <= {f.check for f in run.check(raw, seconds=5).failed}

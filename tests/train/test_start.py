@@ -29,7 +29,7 @@ DONOR = tiny(
 @pytest.fixture(scope='module')
 def donor(tmp_path_factory):
     path = tmp_path_factory.mktemp('donor')
-    loop.run_job(build_setup(DONOR, devices=1), 0, path, Options(quiet=True))
+    loop.run_setup(build_setup(DONOR, devices=1), 0, path, Options(quiet=True))
     return path
 
 
@@ -41,10 +41,10 @@ def test_layers_are_taken_where_path_and_shape_agree(donor):
     recipe = dataclasses.replace(
         DONOR, model='mlp3', fields={'hidden': (8, 6)}, start_from=str(donor)
     )
-    job = build_setup(recipe, devices=1)
+    setup = build_setup(recipe, devices=1)
     state, fresh, theirs = (
-        initial_state(job, np.uint32(1)),
-        job.init(np.uint32(1)),
+        initial_state(setup, np.uint32(1)),
+        setup.init(np.uint32(1)),
         weights_of(str(donor)),
     )
     np.testing.assert_array_equal(state.params['fc1']['kernel'], theirs['params']['fc1']['kernel'])
@@ -59,9 +59,9 @@ def test_layers_are_taken_where_path_and_shape_agree(donor):
 @pytest.mark.slow
 def test_patterns_choose_the_layers(donor):
     recipe = dataclasses.replace(DONOR, start_from=str(donor), start_layers=('fc1/bias',))
-    job = build_setup(recipe, devices=1)
+    setup = build_setup(recipe, devices=1)
     state, theirs = (
-        initial_state(job, np.uint32(1)),
+        initial_state(setup, np.uint32(1)),
         tree.named_leaves(weights_of(str(donor))['params']),
     )
     same = {
@@ -131,10 +131,12 @@ def test_a_recipe_turns_whitening_on_and_other_networks_refuse_it():
         normalize='channel',
         whiten=True,
     )
-    job = build_setup(recipe, devices=1)
-    state = initial_state(job, np.uint32(0))
+    setup = build_setup(recipe, devices=1)
+    state = initial_state(setup, np.uint32(0))
     kernel = whitening.kernel(
-        job.data['train'], job.view, *normalization.statistics(job.data['train'], 'channel')
+        setup.data['train'],
+        setup.transform,
+        *normalization.statistics(setup.data['train'], 'channel'),
     )
     np.testing.assert_array_equal(state.batch_stats['whiten']['kernel'], kernel)
     with pytest.raises(ValueError, match='softmax_linear has no whitening layer'):

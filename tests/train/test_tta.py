@@ -78,8 +78,10 @@ def test_a_recipe_turns_it_on_for_evaluation_alone():
     plain, both = (build_setup(tiny(tta=name), devices=1) for name in ('none', 'flip'))
     state = sharding.replicate(plain.init(np.uint32(0)), plain.mesh)
     found = [
-        evaluate(job.eval_step, state, job.data['test'], job.view, batch=16, mesh=job.mesh)
-        for job in (plain, both)
+        evaluate(
+            setup.eval_step, state, setup.data['test'], setup.transform, batch=16, mesh=setup.mesh
+        )
+        for setup in (plain, both)
     ]
     images = (
         np.stack([e['image'] for e in plain.data['test'].__getitems__(range(12))]).astype(

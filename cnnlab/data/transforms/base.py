@@ -1,4 +1,4 @@
-"""What a view is, views one after another, and the checks that views share."""
+"""What a transform is, transforms one after another, and the checks that transforms share."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,34 +12,36 @@ Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Compose:
-    """One view after another; `Compose(())` leaves images as they are.
+    """One transform after another; `Compose(())` leaves images as they are.
 
     Takes an `Encoded` too: see `takes_encoded`.
     """
 
-    views: tuple[Transform, ...]
+    transforms: tuple[Transform, ...]
 
     @property
     def random(self) -> bool:
-        return any(getattr(view, 'random', True) for view in self.views)
+        return any(getattr(transform, 'random', True) for transform in self.transforms)
 
     @property
     def takes_encoded(self) -> bool:
-        """Whether something is gained by giving an image that is not decoded: the first view cuts
+        """Whether something is gained by giving an image that is not decoded: the first transform cuts
         from it at a reduced scale.
         """
-        return bool(self.views) and getattr(self.views[0], 'takes_encoded', False)
+        return bool(self.transforms) and getattr(self.transforms[0], 'takes_encoded', False)
 
     def __call__(self, image: np.ndarray | Encoded, rng: np.random.Generator) -> np.ndarray:
-        for view in self.views:
-            image = view(image if getattr(view, 'takes_encoded', False) else pixels(image), rng)
+        for transform in self.transforms:
+            image = transform(
+                image if getattr(transform, 'takes_encoded', False) else pixels(image), rng
+            )
         return pixels(image)
 
 
-def require(true: bool, view: object, what: str) -> None:
-    """ValueError that names the view unless `true`."""
+def require(true: bool, transform: object, what: str) -> None:
+    """ValueError that names the transform unless `true`."""
     if not true:
-        raise ValueError(f'{view}: {what}')
+        raise ValueError(f'{transform}: {what}')
 
 
 def whole(value: object, least: int) -> bool:

@@ -1,4 +1,4 @@
-"""Views that change colors: lighting along the principal components, and brightness, contrast,
+"""Transforms that change colors: lighting along the principal components, and brightness, contrast,
 saturation and hue.
 """
 

@@ -1,4 +1,4 @@
-"""Views that take a random part of the image, or mirror it."""
+"""Transforms that take a random part of the image, or mirror it."""
 
 import dataclasses
 import math

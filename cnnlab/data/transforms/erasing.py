@@ -1,4 +1,4 @@
-"""Views that cover a part of the image."""
+"""Transforms that cover a part of the image."""
 
 import dataclasses
 import math
@@ -29,10 +29,10 @@ def _fill(part: np.ndarray, value: object, rng: np.random.Generator) -> None:
         part[:] = value
 
 
-def _check_value(view: object, value: object) -> None:
+def _check_value(transform: object, value: object) -> None:
     require(
         value == 'random' or whole(value, 0) and value < 256 or _is_color(value),
-        view,
+        transform,
         "value is 'random', a level 0..255, or three of them",
     )
 

@@ -1,4 +1,4 @@
-"""Views that move pixels: rotation, translation, shear, stretch, and the distortion of a lens."""
+"""Transforms that move pixels: rotation, translation, shear, stretch, and the distortion of a lens."""
 
 import dataclasses
 import math

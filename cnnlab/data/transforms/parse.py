@@ -1,4 +1,4 @@
-"""Views from the strings of a recipe: `parse('random_crop(4)', 'flip()')`."""
+"""Transforms from the strings of a recipe: `parse('random_crop(4)', 'flip()')`."""
 
 import ast
 import inspect
@@ -30,13 +30,13 @@ TRANSFORMS = {
 
 
 def parse(*calls: str) -> transforms.Compose:
-    """The views that `calls` describe, one after another.
+    """The transforms that `calls` describe, one after another.
 
     Each is a call of one of `VIEWS` with literal arguments, as in 'pad(2)' or "random_crop(4,
     edge='reflect')". Nothing is evaluated: the text is read as a syntax tree.
 
     Raises:
-      ValueError: the text is no such call, or there is no such view, or its arguments are wrong.
+      ValueError: the text is no such call, or there is no such transform, or its arguments are wrong.
     """
     return transforms.Compose(tuple(_one(call) for call in calls))
 
@@ -47,14 +47,14 @@ def _one(text: str) -> transforms.Transform:
     except SyntaxError:
         call = None
     if isinstance(call, ast.Name):
-        names.among('view', call.id, TRANSFORMS)
-        raise ValueError(f'the view {text!r} lacks its arguments: write {_signature(call.id)}')
+        names.among('transform', call.id, TRANSFORMS)
+        raise ValueError(f'the transform {text!r} lacks its arguments: write {_signature(call.id)}')
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise ValueError(
-            f'{text!r} is not a view: write a call with plain values such as pad(2); known: '
+            f'{text!r} is not a transform: write a call with plain values such as pad(2); known: '
             f'{", ".join(TRANSFORMS)}'
         )
-    name = names.among('view', call.func.id, TRANSFORMS)
+    name = names.among('transform', call.func.id, TRANSFORMS)
     try:
         if any(k.arg is None for k in call.keywords):
             raise ValueError
@@ -68,13 +68,13 @@ def _one(text: str) -> transforms.Transform:
     for key in named:
         if key not in parameters:
             raise ValueError(
-                f'{text!r}: {names.unknown("argument", key, parameters)} (the view is '
+                f'{text!r}: {names.unknown("argument", key, parameters)} (the transform is '
                 f'{_signature(name)})'
             )
     try:
         inspect.signature(TRANSFORMS[name]).bind(*given, **named)
     except TypeError as error:
-        raise ValueError(f'{text!r}: {error}; the view is {_signature(name)}') from None
+        raise ValueError(f'{text!r}: {error}; the transform is {_signature(name)}') from None
     return TRANSFORMS[name](*given, **named)
 
 

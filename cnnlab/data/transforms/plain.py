@@ -1,4 +1,4 @@
-"""Views that draw nothing: resizing, cutting out the middle, padding, gray and color."""
+"""Transforms that draw nothing: resizing, cutting out the middle, padding, gray and color."""
 
 import dataclasses
 from typing import ClassVar

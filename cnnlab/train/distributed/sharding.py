@@ -14,13 +14,13 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from cnnlab import names
 
-SHARD_MODES = ('nothing', 'optimizer', 'everything')
+SHARD_MODES = ('none', 'optimizer', 'full')
 # arrays of fewer numbers stay whole: gathering them costs more than they take
 _SMALL = 2**12
 _SHARDED_FIELDS = {
-    'nothing': (),
+    'none': (),
     'optimizer': ('opt_state', 'ema'),
-    'everything': ('params', 'batch_stats', 'opt_state', 'ema'),
+    'full': ('params', 'batch_stats', 'opt_state', 'ema'),
 }
 
 
@@ -61,21 +61,21 @@ def check_batch(batch: int, mesh: Mesh) -> None:
         )
 
 
-def state_sharding(state: Any, mesh: Mesh, spread: str = 'nothing') -> Any:
+def state_sharding(state: Any, mesh: Mesh, shard: str = 'none') -> Any:
     """How each array of a `TrainState` lies on the devices: a tree of NamedSharding.
 
     Args:
       state: arrays or shapes.
-      spread: 'nothing': every array whole on every device. 'optimizer': what the optimizer and the
-        moving average remember is spread, a part on each device (Rajbhandari et al. 2019,
-        arXiv:1910.02054: "optimizer state partitioning"). 'everything': parameters too; XLA gathers
+      shard: 'none': every array whole on every device. 'optimizer': what the optimizer and the
+        moving average remember is sharded, a part on each device (Rajbhandari et al. 2019,
+        arXiv:1910.02054: "optimizer state partitioning"). 'full': parameters too; XLA gathers
         each where it is used. An array is spread along its longest axis that the devices divide;
         small ones and those without such an axis stay whole.
 
     Raises:
       ValueError: no such `spread`.
     """
-    fields = _SHARDED_FIELDS[names.among('way to spread the state', spread, SHARD_MODES)]
+    fields = _SHARDED_FIELDS[names.among('way to shard the state', shard, SHARD_MODES)]
 
     def place(path, array):
         axes = [i for i, size in enumerate(array.shape) if size % mesh.size == 0]

@@ -37,7 +37,7 @@ class Heartbeat:
         self._path, self._limit, self._period = path, limit, period
         self._step, self._doing, self._last = 0, 'starting', time.monotonic()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name='pulse', daemon=True)
+        self._thread = threading.Thread(target=self._watch, name='heartbeat', daemon=True)
 
     def __enter__(self) -> 'Heartbeat':
         self._thread.start()

@@ -26,12 +26,12 @@ class TrainLogger:
       window: the steps within the window that an earlier process made, see `Window.note`.
     """
 
-    def __init__(self, job: Setup, recipe: Recipe, log: run_log.Log, window: Sequence[Any] = ()):
-        self.log, self.watch = log, StepTimer()
+    def __init__(self, setup: Setup, recipe: Recipe, log: run_log.Log, window: Sequence[Any] = ()):
+        self.log, self.step_timer = log, StepTimer()
         # of training
         self.seconds = log.last('seconds', 0.0)
-        self.every = job.steps(recipe.log_every)
-        self._job, self._recipe, self._window = job, recipe, MetricBuffer(window)
+        self.every = setup.steps(recipe.log_every)
+        self._setup, self._recipe, self._buffer = setup, recipe, MetricBuffer(window)
         # the parameters before a step that is watched: one in so many, as the others cost nothing
         self._before: Any = None
         # of the last update of the window, where it was watched
@@ -48,21 +48,21 @@ class TrainLogger:
             diagnostics.update_norms(self._before, params) if self._before is not None else None
         )
         self._before = None
-        self._window.add(step, found)
+        self._buffer.add(step, found)
 
     def settle(self) -> None:
         """Waits until one step at most is under way, so that no more than two batches wait on the
         devices.
         """
         if self._compiled:
-            with self.watch.waiting('device'):
-                jax.block_until_ready(self._window.behind())
+            with self.step_timer.waiting('device'):
+                jax.block_until_ready(self._buffer.behind())
         else:
             # the first step of a process compiles, so it is not timed
-            jax.block_until_ready(self._window.last())
+            jax.block_until_ready(self._buffer.last())
             self._compiled = True
-            self._window.untimed += 1
-            self.watch.restart()
+            self._buffer.untimed += 1
+            self.step_timer.restart()
 
     def record(self, step: int, state: TrainState, last_good: Callable[[], str]) -> None:
         """Means over the window go to the log, and a new one begins.
@@ -74,20 +74,20 @@ class TrainLogger:
           NotFinite: a loss or gradient of the window is not finite, and the recipe does not let
             that pass.
         """
-        window, recipe = self._window, self._recipe
-        with self.watch.waiting('device'):
+        window, recipe = self._buffer, self._recipe
+        with self.step_timer.waiting('device'):
             window.fetch()
         counts = control.counts(state)
         self._judge(counts['skipped'], last_good)
-        elapsed, timed, self._window = (
-            self.watch.seconds(),
+        elapsed, timed, self._buffer = (
+            self.step_timer.seconds(),
             len(window.steps) - window.untimed,
             MetricBuffer(),
         )
         self.seconds += elapsed
         epoch, rate = (
-            step * recipe.batch / len(self._job.data['train']),
-            control.rate(self._job.schedule(step - 1), state),
+            step * recipe.batch / len(self._setup.data['train']),
+            control.rate(self._setup.schedule(step - 1), state),
         )
         record = {
             'step': step,
@@ -104,12 +104,12 @@ class TrainLogger:
         if timed:
             record |= {
                 'images_per_second': timed * recipe.batch / elapsed,
-                **self.watch.per_step(timed),
+                **self.step_timer.per_step(timed),
             }
         self.log.append(record)
 
     def _judge(self, skipped: int, last_good: Callable[[], str]) -> None:
-        window, policy, limit = self._window, self._recipe.on_nan, self._recipe.nan_limit
+        window, policy, limit = self._buffer, self._recipe.on_nan, self._recipe.nan_limit
         bad = len(window.steps) > len(window.good())
         if bad and (policy != 'skip' or skipped > limit):
             told = f'{skipped} steps were skipped, more than nan_limit={limit}; ' * (
@@ -124,11 +124,11 @@ class TrainLogger:
     def forget(self, step: int) -> None:
         """The run went back to `step`: the log and the window know nothing after it."""
         self.log.cut(step)
-        self._window = MetricBuffer()
+        self._buffer = MetricBuffer()
 
     def note(self) -> list[tuple[int, dict[str, float]]]:
         """The steps that no record has yet, for a checkpoint; see `Window.note`."""
-        return self._window.note()
+        return self._buffer.note()
 
     def newest(self) -> run_log.Record:
         """The newest record of training; without 'loss' and 'top1' where no step of it was finite."""

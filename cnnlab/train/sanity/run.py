@@ -1,4 +1,4 @@
-"""All checks on the job of a recipe."""
+"""All checks on the setup of a recipe."""
 
 import dataclasses
 import functools
@@ -61,7 +61,7 @@ def sample(
 
 
 def check(
-    job: Setup, seconds: float = 60.0, done: Callable[[str], None] = lambda name: None
+    setup: Setup, seconds: float = 60.0, done: Callable[[str], None] = lambda name: None
 ) -> Report:
     """Makes every check; those that take long share `seconds`, compiling not counted.
 
@@ -69,21 +69,21 @@ def check(
       done: called with the name of each part when it is finished.
     """
     report = Report()
-    for name, findings in _parts(job, seconds, report):
+    for name, findings in _parts(setup, seconds, report):
         report.findings += findings
         done(name)
     return report
 
 
-def _parts(job: Setup, seconds: float, report: Report) -> Iterator[tuple[str, list[Finding]]]:
-    train, recipe = job.data['train'], job.recipe
+def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, list[Finding]]]:
+    train, recipe = setup.data['train'], setup.recipe
     loss = losses.by_name(recipe.loss)
-    state = initial_state(job, np.uint32(recipe.seed))
+    state = initial_state(setup, np.uint32(recipe.seed))
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
-    learner = Learner(job.model, loss)
+    learner = Learner(setup.model, loss)
 
-    images, labels = sample(train, job.train_view, BATCH)
-    inputs = job.inputs(images)
+    images, labels = sample(train, setup.train_transform, BATCH)
+    inputs = setup.inputs(images)
     report.seen, report.read = _pictures(train, images, labels, inputs)
     yield (
         'inputs and labels',
@@ -97,7 +97,7 @@ def _parts(job: Setup, seconds: float, report: Report) -> Iterator[tuple[str, li
         ],
     )
 
-    logits = jax.jit(functools.partial(forward.logits, job.model))(variables, inputs)
+    logits = jax.jit(functools.partial(forward.logits, setup.model))(variables, inputs)
     value = float(loss(logits, labels).mean())
     penalty = training.penalty(recipe)
     added = float(penalty(state.params)) if penalty else 0.0
@@ -105,37 +105,42 @@ def _parts(job: Setup, seconds: float, report: Report) -> Iterator[tuple[str, li
         'the first loss',
         [
             start.initial_loss(logits, labels, loss),
-            start.regularization(job.tx, state.params, recipe.decay, recipe.decayed, value, added),
+            start.regularization(
+                setup.tx, state.params, recipe.decay, recipe.decayed, value, added
+            ),
         ],
     )
 
-    report.layers = signals.measure(job.model, variables, inputs, labels, loss)
+    report.layers = signals.measure(setup.model, variables, inputs, labels, loss)
     yield 'activations', signals.judge(report.layers)
 
-    images, labels = sample(train, job.view, CONTROL, seed=1)
+    images, labels = sample(train, setup.transform, CONTROL, seed=1)
     few = min(OVERFIT, len(images))
     yield (
         'overfitting',
         [
             learn.overfit(
-                learner, variables, job.inputs(images[:few]), labels[:few], seconds=seconds / 3
+                learner, variables, setup.inputs(images[:few]), labels[:few], seconds=seconds / 3
             )
         ],
     )
 
-    parts = _held_out(job, images, labels)
+    parts = _held_out(setup, images, labels)
     if parts is not None:
-        known, held = ((job.inputs(x), y) for x, y in parts)
+        known, held = ((setup.inputs(x), y) for x, y in parts)
         found = learn.control(learner, variables, known, held, seconds=seconds / 6)
         yield (
             'the shuffled-label control',
-            [learn.shuffled_labels(found, job.classes), start.predictions(found.true, found.truth)],
+            [
+                learn.shuffled_labels(found, setup.classes),
+                start.predictions(found.true, found.truth),
+            ],
         )
 
     tested = gradients.of_network(
-        job.model,
+        setup.model,
         variables,
-        np.asarray(job.inputs(images[:_CHECKED]), np.float64),
+        np.asarray(setup.inputs(images[:_CHECKED]), np.float64),
         labels[:_CHECKED],
         loss,
         seconds=seconds / 6,
@@ -158,11 +163,11 @@ def _pictures(source, images, labels, inputs):
     )
 
 
-def _held_out(job, images, labels):
+def _held_out(setup, images, labels):
     """((images, labels), (held-out images, labels)): of the validation split, else a half each;
     None where there are too few images.
     """
-    if 'validation' in job.data:
-        return (images, labels), sample(job.data['validation'], job.view, CONTROL, seed=1)
+    if 'validation' in setup.data:
+        return (images, labels), sample(setup.data['validation'], setup.transform, CONTROL, seed=1)
     half = len(images) // 2
     return ((images[:half], labels[:half]), (images[half:], labels[half:])) if half else None

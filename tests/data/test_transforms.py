@@ -1,4 +1,4 @@
-"""Views: what each does to pixels, that randomness comes from the generator alone, and the strings
+"""Transforms: what each does to pixels, that randomness comes from the generator alone, and the strings
 of recipes.
 """
 
@@ -50,19 +50,19 @@ def test_every_view_is_a_function_of_image_and_generator_and_says_whether_it_dra
         with pytest.raises(ValueError, match='the image has 1 channel, not 3'):
             parse(CALLS[name])(picture(c=1), rng())
         return
-    view, image = parse(CALLS[name]), picture(c=channels)
+    transform, image = parse(CALLS[name]), picture(c=channels)
     before = image.copy()
-    first = view(image, rng(1))
+    first = transform(image, rng(1))
     assert first.dtype == np.uint8 and first.ndim == 3
     assert np.array_equal(image, before)
-    assert np.array_equal(first, view(image, rng(1)))
-    others = [view(image, rng(k)) for k in range(2, 12)]
-    assert any(not np.array_equal(first, o) for o in others) == view.random
+    assert np.array_equal(first, transform(image, rng(1)))
+    others = [transform(image, rng(k)) for k in range(2, 12)]
+    assert any(not np.array_equal(first, o) for o in others) == transform.random
     used = rng(1)
-    view(image, used)
-    assert (used.bit_generator.state != rng(1).bit_generator.state) == view.random
-    again = pickle.loads(pickle.dumps(view))
-    assert again == view and np.array_equal(again(image, rng(1)), first)
+    transform(image, used)
+    assert (used.bit_generator.state != rng(1).bit_generator.state) == transform.random
+    again = pickle.loads(pickle.dumps(transform))
+    assert again == transform and np.array_equal(again(image, rng(1)), first)
 
 
 def test_pad_puts_the_value_around():
@@ -203,7 +203,7 @@ def test_recipe_strings_become_views_in_their_order():
 @pytest.mark.parametrize(
     'text, parts',
     [
-        ('pda(2)', ("no view named 'pda'", 'did you mean pad?')),
+        ('pda(2)', ("no transform named 'pda'", 'did you mean pad?')),
         ('flipp', ('did you mean flip?',)),
         ('pad', ('lacks its arguments', 'pad(pixels, value=0)')),
         ('pad()', ("missing a required argument: 'pixels'", 'pad(pixels, value=0)')),
@@ -214,9 +214,9 @@ def test_recipe_strings_become_views_in_their_order():
         ('pad(x)', ('not plain values',)),
         ("pad(__import__('os').getpid())", ('not plain values',)),
         ('flip(**{})', ('not plain values',)),
-        ('views.pad(2)', ('is not a view',)),
-        ('pad(2', ('is not a view',)),
-        ('', ('is not a view',)),
+        ('transforms.pad(2)', ('is not a transform',)),
+        ('pad(2', ('is not a transform',)),
+        ('', ('is not a transform',)),
         ('pad(-1)', ('pixels is a whole number above 0',)),
         ('pad(2.0)', ('pixels is a whole number above 0',)),
         ('pad(1, 256)', ('from 0 to 255',)),

@@ -1,4 +1,4 @@
-"""Views of training: how their random parameters are distributed, what the operations do against
+"""Transforms of training: how their random parameters are distributed, what the operations do against
 Pillow's, and images that are odd.
 
 Tolerances follow from the number of draws: means within five standard errors, and shares of classes
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
+from tests.data.test_views import CALLS, Corner, picture
 
 from cnnlab.data import loader, sources, transforms
 from cnnlab.data.decoding.encoded import Encoded, jpeg_size
@@ -19,7 +20,6 @@ from cnnlab.data.protocols import ilsvrc
 from cnnlab.data.transforms import pixel_ops, policies
 from cnnlab.data.transforms.color import EIGENVALUES, EIGENVECTORS
 from cnnlab.data.transforms.parse import TRANSFORMS, parse
-from tests.data.test_views import CALLS, Corner, picture
 
 DRAWS = 3000
 
@@ -59,9 +59,9 @@ def encoded(image, kind='JPEG', **options):
 
 
 def test_resized_crops_have_uniform_areas_and_log_uniform_shapes():
-    view, draws = transforms.RandomResizedCrop(8, area=(0.08, 0.5)), rng()
+    transform, draws = transforms.RandomResizedCrop(8, area=(0.08, 0.5)), rng()
     # large, so that rounding is small and every draw fits
-    boxes = np.array([view.box(2000, 3000, draws) for _ in range(DRAWS)])
+    boxes = np.array([transform.box(2000, 3000, draws) for _ in range(DRAWS)])
     top, left, height, width = boxes.T
     uniform_in(height * width / 6e6, 0.08, 0.5, 1e-3)
     uniform_in(np.log(width / height), math.log(3 / 4), math.log(4 / 3), 2e-3)
@@ -78,8 +78,8 @@ def test_an_image_that_no_draw_fits_gives_its_middle(shape, box):
 
 
 def test_scale_jitter_draws_whole_sides_uniformly_and_places_uniformly():
-    view, draws = transforms.ScaleJitter(224, 256, 480), rng()
-    boxes = np.array([view.box(4800, 7000, draws) for _ in range(DRAWS)])
+    transform, draws = transforms.ScaleJitter(224, 256, 480), rng()
+    boxes = np.array([transform.box(4800, 7000, draws) for _ in range(DRAWS)])
     top, left, side, other = boxes.T
     assert (side == other).all()
     short = 224 * 4800 / side
@@ -111,8 +111,8 @@ def test_a_crop_decodes_no_more_than_it_shows(size, reduce, monkeypatch):
     )
     # nothing to reduce
     monkeypatch.setattr(Encoded, 'part', lambda self, *box: asked.append(1) or part(self, *box))
-    view = transforms.RandomResizedCrop(size, area=(1, 1), aspect=(1.5, 1.5))
-    small = view(file, rng())
+    transform = transforms.RandomResizedCrop(size, area=(1, 1), aspect=(1.5, 1.5))
+    small = transform(file, rng())
     assert asked == [reduce]
     whole = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR), int)
     # the same picture in the same place: a shift by a pixel of the result costs more
@@ -126,13 +126,13 @@ def test_an_encoded_image_knows_its_shape_and_views_take_it(kind, shape):
     file = encoded(image, kind)
     assert file.shape == shape
     assert np.array_equal(transforms.Compose(())(file, rng()), file.decode())
-    view = parse('random_resized_crop(8)', 'flip()')
+    transform = parse('random_resized_crop(8)', 'flip()')
     assert (
-        view.takes_encoded
+        transform.takes_encoded
         and not parse('flip()', 'random_resized_crop(8)').takes_encoded
         and not parse().takes_encoded
     )
-    assert np.abs(view(file, rng()).astype(int) - 77).max() <= 1
+    assert np.abs(transform(file, rng()).astype(int) - 77).max() <= 1
     assert np.array_equal(parse('flip()')(file, Corner(0.9)), file.decode())
 
 
@@ -164,8 +164,8 @@ def test_lighting_is_normal_along_the_components():
 
 
 def test_color_jitter_draws_factors_uniformly_in_every_order():
-    draws, view = rng(), transforms.ColorJitter(0.4, 0.3, 2.0, 0.1)
-    found = [view.draw(draws) for _ in range(DRAWS)]
+    draws, transform = rng(), transforms.ColorJitter(0.4, 0.3, 2.0, 0.1)
+    found = [transform.draw(draws) for _ in range(DRAWS)]
     ranges = {
         'brightness': (0.6, 1.4),
         'contrast': (0.7, 1.3),
@@ -271,8 +271,8 @@ def test_affine_parts_are_uniform():
 
 
 def test_erased_parts_have_uniform_areas_and_log_uniform_shapes():
-    draws, view = rng(), transforms.Erase(0.6, area=(0.02, 0.2))
-    boxes = [view.box(2000, 3000, draws) for _ in range(DRAWS)]
+    draws, transform = rng(), transforms.Erase(0.6, area=(0.02, 0.2))
+    boxes = [transform.box(2000, 3000, draws) for _ in range(DRAWS)]
     some = np.array([b for b in boxes if b])
     assert abs(len(some) / DRAWS - 0.6) < 5 * math.sqrt(0.24 / DRAWS)
     top, left, height, width = some.T
@@ -287,15 +287,15 @@ def test_erased_parts_have_uniform_areas_and_log_uniform_shapes():
 )
 def test_only_the_drawn_part_is_covered(value, channels):
     image = np.full((30, 40, channels), 200, np.uint8)
-    view = transforms.Erase(1.0, area=(0.1, 0.2), value=value)
-    top, left, height, width = view.box(30, 40, rng(5))
-    changed = (view(image, rng(5)) != image).any(-1)
+    transform = transforms.Erase(1.0, area=(0.1, 0.2), value=value)
+    top, left, height, width = transform.box(30, 40, rng(5))
+    changed = (transform(image, rng(5)) != image).any(-1)
     inside = np.zeros((30, 40), bool)
     inside[top : top + height, left : left + width] = True
     assert not (changed & ~inside).any() and changed[inside].mean() > 0.9
     if value != 'random':
         assert (
-            view(image, rng(5))[top, left]
+            transform(image, rng(5))[top, left]
             == (value[:channels] if isinstance(value, tuple) else value)
         ).all()
 
@@ -318,8 +318,8 @@ def test_cutouts_are_centered_uniformly_and_clipped():
 
 
 def test_rand_augment_draws_each_operation_equally_often_at_torchvisions_strengths():
-    view, draws = transforms.RandAugment(3, 9), rng()
-    found = [pair for _ in range(DRAWS) for pair in view.draw(331, 662, draws)]
+    transform, draws = transforms.RandAugment(3, 9), rng()
+    found = [pair for _ in range(DRAWS) for pair in transform.draw(331, 662, draws)]
     equally_often([name for name, _ in found], policies.OPERATIONS)
     strengths = {name: {m for n, m in found if n == name} for name in policies.OPERATIONS}
     # 9 / 30 of 0.3 and of 30 degrees
@@ -335,11 +335,11 @@ def test_rand_augment_draws_each_operation_equally_often_at_torchvisions_strengt
 
 
 def test_noise_on_the_magnitude_is_normal_and_limited():
-    view, draws = transforms.RandAugment(2, 7, bins=11, std=0.5), rng()
+    transform, draws = transforms.RandAugment(2, 7, bins=11, std=0.5), rng()
     parts = [
         abs(m) / 30 * 10
         for _ in range(20 * DRAWS)
-        for n, m in view.draw(8, 8, draws)
+        for n, m in transform.draw(8, 8, draws)
         if n == 'rotate'
     ]
     assert (
@@ -360,8 +360,8 @@ def test_auto_augment_draws_sub_policies_uniformly_and_operations_by_their_proba
         ('contrast', 1.0, 8),
     )
     assert {name for sub in policy for name, _, _ in sub} <= {*policies.OPERATIONS, 'invert'}
-    view, draws = transforms.AutoAugment(), rng()
-    found = [view.draw(331, 331, draws) for _ in range(25 * DRAWS)]
+    transform, draws = transforms.AutoAugment(), rng()
+    found = [transform.draw(331, 331, draws) for _ in range(25 * DRAWS)]
     count = sum(name == 'posterize' for operations in found for name, _ in operations)
     expected = DRAWS * sum(p for sub in policy for name, p, _ in sub if name == 'posterize')
     assert abs(count - expected) < 5 * math.sqrt(expected)
@@ -374,8 +374,8 @@ def test_auto_augment_draws_sub_policies_uniformly_and_operations_by_their_proba
 
 
 def test_trivial_augment_draws_operations_and_strengths_uniformly():
-    view, draws = transforms.TrivialAugment(), rng()
-    found = [view.draw(draws) for _ in range(20 * DRAWS)]
+    transform, draws = transforms.TrivialAugment(), rng()
+    found = [transform.draw(draws) for _ in range(20 * DRAWS)]
     equally_often([name for name, _ in found], policies.OPERATIONS)
     rotations = [round(abs(m) / 135 * 30) for n, m in found if n == 'rotate']
     equally_often(rotations, range(31))
@@ -455,12 +455,13 @@ def test_batches_of_every_papers_views_are_a_function_of_seed_step_and_index(tmp
             )
     source = sources.open_dataset('folder', tmp_path).open('train')
     for name in ilsvrc.AUGMENT:
-        view = parse(*ilsvrc.augment(name, 32))
-        whole = loader.TrainBatch(source, view, 5, 4)(3)['image']
+        transform = parse(*ilsvrc.augment(name, 32))
+        whole = loader.TrainBatch(source, transform, 5, 4)(3)['image']
         assert whole.shape == (4, 32, 32, 3)
         for host in range(2):
             assert np.array_equal(
-                loader.TrainBatch(source, view, 5, 4, host, 2)(3)['image'], np.split(whole, 2)[host]
+                loader.TrainBatch(source, transform, 5, 4, host, 2)(3)['image'],
+                np.split(whole, 2)[host],
             )
-        assert not np.array_equal(loader.TrainBatch(source, view, 6, 4)(3)['image'], whole)
-        assert not np.array_equal(loader.TrainBatch(source, view, 5, 4)(4)['image'], whole)
+        assert not np.array_equal(loader.TrainBatch(source, transform, 6, 4)(3)['image'], whole)
+        assert not np.array_equal(loader.TrainBatch(source, transform, 5, 4)(4)['image'], whole)
