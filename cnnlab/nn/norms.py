@@ -45,7 +45,7 @@ _SETTINGS: contextvars.ContextVar[BatchNormSettings | None] = contextvars.Contex
 
 @contextlib.contextmanager
 def batch_norm_settings(settings: BatchNormSettings) -> Iterator[None]:
-    """Within it, every BatchNorm follows these settings; an inner one replaces an outer one whole."""
+    """Within it, every BatchNorm follows these settings; an inner one replaces the outer."""
     token = _SETTINGS.set(settings)
     try:
         yield

@@ -130,5 +130,5 @@ class Recorder:
         return self._window.note()
 
     def newest(self) -> metrics.Record:
-        """The newest record of training; without 'loss' and 'top1' where no step of it was finite."""
+        """The newest record of training; no 'loss' and 'top1' where no step of it was finite."""
         return next(r for r in reversed(self.log.records) if r['split'] == 'train')
