@@ -1,6 +1,7 @@
 """Our side of `benchmarks.input`: so many batches of a prepared set for every line that it is sent.
 
-python -m benchmarks.input_ours DATA_DIR NAME SPLIT 32 1 processes       # or threads: how many of them; images per batch
+# images per batch, how many processes or threads, and which of the two
+python -m benchmarks.input_ours DATA_DIR NAME SPLIT 32 1 processes
 """
 
 import sys

@@ -91,7 +91,7 @@ def command(workdir: pathlib.Path, epochs: int, recipe: Sequence[str] = RECIPE) 
 def started(
     workdir: pathlib.Path, epochs: int, cache: pathlib.Path, recipe: Sequence[str] = RECIPE
 ) -> subprocess.Popen:
-    """The run as a process; what it compiles is kept in `cache`, so that starting again is quick."""
+    """The run as a process; what it compiles stays in `cache`, so that starting again is quick."""
     environment = {
         **os.environ,
         'JAX_COMPILATION_CACHE_DIR': str(cache),

@@ -89,7 +89,7 @@ def training_error(runs: Runs) -> MeanStd | None:
 
 
 def error(runs: Runs, split: str = 'test') -> MeanStd | None:
-    """The share of a split got wrong by the last states, over the seeds; None where there is none."""
+    """The share of a split that the last states get wrong, over the seeds; None without runs."""
     if not runs.results or split not in runs.results[0]['final']:
         return None
     return mean_std(1 - v for v in runs.scores('top1', split))

@@ -40,9 +40,11 @@ def reading(measured):
         if runs.results
     }
     stuck = [name for name, value in errors.items() if value > 0.5]
+    learned = 'All of them learned'
+    if stuck:
+        learned = f'{" and ".join(stuck)} did not learn (over half of the test images wrong)'
     return (
-        f'test error: {mnist.order(errors)}. '
-        f'{" and ".join(stuck) + " did not learn (over half of the test images wrong)" if stuck else "All of them learned"}. '
+        f'test error: {mnist.order(errors)}. {learned}. '
         f'The lowest training loss has {min(losses, key=losses.get)}.'
     )
 

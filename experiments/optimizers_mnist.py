@@ -71,10 +71,11 @@ def reading(measured):
     ranked = sorted(losses, key=losses.get)
     slowest = ranked[-1].partition(' ')[0]
     told = ', '.join(f'{name} {losses[name]:.4f}' for name in ranked)
-    return (
-        f'training loss from the lowest: {told}. Test error: {mnist.order(errors)}. '
-        f'{"Plain SGD is the slowest, as expected" if slowest == "sgd" else f"The slowest is {slowest}, other than expected"}.'
-    )
+    if slowest == 'sgd':
+        last_place = 'Plain SGD is the slowest, as expected.'
+    else:
+        last_place = f'The slowest is {slowest}, other than expected.'
+    return f'training loss from the lowest: {told}. Test error: {mnist.order(errors)}. {last_place}'
 
 
 def main(_):

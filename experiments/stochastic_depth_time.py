@@ -128,7 +128,10 @@ def main(_):
         f'{show(left_out, "percent", 1)} of that of the blocks.'
     )
     if where == 'cpu':
-        reading += " On a CPU every block is computed: within a conditional XLA's convolutions run several times slower there."
+        reading += (
+            " On a CPU every block is computed: within a conditional XLA's convolutions run "
+            'several times slower there.'
+        )
     table.print()
     print(reading)
     write_text(out / 'table.csv', table.to_csv())

@@ -99,10 +99,8 @@ def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
     drawn = schedule.schedule(
         made.steps, made.rates, made.examples / recipe.batch, f'{_RECIPE.value}: learning rate'
     )
-    print(
-        f'wrote '
-        f'{plots.save(drawn, pathlib.Path(common.WORKDIR.value or ".") / f"{_RECIPE.value}_schedule.png")}'
-    )
+    folder = pathlib.Path(common.WORKDIR.value or '.')
+    print(f'wrote {plots.save(drawn, folder / f"{_RECIPE.value}_schedule.png")}')
 
 
 def _fields(stated: SourcedRecipe, recipe: Recipe) -> Table:

@@ -64,7 +64,8 @@ def violations(source, path_parts, package):
         if name.split('.')[0] == 'tests':
             yield f'{".".join(path_parts)} imports {name}'
         elif room and other and other != room and ROOM_FLOOR[other] >= ROOM_FLOOR[room]:
-            yield f'{".".join(path_parts)} (floor {ROOM_FLOOR[room]}) imports {name} (floor {ROOM_FLOOR[other]})'
+            here = f'{".".join(path_parts)} (floor {ROOM_FLOOR[room]})'
+            yield f'{here} imports {name} (floor {ROOM_FLOOR[other]})'
 
 
 def test_every_room_stands_on_a_floor():
@@ -144,13 +145,17 @@ IMPORT_ALL = """
 import importlib, pathlib, pkgutil, sys
 import jax, cnnlab
 before, touched = dict(jax.config.values), []
+watched = {
+    'open', 'os.mkdir', 'os.listdir', 'socket.connect', 'socket.getaddrinfo', 'subprocess.Popen'
+}
 room = str(pathlib.Path(cnnlab.__file__).parent)
 
 def hook(event, args):
-    if event not in ('open', 'socket.connect', 'socket.getaddrinfo', 'subprocess.Popen', 'os.mkdir', 'os.listdir'):
+    if event not in watched:
         return
     frame = sys._getframe(1)
-    while frame and 'importlib._bootstrap' not in frame.f_code.co_filename:  # an import of others ends our responsibility
+    # an import of others ends our responsibility
+    while frame and 'importlib._bootstrap' not in frame.f_code.co_filename:
         if frame.f_code.co_filename.startswith(room):
             touched.append(f'{frame.f_code.co_filename}:{frame.f_lineno} {event} {args[0]}')
             return

@@ -3,16 +3,16 @@ in sight.
 
 A step takes max(input, compute + exposed communication), where
 
-    compute     images per device / images per second of one device, which is peak * utilization / (6 * MACs): a multiply-add is two
-                operations, and the backward pass is two more passes
-    all-reduce  of the gradients, 4 bytes a parameter: a ring over the g devices of a host moves 2
-    (g - 1) / g of them through each
-                device's link; then a ring over the hosts moves 2 (h - 1) / h of the part, one g-th,
-                that each device holds; and a small message goes up and down a tree, 2 log2 g and 2
-                log2 h times the latency
+    compute     images per device / images per second of one device, which is peak * utilization /
+                (6 * MACs): a multiply-add is two operations, and the backward pass is two more
+                passes
+    all-reduce  of the gradients, 4 bytes a parameter: a ring over the g devices of a host moves
+                2 (g - 1) / g of them through each device's link; then a ring over the hosts moves
+                2 (h - 1) / h of the part, one g-th, that each device holds; and a small message
+                goes up and down a tree, 2 log2 g and 2 log2 h times the latency
     statistics  of batch norm over the global batch: four small all-reduces a layer (two sums
-    forwards, two backwards), one after another,
-                nothing but latency; none where norm_span is the batch of one device
+                forwards, two backwards), one after another, nothing but latency; none where
+                norm_span is the batch of one device
     input       images per host / (processor cores of a host * images per second and core)
 
 All-reduce of gradients can hide behind the backward pass, two thirds of compute, as gradients come

@@ -107,7 +107,7 @@ def abstract_variables(model: nn.Module, images: jax.ShapeDtypeStruct) -> dict:
 
 
 def call_of(name_stack: object) -> int | None:
-    """The index of the innermost call in an equation's name stack; None where the stack names none."""
+    """The index of the innermost call in an equation's name stack; None where it names none."""
     found = _MARK.search(str(name_stack))
     return int(found.group(1)) if found else None
 

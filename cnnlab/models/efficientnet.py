@@ -26,7 +26,7 @@ STD = (0.229, 0.224, 0.225)
 
 
 class StageSpec(NamedTuple):
-    """One stage of the paper's table of B0: blocks that are equal but for the first one's stride."""
+    """One stage of the paper's table of B0: blocks that differ in the first one's stride alone."""
 
     expansion: int
     kernel: int

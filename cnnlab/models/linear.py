@@ -1,4 +1,4 @@
-"""The softmax linear classifier: one template a class, the first parametric model of the lectures."""
+"""The softmax linear classifier: one template a class, the lectures' first parametric model."""
 
 import jax.numpy as jnp
 from flax import linen as nn

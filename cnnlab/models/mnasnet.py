@@ -1,4 +1,4 @@
-"""MnasNet: Tan et al. 2018, Platform-aware neural architecture search for mobile, arXiv:1807.11626."""
+"""MnasNet (Tan et al. 2018, arXiv:1807.11626)."""
 
 import functools
 from typing import NamedTuple

@@ -84,7 +84,7 @@ def alias(name: str, registered: str) -> None:
 
 
 def resolve(name: str) -> str:
-    """The registered name that `name`, perhaps an alias, stands for; other names stay as they are."""
+    """The registered name behind `name`, perhaps an alias; other names stay as they are."""
     _table()
     return _ALIASES.get(name, name)
 

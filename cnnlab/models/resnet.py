@@ -1,4 +1,4 @@
-"""Residual and plain nets for ImageNet: He et al. 2015, "Deep residual learning", arXiv:1512.03385."""
+"""Residual and plain nets for ImageNet (He et al. 2015, arXiv:1512.03385)."""
 
 import functools
 

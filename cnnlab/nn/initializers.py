@@ -24,7 +24,7 @@ zeros, ones = initializers.zeros, initializers.ones
 
 
 def constant(value: float) -> Initializer:
-    """Every weight the same: the lectures' example of what cannot break the symmetry between units."""
+    """Every weight the same: the lectures' example of units that stay alike for ever."""
     return initializers.constant(value)
 
 

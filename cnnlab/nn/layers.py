@@ -183,7 +183,7 @@ class Scale(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """Convolution without bias, batch norm, activation: the brick of nearly every net after 2015."""
+    """Convolution without bias, batch norm, activation: what most nets after 2015 are built of."""
 
     features: int
     kernel: int | tuple[int, int]

@@ -45,7 +45,7 @@ _SETTINGS: contextvars.ContextVar[BatchNormConfig | None] = contextvars.ContextV
 
 @contextlib.contextmanager
 def batch_norm_settings(settings: BatchNormConfig) -> Iterator[None]:
-    """Within it, every BatchNorm follows these settings; an inner one replaces an outer one whole."""
+    """Within it, every BatchNorm follows these settings; an inner one replaces the outer."""
     token = _SETTINGS.set(settings)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A dense layer slid over a map: the same weights, one output for each place where its window fits."""
+"""A dense layer slid over a map: the same weights, one output wherever its window fits."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Progressive resizing: the size of training images by the time in training, '128 from 0 epochs'."""
+"""Progressive resizing: the size of images by the time in training, '128 from 0 epochs'."""
 
 import re
 

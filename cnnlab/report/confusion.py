@@ -144,7 +144,7 @@ def _ticks(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _worst(counts: np.ndarray, names: Sequence[str]) -> str:
-    """The most frequent confusions, one a line: count, images of the true class, the two classes."""
+    """The most frequent confusions, one a line: count, images of the true class, both classes."""
     wrong = counts * ~np.eye(len(counts), dtype=bool)
     order = [
         int(i) for i in np.argsort(-wrong, axis=None, kind='stable')[:_WORST] if wrong.flat[i] > 0

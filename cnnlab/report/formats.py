@@ -103,7 +103,7 @@ def markdown(table: 'Table') -> str:
 
 
 def _escaped(value: str) -> str:
-    """Text that Markdown shows as it is, on one line; an underscore inside a word needs no escape."""
+    """Text that Markdown shows as it is, on one line; underscores inside words need no escape."""
     return _MARKDOWN.sub(lambda match: '\\' + match.group(), value).replace('\n', '<br>')
 
 

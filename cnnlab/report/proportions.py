@@ -69,7 +69,7 @@ def paired(first: np.ndarray, second: np.ndarray) -> Paired:
 
 
 def _two_sided(k: int, n: int) -> float:
-    """Twice the probability of at most k heads in n throws of a fair coin, k <= n / 2; 1 at most."""
+    """Twice the probability of at most k heads in n fair throws, k <= n / 2; 1 at most."""
     logs = [
         math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) - n * math.log(2)
         for i in range(k + 1)

@@ -110,7 +110,7 @@ class Table:
         ]
 
     def values(self, column: str) -> list[Cell]:
-        """The raw cells of a column; raises ValueError with the nearest names where there is none."""
+        """The raw cells of a column; ValueError with the nearest names where there is none."""
         return [row[self._index(column)] for row in self.rows]
 
     def sorted(self, column: str, descending: bool = False) -> 'Table':

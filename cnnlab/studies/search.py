@@ -153,7 +153,7 @@ def best_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
 
 
 def narrow(distribution: BaseDistribution, values: Sequence[Any]) -> BaseDistribution:
-    """The part of a distribution between these values, with a margin; of choices, those that occur."""
+    """The part of a distribution between these values, and a margin; of choices, those given."""
     if isinstance(distribution, CategoricalDistribution):
         return CategoricalDistribution([c for c in distribution.choices if c in values])
     scale, back = (math.log, math.exp) if distribution.log else (float, float)

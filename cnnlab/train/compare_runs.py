@@ -36,7 +36,7 @@ def records(a: pathlib.Path, b: pathlib.Path) -> list[str]:
 
 
 def arrays(a: pathlib.Path, b: pathlib.Path) -> list[str]:
-    """Of the newest checkpoints: parameters, optimizer, moving average, batch statistics, counters."""
+    """Of the newest checkpoints: parameters, optimizer, average, batch statistics, counters."""
     places = [workdir.checkpoints(d) for d in (a, b)]
     there = [Checkpoints.steps_in(place) for place in places]
     if not all(there):

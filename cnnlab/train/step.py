@@ -188,9 +188,9 @@ def eval_step(
     mean: Any,
     std: Any,
     dtype: Any = jnp.float32,
-    norm: BatchNormConfig = BatchNormConfig(),
+    norm: BatchNormConfig = BatchNormConfig(),  # noqa: B008
     augmentation: str = 'none',
-) -> Metrics:  # noqa: B008
+) -> Metrics:
     """Sums over the images whose mask is 1: {'n', 'top1', 'top5', 'loss', 'confusion'}; uses the
     moving average where there is one.
 

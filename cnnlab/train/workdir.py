@@ -154,12 +154,16 @@ def _version(package):
 
 
 def _git() -> dict[str, Any] | None:
-    """The commit that the library is at, and whether files differ from it; None outside a checkout."""
+    """The commit of the library, and whether files differ from it; None outside a checkout."""
     here = pathlib.Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ['git', *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        )
+        return done.stdout.strip()
+
     try:
-        run = lambda *a: subprocess.run(
-            ['git', *a], cwd=here, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()  # noqa: E731
-        return {'commit': run('rev-parse', 'HEAD'), 'changed': bool(run('status', '--porcelain'))}
+        return {'commit': git('rev-parse', 'HEAD'), 'changed': bool(git('status', '--porcelain'))}
     except (OSError, subprocess.SubprocessError):
         return None

@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class Box(NamedTuple):
-    """Pixels that a unit sees, from `top`, `left` on; it may reach beyond the image, into padding."""
+    """Pixels that a unit sees, from `top`, `left` on; it may reach into the padding."""
 
     top: int
     left: int

@@ -69,7 +69,7 @@ def rise(
 def random_masks(
     numbers: jax.Array, size: tuple[int, int], cells: int, keep: float, seed: int
 ) -> jax.Array:
-    """The masks with these numbers (n,): float32 (n, *size) in [0, 1], their mean close to `keep`."""
+    """The masks with these numbers (n,): float32 (n, *size) in [0, 1], of mean close to `keep`."""
     cell = tuple(math.ceil(n / cells) for n in size)
 
     def one(number):

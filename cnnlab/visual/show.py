@@ -1,4 +1,4 @@
-"""Any arrays of this room as a matplotlib figure, for a notebook: `visual.show(maps, over=images)`."""
+"""Arrays of this room as a matplotlib figure, for a notebook: `visual.show(maps, over=images)`."""
 
 import math
 from collections.abc import Sequence

@@ -33,7 +33,7 @@ def cache_folder() -> pathlib.Path:
 
 
 def address(entry: PublishedWeights) -> str:
-    """Where the file is asked for: $CNNLAB_MIRROR/<source>/<file name>, or the entry's own address."""
+    """The address of the file: $CNNLAB_MIRROR/<source>/<file name>, or the entry's own."""
     mirror = os.environ.get(MIRROR)
     return (
         f'{mirror.rstrip("/")}/{entry.id.partition("/")[0]}/{entry.file_name}'

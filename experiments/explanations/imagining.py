@@ -8,7 +8,7 @@ from .case import Case, Group, Shown, file_part, large
 
 
 def maximized(case: Case) -> Iterator[Group]:
-    """A picture for each class that is explained, and for a few strong feature maps of each layer."""
+    """A picture for each class explained, and for a few strong feature maps of each layer."""
     classes = list(dict.fromkeys(case.classes.tolist()))
     found = maximize.maximize(
         case.model,

@@ -90,7 +90,7 @@ class Cropped(nn.Module):
     ('model', 'transposed'), [(Branches(), False), (Branches(pool=True), False), (Cropped(), True)]
 )
 def test_fields_are_what_the_gradient_reaches(model, transposed):
-    """A unit in the middle, all weights positive: the pixels with a gradient are the ones it sees."""
+    """A unit in the middle, all weights positive: it sees the pixels with a gradient."""
     size = (61, 67)
     fields = last(model, (*size, 1))
     x = jnp.ones((1, *size, 1))

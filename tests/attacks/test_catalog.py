@@ -1,4 +1,4 @@
-"""Every attack by name: within its budget, judged right; curves, transfer; ten families; batches."""
+"""Every attack by name: within its budget, judged right; curves; transfer; families; batches."""
 
 import jax
 import jax.numpy as jnp

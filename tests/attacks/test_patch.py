@@ -1,4 +1,4 @@
-"""Patches: where they lie, that only their disk counts, and that they pull images to their class."""
+"""Patches: where they lie, that only their disk counts, that they pull images to their class."""
 
 import jax
 import jax.numpy as jnp

@@ -232,7 +232,8 @@ CONSUMER = """
 import sys
 from cnnlab.data import parse, sources, stream
 if __name__ == '__main__':
-    batches = stream.train_batches(sources.load('fake:8x8x1:2:100', 'train'), parse.parse('flip()'), seed=0, batch=4, workers=2)
+    source = sources.load('fake:8x8x1:2:100', 'train')
+    batches = stream.train_batches(source, parse.parse('flip()'), seed=0, batch=4, workers=2)
     next(batches)
     print('ready', flush=True)
     sys.stdin.read()

@@ -31,7 +31,7 @@ def run(experiment, *arguments, folder, status=0):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """A folder with a SqueezeNet's file, in which class 7 is the most probable, and two pictures."""
+    """A folder with a SqueezeNet's file, where class 7 is the most probable, and two pictures."""
     path = tmp_path_factory.mktemp('classify')
     shapes = tree.named_leaves(api.wanted_shapes(registry.create('squeezenet1_1'), (224, 224, 3)))
     leaves = {p: np.zeros(s.shape, np.float32) for p, s in shapes.items()}

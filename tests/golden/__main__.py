@@ -8,7 +8,7 @@ from tests import golden
 
 
 def main(wanted: list[str]) -> None:
-    """Writes the files of the `wanted` networks, of all if there are none, and says which changed."""
+    """Writes the files of the `wanted` networks, or of all, and says which changed."""
     for name in wanted:
         names.among('model', name, registry.names())
     for name in wanted or registry.names():

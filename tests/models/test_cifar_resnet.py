@@ -126,7 +126,7 @@ def test_stochastic_depth_of_the_paper_weighs_branches_by_their_survival_in_eval
 
 
 @pytest.mark.slow
-def test_a_block_left_out_by_stochastic_depth_passes_its_input_on_and_keeps_its_statistics_and_weights():
+def test_a_block_that_stochastic_depth_drops_passes_its_input_on_and_keeps_its_variables():
     """Whether it is computed, as on a CPU, or not, as on an accelerator: the same."""
     block = Residual(basic(4), drop_path=0.5, drop=StochasticDepth)
     x = np.abs(np.random.default_rng(0).standard_normal((2, 6, 6, 4))).astype(np.float32)

@@ -102,7 +102,7 @@ def test_auxiliary_heads_hold_the_parameters_of_the_facts_and_answer_on_4a_and_4
 
 
 @pytest.mark.slow
-def test_torchvisions_form_has_3x3_for_5x5_no_response_normalization_and_takes_any_size_with_heads():
+def test_torchvisions_form_has_3x3_for_5x5_no_lrn_and_takes_any_size_with_heads():
     paper, port = (
         shapes.variables('googlenet')[1]['params'],
         shapes.variables('googlenet_torchvision')[1]['params'],

@@ -22,14 +22,14 @@ def abstract(name, size=299, **fields):
 
 
 def in_training(model, variables, x):
-    run = lambda v, x: model.apply(
-        v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)}
-    )  # noqa: E731
+    run = functools.partial(
+        model.apply, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)}
+    )
     return jax.eval_shape(run, variables, x)[0]
 
 
 @pytest.mark.slow
-def test_inception_v3_with_its_auxiliary_head_has_torchvisions_count_and_gives_a_pair_in_training_only():
+def test_inception_v3_with_its_head_has_torchvisions_count_and_gives_a_pair_in_training_only():
     model, x, variables = abstract('inception_v3', aux=True)
     # facts.md, table 1a
     assert tree.count(variables['params']) == 27_161_264

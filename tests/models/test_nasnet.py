@@ -37,9 +37,9 @@ def variables_of(model, size):
 
 
 def in_training(model, variables, x):
-    run = lambda v, x: model.apply(
-        v, x, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)}
-    )  # noqa: E731
+    run = functools.partial(
+        model.apply, train=True, mutable=['batch_stats'], rngs={'dropout': jax.random.key(1)}
+    )
     return jax.eval_shape(run, variables, x)
 
 
@@ -199,7 +199,7 @@ def test_the_factorized_reduction_reads_even_pixels_on_one_path_and_odd_ones_on_
     np.testing.assert_allclose(y[0, ..., 1], shifted[::2, ::2], rtol=1e-5)
 
 
-def test_pnasnets_second_inputs_are_fitted_where_widths_differ_and_its_strided_identities_convolve():
+def test_pnasnets_second_inputs_are_fitted_where_widths_differ_and_strided_identities_convolve():
     model = PNASNet(repeats=2, width=8, stem=8)
     _, variables = variables_of(model, 64)
     fits = {

@@ -1,4 +1,4 @@
-"""Network in Network and OverFeat: their parameters summed over the layer tables of their sources."""
+"""Network in Network and OverFeat: parameters summed over the layer tables of their sources."""
 
 from tests.models import shapes
 

@@ -18,9 +18,7 @@ from cnnlab.models import registry, sizes
         ('keras_mnist_convnet', (28, 28)),
     ],
 )
-def test_nets_that_pool_globally_see_the_images_as_they_are_and_those_with_a_fixed_flattening_see_them_enlarged(
-    name, size
-):
+def test_global_pooling_keeps_the_size_of_images_and_a_fixed_flattening_enlarges_them(name, size):
     assert sizes.fitting(name, (8, 8, 1)) == size
 
 

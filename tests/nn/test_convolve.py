@@ -54,7 +54,7 @@ def drawn(channels, features, groups, kernel):
 
 @pytest.fixture(autouse=True)
 def small_maps_count_as_large(monkeypatch):
-    """One group an image or two, so that the small arrays here take the form that large ones take."""
+    """One group an image or two, so that small arrays take the form that large ones take."""
     monkeypatch.setattr(kernel_gradient, 'PIXELS', 72)
 
 

@@ -1,4 +1,4 @@
-"""A dense layer slid over a map gives at each place what the dense layer gives on the window there."""
+"""A dense layer slid over a map gives at each place what it gives on the window there."""
 
 import jax
 import jax.numpy as jnp

@@ -253,6 +253,7 @@ def test_the_notes_of_a_table_wider_than_the_window_are_in_sight(width, tmp_path
     )
     path = page.write_page(tmp_path / 'wide.html', 'Wide', [page.Section('Table', [table])])
     script = """const note = document.querySelector('tfoot div').getBoundingClientRect();
-      document.body.dataset.seen = note.left >= 0 && note.right <= innerWidth && note.width > 300;"""
+      const inside = note.left >= 0 && note.right <= innerWidth;
+      document.body.dataset.seen = inside && note.width > 300;"""
     path.write_text(path.read_text().replace('</body>', f'<script>{script}</script></body>'))
     assert 'data-seen="true"' in browse(f'--window-size={width},900', '--dump-dom', path.as_uri())

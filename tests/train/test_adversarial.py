@@ -73,7 +73,7 @@ def test_examples_stay_within_the_budget_and_raise_the_loss():
 
 @pytest.mark.slow
 def test_a_step_trains_on_the_examples():
-    """One step with an adversary is one step on what the adversary makes, with its random numbers."""
+    """One step with an adversary is one step on what it makes, with its random numbers."""
     state, rows = jax.device_get(start()), batch(0)
     (after, [value]), (_, [clean]) = run(1, state, 1, adversary=SOME), run(1, state, 1)
     assert value > clean

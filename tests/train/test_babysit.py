@@ -1,4 +1,4 @@
-"""What is watched during a run: ratios of updates to weights, and the reading of the gap in words."""
+"""What is watched during a run: ratios of updates to weights, and the gap put in words."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""Batches on their devices: in order, one ahead, and through the death of those that prepare them."""
+"""Batches on their devices: in order, one ahead, through the death of what prepares them."""
 
 import itertools
 import os

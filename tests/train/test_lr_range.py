@@ -1,4 +1,4 @@
-"""The learning-rate range test: its recipe, its smoothing and stop, and the rule of its suggestion."""
+"""The learning-rate range test: its recipe, its smoothing and stop, how it suggests a rate."""
 
 import numpy as np
 import pytest

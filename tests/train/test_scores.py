@@ -161,7 +161,8 @@ from cnnlab.train import scores
 from tests.train.test_scores import TEN, net, pictures
 for n in (11, 1):  # of one image the second host has none
     found = scores.probabilities(net(), TEN, pictures(n), batch=4)
-    print('sum', n, found.shape, f'{np.abs(found).sum():.4f}', ' '.join(f'{v:.5f}' for v in found[:, 0]))
+    first = ' '.join(f'{v:.5f}' for v in found[:, 0])
+    print('sum', n, found.shape, f'{np.abs(found).sum():.4f}', first)
 """
 
 

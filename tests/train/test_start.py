@@ -1,4 +1,4 @@
-"""The state at step 0: layers taken from another run, and a whitening layer computed from images."""
+"""The state at step 0: layers taken from another run, a whitening layer computed from images."""
 
 import dataclasses
 

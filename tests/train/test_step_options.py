@@ -43,9 +43,10 @@ BATCH = {
     'label': RNG.integers(0, CLASSES, N).astype(np.int32),
 }
 TX = optax.sgd(optax.piecewise_constant_schedule(0.1, {1: 0.1}), 0.9)
+NORM_NET = NormNet()
 
 
-def start(model=NormNet(), tx=TX, dtype=jnp.float32):  # noqa: B008
+def start(model=NORM_NET, tx=TX, dtype=jnp.float32):
     return jax.device_get(
         init_state(model, tx, np.uint32(0), jax.ShapeDtypeStruct((1, 2, 2, 1), dtype))
     )
@@ -54,13 +55,13 @@ def start(model=NormNet(), tx=TX, dtype=jnp.float32):  # noqa: B008
 def run(
     batch=BATCH,
     state=None,
-    model=NormNet(),
+    model=NORM_NET,
     tx=TX,
     devices=1,
     loss=losses.softmax,
     turns=1,
     **options,
-):  # noqa: B008
+):
     """(state, metrics) after one step, or `turns` of them on the same batch, on so many devices."""
     mesh = sharding.data_mesh(devices)
     step = sharding.parallel_train(

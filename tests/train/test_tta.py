@@ -74,7 +74,7 @@ def test_an_unknown_name_gives_the_nearest():
 
 @pytest.mark.slow
 def test_a_recipe_turns_it_on_for_evaluation_alone():
-    """The logits of a whole evaluation are the mean over the views; the train step is as without."""
+    """The logits of an evaluation are the mean over the views; the train step is as without."""
     plain, both = (build_setup(tiny(tta=name), devices=1) for name in ('none', 'flip'))
     state = sharding.replicate(plain.init(np.uint32(0)), plain.mesh)
     found = [

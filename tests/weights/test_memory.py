@@ -29,7 +29,8 @@ import pathlib, sys
 from cnnlab import weights
 
 def high():
-    [line] = [n for n in pathlib.Path('/proc/self/status').read_text().splitlines() if n.startswith('VmHWM')]
+    lines = pathlib.Path('/proc/self/status').read_text().splitlines()
+    [line] = [line for line in lines if line.startswith('VmHWM')]
     return 1024 * int(line.split()[1])
 
 for id, path in zip(sys.argv[1::2], sys.argv[2::2]):

@@ -63,7 +63,7 @@ def snow(
     sigma: float,
     kept: float,
 ) -> np.ndarray:
-    """Flakes that fall and are blurred by it, over an image that is whitened to the share 1 - kept."""
+    """Falling, blurred flakes over an image that is whitened to the share 1 - kept."""
     flakes = enlarged(rng.normal(mean, deviation, x.shape[:2]), size)
     flakes = np.clip(np.where(flakes < threshold, 0, flakes), 0, 1)
     flakes = drag(flakes, radius, sigma, rng.uniform(-135, -45))[..., None]

@@ -90,7 +90,7 @@ def stored_pixels(data: bytes) -> np.ndarray | None:
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) from the frame header of a JPEG, None where there is none or it is damaged."""
+    """(height, width) from a JPEG's frame header; None where it is missing or damaged."""
     if not data.startswith(b'\xff\xd8'):
         return None
     at = 2

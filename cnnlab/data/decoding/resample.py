@@ -1,10 +1,13 @@
 """Resizing as each library does it, since the filter moves ImageNet's top-1 by a point: uint8 (h,
 w, c) -> uint8 (height, width, c).
 
-    pillow_*            Pillow itself; torchvision and timm on Pillow images. Always averages over what it drops (antialias).
-    opencv_*            OpenCV itself. 'area' averages, the others take no notice of what lies between their samples.
+    pillow_*            Pillow itself; torchvision and timm on Pillow images. Always averages over
+                        what it drops (antialias).
+    opencv_*            OpenCV itself. 'area' averages, the others take no notice of what lies
+                        between their samples.
     tf_*                tf.image.resize of TensorFlow 2, with or without antialias, written here.
-    tf_legacy_bilinear  tf.image.resize_bilinear of TensorFlow 1 (align_corners=False), whose samples lie at the pixels' corners.
+    tf_legacy_bilinear  tf.image.resize_bilinear of TensorFlow 1 (align_corners=False), whose
+                        samples lie at the pixels' corners.
 """
 
 import functools

@@ -4,9 +4,9 @@
     fake       made from nothing, of any shape: fake:32x32x3:10:1000
     folder     data_dir/train/<class>/*.jpg, with validation (or val) and test where they exist
     csv        data_dir/train.csv of path,label, with validation.csv and test.csv where they exist
-    (others)   any set prepared as array_record below data_dir, by TensorFlow Datasets (mnist, cifar10, ...) or by
-               experiments.prepare_imagenet (ilsvrc2012, ...); or the path of such a set,
-               /.../NAME/VERSION
+    (others)   any set prepared as array_record below data_dir, by TensorFlow Datasets (mnist,
+               cifar10, ...) or by experiments.prepare_imagenet (ilsvrc2012, ...); or the path of
+               such a set, /.../NAME/VERSION
 
 Nothing here ever uses the network.
 """

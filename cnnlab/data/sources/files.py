@@ -60,7 +60,7 @@ class Files(ImageSource):
         return self._labels.copy()
 
     def fingerprint(self) -> str:
-        """Of the sorted paths below `root` and the sizes of the files; their contents are not read."""
+        """Of the sorted paths below `root` and the files' sizes; their contents are not read."""
         return digest(
             *(f'{path} {(self.root / path).stat().st_size}' for path in sorted(self._paths))
         )

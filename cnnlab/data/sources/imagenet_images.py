@@ -3,7 +3,8 @@ folder; nothing is prepared or unpacked.
 
     ILSVRC2012_img_val.tar      labels from the list that comes with TFDS
     ILSVRC2012_img_train.tar    a tar for each class
-    folder/<class>/*.jpg        <class> a synset id, or a number 0..999 (ImageNet-V2, github.com/modestyachts/ImageNetV2)
+    folder/<class>/*.jpg        <class> a synset id, or a number 0..999 (ImageNet-V2,
+                                github.com/modestyachts/ImageNetV2)
     folder/*.JPEG               the validation images, or any with a file of labels
 
 Labels are always positions among the 1,000 classes of `synsets`, whatever classes occur.

@@ -57,7 +57,7 @@ class RandomCrop:
 
 @dataclasses.dataclass(frozen=True)
 class Shift:
-    """Moved by a whole number of pixels in -pixels .. pixels, each way on its own; black comes in."""
+    """Moved by whole pixels in -pixels .. pixels, each way on its own; black comes in."""
 
     pixels: int = 1
     random: ClassVar[bool] = True

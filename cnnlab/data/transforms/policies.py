@@ -51,12 +51,18 @@ _PIXEL_OPS: dict[str, Callable] = {
 # torchvision's autoaugment.py has it: two operations each, with their probabilities and strengths
 # of 0..9; a dash where an operation has no strength.
 _IMAGENET = """
-    posterize .4 8, rotate .6 9       | solarize .6 5, autocontrast .6 - | equalize .8 -, equalize .6 -    | posterize .6 7, posterize .6 6
-    equalize .4 -, solarize .2 4      | equalize .4 -, rotate .8 8       | solarize .6 3, equalize .6 -    | posterize .8 5, equalize 1 -
-    rotate .2 3, solarize .6 8        | equalize .6 -, posterize .4 6    | rotate .8 8, saturation .4 0    | rotate .4 9, equalize .6 -
-    equalize 0 -, equalize .8 -       | invert .6 -, equalize 1 -        | saturation .6 4, contrast 1 8   | rotate .8 8, saturation 1 2
-    saturation .8 8, solarize .8 7    | sharpness .4 7, invert .6 -      | shear_x .6 5, equalize 1 -      | saturation .4 0, equalize .6 -
-    equalize .4 -, solarize .2 4      | solarize .6 5, autocontrast .6 - | invert .6 -, equalize 1 -       | saturation .6 4, contrast 1 8
+    posterize .4 8, rotate .6 9       | solarize .6 5, autocontrast .6 -
+    equalize .8 -, equalize .6 -      | posterize .6 7, posterize .6 6
+    equalize .4 -, solarize .2 4      | equalize .4 -, rotate .8 8
+    solarize .6 3, equalize .6 -      | posterize .8 5, equalize 1 -
+    rotate .2 3, solarize .6 8        | equalize .6 -, posterize .4 6
+    rotate .8 8, saturation .4 0      | rotate .4 9, equalize .6 -
+    equalize 0 -, equalize .8 -       | invert .6 -, equalize 1 -
+    saturation .6 4, contrast 1 8     | rotate .8 8, saturation 1 2
+    saturation .8 8, solarize .8 7    | sharpness .4 7, invert .6 -
+    shear_x .6 5, equalize 1 -        | saturation .4 0, equalize .6 -
+    equalize .4 -, solarize .2 4      | solarize .6 5, autocontrast .6 -
+    invert .6 -, equalize 1 -         | saturation .6 4, contrast 1 8
     equalize .8 -, equalize .6 -"""
 
 
@@ -193,7 +199,7 @@ class RandAugment:
         require(number(self.std) and 0 <= self.std < math.inf, self, 'std is a number, 0 or more')
 
     def strength(self, name: str, h: int, w: int) -> float:
-        """The magnitude of an operation, without its sign and without noise, for an image of h x w."""
+        """An operation's magnitude without its sign and without noise, for an image of h x w."""
         return _strength(name, self.magnitude / (self.bins - 1), h, w)
 
     def draw(self, h: int, w: int, rng: np.random.Generator) -> list[tuple[str, float]]:

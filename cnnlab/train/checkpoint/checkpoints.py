@@ -228,7 +228,7 @@ class Checkpoints:
             ) from error
 
     def _stored(self, step: int) -> tuple[versions.Arrays, dict[str, Any]]:
-        """The verified arrays of a step in the present format, and the note that `save` was given."""
+        """The verified arrays of a step in the present format, and the note given to `save`."""
         where = self.directory / str(step)
         try:
             seal = json.loads((where / _COMPLETE).read_text()).get('custom_metadata')

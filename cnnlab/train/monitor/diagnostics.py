@@ -116,8 +116,11 @@ def reading(
     else:
         said = f'{numbers}: hardly a gap, and the training images are nearly all right'
     ratio = train.get('update_ratio')
-    if ratio is not None and ratio > FAR * HEALTHY:
-        said += f'. Updates are {ratio:.0e} of the weights (about {HEALTHY:g} is healthy): the rate may be too high'
-    elif ratio is not None and ratio < HEALTHY / FAR and train.get('rate', 0) >= full_rate / 2:
-        said += f'. Updates are {ratio:.0e} of the weights (about {HEALTHY:g} is healthy): the rate may be too low'
+    if ratio is None:
+        return said
+    updates = f'Updates are {ratio:.0e} of the weights (about {HEALTHY:g} is healthy)'
+    if ratio > FAR * HEALTHY:
+        said += f'. {updates}: the rate may be too high'
+    elif ratio < HEALTHY / FAR and train.get('rate', 0) >= full_rate / 2:
+        said += f'. {updates}: the rate may be too low'
     return said

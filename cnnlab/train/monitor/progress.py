@@ -1,4 +1,4 @@
-"""A progress bar with loss, top-1, images/s and time left; plain lines where there is no terminal."""
+"""A progress bar with loss, top-1, images/s and time left; plain lines without a terminal."""
 
 import rich.console
 import rich.progress as bars

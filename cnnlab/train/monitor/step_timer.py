@@ -1,4 +1,4 @@
-"""Where the time of training goes: waiting for data, working on the host, waiting for the device."""
+"""Where the time of training goes: waiting for data, host work, waiting for the device."""
 
 import contextlib
 import time

@@ -131,5 +131,5 @@ class TrainLogger:
         return self._buffer.note()
 
     def newest(self) -> run_log.Record:
-        """The newest record of training; without 'loss' and 'top1' where no step of it was finite."""
+        """The newest record of training; no 'loss' and 'top1' where no step of it was finite."""
         return next(r for r in reversed(self.log.records) if r['split'] == 'train')

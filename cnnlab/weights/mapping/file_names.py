@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 
 # Keras's layers with variables, and variables, named automatically where a network does not name
 # them (keras.src.utils.naming.auto_name).
-_KINDS = 'conv2d|depthwise_conv2d|separable_conv2d|batch_normalization|layer_normalization|normalization|dense|variable'
+_KINDS = (
+    'conv2d|depthwise_conv2d|separable_conv2d|'
+    'batch_normalization|layer_normalization|normalization|dense|variable'
+)
 _AUTOMATIC = re.compile(rf'({_KINDS})(?:_(\d+))?')
 
 

@@ -20,7 +20,7 @@ class _Side:
     fields: tuple[tuple[str, int], ...]
 
     def values(self, name: str) -> dict[str, str | int] | None:
-        """The fields' values in `name`, shifts undone, or None where the template does not match."""
+        """The fields' values in `name`, shifts undone; None where the template does not match."""
         match = self.pattern.fullmatch(name)
         if not match:
             return None

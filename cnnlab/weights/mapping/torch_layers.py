@@ -18,7 +18,7 @@ def _weighted(source, target, layout):
 
 
 def conv(source: str, target: str) -> Rule:
-    """Conv2d, also grouped and depthwise: weight OIHW to kernel HWIO; bias where the model has one."""
+    """Conv2d, grouped and depthwise too: weight OIHW to kernel HWIO; bias where there is one."""
     return _weighted(source, target, layouts.OIHW)
 
 

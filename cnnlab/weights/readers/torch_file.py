@@ -1,4 +1,4 @@
-"""torch's .pth, .pt and .th files without torch: the zip form (torch 1.6 on) and the legacy form."""
+"""torch's .pth, .pt and .th files without torch: the zip form (torch 1.6 on) and the old one."""
 
 import io
 import pathlib
