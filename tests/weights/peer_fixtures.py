@@ -1,17 +1,15 @@
-"""Fixtures as those of shared/fixtures for any networks of torchvision, timm and Keras, where these
-packages are installed.
+"""Writes fixtures like those of tests/fixtures/peers for any networks of torchvision, timm and
+Keras, in an environment where these packages are installed.
 
-    python tests/weights/peer_fixtures.py --rule=shared/fixtures/weights_rule.py --out=FIXTURES
-    torchvision/vgg11 timm/regnety_004 CNNLAB_FIXTURES=FIXTURES python -m pytest
-    tests/weights/test_parity.py
+    python -m tests.weights.peer_fixtures --out=FIXTURES torchvision/vgg11 timm/regnety_004
+    CNNLAB_FIXTURES=FIXTURES python -m pytest tests/weights/test_parity.py
 
-The first command runs in an environment with the peers (torch, torchvision and timm, or Keras),
-which needs nothing of this project. A fixture is the names, shapes and kinds of a network's arrays,
-and its logits in float64 under weights that the rule makes.
+The first command needs the peer (torch, torchvision and timm, or Keras) and numpy, and nothing of
+cnnlab; run it from the root of the clone. A fixture is the names, shapes and kinds of a network's
+arrays, and its logits in float64 under the weights and images of `synthetic.py`.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import pathlib
@@ -20,12 +18,14 @@ import types
 
 import numpy as np
 
+from tests.weights import synthetic
+
 # the first whose logits have a standard deviation of at most 20
 GAINS = (2.0, 1.4, 1.0, 0.7, 0.5)
 
 
 def kind_of_torch(module, leaf):
-    """The rule's kind of a parameter or buffer, by the module that owns it."""
+    """Which of `synthetic.KINDS` a parameter or buffer is, by the module that owns it."""
     if leaf in ('running_mean', 'running_var', 'num_batches_tracked'):
         return {'running_mean': 'mean', 'running_var': 'var', 'num_batches_tracked': 'count'}[leaf]
     if leaf in ('layer_scale', 'gamma'):
@@ -35,7 +35,7 @@ def kind_of_torch(module, leaf):
     return 'norm_scale' if 'Norm' in type(module).__name__ else 'kernel_oi'
 
 
-def of_torch(source, name, rule):
+def of_torch(source, name):
     """(manifest, logits) of a network of torchvision or timm."""
     import torch
 
@@ -44,15 +44,15 @@ def of_torch(source, name, rule):
         'torchvision._meta_registrations'
     )
     if source == 'torchvision':
-        import torchvision
+        import torchvision as peer
 
         options = {'init_weights': False} if name in ('googlenet', 'inception_v3') else {}
-        model = torchvision.models.get_model(name, weights=None, **options)
+        model = peer.models.get_model(name, weights=None, **options)
         size = 299 if name == 'inception_v3' else 224
     else:
-        import timm
+        import timm as peer
 
-        model = timm.create_model(name)
+        model = peer.create_model(name)
         size = model.pretrained_cfg['input_size'][1]
     torch.set_grad_enabled(False)
     modules = dict(model.named_modules())
@@ -70,14 +70,14 @@ def of_torch(source, name, rule):
     model = model.double().eval()
 
     def logits(size):
-        images = torch.from_numpy(np.moveaxis(rule.make_input(size), 3, 1).astype(np.float64))
+        images = torch.from_numpy(np.moveaxis(synthetic.images(size), 3, 1).astype(np.float64))
         return model(images).numpy()
 
     for gain in GAINS:
         manifest = {'keys': keys, 'gain': gain}
         # views: some networks refuse to load what no version of theirs saved
         values = model.state_dict()
-        for key, array in rule.make_state_dict(manifest).items():
+        for key, array in synthetic.state_dict(manifest).items():
             values[key].copy_(torch.from_numpy(np.asarray(array)))
         found = {'logits_f64': logits(size)}
         if found['logits_f64'].std() <= 20:
@@ -86,11 +86,12 @@ def of_torch(source, name, rule):
     manifest['input_alt'] = {**manifest['input'], 'size': size + 6}
     found['logits_alt'] = logits(size + 6)
     manifest['n_params'] = sum(p.numel() for p in model.parameters())
+    manifest['version'] = f'{source} {peer.__version__} on torch {torch.__version__}'
     return manifest, found
 
 
 def kind_of_keras(layer, leaf):
-    """The rule's kind of a variable, by the layer that owns it."""
+    """Which of `synthetic.KINDS` a variable is, by the layer that owns it."""
     known = {
         'gamma': 'layer_scale' if type(layer).__name__ == 'LayerScale' else 'norm_scale',
         'beta': 'bias',
@@ -106,7 +107,7 @@ def kind_of_keras(layer, leaf):
     return known.get(leaf, 'kernel_io')
 
 
-def of_keras(name, rule):
+def of_keras(name):
     """(manifest, logits) of a network of keras.applications; the logits are before the softmax."""
     os.environ.setdefault('KERAS_BACKEND', 'torch')
     import keras
@@ -129,20 +130,21 @@ def of_keras(name, rule):
         )
         for layer, v in variables
     ]
-    images = rule.make_input(size, scale=scale, shift=shift).astype(np.float64)
+    images = synthetic.images(size, scale=scale, shift=shift).astype(np.float64)
     for gain in GAINS:
         manifest = {
             'keys': keys,
             'gain': gain,
             'input': {'size': size, 'scale': scale, 'shift': shift},
         }
-        arrays = rule.make_state_dict(manifest)
+        arrays = synthetic.state_dict(manifest)
         for _, v in variables:
             v.assign(arrays[v.path])
         logits = keras.ops.convert_to_numpy(model(images, training=False))
         if logits.std() <= 20:
             break
     manifest['n_params'] = int(sum(np.prod(v.shape) for v in model.trainable_variables))
+    manifest['version'] = f'keras {keras.__version__}, backend {keras.config.backend()}'
     return manifest, {'logits_f64': logits}
 
 
@@ -160,7 +162,6 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--rule', required=True, help='weights_rule.py of the fixtures')
     parser.add_argument('--out', required=True, type=pathlib.Path, help='folder for the fixtures')
     parser.add_argument(
         'ids',
@@ -168,20 +169,18 @@ def main():
         help='source/name; Keras numbers its layers by process, so give one of its networks a run',
     )
     options = parser.parse_args()
-    spec = importlib.util.spec_from_file_location('weights_rule', options.rule)
-    rule = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rule)
     options.out.mkdir(parents=True, exist_ok=True)
     for id in options.ids:
         source, _, name = id.partition('/')
         path = options.out / f'{source}__{name}.json'
         if path.exists():
             continue
-        manifest, logits = (
-            of_keras(name, rule) if source == 'keras' else of_torch(source, name, rule)
-        )
-        digest = rule.digest(rule.make_state_dict(manifest).values())
-        manifest |= {'source': source, 'name': name, 'activations': [], 'weights_sha256': digest}
+        manifest, logits = of_keras(name) if source == 'keras' else of_torch(source, name)
+        manifest |= {'source': source, 'name': name, 'activations': []}
+        arrays = synthetic.state_dict(manifest)
+        manifest['weights_sha256'] = synthetic.digest(arrays.values())
+        for key in {'input', 'input_alt'} & set(manifest):
+            manifest[key]['sha256'] = synthetic.digest([synthetic.images(**manifest[key])])
         np.savez(path.with_suffix('.npz'), **logits)
         path.write_text(json.dumps(manifest))
         print(id, 'gain', manifest['gain'], 'std', logits['logits_f64'].std(), flush=True)

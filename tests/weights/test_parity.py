@@ -1,13 +1,10 @@
-"""Logits of our networks against those of torchvision, timm, Keras and akamaster, from weights made
-by one rule out of names alone.
+"""Our networks give the logits of torchvision, timm, Keras and akamaster, under weights made from
+names alone (`synthetic.py`).
 
-The fixtures and the rule lie beside the project in shared/fixtures; their README tells how they
-were made and which tolerances were measured. More of them, made by peer_fixtures.py into a folder
-that CNNLAB_FIXTURES names, are tested likewise.
+The fixtures lie in tests/fixtures/peers; the README beside them says how they were made. Further
+ones, which peer_fixtures.py writes into a folder that CNNLAB_FIXTURES names, are tested likewise.
 """
 
-import functools
-import importlib.util
 import json
 import os
 import pathlib
@@ -19,11 +16,12 @@ from flax import linen as nn
 
 from cnnlab import tree, weights
 from cnnlab.weights import layer_diff
+from tests.weights import synthetic
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[2].parent / 'shared' / 'fixtures'
-FOLDERS = [FIXTURES / 'open', *map(pathlib.Path, filter(None, [os.environ.get('CNNLAB_FIXTURES')]))]
+FOLDERS = [pathlib.Path(__file__).resolve().parents[1] / 'fixtures' / 'peers']
+if os.environ.get('CNNLAB_FIXTURES'):
+    FOLDERS.append(pathlib.Path(os.environ['CNNLAB_FIXTURES']))
 FILES = {p.stem: p for folder in FOLDERS for p in sorted(folder.glob('*.json'))}
-OPEN = list(FILES)
 # of the logits' standard deviation; a faithful float32 implementation is near 1e-6 to 1e-5
 TOLERANCE = 1e-4
 # a second or two each
@@ -33,41 +31,33 @@ AUX = {
     'torchvision__inception_v3': ('aux_logits',),
 }
 
-needs_fixtures = pytest.mark.skipif(
-    not OPEN, reason='needs the folder shared/fixtures beside the project'
-)
 
-
-def cases(names=OPEN, quick=QUICK):
+def cases(names=FILES, quick=QUICK):
     return [
         pytest.param(n, marks=pytest.mark.slow if n in quick else pytest.mark.full) for n in names
-    ] or [pytest.param('', marks=needs_fixtures)]
-
-
-@functools.cache
-def rule():
-    spec = importlib.util.spec_from_file_location('weights_rule', FIXTURES / 'weights_rule.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    ]
 
 
 class Fixture:
-    """One net of a peer: its manifest, its arrays by the rule, and its logits."""
+    """One network of a peer: its manifest, its synthetic arrays, and its logits."""
 
     def __init__(self, name):
         self.id = name.replace('__', '/')
         self.manifest = json.loads(FILES[name].read_text())
         self.logits = np.load(FILES[name].with_suffix('.npz'))
-        self.arrays = rule().make_state_dict(self.manifest)
-        digest = rule().digest(self.arrays.values())
-        assert digest == self.manifest['weights_sha256'], (
-            'numpy makes other numbers from the rule than it did for the fixtures'
-        )
+        self.arrays = synthetic.state_dict(self.manifest)
+        held(self.arrays.values(), self.manifest['weights_sha256'])
 
     def images(self, key='input'):
         spec = self.manifest[key]
-        return rule().make_input(spec['size'], scale=spec['scale'], shift=spec['shift'])
+        images = synthetic.images(spec['size'], scale=spec['scale'], shift=spec['shift'])
+        held([images], spec['sha256'])
+        return images
+
+
+def held(arrays, sha256):
+    """Numpy does not promise that its random numbers never change."""
+    assert synthetic.digest(arrays) == sha256, 'numpy draws other numbers than the peer was given'
 
 
 def apart(ours, theirs):
@@ -78,10 +68,8 @@ def run(model, variables, images):
     return np.asarray(jax.jit(model.apply)(variables, images))
 
 
-def test_every_open_fixture_is_supported():
-    if not OPEN:
-        pytest.skip('needs the folder shared/fixtures beside the project')
-    assert sorted({n.replace('__', '/') for n in OPEN} - set(weights.supported())) == []
+def test_every_fixture_is_of_a_network_that_is_known_here():
+    assert sorted({n.replace('__', '/') for n in FILES} - set(weights.supported())) == []
 
 
 @pytest.mark.parametrize('name', cases())
@@ -125,9 +113,7 @@ def without_dropout(call, args, kwargs, context):
     return args[0] if isinstance(context.module, nn.Dropout) else call(*args, **kwargs)
 
 
-@pytest.mark.parametrize(
-    'name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN]
-)
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full) for n in AUX])
 def test_training_logits_and_auxiliary_heads_are_the_peers(name):
     fixture = Fixture(name)
     model, variables = weights.from_arrays(fixture.id, fixture.arrays)
@@ -151,9 +137,7 @@ def test_training_logits_and_auxiliary_heads_are_the_peers(name):
         assert apart(head, fixture.logits[f'train_{key}_f64']) < 5e-3
 
 
-@pytest.mark.parametrize(
-    'name', [pytest.param(n, marks=pytest.mark.full) for n in AUX if n in OPEN]
-)
+@pytest.mark.parametrize('name', [pytest.param(n, marks=pytest.mark.full) for n in AUX])
 def test_the_transform_of_the_published_weights_is_the_peers(name):
     fixture = Fixture(name)
     model, variables = weights.from_arrays(
@@ -166,7 +150,6 @@ def test_the_transform_of_the_published_weights_is_the_peers(name):
 
 
 @pytest.mark.slow
-@needs_fixtures
 def test_the_first_layer_that_diverges_is_named():
     fixture = Fixture('akamaster__resnet20')
     rows, images = fixture.manifest['activations'], fixture.images()
