@@ -1,10 +1,10 @@
 """Reads SqueezeNet 1.0 as Deep Compression publishes it (Han, Mao & Dally 2016, arXiv:1510.00149):
 two thirds of the weights pruned, the others 8-bit codes of shared values.
 
-github.com/songhan/SqueezeNet-Deep-Compression describes the file by its reader, decode.py: how many
-weights each layer keeps, as uint32; then for each layer 256 shared values and the biases as float32,
-a code for each kept weight, and 4-bit gaps between their places, two in a byte. Layers are in the
-network's order, weights in Caffe's (out, in, height, width).
+The format, after decode.py in github.com/songhan/SqueezeNet-Deep-Compression: the number of weights
+that each layer keeps, as uint32; then for each layer 256 shared values and the biases as float32, a
+code for each kept weight, and the 4-bit gaps between their places, two per byte. Layers are in the
+order of the network, weights in Caffe's (out, in, height, width).
 """
 
 import pathlib
@@ -42,13 +42,14 @@ def squeezenet(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """
     data, at = pathlib.Path(path).read_bytes(), 0
 
+    def refused(why):
+        return ValueError(f'{path} is not the SqueezeNet of Deep Compression: {why}')
+
     def take(dtype, count):
         nonlocal at
         size = np.dtype(dtype).itemsize * count
         if at + size > len(data):
-            raise ValueError(
-                f'{path} is not the SqueezeNet of Deep Compression: it ends after {len(data):,} bytes'
-            )
+            raise refused(f'it ends after {len(data):,} bytes')
         at += size
         return np.frombuffer(data, dtype, count, at - size)
 
@@ -62,16 +63,10 @@ def squeezenet(path: str | pathlib.Path) -> dict[str, np.ndarray]:
         places = np.cumsum(gaps + np.int64(1)) - 1
         weights = np.zeros(shape, np.float32)
         if len(places) and places[-1] >= weights.size:
-            raise ValueError(
-                f'{path} is not the SqueezeNet of Deep Compression: a weight of {name} lies beyond '
-                f'its {weights.size:,}'
-            )
+            raise refused(f'a weight of {name} lies beyond its {weights.size:,}')
         weights.reshape(-1)[places] = values[codes]
         arrays[f'{name}.weight'], arrays[f'{name}.bias'] = weights, bias
     if at != len(data):
-        raise ValueError(
-            f'{path} is not the SqueezeNet of Deep Compression: {len(data) - at:,} bytes follow its '
-            f'end'
-        )
+        raise refused(f'{len(data) - at:,} bytes follow its end')
     arrays['features.0.weight'] = np.ascontiguousarray(arrays['features.0.weight'][:, ::-1])
     return arrays
