@@ -1,16 +1,13 @@
-"""A race of activation functions on MNIST: step, sigmoid, tanh, ReLU, leaky ReLU, ELU and maxout in
-a deep perceptron.
+"""A race of activation functions on MNIST, from the step to ReLU, ELU and maxout.
 
     python -m experiments.activations_mnist --seeds=3 --data_dir=... --workdir=runs/activations
-    --results=docs/results
 
 Expected (assumed: the lectures, L3, compare these functions without figures): the gradient of a
-  step is zero, so that only the last layer
-learns; sigmoids saturate, are not zero-centered and train slowest of the rest; tanh is better, ReLU
-and its kin fastest.
+step is zero, so that only the last layer learns; sigmoids saturate, are not zero-centered and train
+slowest of the rest; tanh is better, ReLU and its kin fastest.
 
 Five hidden layers of 100 units (maxout: 50 of two pieces each, as many weights before it);
-saturating functions start by Xavier, the others by He.
+saturating functions start by Xavier, the others by He. --results=docs/results keeps the result.
 """
 
 from absl import flags

@@ -1,8 +1,9 @@
-"""What every layer of a network costs and sees, and how much memory the network takes.
+r"""What every layer of a network costs and sees, and how much memory the network takes.
 
-    python -m experiments.analyze --model=vgg16 --depth=1 python -m experiments.analyze
-    --model=resnet50 --against=resnet50_v1_5 --depth=2 python -m experiments.analyze
-    --model=mobilenet_v2 --input_size=160 --batch=64 --format=html --out=mobilenet_v2.html
+    python -m experiments.analyze --model=vgg16 --depth=1
+    python -m experiments.analyze --model=resnet50 --against=resnet50_v1_5 --depth=2
+    python -m experiments.analyze --model=mobilenet_v2 --input_size=160 --batch=64 --format=html \
+        --out=mobilenet_v2.html
 
 Nothing is computed but shapes, so it takes seconds and no accelerator. VGG-16 gives the lecture's
 table: 3,211,264 values and 1,728 weights for the first convolution, 138,357,544 parameters and

@@ -1,15 +1,17 @@
-"""Attacks trained networks: accuracy against the budget, least changes, transfer, calibration,
-patches and fooling images, as one page.
+r"""Attacks trained networks, and shows how little it takes to mislead them, as one page.
 
-    python -m experiments.attack --weights=torchvision/squeezenet1_0 --images=ILSVRC2012_img_val.tar
-    --attacks=fgsm,pgd --out=attack python -m experiments.attack --run=runs/plain --run=runs/madry
-    --epsilons=0.1,0.2,0.3 --count=1000 --data_dir=... --out=attack python -m experiments.attack
-    --weights=torchvision/squeezenet1_0 --images=a.jpg,b.jpg --attacks=deepfool,one_pixel
-    --out=attack python -m experiments.attack --weights=torchvision/squeezenet1_0 --images=...
-    --attacks=patch,fooling --goal=toaster --out=attack
+    python -m experiments.attack --weights=torchvision/squeezenet1_0 \
+        --images=ILSVRC2012_img_val.tar --attacks=fgsm,pgd --out=attack
+    python -m experiments.attack --run=runs/plain --run=runs/madry --epsilons=0.1,0.2,0.3 \
+        --count=1000 --data_dir=... --out=attack
+    python -m experiments.attack --weights=torchvision/squeezenet1_0 --images=a.jpg,b.jpg \
+        --attacks=deepfool,one_pixel --out=attack
+    python -m experiments.attack --weights=torchvision/squeezenet1_0 --images=... \
+        --attacks=patch,fooling --goal=toaster --out=attack
 
-Budgets are in units of [0, 1], 8/255 being eight gray levels of pixels as they are before the
-network's normalization; those of attacks in the norm l2 are --epsilons_l2. Into --out go
+The page has accuracy against the budget, the least changes, transfer, calibration, patches and
+fooling images. Budgets are in units of [0, 1], 8/255 being eight gray levels of pixels as they are
+before the network's normalization; those of attacks in the norm l2 are --epsilons_l2. Into --out go
 index.html, attack.csv and attack.md, and the PNGs. Pictures given one by one have no labels: then
 what the network sees in them counts as right. Two networks or more of the same classes are also
 attacked with what was made for each other.

@@ -1,17 +1,16 @@
-"""Names what is in pictures, by a pretrained network: the five best classes of each, with
-probabilities.
+r"""Names what is in pictures, by a pretrained network: the five best classes, with probabilities.
 
-    # downloads once
+    # downloads the weights once
     python -m experiments.classify --weights=torchvision/squeezenet1_0 cat.jpg dog.jpg
-    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=net.safetensors
+    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=net.safetensors \
         --html=page.html cat.jpg
-    python -m experiments.classify --weights=torchvision/squeezenet1_0
-        --file=deep_compression.safetensors --preprocess=resize=256 \
-        --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1
-        --preprocess=mean=123,117,104 --preprocess=std=1,1,1 cat.jpg
+    # Deep Compression's SqueezeNet with its own protocol
+    python -m experiments.classify --weights=torchvision/squeezenet1_0 \
+        --file=deep_compression.safetensors --preprocess=resize=256 --preprocess=crop=227 \
+        --preprocess=mode=squash --preprocess=scale=1 --preprocess=mean=123,117,104 \
+        --preprocess=std=1,1,1 cat.jpg
 
-The last is Deep Compression's SqueezeNet with its own protocol. Pictures are resized and normalized
-as the weights' source does.
+Pictures are resized and normalized as the weights' source does.
 """
 
 import dataclasses

@@ -138,7 +138,7 @@ def start(main: Callable[[list[str]], None]) -> None:
             hosts.join(_DISTRIBUTED.value)
             main(arguments)
         except StartAgain as error:
-            print(f'stopped: {error}', file=sys.stderr)
+            print(f'stopped: {as_started(str(error))}', file=sys.stderr)
             sys.exit(AGAIN)
         except _USER_ERRORS as error:
             if logging.get_verbosity() > 0:
@@ -146,7 +146,7 @@ def start(main: Callable[[list[str]], None]) -> None:
             if jax.distributed.is_initialized():
                 # the others would wait for this one
                 hosts.leave(MISTAKE, sentence(error))
-            print(f'error: {sentence(error)}', file=sys.stderr)
+            print(f'error: {as_started(sentence(error))}', file=sys.stderr)
             sys.exit(MISTAKE)
         except BaseException as error:
             if jax.distributed.is_initialized() and not isinstance(error, SystemExit):
@@ -156,7 +156,19 @@ def start(main: Callable[[list[str]], None]) -> None:
                 hosts.leave(1)
             raise
 
+    program = sys.modules['__main__']
+    # absl prints it for --help
+    program.__doc__ = as_started(program.__doc__)
     app.run(guarded)
+
+
+def as_started(text: str) -> str:
+    """The text with its commands as they are started here: `cnnlab train` where `experiments` is
+    installed within cnnlab.
+    """
+    if __package__ == 'experiments':
+        return text
+    return text.replace('python -m experiments.', 'cnnlab ')
 
 
 def sentence(error: BaseException) -> str:

@@ -1,9 +1,8 @@
-"""Trains several networks on one data set, several seeds each, and compares them: a table, plots
-and a page.
+r"""Trains several networks on one data set, several seeds each, and compares them on one page.
 
     # the demo: eight networks, no download
     python -m experiments.compare --dataset=digits --workdir=demo
-    python -m experiments.compare --dataset=mnist --models=lenet5,resnet20 --seeds=3
+    python -m experiments.compare --dataset=mnist --models=lenet5,resnet20 --seeds=3 \
         --data_dir=... --workdir=runs/mnist
 
 Every network has the same recipe but for the exceptions that `cnnlab/recipes/baseline.py` names;

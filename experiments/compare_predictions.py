@@ -1,10 +1,9 @@
-"""Compares two results on the same images, without their networks: which is better, and whether
-that can be chance.
+"""Compares two results on the same images: which is better, and whether that can be chance.
 
     python -m experiments.compare_predictions out/predictions_a.npz out/predictions_b.npz
 
-Takes two files of experiments.evaluate_imagenet. Images are matched by name; those that only one
-file holds are left out and counted.
+Takes two files of experiments.evaluate_imagenet and needs no network. Images are matched by name;
+those that only one file holds are left out and counted.
 """
 
 import numpy as np

@@ -1,10 +1,10 @@
-"""Robustness to corruptions: the errors under the fifteen of ImageNet-C in five severities, and the
-mean corruption error.
+r"""Robustness to the fifteen corruptions of ImageNet-C in five severities, and the mean error.
 
-    python -m experiments.corruption --weights=torchvision/squeezenet1_0
-    --images=ILSVRC2012_img_val.tar --out=corruption python -m experiments.corruption --run=runs/r20
-    --count=1000 --data_dir=... --out=corruption python -m experiments.corruption --weights=...
-    --images=... --corruptions=gaussian_noise,fog --out=corruption
+    python -m experiments.corruption --weights=torchvision/squeezenet1_0 \
+        --images=ILSVRC2012_img_val.tar --out=corruption
+    python -m experiments.corruption --run=runs/r20 --count=1000 --data_dir=... --out=corruption
+    python -m experiments.corruption --weights=... --images=... \
+        --corruptions=gaussian_noise,fog --out=corruption
 
 Pictures are corrupted as the network is given them, after resizing and cropping (as ImageNet-C was
 made, with the network's own protocol in place of 256 and 224). With ImageNet's classes each error

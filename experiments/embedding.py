@@ -1,7 +1,7 @@
-"""An embedding by the triplet loss: images of one class near each other, found again by nearest
-neighbor.
+"""Trains an embedding by the triplet loss: images of one class come to lie near each other.
 
-    python -m experiments.embedding --workdir=out  # digits; under a minute on two cores
+    # digits; under a minute on two cores
+    python -m experiments.embedding --workdir=out
     python -m experiments.embedding --dataset=mnist --data_dir=... --steps=1500 --workdir=out
 
 Any network of the zoo gives the embedding: its outputs, scaled to length one; images are distorted

@@ -1,5 +1,4 @@
-"""Evaluates a run, or one of its checkpoints, on a split: top-1, top-5, loss, accuracy by class,
-confusion matrix.
+"""Evaluates a run, or one of its checkpoints, on a split: top-1, top-5, loss, confusion matrix.
 
     python -m experiments.evaluate --run=runs/r20 --split=test --data_dir=...
     python -m experiments.evaluate --run=runs/r20/checkpoints/6400 --split=validation --data_dir=...

@@ -1,25 +1,25 @@
-"""Evaluates pretrained weights or a run on ImageNet, or on any set, by the protocol of a paper:
-top-1, top-5, loss, intervals, calibration.
+r"""Evaluates pretrained weights or a run on ImageNet, or on any set, by the protocol of a paper.
 
-    python -m experiments.evaluate_imagenet --weights=torchvision/resnet50
+    python -m experiments.evaluate_imagenet --weights=torchvision/resnet50 \
         --images=ILSVRC2012_img_val.tar --workdir=out
-    python -m experiments.evaluate_imagenet --weights=torchvision/vgg16 --protocol=vgg_dense
+    python -m experiments.evaluate_imagenet --weights=torchvision/vgg16 --protocol=vgg_dense \
         --images=... --workdir=out
-    # and their mean
-    python -m experiments.evaluate_imagenet --weights=torchvision/resnet18
-        --weights=torchvision/resnet34 --images=...
-    python -m experiments.evaluate_imagenet --run=runs/alexnet --protocol=alexnet_10crop
+    # two networks, and the mean of their probabilities
+    python -m experiments.evaluate_imagenet --weights=torchvision/resnet18 \
+        --weights=torchvision/resnet34 --images=... --workdir=out
+    python -m experiments.evaluate_imagenet --run=runs/alexnet --protocol=alexnet_10crop \
         --images=... --workdir=out
-    python -m experiments.evaluate_imagenet --weights=akamaster/resnet20 --dataset=cifar10
-        --split=test --data_dir=...
-    python -m experiments.evaluate_imagenet --protocols  # what the protocols are
+    python -m experiments.evaluate_imagenet --weights=akamaster/resnet20 --dataset=cifar10 \
+        --split=test --data_dir=... --workdir=out
+    # what the protocols are
+    python -m experiments.evaluate_imagenet --protocols
 
 Without --protocol, weights are tested as their source tests them, and a run as its recipe says.
 --images takes the validation tar as it is, the training tar, a folder with a folder for each class
 (synset ids, or numbers as in ImageNet-V2), or a flat folder with --labels. Every image is counted
-exactly once. Into --workdir go evaluation_<name>.json and predictions_<name>.npz, which
-experiments.compare_predictions compares; nothing is written before all is done. --data_dir is where
-prepared sets are.
+exactly once. Into --workdir go evaluation_<name>.json with top-1, top-5, loss, intervals and
+calibration, and predictions_<name>.npz, which experiments.compare_predictions compares; nothing is
+written before all is done. --data_dir is where prepared sets are.
 """
 
 import dataclasses

@@ -1,16 +1,15 @@
-"""What a network sees in pictures: attributions, projections, maximized images and its feature
-space, as PNGs and one page.
+r"""What a network sees in pictures: attributions, projections, made images, its feature space.
 
-    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=cat.jpg,dog.jpg
-    --out=explain python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=photos/
-    --methods=grad_cam,occlusion --count=2 --out=explain python -m experiments.explain
-    --weights=torchvision/squeezenet1_0 --file=deep_compression.safetensors --preprocess=resize=256
-    \
-        --preprocess=crop=227 --preprocess=mode=squash --preprocess=scale=1
-        --preprocess=mean=123,117,104 --preprocess=std=1,1,1 \\ --images=ILSVRC2012_img_val.tar
-        --methods=all --out=explain
+    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=cat.jpg,dog.jpg \
+        --out=explain
+    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=photos/ \
+        --methods=grad_cam,occlusion --count=2 --out=explain
+    python -m experiments.explain --weights=torchvision/squeezenet1_0 \
+        --file=deep_compression.safetensors --preprocess=resize=256 --preprocess=crop=227 \
+        --preprocess=mode=squash --preprocess=scale=1 --preprocess=mean=123,117,104 \
+        --preprocess=std=1,1,1 --images=ILSVRC2012_img_val.tar --methods=all --out=explain
     # see docs/gallery
-    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=samples
+    python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=samples \
         --sheets=sheets
     # a network trained here, on its test images
     python -m experiments.explain --run=runs/lenet --data_dir=... --out=explain

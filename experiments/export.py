@@ -1,10 +1,9 @@
-"""Writes the weights of a run's checkpoint to one safetensors file, for use without the run: no
-optimizer, no step.
+"""Writes the weights of a run's checkpoint to one safetensors file, for use without the run.
 
     python -m experiments.export --run=runs/r20 --step=best --output=r20.safetensors --data_dir=...
 
 `cnnlab.train.export.read('r20.safetensors')` gives (model, variables) back; the file's metadata
-name the network and its fields.
+name the network and its fields. The optimizer's state and the step are left out.
 """
 
 from absl import flags

@@ -1,11 +1,11 @@
-"""Reads a published weights file as one of our networks and writes it again: for us, or under its
-source's names.
+r"""Reads a published weights file as one of our networks and writes it again.
 
-    python -m experiments.import_weights --weights=torchvision/resnet50 --file=resnet50.pth
+    python -m experiments.import_weights --weights=torchvision/resnet50 --file=resnet50.pth \
         --out=resnet50.safetensors
     # downloads; our own paths and layout
     python -m experiments.import_weights --weights=keras/ResNet50V2 --out=ours.npz
-    python -m experiments.import_weights --list  # every id, with its model
+    # every id, with its model
+    python -m experiments.import_weights --list
 
 A .safetensors file holds the source's names and layouts, so that it loads at the source too; an
 .npz file holds our paths ('params/stem/conv/kernel') and layout. Nothing is written unless every

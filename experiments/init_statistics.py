@@ -1,14 +1,13 @@
-"""What initialization does to the activations of a deep net: the lectures' table of ten layers of
-500 units (curriculum.md).
+"""What initialization does to the activations of a net of ten layers of 500 units.
 
     # writes out/init_statistics.png, prints the table; about 15 s
     python -m experiments.init_statistics --workdir=out
 
-Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh layers have the standard deviations
-1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23 of the lectures; under N(0, 0.01^2)
-they vanish; under N(0, 1) nearly every tanh is saturated at -1 or 1. ReLU halves the variance of a
-layer, so Xavier lets it vanish slowly, and He's variance 2 / fan-in does not. Batch norm makes all
-of them alike.
+The lectures' table (curriculum.md). Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh
+layers have the standard deviations 1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23
+of the lectures; under N(0, 0.01^2) they vanish; under N(0, 1) nearly every tanh is saturated at -1
+or 1. ReLU halves the variance of a layer, so Xavier lets it vanish slowly, and He's variance
+2 / fan-in does not. Batch norm makes all of them alike.
 """
 
 import pathlib

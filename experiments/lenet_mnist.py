@@ -1,6 +1,7 @@
-"""LeNet-5 on MNIST: LeCun et al. 1998; the paper has 0.95% test error without distortions.
+"""LeNet-5 on MNIST (LeCun et al. 1998): 0.95% test error in the paper without distortions.
 
-    python -m experiments.lenet_mnist --data_dir=... --workdir=runs/lenet5  # the dense form
+    # the dense form
+    python -m experiments.lenet_mnist --data_dir=... --workdir=runs/lenet5
     python -m experiments.lenet_mnist --form=1998 --data_dir=... --workdir=runs/lenet5_1998
 
 20 epochs over all 60,000 training images; the error is that of the last epoch, so nothing is chosen

@@ -1,4 +1,4 @@
-"""The learning-rate range test of a recipe: Smith 2015, arXiv:1506.01186.
+"""The learning-rate range test of a recipe (Smith 2015, arXiv:1506.01186).
 
     python -m experiments.lr_range --recipe=resnet20_cifar10 --data_dir=... --workdir=range
     python -m experiments.lr_range --recipe=digits --low=1e-4 --high=10 --steps=200 --workdir=range

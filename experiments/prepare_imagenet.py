@@ -1,20 +1,19 @@
-"""Prepares ImageNet (ILSVRC-2012) for training: its two tars, streamed, become shards with random
-access.
+r"""Prepares ImageNet (ILSVRC-2012) for training: its two tars become shards with random access.
 
     # its own JPEGs
     python -m experiments.prepare_imagenet --source=/where/the/tars/are --data_dir=...
     # smaller, faster
-    python -m experiments.prepare_imagenet --source=... --data_dir=... --name=ilsvrc2012_256
+    python -m experiments.prepare_imagenet --source=... --data_dir=... --name=ilsvrc2012_256 \
         --short_side=256
     # a small run
-    python -m experiments.prepare_imagenet --source=... --data_dir=... --name=small --expect=any
-        --limit=1000
+    python -m experiments.prepare_imagenet --source=... --data_dir=... --name=small \
+        --expect=any --limit=1000
 
 --source holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, or train/<class>/*.JPEG and
-val/<class>/*.JPEG, or imagenet2012 as TFDS has prepared it. Nothing is unpacked. Killed at any
-moment and started again, it goes on, and the result has the same bytes. It is then opened by its
-name: --set dataset=ilsvrc2012_256 --data_dir=...; preparation.json beside the shards says how it
-was made.
+val/<class>/*.JPEG, or imagenet2012 as TFDS has prepared it. The tars are streamed; nothing is
+unpacked. Killed at any moment and started again, it goes on, and the result has the same bytes. It
+is then opened by its name: --set dataset=ilsvrc2012_256 --data_dir=...; preparation.json beside the
+shards says how it was made.
 """
 
 import time

@@ -1,8 +1,7 @@
-"""Every recipe of the book in one table: network, data, batch, rate, schedule, epochs, views,
-published result, assumed fields.
+"""Every recipe of the book in one table, with its published result and what is assumed.
 
-    python -m experiments.recipes --match=resnet50
-    python -m experiments.recipes --format=markdown --out=docs/recipes.md
+python -m experiments.recipes --match=resnet50
+python -m experiments.recipes --format=markdown --out=docs/recipes.md
 """
 
 from absl import flags

@@ -1,10 +1,10 @@
-"""Plain against residual nets on CIFAR-10: He et al. 2015, section 4.2, Table 6 and Figure 6.
+r"""Plain against residual nets on CIFAR-10: He et al. 2015, section 4.2, Table 6 and Figure 6.
 
     # paper: 6.97% test error
     python -m experiments.resnet_cifar --depth=56 --data_dir=... --workdir=runs/r56
     python -m experiments.resnet_cifar --depth=56 --plain --data_dir=... --workdir=runs/p56
-    python -m experiments.resnet_cifar --depth=20 --set "duration=5 epochs" --set schedule=cosine
-        --data_dir=... --workdir=runs/r20_short
+    python -m experiments.resnet_cifar --depth=20 --set "duration=5 epochs" \
+        --set schedule=cosine --data_dir=... --workdir=runs/r20_short
 
 64,000 steps of 128 images; 5,000 training images are held out for validation; the error is that of
 the last step.

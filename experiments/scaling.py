@@ -1,8 +1,8 @@
-"""What more devices are predicted to give: step time, efficiency and what limits it
-(docs/scaling.md).
+r"""What more devices are predicted to give: step time, efficiency, limits (docs/scaling.md).
 
-    python -m experiments.scaling python -m experiments.scaling --networks=vgg16
-    --devices=8,64,512,4096 --batch=32 --noglobal_norm --format=markdown
+    python -m experiments.scaling
+    python -m experiments.scaling --networks=vgg16 --devices=8,64,512,4096 --batch=32 \
+        --noglobal_norm --format=markdown
 """
 
 from absl import flags

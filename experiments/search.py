@@ -1,18 +1,18 @@
-"""Searches good values for fields of a recipe: at random, or coarse to fine, with successive
-halving of the runs.
+r"""Searches good values for fields of a recipe: at random, or from coarse to fine.
 
-    python -m experiments.search --recipe=digits --space rate=log:1e-4:1 --space decay=log:1e-6:1e-2
-    --trials=24 --workdir=search python -m experiments.search --recipe=resnet20_cifar10 --space
-    rate=log:1e-3:1 --space momentum=choice:0.8,0.9 --rounds=3 \\
-        --set "duration=4 epochs" --data_dir=... --workdir=search
+    python -m experiments.search --recipe=digits --space rate=log:1e-4:1 \
+        --space decay=log:1e-6:1e-2 --trials=24 --workdir=search
+    python -m experiments.search --recipe=resnet20_cifar10 --space rate=log:1e-3:1 \
+        --space momentum=choice:0.8,0.9 --rounds=3 --set "duration=4 epochs" --data_dir=... \
+        --workdir=search
 
 Spaces are log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, logint:LOW:HIGH and choice:A,B,C, of any
 field that --set takes, `fields.NAME` of the network too. --rounds=1 is random search; with more,
-each further round draws from where the best quarter of the trials so far lie. A run is validated
---validations times, and only the best third of those that came as far go on after the first, third,
-ninth time. Started again with the same --workdir the search goes on; started in several processes
-at once, they share the trials. Accuracy on validation images alone decides; the test images are not
-looked at. Writes table.csv, search.png and report.html.
+each further round draws from where the best quarter of the trials so far lie. Runs are halved
+successively: a run is validated --validations times, and only the best third of those that came as
+far go on after the first, third, ninth time. Started again with the same --workdir the search goes
+on; started in several processes at once, they share the trials. Accuracy on validation images alone
+decides; the test images are not looked at. Writes table.csv, search.png and report.html.
 """
 
 import dataclasses

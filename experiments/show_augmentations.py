@@ -1,10 +1,10 @@
-"""A contact sheet of training transforms: one row a transform, the image first and then what random draws
-make of it.
+r"""A contact sheet of training transforms: a row for each, with what draws make of an image.
 
     python -m experiments.show_augmentations --images=ILSVRC2012_img_train.tar --out=sheet.png
-    python -m experiments.show_augmentations --dataset=cifar10 --split=train --data_dir=...
-    --view="random_crop(4)" --view="cutout(16)" python -m experiments.show_augmentations
-    --images=photos/ --labels=labels.txt --recipe=resnet --out=resnet.png
+    python -m experiments.show_augmentations --dataset=cifar10 --split=train --data_dir=... \
+        --transform="random_crop(4)" --transform="cutout(16)"
+    python -m experiments.show_augmentations --images=photos/ --labels=labels.txt \
+        --recipe=resnet --out=resnet.png
 
 Draws are those of training with this seed: the stream of random numbers that belongs to (seed,
 position).

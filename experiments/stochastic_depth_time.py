@@ -1,15 +1,15 @@
-"""What stochastic depth saves of the time of training: Huang et al. 2016, arXiv:1603.09382.
+r"""What stochastic depth saves of the time of training (Huang et al. 2016, arXiv:1603.09382).
 
     # ResNet-110
-    python -m experiments.stochastic_depth_time --workdir=runs/stochastic_depth
+    python -m experiments.stochastic_depth_time --workdir=runs/stochastic_depth \
         --results=docs/results
-    python -m experiments.stochastic_depth_time --blocks=3 --batch=32 --steps=20
+    python -m experiments.stochastic_depth_time --blocks=3 --batch=32 --steps=20 \
         --workdir=runs/stochastic_depth_20
 
 Expected: block l of L is kept with probability 1 - l / (2 L), so that of the L blocks (3 L - 1) / 4
-  are computed on average: a quarter of
-the time of the blocks is to be saved. Measured are images/s of the train step with the rates of the
-paper and without any, turn by turn, on images made from nothing.
+are computed on average: a quarter of the time of the blocks is to be saved. Measured are images/s
+of the train step with the rates of the paper and without any, turn by turn, on images made from
+nothing.
 
 On an accelerator a block that is left out is not computed. On a CPU it is, as
 `cnnlab/nn/residual.py` says: nothing is saved there.

@@ -1,9 +1,9 @@
-"""Trains by a recipe from the book: any network by the recipe of its paper.
+r"""Trains any network by the recipe of its paper.
 
     python -m experiments.train --recipe=resnet20_cifar10 --data_dir=... --workdir=runs/r20
     # the whole plan; the data need not be there
     python -m experiments.train --recipe=resnet50_goyal --dry_run
-    python -m experiments.train --recipe=digits --workdir=runs/digits --set "duration=5 epochs"
+    python -m experiments.train --recipe=digits --workdir=runs/digits --set "duration=5 epochs" \
         --set seed=1
     # the seed that validates best
     python -m experiments.train --recipe=digits --restarts=5 --workdir=runs/best_of_5

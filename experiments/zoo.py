@@ -2,7 +2,8 @@
 
     python -m experiments.zoo
     python -m experiments.zoo --sort=MACs --match=mobilenet
-    python -m experiments.zoo --table=families --format=markdown      # the table of the README
+    # the table of the README
+    python -m experiments.zoo --table=families --format=markdown
     python -m experiments.zoo --table=sources --format=markdown --out=docs/networks.md
 
 Nothing is computed but shapes; a long list is shared among the cores of the machine.
