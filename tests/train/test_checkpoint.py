@@ -15,7 +15,8 @@ import pytest
 
 from cnnlab import tree
 from cnnlab.train import workdir
-from cnnlab.train.checkpoint.checkpoints import Checkpoints, located, versions
+from cnnlab.train.checkpoint import versions
+from cnnlab.train.checkpoint.checkpoints import Checkpoints, located
 from cnnlab.train.setup import build_setup
 from tests.train.nets import tiny
 from tests.train.states import at, odd, same
@@ -177,7 +178,7 @@ def test_format_1_is_still_read_and_a_newer_one_refused(tmp_path, state):
 
 
 def newer():
-    from cnnlab.train.checkpoint.checkpoints import integrity
+    from cnnlab.train.checkpoint import integrity
 
     return integrity.sealed({'format': versions.FORMAT + 1})
 

@@ -17,7 +17,7 @@ from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
 
 from cnnlab import tree
-from cnnlab.train.checkpoint.checkpoints import integrity, versions
+from cnnlab.train.checkpoint import integrity, versions
 from cnnlab.train.checkpoint.integrity import Damaged
 from cnnlab.train.state import TrainState
 
