@@ -3,9 +3,9 @@ chooses beside XLA's own convolution.
 
     python -m benchmarks.conv_forms --repeats=5          # about a minute
 
-Prints, for each shape and direction, the median milliseconds of the canonical and of the chosen
-form, measured in turns, their ratio, the processor seconds of the fastest call (which other setups on
-the machine disturb less), and what the chosen form takes to compile.
+Prints, for each shape and direction, the median milliseconds of the reference and of the chosen
+form, measured in turns, their ratio, the processor seconds of the fastest call (which other setups
+on the machine disturb less), and what the chosen form takes to compile.
 """
 
 import functools
@@ -85,18 +85,18 @@ def forms(shape: Shape):
         jnp.float32,
     )
     how = {'stride': shape.stride, 'pads': ((shape.kernel // 2,) * 2,) * 2, 'groups': shape.groups}
-    canonical, chosen = (
+    reference, chosen = (
         functools.partial(convolve.plain, **how),
         functools.partial(convolve.convolve, **how),
     )
-    out = jax.eval_shape(canonical, x, kernel)
+    out = jax.eval_shape(reference, x, kernel)
     cotangent = jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape)
     both = {
         name: {
             'forward': lambda x, w, ct, f=f: f(x, w),
             'backward': lambda x, w, ct, f=f: jax.vjp(f, x, w)[1](ct),
         }
-        for name, f in (('canonical', canonical), ('chosen', chosen))
+        for name, f in (('reference', reference), ('chosen', chosen))
     }
     return both, (x, kernel, cotangent)
 
@@ -104,7 +104,7 @@ def forms(shape: Shape):
 def main(_):
     """Prints the table."""
     print(
-        f'{"layer":28} {"shape":26} {"":9} {"canonical":>12} {"chosen":>12} {"ratio":>7} '
+        f'{"layer":28} {"shape":26} {"":9} {"reference":>12} {"chosen":>12} {"ratio":>7} '
         f'{"processor s":>17} {"compile":>9}'
     )
     for shape in SHAPES:
@@ -119,7 +119,7 @@ def main(_):
             figures, compiling = measured(
                 {n: f[direction] for n, f in both.items()}, arrays, _REPEATS.value
             )
-            (old, old_cpu), (new, new_cpu) = figures['canonical'], figures['chosen']
+            (old, old_cpu), (new, new_cpu) = figures['reference'], figures['chosen']
             print(
                 f'{shape.kind:28} {text:26} {direction:9} {old:9.1f} ms {new:9.1f} ms '
                 f'{old / new:6.1f}x {old_cpu:8.3f} {new_cpu:8.3f} '

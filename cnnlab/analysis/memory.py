@@ -5,7 +5,7 @@ Parameters, gradients, optimizer state and images are exact. Activations are wha
 Of XLA's own memory analysis of the compiled train step on CPU the whole is off by: CIFAR ResNet-20
 -4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%, SqueezeNet 1.1 +19%; in the forms of convolutions that
 run on CPU and at batch 8, MobileNet-v2 -4% at 96 pixels and +3% at 224, ResNeXt-50 +4%,
-EfficientNet-B0 -26% (both at 96 pixels). In the canonical form XLA on CPU makes depthwise kernels
+EfficientNet-B0 -26% (both at 96 pixels). In the reference form XLA on CPU makes depthwise kernels
 dense, MobileNet-v2's to 32 MB each: its figure for that form is 1.4 times ours at 96 pixels and 1.1
 times at 224, EfficientNet-B0's 2.6 times. Neither the forms that run on CPU nor cuDNN do so.
 """

@@ -67,7 +67,7 @@ def trace(
     model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32
 ) -> Trace:
     """The equations of `model(images)` for `batch` images of `input_shape`, every Conv in its
-    canonical form.
+    reference form.
 
     Args:
       model: called as the contract has it, `model(images)` being inference.

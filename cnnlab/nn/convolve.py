@@ -1,4 +1,4 @@
-"""One convolution, several forms of it: the canonical one, and faster ones where XLA is slow.
+"""One convolution, several forms of it: the reference one, and faster ones where XLA is slow.
 
 On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, takes the
 gradient of a 1x1 kernel at a fifth of the speed of a matrix product and that of a larger kernel at
@@ -21,7 +21,7 @@ from cnnlab.nn.geometry import Pads
 # times; at 32 as fast, at 64 slower
 FEW = 16
 
-_CANONICAL = contextvars.ContextVar('canonical', default=False)
+_REFERENCE = contextvars.ContextVar('reference', default=False)
 
 
 @contextlib.contextmanager
@@ -29,16 +29,16 @@ def reference_convolution() -> Iterator[None]:
     """Within it every Conv traces as one `conv_general_dilated`: what `analysis` counts, and what
     golden tests compare.
     """
-    token = _CANONICAL.set(True)
+    token = _REFERENCE.set(True)
     try:
         yield
     finally:
-        _CANONICAL.reset(token)
+        _REFERENCE.reset(token)
 
 
 def is_reference() -> bool:
-    """Whether the code runs within `canonical()`."""
-    return _CANONICAL.get()
+    """Whether the code runs within `reference_convolution()`."""
+    return _REFERENCE.get()
 
 
 def convolve(
@@ -49,9 +49,9 @@ def convolve(
 
     Grouped kernels, those of a single channel and those for which `kernel_gradient` is worthwhile
     have derivatives of any order in reverse mode; for forward mode (`jax.jvp`) trace within
-    `canonical()`.
+    `reference_convolution()`.
     """
-    if _CANONICAL.get():
+    if _REFERENCE.get():
         return plain(x, kernel, stride, pads, groups)
     if groups > 1 or (x.shape[-1] == 1 and kernel.shape[-1] <= FEW):
         return _grouped(x, kernel, stride, pads, groups)
@@ -75,7 +75,7 @@ def convolve(
 
 
 def plain(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
-    """The canonical form of `convolve`."""
+    """The reference form of `convolve`."""
     return jax.lax.conv_general_dilated(
         x,
         kernel,

@@ -184,6 +184,6 @@ def partial(
     want = tree.named_leaves(api.wanted_shapes(model, input_shape))
     fresh = tuple(path for path in want if path not in placed.leaves)
     leaves = placed.leaves | _fresh(model, input_shape, seed, fresh)
-    report = Report(tuple(p for p in want if p in placed.leaves), {}, fresh, placed.misfits)
+    report = Report(tuple(p for p in want if p in placed.leaves), {}, fresh, placed.mismatches)
     logging.info('%s', report)
     return model, convert.nested({path: leaves[path] for path in want}), report

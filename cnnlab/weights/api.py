@@ -100,7 +100,7 @@ def from_arrays(
 
     Raises:
       KeyError: no such id (the nearest are given).
-      ValueError: the arrays are not those of this network: one error with every misfit.
+      ValueError: the arrays are not those of this network: one error with every mismatch.
     """
     found = catalog.source(id)
     model, wanted, known = _prepared(found, arrays, fields)

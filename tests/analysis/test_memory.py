@@ -165,7 +165,7 @@ def test_training_memory_is_that_of_xla_within_a_fifth(name, shape, batch):
 
 @pytest.mark.full
 def test_a_depthwise_network_takes_what_xla_needs_for_the_form_that_runs():
-    """In the canonical form XLA on CPU makes each depthwise kernel dense, which no form does that
+    """In the reference form XLA on CPU makes each depthwise kernel dense, which no form does that
     runs.
     """
     model, shape = registry.create('mobilenet_v2'), (96, 96, 3)

@@ -1,5 +1,5 @@
-"""Transforms of training: how their random parameters are distributed, what the operations do against
-Pillow's, and images that are odd.
+"""Transforms of training: how their random parameters are distributed, what the operations do
+against Pillow's, and images that are odd.
 
 Tolerances follow from the number of draws: means within five standard errors, and shares of classes
 by chi-squared at 1e-6.
@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 from scipy import stats
-from tests.data.test_views import CALLS, Corner, picture
 
 from cnnlab.data import loader, sources, transforms
 from cnnlab.data.decoding.encoded import Encoded, jpeg_size
@@ -20,6 +19,7 @@ from cnnlab.data.protocols import ilsvrc
 from cnnlab.data.transforms import pixel_ops, policies
 from cnnlab.data.transforms.color import EIGENVALUES, EIGENVECTORS
 from cnnlab.data.transforms.parse import TRANSFORMS, parse
+from tests.data.test_transforms import CALLS, Corner, picture
 
 DRAWS = 3000
 

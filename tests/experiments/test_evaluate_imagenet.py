@@ -142,7 +142,7 @@ def test_a_result_is_printed_and_kept_and_two_are_compared(folder):
         (('--images=images', '--only=none.txt'), 'there is no file none.txt'),
         (
             ('--images=images', '--weights=akamaster/resnet20', '--file=net.safetensors'),
-            'misfits between',
+            'mismatches between',
         ),
     ],
 )

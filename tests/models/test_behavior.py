@@ -211,7 +211,7 @@ def answers(request):
 
 
 def is_depthwise(shapes):
-    """Whether some kernel has one input channel: the canonical form then compiles twice as fast,
+    """Whether some kernel has one input channel: the reference form then compiles twice as fast,
     else it runs slower.
     """
     return any(

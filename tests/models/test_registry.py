@@ -135,7 +135,7 @@ def test_auxiliary_heads_exist_when_asked_for_and_answer_in_training_only(name):
     model = registry.create(name, aux=True)
     images = jax.ShapeDtypeStruct((2, *registry.entry(name).input_shape), jnp.float32)
     rngs = {'params': jax.random.key(0), 'dropout': jax.random.key(1)}
-    with golden.canonical():
+    with golden.reference_convolution():
         evaluated, variables = jax.eval_shape(lambda x: model.init_with_output(rngs, x), images)
         trained, _ = jax.eval_shape(
             lambda v, x: model.apply(v, x, train=True, rngs=rngs, mutable=['batch_stats']),

@@ -1,4 +1,4 @@
-"""The fast forms of a grouped convolution against the canonical one: values, gradients, and what is
+"""The fast forms of a grouped convolution against the reference one: values, gradients, and what is
 traced.
 """
 
@@ -130,7 +130,7 @@ DEPTHWISE, GROUPED = (6, 12, 6, 3, 2, ((1, 1), (0, 1))), (72, 72, 9, 3, 1, ((1, 
 
 
 def forms(channels, features, groups, kernel, stride, pads):
-    """The fast form, the canonical one, and arrays to call them with."""
+    """The fast form, the reference one, and arrays to call them with."""
     return (
         lambda x, w: convolve.convolve(x, w, stride, pads, groups),
         lambda x, w: convolve.plain(x, w, stride, pads, groups),

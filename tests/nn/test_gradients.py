@@ -256,7 +256,7 @@ CASES = {
 }
 COMPOSED = {
     InceptionStem: 'ConvNorm and MaxPool at sizes of hundreds of pixels',
-    AuxHead: 'AvgPool, ConvNorm, GlobalMean and Dense',
+    AuxHead: 'AvgPool, ConvNorm, GlobalAvgPool and Dense',
 }
 
 # made of layers that have cases of their own; they compile longest

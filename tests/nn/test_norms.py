@@ -8,7 +8,7 @@ import pytest
 from cnnlab.nn.layers import (
     LRN,
     BatchNorm,
-    BatchNormSettings,
+    BatchNormConfig,
     GroupNorm,
     LayerNorm,
     batch_norm_settings,
@@ -85,7 +85,7 @@ def test_norm_span_normalizes_each_span_alone_and_averages_the_running_statistic
 
 def test_a_span_for_all_reaches_layers_that_state_none_and_no_others():
     x, v = spans()
-    with batch_norm_settings(BatchNormSettings(2)):
+    with batch_norm_settings(BatchNormConfig(2)):
         inherited = train(BatchNorm(), v, x)[0]
         own = train(BatchNorm(norm_span=3), v, x)[0]
     np.testing.assert_array_equal(inherited, train(BatchNorm(norm_span=2), v, x)[0])
@@ -154,7 +154,7 @@ def test_norms_keep_bfloat16_with_float32_parameters(layer):
 
 def test_settings_replace_momentum_and_epsilon_of_every_layer():
     x, v = spans()
-    with batch_norm_settings(BatchNormSettings(momentum=0.5, eps=0.1)):
+    with batch_norm_settings(BatchNormConfig(momentum=0.5, eps=0.1)):
         found = train(BatchNorm(), v, x)
         evaluated = BatchNorm().apply(v, x, False)
     wanted = train(BatchNorm(momentum=0.5, eps=0.1), v, x)
@@ -170,7 +170,7 @@ def test_a_frozen_layer_in_training_is_one_in_evaluation():
         'params': {'scale': jnp.full(4, 2.0), 'bias': jnp.ones(4)},
         'batch_stats': {'mean': jnp.full(4, 0.5), 'var': jnp.full(4, 3.0)},
     }
-    with batch_norm_settings(BatchNormSettings(frozen=('.*',))):
+    with batch_norm_settings(BatchNormConfig(frozen=('.*',))):
         y, moved = train(BatchNorm(), v, x)
     np.testing.assert_allclose(y, BatchNorm().apply(v, x, False), rtol=1e-6)
     np.testing.assert_array_equal(moved['mean'], v['batch_stats']['mean'])
@@ -178,10 +178,10 @@ def test_a_frozen_layer_in_training_is_one_in_evaluation():
 
 def test_patterns_of_frozen_layers_that_match_none_are_named():
     stats = {'stem': {'norm': {'mean': 0, 'var': 0}}, 'head': {'norm': {'mean': 0, 'var': 0}}}
-    check_frozen(BatchNormSettings(frozen=('^stem', 'norm$')), stats)
+    check_frozen(BatchNormConfig(frozen=('^stem', 'norm$')), stats)
     sentence = (
         r"\['\^stam', 'mean'\] of frozen batch norm match no layer; .* are head/norm, "
         r'stem/norm \(2 in all\)'
     )
     with pytest.raises(ValueError, match=sentence):
-        check_frozen(BatchNormSettings(frozen=('^stam', 'mean', 'stem')), stats)
+        check_frozen(BatchNormConfig(frozen=('^stam', 'mean', 'stem')), stats)

@@ -118,7 +118,7 @@ def test_each_misfit_is_named(change, said):
     given = {n: a for n, a in {**source(), **change}.items() if a is not None}
     with pytest.raises(ValueError, match=said) as error:
         convert.to_variables(given, BOOK, wanted(), weights='torchvision/x')
-    assert str(error.value).startswith('1 misfit between these arrays and torchvision/x:')
+    assert str(error.value).startswith('1 mismatch between these arrays and torchvision/x:')
 
 
 def test_another_networks_file_gives_one_sorted_list_of_twenty_and_the_count():
@@ -127,7 +127,7 @@ def test_another_networks_file_gives_one_sorted_list_of_twenty_and_the_count():
         convert.to_variables(given, BOOK, wanted(), weights='torchvision/x')
     first, *lines = str(error.value).split('\n')
     # 30 unexpected, 12 leaves missing
-    assert first == '42 misfits between these arrays and torchvision/x:'
+    assert first == '42 mismatches between these arrays and torchvision/x:'
     assert lines[-1] == '  ... and 22 more'
     assert len(lines) == 21
     # missing and unexpected ones are sorted together
@@ -180,7 +180,7 @@ def test_variables_of_another_network_are_not_written(change, said):
     variables = convert.to_variables(source(), BOOK, wanted())
     change(variables)
     with pytest.raises(
-        ValueError, match=f'^1 misfit between these arrays and torchvision/x:\n  {said}'
+        ValueError, match=f'^1 mismatch between these arrays and torchvision/x:\n  {said}'
     ):
         convert.to_arrays(variables, BOOK, wanted(), weights='torchvision/x')
 

@@ -86,7 +86,7 @@ def test_a_file_of_another_network_gives_one_error(tmp_path):
 
     np.savez(tmp_path / 'a.npz', **{f'layer{i}': np.zeros(3, np.float32) for i in range(5)})
     with pytest.raises(
-        ValueError, match=r'57 misfits between these arrays and torchvision/squeezenet1_1'
+        ValueError, match=r'57 mismatches between these arrays and torchvision/squeezenet1_1'
     ) as error:
         weights.from_file('torchvision/squeezenet1_1', tmp_path / 'a.npz')
     assert 'features.0.weight: missing, the network needs it' not in str(error.value).split('\n')[0]

@@ -193,7 +193,7 @@ def _lines(path):
 
 
 def file_names(source: ImageSource) -> list[str]:
-    """The names of a source's image files, as `one_by_one` gives them; numbers from 0 where its
+    """The names of a source's image files, as `iter_images` gives them; numbers from 0 where its
     images have none. Reads every file.
     """
     if isinstance(source, ImageNetImages):

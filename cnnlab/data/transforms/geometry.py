@@ -1,4 +1,4 @@
-"""Transforms that move pixels: rotation, translation, shear, stretch, and the distortion of a lens."""
+"""Transforms that move pixels: rotation, translation, shear, stretch, lens distortion."""
 
 import dataclasses
 import math

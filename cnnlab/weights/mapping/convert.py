@@ -64,7 +64,7 @@ class Matched:
     # {path: float32 array of ours}
     leaves: dict[str, np.ndarray]
     # arrays that have no place, or the wrong shape, dtype or values
-    misfits: tuple[str, ...]
+    mismatches: tuple[str, ...]
     # paths that no array gave
     missing: tuple[str, ...]
 
@@ -86,28 +86,28 @@ def match(
     """
     shapes = tree.named_leaves(wanted)
     unread = re.compile('|'.join(f'(?:{p})' for p in ignore) or r'(?!)')
-    out, given_by, misfits = {}, {}, []
+    out, given_by, mismatches = {}, {}, []
     for name in arrays:
         if unread.fullmatch(name) or book.is_counter(name):
             continue
         path, layout = book.ours(name) or (None, None)
         if path not in shapes:
-            misfits.append(
+            mismatches.append(
                 f'{name}: unexpected, the network has no place for it'
                 + (f' ({path})' if path else '')
             )
         elif path in given_by:
-            misfits.append(f'{name}: gives {path}, which {given_by[path]} gives already')
+            mismatches.append(f'{name}: gives {path}, which {given_by[path]} gives already')
         else:
             given_by[path] = name
             array = arrays[name]
             if fault := _fault(name, array, layout, shapes[path].shape):
-                misfits.append(fault)
+                mismatches.append(fault)
             else:
                 out[path] = _own(layout.to_ours(array), array)
             # before the next is read
             del array
-    return Matched(out, tuple(misfits), tuple(path for path in shapes if path not in given_by))
+    return Matched(out, tuple(mismatches), tuple(path for path in shapes if path not in given_by))
 
 
 def to_variables(
@@ -133,7 +133,7 @@ def to_variables(
         values that are not finite: all in one list.
     """
     placed = match(arrays, book, wanted, ignore=ignore)
-    refuse(weights, [*placed.misfits, *(_missing(path, book) for path in placed.missing)])
+    refuse(weights, [*placed.mismatches, *(_missing(path, book) for path in placed.missing)])
     return nested({path: placed.leaves[path] for path in tree.named_leaves(wanted)})
 
 
@@ -174,21 +174,21 @@ def to_arrays(
         axes, or that no rule speaks of: all in one list.
     """
     have, shapes, out = tree.named_leaves(variables), tree.named_leaves(wanted), {}
-    misfits = [f'{path}: missing' for path in shapes if path not in have]
+    mismatches = [f'{path}: missing' for path in shapes if path not in have]
     for path, leaf in have.items():
         found = book.theirs(path)
         if path not in shapes:
-            misfits.append(f'{path}: unexpected, the network has no such leaf')
+            mismatches.append(f'{path}: unexpected, the network has no such leaf')
         elif np.ndim(leaf) != len(shapes[path].shape):
-            misfits.append(
+            mismatches.append(
                 f'{path}: has the shape {_shape(np.shape(leaf))}, the network wants '
                 f'{_shape(shapes[path].shape)}'
             )
         elif found is None:
-            misfits.append(f'{path}: no rule says where the source keeps it')
+            mismatches.append(f'{path}: no rule says where the source keeps it')
         else:
             name, layout, counters = found
             out[name] = np.ascontiguousarray(layout.to_source(np.asarray(leaf)))
             out.update((c.name, c.zeros()) for c in counters)
-    refuse(weights, misfits)
+    refuse(weights, mismatches)
     return out

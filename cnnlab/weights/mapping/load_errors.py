@@ -6,15 +6,15 @@ error.
 LISTED = 20
 
 
-def refuse(weights: str, misfits: list[str]) -> None:
-    """Raises one ValueError that lists the misfits, sorted, the first 20 and their count; does
+def refuse(weights: str, mismatches: list[str]) -> None:
+    """Raises one ValueError that lists the mismatches, sorted, the first 20 and their count; does
     nothing where there are none.
     """
-    if not misfits:
+    if not mismatches:
         return
-    lines = sorted(misfits)
+    lines = sorted(mismatches)
     more = f'\n  ... and {len(lines) - LISTED} more' if len(lines) > LISTED else ''
     raise ValueError(
-        f'{len(lines)} misfit{"s" if len(lines) > 1 else ""} between these arrays and '
+        f'{len(lines)} mismatch{"s" if len(lines) > 1 else ""} between these arrays and '
         f'{weights}:\n  ' + '\n  '.join(lines[:LISTED]) + more
     )
