@@ -53,8 +53,8 @@ def find(path: str, step: str) -> tuple[pathlib.Path, int]:
 def restored(
     run: pathlib.Path, step: int, data_dir: str | None, tta: str | None = None
 ) -> tuple[Setup, TrainState]:
-    """The setup of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is in
-    place of the recipe's.
+    """The setup of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is
+    in place of the recipe's.
     """
     recipe = recipes.from_json((run / 'recipe.json').read_text())
     setup = build_setup(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)

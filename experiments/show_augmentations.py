@@ -53,8 +53,8 @@ _OUT = flags.DEFINE_string('out', 'augmentations.png', 'The picture to write.')
 
 # pixels
 TILE, LABEL, GAP = 160, 300, 6
-# Transforms of an image that `cut` has made 224 pixels high and wide, in the order of the sheet; crops
-# take the image itself.
+# Transforms of an image that `cut` has made 224 pixels high and wide, in the order of the sheet;
+# crops take the image itself.
 CROPS = (
     'random_resized_crop(224)',
     'scale_jitter(224, 256, 480)',

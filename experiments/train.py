@@ -134,8 +134,8 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
     size = ' x '.join(map(str, setup.image.shape[1:]))
     memory = made.memory
     facts = {
-        'data': f'{recipe.dataset}, {made.examples:,} images to train on in {setup.classes:,} classes'
-        + (' (not found: made images of its size stand in)' if made.made else ''),
+        'data': f'{recipe.dataset}, {made.examples:,} images to train on in {setup.classes:,} '
+        f'classes' + (' (not found: made images of its size stand in)' if made.made else ''),
         'steps': f'{setup.total:,} of {recipe.batch:,} images: {made.images:,} images, '
         f'{made.images / made.examples:.1f} epochs',
         'sizes': ', '.join(f'{side} pixels from step {first:,}' for first, side in made.stages),

@@ -28,8 +28,8 @@ class Target:
 
     Attributes:
       variables: {'params', 'batch_stats'} of the model.
-      mean, std: in pixel units 0..255, as `data.normalization.statistics` gives them, in the order of
-        `channels`; std may be a whitening matrix.
+      mean, std: in pixel units 0..255, as `data.normalization.statistics` gives them, in the order
+        of `channels`; std may be a whitening matrix.
       model: the network.
       channels: 'rgb' or 'bgr', what the network takes; images are RGB.
       dtype: of images and activations: float32 or bfloat16. Perturbations and logits stay float32.

@@ -35,8 +35,8 @@ SETS = {
 
 
 def stand_in(dataset: str) -> str:
-    """The name of a made set (`data.sources.fake`) with as many training images and classes, of the same
-    size; built-in sets stand for themselves.
+    """The name of a made set (`data.sources.fake`) with as many training images and classes, of the
+    same size; built-in sets stand for themselves.
 
     Raises:
       KeyError: nothing is known of a set of that name.

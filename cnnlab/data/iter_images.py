@@ -30,8 +30,8 @@ def iter_images(
     Images are read and transformed ahead of the consumer by `threads` (default: one a core).
 
     Raises:
-      ValueError: in `next`, where an image cannot be read, decoded or transformed: an error here, unlike
-        in training, never passed over.
+      ValueError: in `next`, where an image cannot be read, decoded or transformed: an error here,
+        unlike in training, never passed over.
     """
     threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
     pool, ahead = concurrent.futures.ThreadPoolExecutor(threads), collections.deque()

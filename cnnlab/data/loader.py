@@ -1,22 +1,23 @@
 """Batches as a pure function of (seed, step), whatever the number of hosts, threads or processes.
 
-Example p of training is number p mod n of the permutation of epoch p // n, seen through a transform that
-draws from a stream of random numbers which belongs to (seed, p). Where its image cannot be read,
-the next one of the source that can takes its place, so that this does not depend on what happened
-before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes the k-th of
-H equal runs of them, so that the rows of the global array stand in one order whatever the hosts
-(what is drawn for a row on the device, dropout for one, is then the same too). So a run resumes at
-any step, on any number of hosts, from the step alone.
+Example p of training is number p mod n of the permutation of epoch p // n, seen through a transform
+that draws from a stream of random numbers which belongs to (seed, p). Where its image cannot be
+read, the next one of the source that can takes its place, so that this does not depend on what
+happened before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes
+the k-th of H equal runs of them, so that the rows of the global array stand in one order whatever
+the hosts (what is drawn for a row on the device, dropout for one, is then the same too). So a run
+resumes at any step, on any number of hosts, from the step alone.
 
-With repeated augmentation, r examples in a row are one image in r transforms: example p is number (p mod
-n) // r of its permutation, and an epoch of n examples shows n / r of the images, as torchvision's
-RASampler has it (references/classification/sampler.py).
+With repeated augmentation, r examples in a row are one image in r transforms: example p is number
+(p mod n) // r of its permutation, and an epoch of n examples shows n / r of the images, as
+torchvision's RASampler has it (references/classification/sampler.py).
 
 Grain runs these functions ahead of the consumer, in threads or processes. They take whole batches
 because that is what its cost per element allows: MNIST in memory with pad(2), one thread of Grain
 0.2.18, costs 70 us an image by
-`MapDataset.source(s).seed(k).shuffle().repeat().random_map(transform).batch(128)`, of which the shuffled
-indices alone are 20, and 8 us by this; the consumer, LeNet-5 on the same two cores, takes 77.
+`MapDataset.source(s).seed(k).shuffle().repeat().random_map(transform).batch(128)`, of which the
+shuffled indices alone are 20, and 8 us by this; the consumer, LeNet-5 on the same two cores, takes
+77.
 """
 
 import dataclasses
@@ -185,8 +186,8 @@ def _stack(
     positions: range | list[int],
     skips: UnreadableImages | None = None,
 ) -> Batch:
-    """The transformed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose the
-    random numbers.
+    """The transformed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose
+    the random numbers.
     """
     draws = PerExampleRng(seed)
     try:
@@ -203,15 +204,13 @@ def _stack(
     for row, image in zip(rows, images, strict=True):
         if image.dtype != np.uint8 or image.ndim != 3:
             raise ValueError(
-                f'image {row} of {source.name} {source.split} must leave the transform as uint8 (h, w, '
-                f'c), '
-                f'not {image.dtype} {image.shape}'
+                f'image {row} of {source.name} {source.split} must leave the transform as '
+                f'uint8 (h, w, c), not {image.dtype} {image.shape}'
             )
         if image.shape != shape:
             raise ValueError(
-                f'images of {source.name} {source.split} differ in size after the transform, {shape} '
-                f'and {image.shape}: '
-                'add resize((h, w)) or a crop to it'
+                f'images of {source.name} {source.split} differ in size after the transform, '
+                f'{shape} and {image.shape}: add resize((h, w)) or a crop to it'
             )
     return {'image': np.stack(images), 'label': np.array(labels, np.int32)}
 
@@ -281,8 +280,8 @@ def train_batches(
 
     Args:
       source: of at least `batch` images.
-      transform: applied to each image; or `Stages` of transforms, each from its step on, of which all images
-        of a step have one size.
+      transform: applied to each image; or `Stages` of transforms, each from its step on, of which
+        all images of a step have one size.
       seed: of the order and of the transforms; a whole number, 0 or more.
       batch: the global batch, over all hosts.
       step: the first step.
@@ -295,8 +294,8 @@ def train_batches(
         Default: see `unreadable_images.UnreadableImages`.
       repeats: transforms of an image in a row (repeated augmentation: Hoffer et al. 2019,
         arXiv:1901.09335).
-      alternating_flip: each image is mirrored after its transform in every other epoch, from a first
-        epoch drawn by image and seed: legacy/airbench94.py in
+      alternating_flip: each image is mirrored after its transform in every other epoch, from a
+        first epoch drawn by image and seed: legacy/airbench94.py in
         github.com/KellerJordan/cifar10-airbench.
 
     Returns:
@@ -347,8 +346,8 @@ def eval_batches(
     float32 (b,)}.
 
     There are `steps_per_epoch(source, batch)` batches on every host, all of them full: where images
-    run out, rows are zeros with mask 0. A transform that draws random numbers draws the same ones for an
-    image whatever the batch.
+    run out, rows are zeros with mask 0. A transform that draws random numbers draws the same ones
+    for an image whatever the batch.
 
     Arguments, result and errors are those of `train_batches`, but the batch may be larger than the
     source, and an image that cannot be read is an error.
@@ -386,8 +385,8 @@ def _ahead(
 ) -> Iterator[Batch]:
     """`map(batch_of, steps)`, computed ahead of the consumer."""
     if threads is None:
-        # Transforms and copies of small images hold Python's lock, so that a second thread slows the
-        # first; decoders do not.
+        # Transforms and copies of small images hold Python's lock, so that a second thread slows
+        # the first; decoders do not.
         threads = min(_MOST_THREADS, os.cpu_count() or 1) if batch_of.source.decodes else 1
     if threads < 1 or workers < 0:
         raise ValueError(

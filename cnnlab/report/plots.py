@@ -138,8 +138,8 @@ def _name_points(
     colors: Sequence[str],
     size: float,
 ) -> None:
-    """Writes each name where `label_placement.place_labels` finds room, with a thin line to its point where that is
-    not next to it.
+    """Writes each name where `label_placement.place_labels` finds room, with a thin line to its
+    point where that is not next to it.
     """
     axes = figure.axes[0]
     # the layout is settled here, since places are in pixels

@@ -74,8 +74,8 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
 
 
 def run(setup: Setup) -> Trace:
-    """Trains by a setup of `recipe` until its last rate, or until the smoothed loss is four times its
-    lowest or no number.
+    """Trains by a setup of `recipe` until its last rate, or until the smoothed loss is four times
+    its lowest or no number.
     """
     state = sharding.replicate(initial_state(setup, np.uint32(setup.recipe.seed)), setup.mesh)
     batches = loader.train_batches(

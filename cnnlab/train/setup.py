@@ -205,9 +205,8 @@ def build_setup(
             ' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:])
         )
         raise ValueError(
-            f'normalize={recipe.normalize} has a mean image of {own} and the transform makes images of '
-            f'{transformed}; '
-            'normalize=channel goes with any size'
+            f'normalize={recipe.normalize} has a mean image of {own} and the transform makes '
+            f'images of {transformed}; normalize=channel goes with any size'
         )
     init = jax.jit(
         functools.partial(
@@ -328,8 +327,8 @@ def _train_transform(
     image: jax.ShapeDtypeStruct,
     shapes: TrainState,
 ) -> Transform | ProgressiveTransforms:
-    """The transform of training images, or one for each size; ValueError where the network does not take
-    a size.
+    """The transform of training images, or one for each size; ValueError where the network does not
+    take a size.
     """
     stages = tuple(
         (first, parse.parse(*progressive.augment(recipe, size), *recipe.view))

@@ -1,5 +1,5 @@
-"""Transforms of training: how their random parameters are distributed, what the operations do against
-Pillow's, and images that are odd.
+"""Transforms of training: how their random parameters are distributed, what the operations do
+against Pillow's, and images that are odd.
 
 Tolerances follow from the number of draws: means within five standard errors, and shares of classes
 by chi-squared at 1e-6.

@@ -1,5 +1,5 @@
-"""Transforms: what each does to pixels, that randomness comes from the generator alone, and the strings
-of recipes.
+"""Transforms: what each does to pixels, that randomness comes from the generator alone, and the
+strings of recipes.
 """
 
 import pickle

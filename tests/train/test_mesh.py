@@ -182,8 +182,8 @@ def test_the_old_state_is_given_to_the_new_one():
 
 @pytest.mark.slow
 def test_a_convolution_adds_its_gradient_up_over_the_devices_once_and_in_no_loop(monkeypatch):
-    """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.batch_sum`); first and
-    second derivatives stay the same.
+    """What a loop sends, it sends as often as it turns, and gloo fails then (`nn.batch_sum`); first
+    and second derivatives stay the same.
     """
     # of two images: a device's eight are four turns of the loop
     monkeypatch.setattr(kernel_gradient, 'PIXELS', 128)

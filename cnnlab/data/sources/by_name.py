@@ -36,8 +36,8 @@ def open_dataset(name: str, data_dir: str | pathlib.Path | None = None) -> DataS
     Raises:
       KeyError: no built-in set has that name, and no data_dir was given.
       FileNotFoundError: data_dir does not exist, is empty, or does not hold that set.
-      ValueError: see `csv.open_csv`, `fake.open_fake`, `folder.open_folder` and `prepared.open_prepared`; or the set is not
-        completely prepared.
+      ValueError: see `csv.open_csv`, `fake.open_fake`, `folder.open_folder` and
+        `prepared.open_prepared`; or the set is not completely prepared.
     """
     if name == 'digits':
         return digits.DATASET

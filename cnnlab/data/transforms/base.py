@@ -25,8 +25,8 @@ class Compose:
 
     @property
     def takes_encoded(self) -> bool:
-        """Whether something is gained by giving an image that is not decoded: the first transform cuts
-        from it at a reduced scale.
+        """Whether something is gained by giving an image that is not decoded: the first transform
+        cuts from it at a reduced scale.
         """
         return bool(self.transforms) and getattr(self.transforms[0], 'takes_encoded', False)
 

@@ -1,4 +1,4 @@
-"""Transforms that move pixels: rotation, translation, shear, stretch, and the distortion of a lens."""
+"""Transforms that move pixels: rotation, translation, shear, stretch, distortion of a lens."""
 
 import dataclasses
 import math

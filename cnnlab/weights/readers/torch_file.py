@@ -62,8 +62,8 @@ def _member(
 
 
 def load_zip(path: pathlib.Path) -> Any:
-    """The object that torch.save wrote in the zip form; tensors are `torch_pickle.Tensor`, nothing of
-    them is read yet.
+    """The object that torch.save wrote in the zip form; tensors are `torch_pickle.Tensor`, nothing
+    of them is read yet.
 
     Raises:
       zipfile.BadZipFile, pickle.UnpicklingError, ValueError, KeyError: it is truncated, damaged, or
