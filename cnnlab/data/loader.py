@@ -204,17 +204,13 @@ def _stack(
     for row, image in zip(rows, images, strict=True):
         if image.dtype != np.uint8 or image.ndim != 3:
             raise ValueError(
-                f'image {row} of {source.name} {source.split} must leave the transform as uint8 '
-                f'(h, w, '
-                f'c), '
-                f'not {image.dtype} {image.shape}'
+                f'image {row} of {source.name} {source.split} must leave the transform as '
+                f'uint8 (h, w, c), not {image.dtype} {image.shape}'
             )
         if image.shape != shape:
             raise ValueError(
                 f'images of {source.name} {source.split} differ in size after the transform, '
-                f'{shape} '
-                f'and {image.shape}: '
-                'add resize((h, w)) or a crop to it'
+                f'{shape} and {image.shape}: add resize((h, w)) or a crop to it'
             )
     return {'image': np.stack(images), 'label': np.array(labels, np.int32)}
 
@@ -284,7 +280,7 @@ def train_batches(
 
     Args:
       source: of at least `batch` images.
-      transform: applied to each image; or `ProgressiveTransforms`, each from its step on, of which
+      transform: applied to each image; or `Stages` of transforms, each from its step on, of which
         all images of a step have one size.
       seed: of the order and of the transforms; a whole number, 0 or more.
       batch: the global batch, over all hosts.

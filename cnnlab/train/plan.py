@@ -94,7 +94,7 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
       measured: train steps to time after one that compiles; 0 times none.
 
     Raises:
-      KeyError, ValueError: as `setup.build_setup`; and nothing is known of a data set that is not
+      KeyError, ValueError: as `setup.build_setup`; or nothing is known of a data set that is not
         there.
     """
     setup, made = _setup(recipe, data_dir)

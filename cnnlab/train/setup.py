@@ -206,9 +206,7 @@ def build_setup(
         )
         raise ValueError(
             f'normalize={recipe.normalize} has a mean image of {own} and the transform makes '
-            f'images of '
-            f'{transformed}; '
-            'normalize=channel goes with any size'
+            f'images of {transformed}; normalize=channel goes with any size'
         )
     init = jax.jit(
         functools.partial(

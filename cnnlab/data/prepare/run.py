@@ -59,8 +59,7 @@ def prepare(
     """Prepares `found` as `data_dir/name`, or goes on where a kill has ended that.
 
     Args:
-      found: from `preprocess.open_input`, with the same `expect`, `limit` and `shard_bytes` as
-        here.
+      found: from `preprocess.open_input`, with the `expect`, `limit` and `shard_bytes` given here.
       data_dir, name: where, and what `sources.load` will call it.
       form: how images are stored; default: their own bytes.
       expect: 'ilsvrc2012' checks that the input has 1,281,167 and 50,000 images; 'any' takes what

@@ -95,8 +95,8 @@ class Erase:
 
 @dataclasses.dataclass(frozen=True)
 class Cutout:
-    """A square of `size` pixels a side, centered on a random pixel and so perhaps partly outside,
-    is covered.
+    """Covers a square of `size` pixels a side, centered on a random pixel and so perhaps partly
+    outside.
 
     DeVries & Taylor 2017, arXiv:1708.04552, cover with 0 after normalization: the mean of the data,
     here ImageNet's unless `value` says another ('random', a level, or (r, g, b)). 16 pixels on

@@ -1,4 +1,4 @@
-"""Transforms that move pixels: rotation, translation, shear, stretch, lens distortion."""
+"""Transforms that move pixels: rotation, translation, shear, stretch, distortion of a lens."""
 
 import dataclasses
 import math

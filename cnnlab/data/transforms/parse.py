@@ -36,8 +36,7 @@ def parse(*calls: str) -> transforms.Compose:
     edge='reflect')". Nothing is evaluated: the text is read as a syntax tree.
 
     Raises:
-      ValueError: the text is no such call, or there is no such transform, or its arguments are
-        wrong.
+      ValueError: the text is no such call, there is no such transform, or its arguments are wrong.
     """
     return transforms.Compose(tuple(_one(call) for call in calls))
 
