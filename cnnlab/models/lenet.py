@@ -89,8 +89,8 @@ class SparseConv(nn.Module):
     Table I only.
 
     `kernel` is (5, 5, 60), the inputs of map 0 first. Computed as one dense convolution with zeros
-    between; under `reference_convolution()` as grouped ones of exactly the 60, so that `analysis` counts the
-    multiplications of the paper.
+    between; under `reference_convolution()` as grouped ones of exactly the 60, so that `analysis`
+    counts the multiplications of the paper.
     """
 
     @nn.compact
