@@ -15,6 +15,7 @@ from cnnlab.analysis.scaling import MACHINES, Machine, Work
 from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 from tests.train.nets import DropNet
 from tests.train.test_step import batch
 
@@ -104,11 +105,9 @@ def compiled(devices, spread):
     train = sharding.parallel_train(
         functools.partial(
             train_step,
-            model=model,
-            tx=tx,
-            loss=losses.softmax,
-            mean=np.float32(127),
-            std=np.float32(64),
+            StepConfig(
+                model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64)
+            ),
         ),
         mesh,
         sharding.state_sharding(shapes, mesh, spread),
