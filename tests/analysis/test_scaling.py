@@ -122,15 +122,15 @@ def test_the_compiled_step_sends_the_bytes_that_the_model_says():
     """128 channels have statistics; the loss, the accuracy and the norm of the gradient are a few
     numbers more.
     """
-    text, params = compiled(8, 'nothing')
+    text, params = compiled(8, 'none')
     found = collectives(text)
     predicted = scaling.bytes_reduced(Work('net', 0, params, 2), channels=128)
     assert set(found) == {'all-reduce'} and found['all-reduce'].bytes == pytest.approx(
         predicted, rel=0.02
     )
-    assert collectives(compiled(1, 'nothing')[0]) == {}
+    assert collectives(compiled(1, 'none')[0]) == {}
 
 
 @pytest.mark.slow
 def test_a_spread_state_is_gathered_where_it_is_used():
-    assert 'all-gather' in collectives(compiled(8, 'everything')[0])
+    assert 'all-gather' in collectives(compiled(8, 'full')[0])
