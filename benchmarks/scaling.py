@@ -179,7 +179,9 @@ def measured():
             loss=losses.softmax,
             mean=np.float32(127),
             std=np.float32(64),
-            norm=BatchNormConfig(span=_BATCH.value // mesh.size if _OWN.value else None),
+            norm=BatchNormConfig(
+                ghost_batch_size=_BATCH.value // mesh.size if _OWN.value else None
+            ),
         ),
     )
     train, first = sharding.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))

@@ -50,8 +50,9 @@ EVERY = 18
 RECIPE = (
     '--recipe=digits',
     '--set=model=cifar_resnet110_stochastic_depth',
-    '--set=fields.blocks=1',
-    '--set=ema=0.9',
+    '--set=model_fields.blocks=1',
+    '--set=average=ema',
+    '--set=average.decay=0.9',
     '--set=mixup=0.2',
     '--set=checkpoint_every=1 epochs',
     '--set=evaluate_every=2 epochs',

@@ -52,9 +52,9 @@ def main(_):
     recipes = {
         act: mnist.race(
             duration=f'{_EPOCHS.value:g} epochs',
-            clip=1.0,
+            clip_norm=1.0,
             init=weights,
-            fields={'hidden': (100,) * _LAYERS.value, 'act': act},
+            model_fields={'hidden': (100,) * _LAYERS.value, 'act': act},
         )
         for act, weights in START.items()
     }

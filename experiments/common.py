@@ -37,8 +37,8 @@ WORKERS = flags.DEFINE_integer(
 SET = flags.DEFINE_multi_string(
     'set',
     [],
-    'Replaces a field of the recipe: --set rate=0.05 --set "duration=5 epochs" --set '
-    'fields.shortcut=B. May be repeated.',
+    'Replaces a field of the recipe: --set learning_rate=0.05 --set "duration=5 epochs" '
+    '--set schedule=cosine --set model_fields.shortcut=B. May be repeated.',
 )
 SHARD = flags.DEFINE_enum(
     'shard',

@@ -24,7 +24,6 @@ from sklearn.decomposition import PCA
 from cnnlab import losses
 from cnnlab.data import loader, normalization, sources
 from cnnlab.data.preprocess import normalize
-from cnnlab.data.transforms import parse
 from cnnlab.models import registry
 from cnnlab.optim import rules, schedules
 from cnnlab.recipes import baseline
@@ -153,8 +152,8 @@ def main(_):
     size = source.image_shape[:2]
     recipe = baseline.recipe(_MODEL.value, _DATASET.value, size, size)
     view, train_view, draws = (
-        parse.parse(*recipe.view),
-        parse.parse(*recipe.augment, *recipe.view),
+        recipe.augment.evaluation_transform(),
+        recipe.augment.train_transform(None),
         loader.PerExampleRng(_SEED.value),
     )
     test_images = distorted(view, test_images, draws, 0)

@@ -49,7 +49,7 @@ def main(_):
     run, step = runs.find(_RUN.value, _STEP.value)
     setup, state = runs.restored(run, step, common.DATA_DIR.value, _TTA.value)
     source = names.lookup('split of this run', _SPLIT.value, setup.data)
-    batch = _BATCH.value or setup.recipe.batch
+    batch = _BATCH.value or setup.recipe.run.batch_size
     sharding.check_batch(batch, setup.mesh)
     state = sharding.replicate(state, setup.mesh)
     found = evaluate(setup.eval_step, state, source, setup.transform, batch=batch, mesh=setup.mesh)

@@ -239,7 +239,7 @@ def trained(path: str) -> tuple[Case, dict]:
     run, step = runs.find(path, _STEP.value)
     setup, state = runs.restored(run, step, common.DATA_DIR.value)
     variables = state.evaluation_variables
-    mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
+    mean, std = normalization.statistics(setup.data['train'], setup.recipe.data.normalize)
     how = (
         protocol(_PROTOCOL.value, setup.image.shape[1])
         if _PROTOCOL.value

@@ -195,7 +195,7 @@ def of_run() -> Subject:
     setup, state = runs.restored(run, step, common.DATA_DIR.value)
     split = next(s for s in ('test', 'validation', 'train') if s in setup.data)
     source = setup.data[split]
-    mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
+    mean, std = normalization.statistics(setup.data['train'], setup.recipe.data.normalize)
     if np.ndim(std) == 2:
         raise ValueError(
             f'{run} whitens its images, so no picture can be made of what its network takes'

@@ -27,12 +27,12 @@ def main(_):
     """Reads, writes and says what."""
     run, step = runs.find(_RUN.value, _STEP.value)
     setup, state = runs.restored(run, step, common.DATA_DIR.value)
-    fields = {'num_classes': setup.classes, **setup.recipe.fields}
+    fields = {'num_classes': setup.classes, **setup.recipe.model_fields}
     facts = {
         'dataset': setup.recipe.dataset,
         'step': step,
-        'normalize': setup.recipe.normalize,
-        'view': list(setup.recipe.view),
+        'normalize': setup.recipe.data.normalize,
+        'view': list(setup.recipe.augment.common),
     }
     path = export.write(
         _OUTPUT.value, setup.recipe.model, fields, state.evaluation_variables, facts

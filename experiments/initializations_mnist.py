@@ -53,9 +53,9 @@ def main(_):
     recipes = {
         name: mnist.race(
             duration=f'{_EPOCHS.value:g} epochs',
-            clip=1.0,
+            clip_norm=1.0,
             init=weights,
-            fields={'hidden': (100,) * _LAYERS.value},
+            model_fields={'hidden': (100,) * _LAYERS.value},
         )
         for name, weights in WEIGHTS.items()
     }

@@ -11,8 +11,6 @@ and horizontal shearing. It prints no ranges; those below are assumed. It traine
 distorted images and the 60,000; here every image is distorted anew each time it is seen.
 """
 
-import dataclasses
-
 from absl import flags
 
 from cnnlab.recipes import lenet
@@ -51,7 +49,7 @@ def main(_):
             'distortions of the training images.',
             reading,
         ),
-        {'as they are': plain, 'distorted': dataclasses.replace(plain, augment=(DISTORTED,))},
+        {'as they are': plain, 'distorted': plain.replace(train=(DISTORTED,))},
     )
 
 

@@ -63,7 +63,7 @@ def main(_):
         said = (
             f'The loss begins to fall at a rate of {found.begins:.2g} and is lowest at '
             f'{found.lowest:.2g}; suggested: {found.rate:.2g} '
-            f'(the recipe has {recipe.rate:g}). The test {end}.'
+            f'(the recipe has {recipe.optimizer.learning_rate:g}). The test {end}.'
         )
     else:
         said = (

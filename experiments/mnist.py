@@ -2,34 +2,36 @@
 in seconds.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.sections import Data, Optimizer, Run, Schedule
 
 
-def race(**fields) -> Recipe:
+def race(values: Mapping[str, Any] | None = None, /, **leaves: Any) -> Recipe:
     """784-100-100-10 with ReLU on 55,000 images, 5,000 to validate on; SGD with momentum on a
     cosine; all of it assumed.
 
     Args:
-      fields: of the recipe, in place of these.
+      values, **leaves: fields in place of these, as `Recipe.replace` takes them.
     """
-    return Recipe(
-        **{
-            'model': 'mlp3',
-            'dataset': 'mnist',
-            'holdout': 5000,
-            'normalize': 'channel',
-            'duration': '10 epochs',
-            'batch': 128,
-            'optimizer': 'momentum',
-            'rate': 0.02,
-            'schedule': 'cosine',
-            'evaluate_every': '1 epochs',
-            'checkpoint_every': '10 epochs',
-            'log_every': '100 steps',
-            'keep': 1,
-            **fields,
-        }
+    recipe = Recipe(
+        model='mlp3',
+        dataset='mnist',
+        data=Data(holdout=5000, normalize='channel'),
+        optimizer=Optimizer('momentum', learning_rate=0.02),
+        schedule=Schedule('cosine'),
+        run=Run(
+            batch_size=128,
+            duration='10 epochs',
+            evaluate_every='1 epochs',
+            checkpoint_every='10 epochs',
+            log_every='100 steps',
+            keep=1,
+        ),
     )
+    return recipe.replace(values, **leaves)
 
 
 def order(errors: dict[str, float]) -> str:

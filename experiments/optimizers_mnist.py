@@ -12,8 +12,6 @@ A race at one rate would only tell whose default suits it. So every optimizer fi
 full, for every seed. The rate is constant, as in the CNN lectures' animations.
 """
 
-import dataclasses
-
 from absl import flags
 
 from . import claim, common, mnist
@@ -37,7 +35,7 @@ def best_rates():
     """
     recipes = {
         (name, rate): mnist.race(
-            optimizer=name, rate=rate, schedule='constant', duration=_TRIAL.value
+            optimizer=name, learning_rate=rate, schedule='constant', duration=_TRIAL.value
         )
         for name, rates in RATES.items()
         for rate in rates
@@ -91,7 +89,7 @@ def main(_):
             curve='loss',
         ),
         {
-            f'{name} {rate:g}': dataclasses.replace(recipe, optimizer=name, rate=rate)
+            f'{name} {rate:g}': recipe.replace(optimizer=name, learning_rate=rate)
             for name, rate in rates.items()
         },
     )

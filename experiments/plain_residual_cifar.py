@@ -17,8 +17,6 @@ in the figure; the residual ones are not yet: the deeper one is behind by less t
 is, but behind.
 """
 
-import dataclasses
-
 from absl import flags
 
 from cnnlab.recipes import resnet
@@ -66,8 +64,7 @@ def main(_):
     for kind, plain in (('plain', True), ('ResNet', False)):
         for depth in map(int, _DEPTHS.value):
             paper = resnet.cifar10(depth, plain)
-            recipes[f'{kind}-{depth}'] = dataclasses.replace(
-                paper,
+            recipes[f'{kind}-{depth}'] = paper.replace(
                 duration=f'{_EPOCHS.value:g} epochs',
                 evaluate_every='1 epochs',
                 checkpoint_every='1 epochs',

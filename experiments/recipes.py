@@ -1,4 +1,4 @@
-"""Every recipe of the book in one table, with its published result and what is assumed.
+"""Every recipe in one table, with its published result and what is assumed.
 
 python -m experiments.recipes --match=resnet50
 python -m experiments.recipes --format=markdown --out=docs/recipes.md
@@ -38,11 +38,11 @@ def recipes_table(names: list[str]) -> Table:
                 name,
                 recipe.model,
                 recipe.dataset,
-                recipe.batch,
-                f'{recipe.optimizer} {recipe.rate:g}',
+                recipe.run.batch_size,
+                f'{recipe.optimizer.name} {recipe.optimizer.learning_rate:g}',
                 _schedule(recipe),
                 _epochs(recipe),
-                _views(recipe),
+                _transforms(recipe),
                 stated.paper,
                 stated.published or None,
                 ', '.join(stated.assumed) or None,
@@ -54,10 +54,10 @@ def recipes_table(names: list[str]) -> Table:
             Column('network'),
             Column('data'),
             Column('batch', 'integer'),
-            Column('optimizer and rate'),
+            Column('optimizer and learning rate'),
             Column('schedule'),
             Column('epochs', align='right'),
-            Column('training views and mixing'),
+            Column('training transforms and mixing'),
             Column('source'),
             Column('published'),
             Column('assumed'),
@@ -69,14 +69,15 @@ def recipes_table(names: list[str]) -> Table:
 
 
 def _schedule(recipe: Recipe) -> str:
+    said = recipe.schedule
     parts = {
-        'step': f'x{recipe.factor:g} at {", ".join(map(_place, recipe.boundaries))}',
-        'plateau': f'x{recipe.factor:g} at plateaus',
-        'exponential': f'x{recipe.factor:g} every {recipe.every}',
-        'polynomial': f'power {recipe.power:g} to {recipe.end:g}',
+        'step': f'x{said.factor:g} at {", ".join(map(_place, said.boundaries))}',
+        'plateau': f'x{said.factor:g} at plateaus',
+        'exponential': f'x{said.factor:g} every {said.every}',
+        'polynomial': f'power {said.power:g} to {said.end:g}',
     }
-    text = parts.get(recipe.schedule, recipe.schedule)
-    return text if recipe.warmup.startswith('0 ') else f'{text}, warm-up {recipe.warmup}'
+    text = parts.get(said.name, said.name)
+    return text if said.warmup.startswith('0 ') else f'{text}, warm-up {said.warmup}'
 
 
 def _place(boundary: float | str) -> str:
@@ -85,24 +86,25 @@ def _place(boundary: float | str) -> str:
 
 def _epochs(recipe: Recipe) -> str:
     """Those of the duration where it says so, else what its steps come to."""
-    number, unit = recipe.duration.split()
+    number, unit = recipe.run.duration.split()
     if unit == 'epochs':
         return number
-    examples = dataset_statistics.SETS[recipe.dataset].examples - recipe.holdout
-    return f'{recipe.total(examples) * recipe.batch / examples:.1f}'
+    examples = dataset_statistics.SETS[recipe.dataset].examples - recipe.data.holdout
+    return f'{recipe.timeline(examples).total * recipe.run.batch_size / examples:.1f}'
 
 
-def _views(recipe: Recipe) -> str | None:
+def _transforms(recipe: Recipe) -> str | None:
+    augment = recipe.augment
     parts = [
-        *recipe.augment,
-        *recipe.sizes,
-        *(['alternating flip'] if recipe.alternating_flip else []),
+        *augment.train,
+        *augment.progressive_resizing,
+        *(['alternating flip'] if augment.alternating_flip else []),
         *(
             f'{field} {value:g}'
             for field in ('mixup', 'cutmix')
-            if (value := getattr(recipe, field))
+            if (value := getattr(augment, field))
         ),
-        *([f'{recipe.repeats} repeats'] if recipe.repeats > 1 else []),
+        *([f'{augment.repeats} repeats'] if augment.repeats > 1 else []),
     ]
     return ', '.join(parts) or None
 

@@ -10,8 +10,6 @@ conv32-conv64-pool-dropout-dense128-dropout), whose dropout can be left out and 
 norm before each activation; augmentation moves images by up to two pixels.
 """
 
-import dataclasses
-
 from absl import flags
 
 from . import claim, common, mnist
@@ -20,7 +18,7 @@ from .claim import beside, error, percent, training_error
 _IMAGES = flags.DEFINE_integer('images', 1000, 'Training images.', lower_bound=1)
 _STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1)
 
-# what each adds: (fields of the network, views)
+# what each adds: (fields of the network, transforms)
 ON = {
     'dropout': ({'dropout': True}, ()),
     'augmentation': ({}, ('shift(2)',)),
@@ -52,19 +50,19 @@ def main(_):
     base = mnist.race(
         model='keras_mnist_convnet',
         limit=_IMAGES.value,
-        batch=50,
+        batch_size=50,
         duration=f'{_STEPS.value} steps',
-        rate=0.02,
-        fields={'dropout': False},
+        learning_rate=0.02,
+        model_fields={'dropout': False},
         log_every='20 steps',
         evaluate_every='100 steps',
         checkpoint_every=f'{_STEPS.value} steps',
     )
     recipes = {'none': base}
-    for name, (fields, views) in ON.items():
-        recipes[name] = dataclasses.replace(base, fields={**base.fields, **fields}, augment=views)
-    recipes['all three'] = dataclasses.replace(
-        base, fields={'dropout': True, 'norm': True}, augment=('shift(2)',)
+    for name, (fields, transforms) in ON.items():
+        recipes[name] = base.replace(model_fields={**base.model_fields, **fields}, train=transforms)
+    recipes['all three'] = base.replace(
+        model_fields={'dropout': True, 'norm': True}, train=('shift(2)',)
     )
     claim.main(
         claim.Claim(

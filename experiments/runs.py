@@ -1,6 +1,5 @@
 """A run directory and the checkpoint of it that flags mean."""
 
-import dataclasses
 import pathlib
 
 from jax import eval_shape
@@ -57,7 +56,7 @@ def restored(
     in place of the recipe's.
     """
     recipe = recipes.from_json((run / 'recipe.json').read_text())
-    setup = build_setup(recipe if tta is None else dataclasses.replace(recipe, tta=tta), data_dir)
+    setup = build_setup(recipe if tta is None else recipe.replace(tta=tta), data_dir)
     checkpoints = Checkpoints(workdir.checkpoints(run), read_only=True)
     try:
         return setup, checkpoints.restore(eval_shape(setup.init, uint32(0)), step)

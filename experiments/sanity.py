@@ -1,7 +1,7 @@
 """Checks of a recipe before a long run, in about a minute: the CNN lectures' babysitting.
 
     python -m experiments.sanity --recipe=resnet20_cifar10 --data_dir=... --workdir=checks
-    python -m experiments.sanity --recipe=digits --set rate=0.5 --workdir=checks
+    python -m experiments.sanity --recipe=digits --set learning_rate=0.5 --workdir=checks
 
 The loss at the start against that of equal scores (ln K), weight decay, inputs and labels,
 activations and gradients layer by layer, twenty images learned by heart, true labels against
@@ -15,7 +15,7 @@ import time
 
 from absl import flags
 
-from cnnlab.recipes import registry
+from cnnlab.recipes import paths, registry
 from cnnlab.report import page, plots
 from cnnlab.report.page import Picture, Section
 from cnnlab.train import workdir
@@ -81,7 +81,7 @@ def main(_):
                 'Images', pictures or ['Images of other than one or three channels are not drawn.']
             ),
             Section('Activations', shown),
-            Section('Recipe', [{k: str(v) for k, v in vars(recipe).items()}]),
+            Section('Recipe', [{path: str(v) for path, v in paths.flat(recipe).items()}]),
         ],
     )
     print(

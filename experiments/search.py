@@ -1,14 +1,14 @@
 r"""Searches good values for fields of a recipe: at random, or from coarse to fine.
 
-    python -m experiments.search --recipe=digits --space rate=log:1e-4:1 \
-        --space decay=log:1e-6:1e-2 --trials=24 --workdir=search
-    python -m experiments.search --recipe=resnet20_cifar10 --space rate=log:1e-3:1 \
-        --space momentum=choice:0.8,0.9 --rounds=3 --set "duration=4 epochs" --data_dir=... \
-        --workdir=search
+    python -m experiments.search --recipe=digits --space learning_rate=log:1e-4:1 \
+        --space weight_decay=log:1e-6:1e-2 --trials=24 --workdir=search
+    python -m experiments.search --recipe=resnet20_cifar10 --space learning_rate=log:1e-3:1 \
+        --space optimizer.momentum=choice:0.8,0.9 --rounds=3 --set "duration=4 epochs" \
+        --data_dir=... --workdir=search
 
 Spaces are log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, logint:LOW:HIGH and choice:A,B,C, of any
-field that --set takes, `fields.NAME` of the network too. --rounds=1 is random search; with more,
-each further round draws from where the best quarter of the trials so far lie. Runs are halved
+field that --set takes, `model_fields.NAME` of the network too. --rounds=1 is random search; with
+more, each further round draws from where the best quarter of the trials so far lie. Runs are halved
 successively: a run is validated --validations times, and only the best third of those that came as
 far go on after the first, third, ninth time. Started again with the same --workdir the search goes
 on; started in several processes at once, they share the trials. Accuracy on validation images alone
@@ -66,9 +66,7 @@ def objective(trial, recipe, space, root):
             f'holdout=N'
         )
     every = max(setup.total // _VALIDATIONS.value, 1)
-    setup = dataclasses.replace(
-        setup, recipe=dataclasses.replace(drawn, evaluate_every=f'{every} steps')
-    )
+    setup = dataclasses.replace(setup, recipe=drawn.replace(evaluate_every=f'{every} steps'))
 
     def validated(step, figures):
         search.validate(trial, -(-step // every), figures['top1'])
@@ -76,7 +74,7 @@ def objective(trial, recipe, space, root):
     try:
         directory = search.directory(root, trial)
         quiet = dataclasses.replace(common.options().within(directory.name), quiet=True)
-        result = loop.run_setup(setup, recipe.seed, directory, quiet, validated)
+        result = loop.run_setup(setup, recipe.run.seed, directory, quiet, validated)
     except loop.NotFinite as error:
         trial.set_user_attr('diverged', str(error))
         raise optuna.TrialPruned(str(error)) from error
@@ -140,7 +138,8 @@ def main(_):
     space = [search.dimension(text) for text in _SPACE.value]
     if not space:
         raise ValueError(
-            '--space is needed, once for every field to search, such as --space rate=log:1e-4:1'
+            '--space is needed, once for every field to search, such as '
+            '--space learning_rate=log:1e-4:1'
         )
     recipe = common.override(registry.get(_RECIPE.value))
     search.check(space, recipe)

@@ -7,6 +7,7 @@ import json
 import pathlib
 from typing import Any
 
+from cnnlab.recipes import paths
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import loop, workdir
 from cnnlab.train.monitor import run_log
@@ -15,7 +16,7 @@ from cnnlab.train.setup import Setup, build_setup
 from . import common
 
 # the fields that say which images a recipe means
-_DATA = ('dataset', 'holdout', 'fold', 'classes', 'limit')
+_DATA = ('dataset', 'data.holdout', 'data.fold', 'data.classes', 'data.limit')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,9 @@ def train(
     Raises:
       ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
     """
-    same = like is not None and all(getattr(recipe, f) == getattr(like.recipe, f) for f in _DATA)
+    same = like is not None and all(
+        paths.get(recipe, path) == paths.get(like.recipe, path) for path in _DATA
+    )
     setup = build_setup(
         recipe, data_dir, data=like.data if same else None, shard=common.SHARD.value
     )
@@ -63,7 +66,7 @@ def train(
         if (directory / 'result.json').exists():
             workdir.claim(
                 directory,
-                dataclasses.replace(recipe, seed=seed),
+                recipe.replace(seed=seed),
                 {s: d.fingerprint() for s, d in setup.data.items()},
             )
         else:

@@ -21,9 +21,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cnnlab.data import loader, sources
 from cnnlab.data.decoding.encoded import pixels
-from cnnlab.data.protocols import ilsvrc
 from cnnlab.data.sources import imagenet_images
 from cnnlab.data.transforms import parse
+from cnnlab.recipes import imagenet
 from cnnlab.report.files import write_bytes
 from cnnlab.train.on_device import mixing
 
@@ -45,7 +45,8 @@ _VIEW = flags.DEFINE_multi_string(
 _RECIPE = flags.DEFINE_multi_string(
     'recipe',
     [],
-    f'The transforms of a paper, as one row: {", ".join(ilsvrc.AUGMENT)}. May be repeated.',
+    'The transforms of a paper, as one row. May be repeated: '
+    f'{", ".join(imagenet.TRAIN_TRANSFORMS)}.',
 )
 _SAMPLES = flags.DEFINE_integer('samples', 9, 'Draws in a row.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
@@ -166,7 +167,7 @@ def main(_):
     )
     asked = [
         *(('', transform) for transform in _VIEW.value),
-        *((f'{name}:; ', '; '.join(ilsvrc.augment(name))) for name in _RECIPE.value),
+        *((f'{name}:; ', '; '.join(imagenet.train_transforms(name))) for name in _RECIPE.value),
     ]
     cropped = not asked and source.image_shape is None
     draws, rows = loader.PerExampleRng(_SEED.value), []

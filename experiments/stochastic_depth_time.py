@@ -23,6 +23,7 @@ import numpy as np
 from absl import flags
 
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.sections import Data, Optimizer, Run, Schedule
 from cnnlab.report.files import write_text
 from cnnlab.report.numbers import mean_std, show
 from cnnlab.report.table import Column, Table
@@ -54,12 +55,11 @@ def prepared(rate):
         Recipe(
             model='cifar_resnet20',
             dataset=f'fake:32x32x3:10:{_BATCH.value}',
-            batch=_BATCH.value,
-            duration='1000000 steps',
-            fields={'blocks': _BLOCKS.value, 'drop_path': rate, 'drop_batch': True},
-            normalize='unit',
-            schedule='constant',
-            rate=0.01,
+            model_fields={'blocks': _BLOCKS.value, 'drop_path': rate, 'drop_batch': True},
+            data=Data(normalize='unit'),
+            optimizer=Optimizer(learning_rate=0.01),
+            schedule=Schedule('constant'),
+            run=Run(batch_size=_BATCH.value, duration='1000000 steps'),
         )
     )
     job = build_setup(recipe)

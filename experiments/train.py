@@ -12,12 +12,11 @@ docs/recipes.md lists the recipes. Started again with the same --workdir, a run 
 newest checkpoint. The last line says what the last state scores.
 """
 
-import dataclasses
 import pathlib
 
 from absl import flags
 
-from cnnlab.recipes import registry
+from cnnlab.recipes import paths, registry
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.sourced import UNSTATED, SourcedRecipe
 from cnnlab.report import plots, schedule
@@ -97,7 +96,10 @@ def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
         'learning rate',
     ).print()
     drawn = schedule.schedule(
-        made.steps, made.rates, made.examples / recipe.batch, f'{_RECIPE.value}: learning rate'
+        made.steps,
+        made.rates,
+        made.examples / recipe.run.batch_size,
+        f'{_RECIPE.value}: learning rate',
     )
     folder = pathlib.Path(common.WORKDIR.value or '.')
     print(f'wrote {plots.save(drawn, folder / f"{_RECIPE.value}_schedule.png")}')
@@ -105,23 +107,19 @@ def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
 
 def _fields(stated: SourcedRecipe, recipe: Recipe) -> Table:
     """Every field that a source gives or --set changes; the others have their default."""
-    default = Recipe(model=recipe.model, dataset=recipe.dataset)
+    default = paths.flat(Recipe(model=recipe.model, dataset=recipe.dataset))
+    before = paths.flat(stated.recipe)
     rows = []
-    for field in dataclasses.fields(Recipe):
-        value = getattr(recipe, field.name)
-        if value != getattr(stated.recipe, field.name):
+    for path, value in paths.flat(recipe).items():
+        if value != before[path]:
             source = '--set'
-        elif field.name in stated.sources:
-            source = stated.sources[field.name]
-        elif (
-            field.name in ('model', 'dataset')
-            or field.name in UNSTATED
-            and value != getattr(default, field.name)
-        ):
+        elif path in stated.sources:
+            source = stated.sources[path]
+        elif path in ('model', 'dataset') or path in UNSTATED and value != default[path]:
             source = ''
         else:
             continue
-        rows.append((field.name, str(value), source))
+        rows.append((path, str(value), source))
     return Table(
         (Column('field'), Column('value'), Column('source')),
         rows,
@@ -136,7 +134,7 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
     facts = {
         'data': f'{recipe.dataset}, {made.examples:,} images to train on in {setup.classes:,} '
         f'classes' + (' (not found: made images of its size stand in)' if made.made else ''),
-        'steps': f'{setup.total:,} of {recipe.batch:,} images: {made.images:,} images, '
+        'steps': f'{setup.total:,} of {recipe.run.batch_size:,} images: {made.images:,} images, '
         f'{made.images / made.examples:.1f} epochs',
         'sizes': ', '.join(f'{side} pixels from step {first:,}' for first, side in made.stages),
         'network': f'{made.params:,} parameters, {show(made.macs, "quantity")} multiply-adds for '

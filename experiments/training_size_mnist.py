@@ -8,8 +8,6 @@ want of data, without figures): the test error falls with every enlargement, and
 near zero for few images, rises towards it. All take the same number of steps.
 """
 
-import dataclasses
-
 from absl import flags
 
 from cnnlab.recipes import lenet
@@ -50,10 +48,9 @@ def main(_):
     """Trains on each number of images and draws accuracy against it."""
     if not all(s.isdecimal() and int(s) > 0 for s in _SIZES.value):
         raise ValueError(f'--sizes takes numbers of images above 0, not {",".join(_SIZES.value)}')
-    base = dataclasses.replace(
-        lenet.mnist(),
+    base = lenet.mnist().replace(
         holdout=5000,
-        batch=50,
+        batch_size=50,
         duration=f'{_STEPS.value} steps',
         log_every='100 steps',
         evaluate_every=f'{_STEPS.value} steps',
@@ -67,7 +64,7 @@ def main(_):
         reading,
     )
     measured = claim.measure(
-        {f'{int(s):,} images': dataclasses.replace(base, limit=int(s)) for s in _SIZES.value}
+        {f'{int(s):,} images': base.replace(limit=int(s)) for s in _SIZES.value}
     )
     kept = {name: error(runs) for name, runs in measured.items() if runs.results}
     figure = plots.scatter_accuracy(

@@ -70,10 +70,10 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     run, at = runs.find(path, step)
     setup, state = runs.restored(run, at, data_dir)
     variables = state.evaluation_variables
-    mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
+    mean, std = normalization.statistics(setup.data['train'], setup.recipe.data.normalize)
     names_of = setup.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset
-    view = '; '.join(setup.recipe.view) or 'as they are'
+    view = '; '.join(setup.recipe.augment.common) or 'as they are'
     found = targets.of(setup.model, variables, mean, std).replace(
         norm=training.batch_norm(setup.recipe)
     )

@@ -23,18 +23,29 @@ from cnnlab.nn import initializers
 class BatchNormConfig:
     """What a recipe says about every BatchNorm of a network; what is None is left to the layer.
 
-    span: images per statistic. Papers trained with 32 images a GPU and statistics per GPU; under
-      jit over a mesh they would be over the global batch. A layer's own `norm_span` goes before it.
+    ghost_batch_size: images per statistic. Papers trained with 32 images a GPU and statistics per
+      GPU; under jit over a mesh they would be over the global batch. A layer's own `norm_span` goes
+      before it.
     momentum, eps: in place of the layer's.
     frozen: layers whose path matches one of these regular expressions (`re.search`) use their
       running statistics in training too and do not move them. Their scale and bias are parameters
       like any other.
     """
 
-    span: int | None = None
+    ghost_batch_size: int | None = None
     momentum: float | None = None
     eps: float | None = None
     frozen: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.ghost_batch_size is not None and self.ghost_batch_size < 1:
+            raise ValueError(
+                f'ghost_batch_size of batch norm must be at least 1, got {self.ghost_batch_size}'
+            )
+        if self.momentum is not None and not 0 <= self.momentum <= 1:
+            raise ValueError(f'momentum of batch norm lies between 0 and 1, got {self.momentum}')
+        if self.eps is not None and self.eps < 0:
+            raise ValueError(f'eps of batch norm must not be negative, got {self.eps}')
 
 
 _NOTHING = BatchNormConfig()
@@ -104,7 +115,7 @@ class BatchNorm(nn.Module):
         momentum = self.momentum if settings.momentum is None else settings.momentum
         eps = self.eps if settings.eps is None else settings.eps
         if train and not any(re.search(p, '/'.join(self.path)) for p in settings.frozen):
-            span = self.norm_span or settings.span or shape[0]
+            span = self.norm_span or settings.ghost_batch_size or shape[0]
             if shape[0] % span:
                 raise ValueError(f'norm_span {span} does not divide the batch of {shape[0]} images')
             y = y.reshape(-1, span, *shape[1:])

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 
 @dataclasses.dataclass(frozen=True)
-class Average:
+class ParameterAverage:
     """How the average moves. It is of parameters and batch statistics alike.
 
     decay: of an exponential moving average, average = decay * average + (1 - decay) * now; None is

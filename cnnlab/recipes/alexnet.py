@@ -4,11 +4,13 @@ Both were annealed by hand, when validation stopped improving. The networks' own
 those of table 2.
 """
 
-from cnnlab.data.protocols import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, LOG, center
+from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _CAFFE = 'models/bvlc_alexnet/solver.prototxt in github.com/BVLC/caffe'
+
+# AlexNet's without its change of color
+_UNLIT = tuple(t for t in train_transforms('alexnet', 224) if not t.startswith('lighting'))
 
 RECIPES = {
     'alexnet': sourced(
@@ -17,24 +19,20 @@ RECIPES = {
         'Krizhevsky, Sutskever & Hinton 2012, NIPS 25',
         {
             TABLE_2: {
-                'momentum': 0.9,
-                'decay': 5e-4,
-                'batch': 128,
-                'rate': 0.01,
-                'schedule': 'step',
-                'factor': 0.1,
-                'duration': '90 epochs',
-                'augment': ilsvrc.augment('alexnet', 227),
+                'augment': {'train': train_transforms('alexnet', 227)},
+                'optimizer': {'learning_rate': 0.01, 'momentum': 0.9, 'weight_decay': 5e-4},
+                'schedule': {'name': 'step', 'factor': 0.1},
+                'run': {'duration': '90 epochs', 'batch_size': 128},
             },
-            _CAFFE: {'optimizer': 'momentum_caffe'},
+            _CAFFE: {'optimizer': {'name': 'momentum_caffe'}},
             'assumed: when the rate was divided the three times, and that all parameters decay': {
-                'boundaries': (0.25, 0.5, 0.75),
-                'decayed': ('.*',),
+                'optimizer': {'weight_decay_mask': ('.*',)},
+                'schedule': {'boundaries': (0.25, 0.5, 0.75)},
             },
             "assumed: the center crop of the paper's 256 x 256 image; the mean color in place of "
             'the mean image': {
-                'evaluation': ('resize(256)', 'center_crop(227)'),
-                'normalize': 'imagenet_mean',
+                'data': {'normalize': 'imagenet_mean'},
+                'augment': {'evaluation': ('resize(256)', 'center_crop(227)')},
             },
             'recorded': LOG,
         },
@@ -47,22 +45,26 @@ RECIPES = {
         'arXiv:1311.2901',
         {
             TABLE_2: {
-                'schedule': 'plateau',
-                'duration': '70 epochs',
-                'filter_rms': 0.1,
-                'augment': tuple(
-                    v for v in ilsvrc.augment('alexnet', 224) if not v.startswith('lighting')
-                ),
+                'augment': {'train': _UNLIT},
+                'optimizer': {'filter_rms': 0.1},
+                'schedule': {'name': 'plateau'},
+                'run': {'duration': '70 epochs'},
             },
             "assumed: AlexNet's (the optimizer is from memory in table 2)": {
-                'optimizer': 'momentum_caffe',
-                'momentum': 0.9,
-                'batch': 128,
-                'rate': 0.01,
-                'decay': 5e-4,
-                'factor': 0.1,
+                'optimizer': {
+                    'name': 'momentum_caffe',
+                    'learning_rate': 0.01,
+                    'momentum': 0.9,
+                    'weight_decay': 5e-4,
+                },
+                'schedule': {'factor': 0.1},
+                'run': {'batch_size': 128},
             },
-            'assumed': {'patience': 5, 'evaluation': center(224), 'normalize': 'imagenet_mean'},
+            'assumed': {
+                'data': {'normalize': 'imagenet_mean'},
+                'augment': {'evaluation': center(224)},
+                'schedule': {'patience': 5},
+            },
             'recorded': LOG,
         },
         published='37.5% top-1 and 16.0% top-5 error, ILSVRC-2012 validation (facts.md, table 1b)',

@@ -2,19 +2,16 @@
 github.com/liuzhuang13/DenseNet.
 """
 
-from cnnlab.data.protocols import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, LOG, center
-from cnnlab.recipes.resnet import CIFAR_LOG, CIFAR_VIEWS
+from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
+from cnnlab.recipes.resnet import CIFAR_LOG, CIFAR_TRAIN
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _CODE = 'train.lua in github.com/liuzhuang13/DenseNet'
-_RULE = {
-    'optimizer': 'nesterov',
+_OPTIMIZER = {
+    'name': 'nesterov',
+    'learning_rate': 0.1,
     'momentum': 0.9,
-    'decay': 1e-4,
-    'rate': 0.1,
-    'schedule': 'step',
-    'factor': 0.1,
+    'weight_decay': 1e-4,
 }
 
 
@@ -24,9 +21,13 @@ def _cifar(name, published):
         'cifar10',
         'arXiv:1608.06993',
         {
-            TABLE_2: {**_RULE, 'batch': 64, 'duration': '300 epochs', 'boundaries': (0.5, 0.75)},
-            _CODE: {'decayed': ('.*',)},
-            'assumed': {'augment': CIFAR_VIEWS, 'normalize': 'channel'},
+            TABLE_2: {
+                'optimizer': _OPTIMIZER,
+                'schedule': {'name': 'step', 'factor': 0.1, 'boundaries': (0.5, 0.75)},
+                'run': {'duration': '300 epochs', 'batch_size': 64},
+            },
+            _CODE: {'optimizer': {'weight_decay_mask': ('.*',)}},
+            'assumed': {'data': {'normalize': 'channel'}, 'augment': {'train': CIFAR_TRAIN}},
             'recorded': CIFAR_LOG,
         },
         published=f'{published} (facts.md, table 1c)',
@@ -40,17 +41,22 @@ def _imagenet(depth, published):
         'arXiv:1608.06993',
         {
             TABLE_2: {
-                **_RULE,
-                'batch': 256,
-                'duration': '90 epochs',
-                'boundaries': ('30 epochs', '60 epochs'),
+                'optimizer': _OPTIMIZER,
+                'schedule': {
+                    'name': 'step',
+                    'factor': 0.1,
+                    'boundaries': ('30 epochs', '60 epochs'),
+                },
+                'run': {'duration': '90 epochs', 'batch_size': 256},
             },
-            _CODE: {'decayed': ('.*',)},
+            _CODE: {'optimizer': {'weight_decay_mask': ('.*',)}},
             'README of github.com/liuzhuang13/DenseNet: the setting of fb.resnet.torch': {
-                'augment': ilsvrc.augment('fb_resnet', 224)
+                'augment': {'train': train_transforms('fb_resnet', 224)}
             },
-            'assumed: 4 GPUs, each with statistics of its own': {'norm_span': 64},
-            'assumed': {'evaluation': center(224), 'normalize': 'imagenet'},
+            'assumed: 4 GPUs, each with statistics of its own': {
+                'batch_norm': {'ghost_batch_size': 64}
+            },
+            'assumed': {'data': {'normalize': 'imagenet'}, 'augment': {'evaluation': center(224)}},
             'recorded': LOG,
         },
         published=f'{published} top-1 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)',
@@ -61,7 +67,7 @@ _BASIC = _cifar('cifar_densenet40_12', '5.24% test error')
 RECIPES = {
     'densenet40_12': _BASIC,
     'densenet40_12_unaugmented': _BASIC.varied(
-        {TABLE_2: {'augment': (), 'fields': {'dropout': 0.2}}},
+        {TABLE_2: {'model_fields': {'dropout': 0.2}, 'augment': {'train': ()}}},
         published='7.00% test error (README of github.com/liuzhuang13/DenseNet)',
     ),
     'densenet100_12': _cifar('cifar_densenet100_12', '4.10% test error'),

@@ -10,7 +10,7 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.sourced import SourcedRecipe, sourced
 
 # others: see `recipe`
-_RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}
+_LEARNING_RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}
 _CHOSEN = 'assumed: chosen on the 287 validation images'
 
 
@@ -24,28 +24,31 @@ def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> SourcedRecipe:
         'the demonstration of this library',
         {
             _CHOSEN: {
-                'rate': _RATES.get(model, 0.05),
-                'decay': 2e-3,
-                'smoothing': 0.1,
-                'augment': ('affine(rotate=10,shear=0.1,translate=1)',),
+                'augment': {'train': ('affine(rotate=10,shear=0.1,translate=1)',)},
+                'optimizer': {
+                    'learning_rate': _LEARNING_RATES.get(model, 0.05),
+                    'weight_decay': 2e-3,
+                },
+                'loss': {'label_smoothing': 0.1},
             },
             'assumed': {
-                'holdout': 287,
-                'view': () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',),
-                'normalize': 'channel',
-                'duration': '24 epochs',
-                'batch': 64,
-                'optimizer': 'nesterov',
-                'decayed': ('kernel$',),
-                'schedule': 'cosine',
-                'warmup': '2 epochs',
-                'clip': 1.0,
+                'data': {'holdout': 287, 'normalize': 'channel'},
+                'augment': {'common': () if tuple(size) == (8, 8) else (f'resize({tuple(size)})',)},
+                'optimizer': {
+                    'name': 'nesterov',
+                    'weight_decay_mask': ('kernel$',),
+                    'clip_norm': 1.0,
+                },
+                'schedule': {'name': 'cosine', 'warmup': '2 epochs'},
+                'run': {'duration': '24 epochs', 'batch_size': 64},
             },
             'recorded': {
-                'evaluate_every': '6 epochs',
-                'checkpoint_every': '12 epochs',
-                'log_every': '2 epochs',
-                'keep': 1,
+                'run': {
+                    'evaluate_every': '6 epochs',
+                    'checkpoint_every': '12 epochs',
+                    'log_every': '2 epochs',
+                    'keep': 1,
+                }
             },
         },
     )

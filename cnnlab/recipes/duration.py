@@ -2,6 +2,7 @@
 -> steps.
 """
 
+import dataclasses
 import re
 
 from cnnlab import names
@@ -44,3 +45,22 @@ def steps(text: str, examples: int, batch: int, run: int | None = None) -> int:
             'percent': (run or 0) / 100,
         }[unit]
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeline:
+    """A run as a length of time, against which durations are read.
+
+    Attributes:
+      examples: images of the training set.
+      batch_size: images per step, over all devices.
+      total: steps of the run.
+    """
+
+    examples: int
+    batch_size: int
+    total: int
+
+    def steps(self, text: str) -> int:
+        """How many steps a duration is; percentages are of the run."""
+        return steps(text, self.examples, self.batch_size, self.total)

@@ -5,8 +5,7 @@ The authors' replicas trained asynchronously. Here all replicas' images make one
 that is stated for one replica.
 """
 
-from cnnlab.data.protocols import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, center
+from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, center, train_transforms
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _CAFFE = 'models/bvlc_googlenet/quick_solver.prototxt in github.com/BVLC/caffe'
@@ -14,36 +13,33 @@ _SLIM = 'research/slim/train_image_classifier.py in github.com/tensorflow/models
 _INCEPTION = 'research/inception/inception/inception_train.py in github.com/tensorflow/models'
 
 
-def _inception(model, replicas, guessed, published, paper, aux, **others):
+def _inception(model, replicas, paper):
+    """What Inception-v3 and -v4 share."""
     return sourced(
         model,
         DATASET,
         paper,
         {
             TABLE_2: {
-                'optimizer': 'rmsprop_tf',
-                'beta2': 0.9,
-                'eps': 1.0,
-                'batch': 32 * replicas,
-                'rate': 0.045,
-                'schedule': 'exponential',
-                'factor': 0.94,
-                'every': '2 epochs',
-                **others,
+                'optimizer': {
+                    'name': 'rmsprop_tf',
+                    'learning_rate': 0.045,
+                    'beta2': 0.9,
+                    'eps': 1.0,
+                },
+                'schedule': {'name': 'exponential', 'factor': 0.94, 'every': '2 epochs'},
+                'run': {'batch_size': 32 * replicas},
             },
-            _INCEPTION: {'momentum': 0.9, 'staircase': True},
-            _SLIM: {'decay': 4e-5, **aux},
+            _INCEPTION: {'optimizer': {'momentum': 0.9}, 'schedule': {'staircase': True}},
+            _SLIM: {'optimizer': {'weight_decay': 4e-5}},
             'assumed': {
-                'decayed': KERNELS,
-                'ema': 0.9999,
-                'normalize': 'symmetric',
-                'augment': ilsvrc.augment('googlenet', 299),
-                'evaluation': center(299),
-                **guessed,
+                'data': {'normalize': 'symmetric'},
+                'augment': {'train': train_transforms('googlenet', 299), 'evaluation': center(299)},
+                'optimizer': {'weight_decay_mask': KERNELS},
+                'average': {'name': 'ema', 'decay': 0.9999},
             },
             'recorded': LOG,
         },
-        published=published,
     )
 
 
@@ -54,48 +50,51 @@ RECIPES = {
         'arXiv:1409.4842',
         {
             TABLE_2: {
-                'momentum': 0.9,
-                'schedule': 'exponential',
-                'factor': 0.96,
-                'every': '8 epochs',
-                'staircase': True,
-                'average': 'polyak',
-                'aux_weight': 0.3,
-                'fields': {'aux': True},
-                'augment': ilsvrc.augment('googlenet', 224),
+                'model_fields': {'aux': True},
+                'augment': {'train': train_transforms('googlenet', 224)},
+                'optimizer': {'momentum': 0.9},
+                'schedule': {
+                    'name': 'exponential',
+                    'factor': 0.96,
+                    'every': '8 epochs',
+                    'staircase': True,
+                },
+                'loss': {'aux_weight': 0.3},
+                'average': {'name': 'polyak'},
             },
-            _CAFFE: {'rate': 0.01, 'decay': 2e-4, 'optimizer': 'momentum_caffe'},
+            _CAFFE: {
+                'optimizer': {
+                    'name': 'momentum_caffe',
+                    'learning_rate': 0.01,
+                    'weight_decay': 2e-4,
+                }
+            },
             'assumed: a third of the rate is left after 216 epochs': {
-                'batch': 128,
-                'duration': '250 epochs',
-                'average_from': '75 percent',
-                'decayed': KERNELS,
-                'evaluation': center(224),
-                'normalize': 'imagenet_mean',
+                'data': {'normalize': 'imagenet_mean'},
+                'augment': {'evaluation': center(224)},
+                'optimizer': {'weight_decay_mask': KERNELS},
+                'average': {'begin': '75 percent'},
+                'run': {'duration': '250 epochs', 'batch_size': 128},
             },
             'recorded': LOG,
         },
         published='10.07% top-5 error, ILSVRC-2014 validation, one crop; 7.89% with 144 crops '
         '(facts.md, table 1b)',
     ),
-    'inception_v3': _inception(
-        'inception_v3',
-        50,
-        {},
-        '21.2% top-1 and 5.6% top-5 error, one crop, 48,238 images (facts.md, table 1b)',
-        'arXiv:1512.00567',
-        {'fields': {'aux': True}, 'aux_weight': 0.4},
-        clip=2.0,
-        smoothing=0.1,
-        duration='100 epochs',
+    'inception_v3': _inception('inception_v3', 50, 'arXiv:1512.00567').varied(
+        {
+            TABLE_2: {
+                'optimizer': {'clip_norm': 2.0},
+                'loss': {'label_smoothing': 0.1},
+                'run': {'duration': '100 epochs'},
+            },
+            _SLIM: {'model_fields': {'aux': True}, 'loss': {'aux_weight': 0.4}},
+        },
+        published='21.2% top-1 and 5.6% top-5 error, one crop, 48,238 images (facts.md, table 1b)',
     ),
-    'inception_v4': _inception(
-        'inception_v4',
-        20,
-        {'duration': '100 epochs', 'smoothing': 0.1},
-        '20.0% top-1 and 5.0% top-5 error, one crop, on the subset of the paper (facts.md, table '
-        '1b)',
-        'arXiv:1602.07261',
-        {},
+    'inception_v4': _inception('inception_v4', 20, 'arXiv:1602.07261').varied(
+        {'assumed': {'loss': {'label_smoothing': 0.1}, 'run': {'duration': '100 epochs'}}},
+        published='20.0% top-1 and 5.0% top-5 error, one crop, on the subset of the paper '
+        '(facts.md, table 1b)',
     ),
 }

@@ -20,34 +20,36 @@ _DENSE = sourced(
     'LeCun, Bottou, Bengio & Haffner 1998, Proc. IEEE 86(11)',
     {
         'facts.md, table 1c': {
-            'view': ('pad(2)',),
-            'normalize': 'lenet',
-            'duration': '20 epochs',
-            'holdout': 0,
-            'augment': (),
+            'data': {'holdout': 0, 'normalize': 'lenet'},
+            'augment': {'train': (), 'common': ('pad(2)',)},
+            'run': {'duration': '20 epochs'},
         },
         'assumed: in place of diagonal Levenberg-Marquardt': {
-            'optimizer': 'momentum',
-            'schedule': 'cosine',
+            'optimizer': {'name': 'momentum'},
+            'schedule': {'name': 'cosine'},
         },
         _CHOSEN: {
-            'rate': 0.05,
-            'decay': 5e-4,
-            'decayed': ('kernel$',),
-            'smoothing': 0.1,
-            'clip': 1.0,
+            'optimizer': {
+                'learning_rate': 0.05,
+                'weight_decay': 5e-4,
+                'weight_decay_mask': ('kernel$',),
+                'clip_norm': 1.0,
+            },
+            'loss': {'label_smoothing': 0.1},
         },
-        'assumed': {'batch': 128},
+        'assumed': {'run': {'batch_size': 128}},
         'recorded': {
-            'evaluate_every': '1 epochs',
-            'checkpoint_every': '1 epochs',
-            'log_every': '100 steps',
+            'run': {
+                'evaluate_every': '1 epochs',
+                'checkpoint_every': '1 epochs',
+                'log_every': '100 steps',
+            }
         },
     },
 )
 RECIPES = {
     'lenet5_mnist': _DENSE.varied(
-        {_CHOSEN: {'rate': 0.1, 'smoothing': 0.0}},
+        {_CHOSEN: {'optimizer': {'learning_rate': 0.1}, 'loss': {'label_smoothing': 0.0}}},
         model='lenet5',
         published='0.95% test error (facts.md, table 1c)',
     ),

@@ -4,9 +4,8 @@ Where replicas trained asynchronously (the MobileNets), all replicas' images mak
 the rate that is stated.
 """
 
-from cnnlab.data.protocols import ilsvrc
 from cnnlab.models import registry
-from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center
+from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center, train_transforms
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _SLIM = 'research/slim/train_image_classifier.py in github.com/tensorflow/models'
@@ -15,18 +14,7 @@ _V2 = 'research/slim/nets/mobilenet/README.md in github.com/tensorflow/models'
 _NASNET = 'research/slim/nets/nasnet/nasnet.py in github.com/tensorflow/models'
 _TPU = 'models/official/efficientnet/main.py and utils.py in github.com/tensorflow/tpu'
 _SQUEEZE = 'SqueezeNet_v1.0 (solver and train_val.prototxt) in github.com/forresti/SqueezeNet'
-_INCEPTION = {
-    'normalize': 'symmetric',
-    'augment': ilsvrc.augment('googlenet', 224),
-    'evaluation': center(224),
-}
-_TF = {
-    'optimizer': 'rmsprop_tf',
-    'momentum': 0.9,
-    'beta2': 0.9,
-    'schedule': 'exponential',
-    'staircase': True,
-}
+_RMSPROP = {'name': 'rmsprop_tf', 'momentum': 0.9, 'beta2': 0.9}
 
 
 _EFFICIENT = {0: '77.1% top-1 and 93.3% top-5 accuracy', 7: '84.4% top-1 and 97.1% top-5 accuracy'}
@@ -36,7 +24,8 @@ def _published(text):
     return f'{text}, ILSVRC-2012 validation, one crop (facts.md, table 1b)'
 
 
-def _nasnet(name, replicas, each, rate, decay, extra, published):
+def _nasnet(name, replicas, each, learning_rate, weight_decay, model_fields, published):
+    """`replicas` of `each` images, at a learning rate that is stated for one of them."""
     size = registry.entry(name).input_shape[0]
     return sourced(
         name,
@@ -44,31 +33,25 @@ def _nasnet(name, replicas, each, rate, decay, extra, published):
         'arXiv:1707.07012',
         {
             _NASNET: {
-                'batch': replicas * each,
-                'rate': rate * replicas,
-                'schedule': 'exponential',
-                'factor': 0.97,
-                'every': '2.4 epochs',
-                'aux_weight': 0.4,
-                'smoothing': 0.1,
-                'clip': 10.0,
-                'decay': decay,
-                'decayed': KERNELS,
-                'duration': '250000 steps',
-                'fields': {'aux': True, **extra},
+                'model_fields': {'aux': True, **model_fields},
+                'optimizer': {
+                    'learning_rate': learning_rate * replicas,
+                    'weight_decay': weight_decay,
+                    'weight_decay_mask': KERNELS,
+                    'clip_norm': 10.0,
+                },
+                'schedule': {'name': 'exponential', 'factor': 0.97, 'every': '2.4 epochs'},
+                'loss': {'label_smoothing': 0.1, 'aux_weight': 0.4},
+                'run': {'duration': '250000 steps', 'batch_size': replicas * each},
             },
-            _SLIM: {
-                'optimizer': 'rmsprop_tf',
-                'momentum': 0.9,
-                'beta2': 0.9,
-                'eps': 1.0,
-                'staircase': True,
-            },
+            _SLIM: {'optimizer': {**_RMSPROP, 'eps': 1.0}, 'schedule': {'staircase': True}},
             'assumed': {
-                'ema': 0.9999,
-                'normalize': 'symmetric',
-                'augment': ilsvrc.augment('googlenet', size),
-                'evaluation': center(size),
+                'data': {'normalize': 'symmetric'},
+                'augment': {
+                    'train': train_transforms('googlenet', size),
+                    'evaluation': center(size),
+                },
+                'average': {'name': 'ema', 'decay': 0.9999},
             },
             'recorded': LOG,
         },
@@ -85,27 +68,28 @@ def _efficient(number, accuracy):
         'arXiv:1905.11946',
         {
             TABLE_2: {
-                **{k: v for k, v in _TF.items() if k != 'staircase'},
-                'decay': 1e-5,
-                'norm_momentum': 0.99,
-                'rate': 0.256,
-                'factor': 0.97,
-                'every': '2.4 epochs',
-                'duration': '350 epochs',
+                'optimizer': {**_RMSPROP, 'learning_rate': 0.256, 'weight_decay': 1e-5},
+                'schedule': {'name': 'exponential', 'factor': 0.97, 'every': '2.4 epochs'},
+                'batch_norm': {'momentum': 0.99},
+                'run': {'duration': '350 epochs'},
             },
             f'{TABLE_2}; size: the registry': {
-                'augment': (f'random_resized_crop({size})', 'flip()', 'auto_augment()')
+                'augment': {'train': (f'random_resized_crop({size})', 'flip()', 'auto_augment()')}
             },
             _TPU: {
-                'eps': 0.001,
-                'staircase': True,
-                'smoothing': 0.1,
-                'ema': 0.9999,
-                'warmup': '5 epochs',
-                'decayed': NOT_NORMS,
+                'optimizer': {'eps': 0.001, 'weight_decay_mask': NOT_NORMS},
+                'schedule': {'staircase': True, 'warmup': '5 epochs'},
+                'loss': {'label_smoothing': 0.1},
+                'average': {'name': 'ema', 'decay': 0.9999},
             },
-            "assumed: twice the code's 2,048, whose rate would be 0.128": {'batch': 4096},
-            'assumed': {'norm_span': 128, 'normalize': 'imagenet', 'evaluation': center(size)},
+            "assumed: twice the code's 2,048, whose rate would be 0.128": {
+                'run': {'batch_size': 4096}
+            },
+            'assumed': {
+                'data': {'normalize': 'imagenet'},
+                'augment': {'evaluation': center(size)},
+                'batch_norm': {'ghost_batch_size': 128},
+            },
             'recorded': LOG,
         },
         published=_published(accuracy) if accuracy else '',
@@ -119,21 +103,18 @@ RECIPES = {
         'arXiv:1602.07360',
         {
             f'{TABLE_2}; {_SQUEEZE}': {
-                'momentum': 0.9,
-                'decay': 2e-4,
-                'rate': 0.08,
-                'schedule': 'polynomial',
-                'power': 0.5,
-                'duration': '85000 steps',
-                'batch': 1024,
-                'accumulate': 32,
+                'optimizer': {'learning_rate': 0.08, 'momentum': 0.9, 'weight_decay': 2e-4},
+                'schedule': {'name': 'polynomial', 'power': 0.5},
+                'run': {'duration': '85000 steps', 'batch_size': 1024, 'accumulate': 32},
             },
-            _SQUEEZE: {'optimizer': 'momentum_caffe', 'decayed': ('.*',)},
+            _SQUEEZE: {'optimizer': {'name': 'momentum_caffe', 'weight_decay_mask': ('.*',)}},
             "assumed: Caffe's way to prepare ImageNet, both sides to 256 "
             '(examples/imagenet/create_imagenet.sh)': {
-                'augment': ('resize((256, 256))', 'random_window(227)'),
-                'evaluation': ('resize((256, 256))', 'center_crop(227)'),
-                'normalize': 'imagenet_mean',
+                'data': {'normalize': 'imagenet_mean'},
+                'augment': {
+                    'train': ('resize((256, 256))', 'random_window(227)'),
+                    'evaluation': ('resize((256, 256))', 'center_crop(227)'),
+                },
             },
             'recorded': LOG,
         },
@@ -145,15 +126,21 @@ RECIPES = {
         'arXiv:1704.04861',
         {
             _V1: {
-                'optimizer': 'sgd',
-                'rate': 0.045,
-                'schedule': 'exponential',
-                'factor': 0.94,
-                'every': '2.5 epochs',
-                'staircase': True,
-                'batch': 64,
+                'optimizer': {'name': 'sgd', 'learning_rate': 0.045},
+                'schedule': {
+                    'name': 'exponential',
+                    'factor': 0.94,
+                    'every': '2.5 epochs',
+                    'staircase': True,
+                },
+                'run': {'batch_size': 64},
             },
-            'assumed': {'decay': 4e-5, 'decayed': KERNELS, 'duration': '200 epochs', **_INCEPTION},
+            'assumed': {
+                'data': {'normalize': 'symmetric'},
+                'augment': {'train': train_transforms('googlenet', 224), 'evaluation': center(224)},
+                'optimizer': {'weight_decay': 4e-5, 'weight_decay_mask': KERNELS},
+                'run': {'duration': '200 epochs'},
+            },
             'recorded': LOG,
         },
         published=_published('70.6% top-1 accuracy'),
@@ -164,17 +151,21 @@ RECIPES = {
         'arXiv:1801.04381',
         {
             TABLE_2: {
-                **{k: v for k, v in _TF.items() if k != 'staircase'},
-                'decay': 4e-5,
-                'batch': 16 * 96,
-                'rate': 0.045,
-                'factor': 0.98,
-                'every': '1 epochs',
+                'optimizer': {**_RMSPROP, 'learning_rate': 0.045, 'weight_decay': 4e-5},
+                'schedule': {'name': 'exponential', 'factor': 0.98, 'every': '1 epochs'},
+                'run': {'batch_size': 16 * 96},
             },
-            _V2: {'smoothing': 0.1, 'ema': 0.9999},
-            f'{_V2}: 700,000 steps of 8 x 96 images': {'duration': '420 epochs'},
-            _SLIM: {'eps': 1.0, 'staircase': True},
-            'assumed': {'decayed': KERNELS, **_INCEPTION},
+            _V2: {
+                'loss': {'label_smoothing': 0.1},
+                'average': {'name': 'ema', 'decay': 0.9999},
+            },
+            f'{_V2}: 700,000 steps of 8 x 96 images': {'run': {'duration': '420 epochs'}},
+            _SLIM: {'optimizer': {'eps': 1.0}, 'schedule': {'staircase': True}},
+            'assumed': {
+                'data': {'normalize': 'symmetric'},
+                'augment': {'train': train_transforms('googlenet', 224), 'evaluation': center(224)},
+                'optimizer': {'weight_decay_mask': KERNELS},
+            },
             'recorded': LOG,
         },
         published=_published('72.0% top-1 accuracy'),
@@ -185,30 +176,28 @@ RECIPES = {
         'arXiv:1905.02244',
         {
             TABLE_2: {
-                'optimizer': 'rmsprop_tf',
-                'momentum': 0.9,
-                'decay': 1e-5,
-                'batch': 4096,
-                'rate': 0.1,
-                'every': '3 epochs',
-                'ema': 0.9999,
-                'norm_momentum': 0.99,
-                'augment': ilsvrc.augment('googlenet', 224),
+                'augment': {'train': train_transforms('googlenet', 224)},
+                'optimizer': {
+                    'name': 'rmsprop_tf',
+                    'learning_rate': 0.1,
+                    'momentum': 0.9,
+                    'weight_decay': 1e-5,
+                },
+                'schedule': {'every': '3 epochs'},
+                'batch_norm': {'momentum': 0.99},
+                'average': {'name': 'ema', 'decay': 0.9999},
+                'run': {'batch_size': 4096},
             },
             "assumed: 'decay rate of 0.01 every 3 epochs' as a factor of 0.99": {
-                'schedule': 'exponential',
-                'factor': 0.99,
-                'staircase': True,
+                'schedule': {'name': 'exponential', 'factor': 0.99, 'staircase': True}
             },
-            "assumed: 'dropout of 0.8' as what is kept": {'fields': {'dropout': 0.2}},
+            "assumed: 'dropout of 0.8' as what is kept": {'model_fields': {'dropout': 0.2}},
             'assumed': {
-                'beta2': 0.9,
-                'eps': 0.002,
-                'duration': '600 epochs',
-                'warmup': '5 epochs',
-                'decayed': KERNELS,
-                'normalize': 'symmetric',
-                'evaluation': center(224),
+                'data': {'normalize': 'symmetric'},
+                'augment': {'evaluation': center(224)},
+                'optimizer': {'beta2': 0.9, 'eps': 0.002, 'weight_decay_mask': KERNELS},
+                'schedule': {'warmup': '5 epochs'},
+                'run': {'duration': '600 epochs'},
             },
             'recorded': LOG,
         },

@@ -2,8 +2,7 @@
 MLPerf, FFCV; BiT; ConvNeXt.
 """
 
-from cnnlab.data.protocols import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center
+from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center, train_transforms
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
 _V2 = 'pull request 5560 of github.com/pytorch/vision'
@@ -24,25 +23,31 @@ GOYAL = sourced(
     'Goyal et al. 2017, arXiv:1706.02677',
     {
         TABLE_2: {
-            'optimizer': 'nesterov',
-            'momentum': 0.9,
-            'decay': 1e-4,
-            'decayed': NOT_NORMS,
-            'batch': 8192,
-            'norm_span': 32,
-            'rate': 3.2,
-            'warmup': '5 epochs',
-            'augment': ilsvrc.augment('torchvision', 224),
+            'augment': {'train': train_transforms('torchvision', 224)},
+            'optimizer': {
+                'name': 'nesterov',
+                'learning_rate': 3.2,
+                'momentum': 0.9,
+                'weight_decay': 1e-4,
+                'weight_decay_mask': NOT_NORMS,
+            },
+            'schedule': {'warmup': '5 epochs'},
+            'batch_norm': {'ghost_batch_size': 32},
+            'run': {'batch_size': 8192},
         },
-        'assumed: from memory in table 2': {'fields': {'zero_last': True}},
-        'assumed: the warm-up begins at the rate of a batch of 256': {'warmup_start': 0.1 / 3.2},
+        'assumed: from memory in table 2': {'model_fields': {'zero_last': True}},
+        'assumed: the warm-up begins at the rate of a batch of 256': {
+            'schedule': {'warmup_start': 0.1 / 3.2}
+        },
         'assumed': {
-            'schedule': 'step',
-            'factor': 0.1,
-            'boundaries': ('30 epochs', '60 epochs', '80 epochs'),
-            'duration': '90 epochs',
-            'evaluation': center(224),
-            'normalize': 'imagenet',
+            'data': {'normalize': 'imagenet'},
+            'augment': {'evaluation': center(224)},
+            'schedule': {
+                'name': 'step',
+                'factor': 0.1,
+                'boundaries': ('30 epochs', '60 epochs', '80 epochs'),
+            },
+            'run': {'duration': '90 epochs'},
         },
         'recorded': LOG,
     },
@@ -55,28 +60,31 @@ _TV1 = sourced(
     'torchvision, references/classification',
     {
         TABLE_2: {
-            'optimizer': 'momentum',
-            'momentum': 0.9,
-            'decay': 1e-4,
-            'batch': 256,
-            'norm_span': 32,
-            'rate': 0.1,
-            'schedule': 'step',
-            'factor': 0.1,
-            'boundaries': ('30 epochs', '60 epochs'),
-            'duration': '90 epochs',
-            'augment': ilsvrc.augment('torchvision', 224),
+            'augment': {'train': train_transforms('torchvision', 224)},
+            'optimizer': {
+                'name': 'momentum',
+                'learning_rate': 0.1,
+                'momentum': 0.9,
+                'weight_decay': 1e-4,
+            },
+            'schedule': {
+                'name': 'step',
+                'factor': 0.1,
+                'boundaries': ('30 epochs', '60 epochs'),
+            },
+            'batch_norm': {'ghost_batch_size': 32},
+            'run': {'duration': '90 epochs', 'batch_size': 256},
         },
-        _TRAIN: {'decayed': ('.*',)},
+        _TRAIN: {'optimizer': {'weight_decay_mask': ('.*',)}},
         'references/classification/presets.py in github.com/pytorch/vision': {
-            'evaluation': center(224),
-            'normalize': 'imagenet',
+            'data': {'normalize': 'imagenet'},
+            'augment': {'evaluation': center(224)},
         },
         'recorded': LOG,
     },
     published=_published('76.130% top-1 accuracy'),
 )
-_SLOW = {TABLE_2: {'rate': 0.01}}
+_SLOW = {TABLE_2: {'optimizer': {'learning_rate': 0.01}}}
 
 
 def _first(model, published, given=None):
@@ -94,29 +102,34 @@ TORCHVISION_V2 = sourced(
     'torchvision, the recipe of 2021',
     {
         f'{TABLE_2}; {_V2}': {
-            'momentum': 0.9,
-            'decay': 2e-5,
-            'decayed': NOT_NORMS,
-            'batch': 1024,
-            'norm_span': 128,
-            'rate': 0.5,
-            'schedule': 'cosine',
-            'warmup': '5 epochs',
-            'duration': '600 epochs',
-            'smoothing': 0.1,
-            'mixup': 0.2,
-            'cutmix': 1.0,
-            'repeats': 4,
-            'augment': ilsvrc.augment('torchvision_2021', 176),
-            'evaluation': center(224, 232),
+            'augment': {
+                'train': train_transforms('torchvision_2021', 176),
+                'evaluation': center(224, 232),
+                'repeats': 4,
+                'mixup': 0.2,
+                'cutmix': 1.0,
+            },
+            'optimizer': {
+                'learning_rate': 0.5,
+                'momentum': 0.9,
+                'weight_decay': 2e-5,
+                'weight_decay_mask': NOT_NORMS,
+            },
+            'schedule': {'name': 'cosine', 'warmup': '5 epochs'},
+            'loss': {'label_smoothing': 0.1},
+            'batch_norm': {'ghost_batch_size': 128},
+            'run': {'duration': '600 epochs', 'batch_size': 1024},
         },
         f'{TABLE_2}; {_TRAIN}: the decay 0.99998 is adjusted to batch and epochs': {
-            'ema': 1 - (1 - 0.99998) * 1024 * 32 / 600,
-            'average_every': '32 steps',
-            'average_from': '5 epochs',
+            'average': {
+                'name': 'ema',
+                'decay': 1 - (1 - 0.99998) * 1024 * 32 / 600,
+                'every': '32 steps',
+                'begin': '5 epochs',
+            }
         },
-        _TRAIN: {'optimizer': 'momentum'},
-        'assumed': {'warmup_start': 0.01, 'normalize': 'imagenet'},
+        _TRAIN: {'optimizer': {'name': 'momentum'}},
+        'assumed': {'data': {'normalize': 'imagenet'}, 'schedule': {'warmup_start': 0.01}},
         'recorded': LOG,
     },
     published=_published('80.858% top-1 and 95.434% top-5 accuracy'),
@@ -124,45 +137,55 @@ TORCHVISION_V2 = sourced(
 
 
 def _strikes_back(
-    epochs, rate, decay, mixup, magnitude, published, size=224, smoothing=0.0, strong=True
+    epochs,
+    learning_rate,
+    weight_decay,
+    mixup,
+    magnitude,
+    published,
+    size=224,
+    label_smoothing=0.0,
+    strong=True,
 ):
     """Wightman et al. 2021, arXiv:2110.00476."""
-    repeated = {'assumed: three views, from memory': {'repeats': 3}} if strong else {}
-    dropped = {'fields': {'drop_path': 0.05}} if strong else {}
+    repeated = {'assumed: three views, from memory': {'augment': {'repeats': 3}}} if strong else {}
+    dropped = {'model_fields': {'drop_path': 0.05}} if strong else {}
     return sourced(
         'resnet50_v1_5',
         DATASET,
         'arXiv:2110.00476',
         {
             f'{TABLE_2}; {_MM}': {
-                'optimizer': 'lamb',
-                'loss': 'binary_cross_entropy',
-                'decay': decay,
-                'batch': 2048,
-                'rate': rate,
-                'schedule': 'cosine',
-                'warmup': '5 epochs',
-                'duration': f'{epochs} epochs',
-                'mixup': mixup,
-                'cutmix': 1.0,
                 **dropped,
+                'augment': {'mixup': mixup, 'cutmix': 1.0},
+                'optimizer': {
+                    'name': 'lamb',
+                    'learning_rate': learning_rate,
+                    'weight_decay': weight_decay,
+                },
+                'schedule': {'name': 'cosine', 'warmup': '5 epochs'},
+                'loss': {'name': 'binary_cross_entropy'},
+                'run': {'duration': f'{epochs} epochs', 'batch_size': 2048},
             },
             _MM: {
-                'decayed': KERNELS,
-                'warmup_start': 1e-4,
-                'end': 1e-6 / rate,
-                'normalize': 'imagenet',
-                'evaluation': center(224, 236, 'bicubic'),
+                'data': {'normalize': 'imagenet'},
+                'augment': {'evaluation': center(224, 236, 'bicubic')},
+                'optimizer': {'weight_decay_mask': KERNELS},
+                'schedule': {'warmup_start': 1e-4, 'end': 1e-6 / learning_rate},
             },
             f"{_MM}; assumed: torchvision's operations in place of timm's": {
-                'augment': (
-                    _CROP.format(size),
-                    'flip()',
-                    f"rand_augment(2, {magnitude}, bins=11, filter='bilinear', std=0.5)",
-                )
+                'augment': {
+                    'train': (
+                        _CROP.format(size),
+                        'flip()',
+                        f"rand_augment(2, {magnitude}, bins=11, filter='bilinear', std=0.5)",
+                    )
+                }
             },
             **repeated,
-            'assumed: from memory': {'smoothing': smoothing, 'target_threshold': 0.2},
+            'assumed: from memory': {
+                'loss': {'label_smoothing': label_smoothing, 'target_threshold': 0.2}
+            },
             'recorded': LOG,
         },
         published=f'{published} top-1 accuracy at 224 pixels, timm (facts.md, table 2)',
@@ -177,34 +200,37 @@ def _convnext(size, drop_path, accuracy):
         'arXiv:2201.03545',
         {
             f'{TABLE_2}; {_NEXT}': {
-                'batch': 4096,
-                'rate': 4e-3,
-                'duration': '300 epochs',
-                'optimizer': 'adamw',
-                'warmup': '20 epochs',
-                'fields': {'drop_path': drop_path},
-                'mixup': 0.8,
-                'cutmix': 1.0,
-                'smoothing': 0.1,
+                'model_fields': {'drop_path': drop_path},
+                'augment': {'mixup': 0.8, 'cutmix': 1.0},
+                'optimizer': {'name': 'adamw', 'learning_rate': 4e-3},
+                'schedule': {'warmup': '20 epochs'},
+                'loss': {'label_smoothing': 0.1},
+                'run': {'duration': '300 epochs', 'batch_size': 4096},
             },
             _NEXT: {
-                'decay': 0.05,
-                'decayed': KERNELS,
-                'beta2': 0.999,
-                'eps': 1e-8,
-                'ema': 0.9999,
-                'schedule': 'cosine',
-                'end': 1e-6 / 4e-3,
+                'optimizer': {
+                    'beta2': 0.999,
+                    'eps': 1e-8,
+                    'weight_decay': 0.05,
+                    'weight_decay_mask': KERNELS,
+                },
+                'schedule': {'name': 'cosine', 'end': 1e-6 / 4e-3},
+                'average': {'name': 'ema', 'decay': 0.9999},
             },
             f"{_NEXT}; assumed: torchvision's operations in place of timm's": {
-                'augment': (
-                    _CROP.format(224),
-                    'flip()',
-                    "rand_augment(2, 9, bins=11, filter='bilinear', std=0.5)",
-                    "erase(0.25, value='random')",
-                )
+                'augment': {
+                    'train': (
+                        _CROP.format(224),
+                        'flip()',
+                        "rand_augment(2, 9, bins=11, filter='bilinear', std=0.5)",
+                        "erase(0.25, value='random')",
+                    )
+                }
             },
-            'assumed': {'evaluation': center(224, 256, 'bicubic'), 'normalize': 'imagenet'},
+            'assumed': {
+                'data': {'normalize': 'imagenet'},
+                'augment': {'evaluation': center(224, 256, 'bicubic')},
+            },
             'recorded': LOG,
         },
         published=f'{accuracy} top-1 accuracy at 224 pixels, ILSVRC-2012 validation (facts.md, '
@@ -215,7 +241,13 @@ def _convnext(size, drop_path, accuracy):
 RECIPES = {
     'resnet50_goyal': GOYAL,
     'resnet50_goyal_256': GOYAL.varied(
-        {TABLE_2: {'batch': 256, 'rate': 0.1, 'warmup': '0 steps'}},
+        {
+            TABLE_2: {
+                'optimizer': {'learning_rate': 0.1},
+                'schedule': {'warmup': '0 steps'},
+                'run': {'batch_size': 256},
+            }
+        },
         published=_published('23.60 ± 0.12% top-1 error'),
     ),
     'resnet50_torchvision_v1': _TV1,
@@ -231,8 +263,8 @@ RECIPES = {
         '77.618%',
         {
             TABLE_2: {
-                'duration': '100 epochs',
-                'boundaries': ('30 epochs', '60 epochs', '90 epochs'),
+                'schedule': {'boundaries': ('30 epochs', '60 epochs', '90 epochs')},
+                'run': {'duration': '100 epochs'},
             }
         },
     ),
@@ -241,14 +273,15 @@ RECIPES = {
         '71.878%',
         {
             TABLE_2: {
-                'duration': '300 epochs',
-                'rate': 0.045,
-                'decay': 4e-5,
-                'schedule': 'exponential',
-                'factor': 0.98,
-                'every': '1 epochs',
-                'staircase': True,
-                'boundaries': (),
+                'optimizer': {'learning_rate': 0.045, 'weight_decay': 4e-5},
+                'schedule': {
+                    'name': 'exponential',
+                    'boundaries': (),
+                    'factor': 0.98,
+                    'every': '1 epochs',
+                    'staircase': True,
+                },
+                'run': {'duration': '300 epochs'},
             }
         },
     ),
@@ -258,18 +291,19 @@ RECIPES = {
         'github.com/google/flax, examples/imagenet',
         {
             TABLE_2: {
-                'optimizer': 'nesterov',
-                'momentum': 0.9,
-                'decay': 1e-4,
-                'decayed': KERNELS,
-                'rate': 0.1 / 256 * 1024,
-                'warmup': '5 epochs',
-                'schedule': 'cosine',
-                'duration': '100 epochs',
-                'augment': ilsvrc.augment('torchvision', 224),
+                'augment': {'train': train_transforms('torchvision', 224)},
+                'optimizer': {
+                    'name': 'nesterov',
+                    'learning_rate': 0.1 / 256 * 1024,
+                    'momentum': 0.9,
+                    'weight_decay': 1e-4,
+                    'weight_decay_mask': KERNELS,
+                },
+                'schedule': {'name': 'cosine', 'warmup': '5 epochs'},
+                'run': {'duration': '100 epochs'},
             },
-            'facts.md, table 3a': {'batch': 1024},
-            'assumed': {'evaluation': center(224), 'normalize': 'imagenet'},
+            'facts.md, table 3a': {'run': {'batch_size': 1024}},
+            'assumed': {'data': {'normalize': 'imagenet'}, 'augment': {'evaluation': center(224)}},
             'recorded': LOG,
         },
         published=_published('76.37% top-1 accuracy'),
@@ -280,23 +314,24 @@ RECIPES = {
         'mlcommons, training_results_v4.0, eight H200',
         {
             TABLE_2: {
-                'optimizer': 'lars',
-                'momentum': 0.9,
-                'decay': 5e-5,
-                'batch': 3200,
-                'rate': 11.0,
-                'warmup': '2 epochs',
-                'schedule': 'polynomial',
-                'power': 2.0,
-                'duration': '35 epochs',
+                'optimizer': {
+                    'name': 'lars',
+                    'learning_rate': 11.0,
+                    'momentum': 0.9,
+                    'weight_decay': 5e-5,
+                },
+                'schedule': {'name': 'polynomial', 'power': 2.0, 'warmup': '2 epochs'},
+                'run': {'duration': '35 epochs', 'batch_size': 3200},
             },
             'assumed': {
-                'decayed': KERNELS,
-                'norm_span': 400,
-                'smoothing': 0.1,
-                'augment': ilsvrc.augment('torchvision', 224),
-                'evaluation': center(224),
-                'normalize': 'imagenet',
+                'data': {'normalize': 'imagenet'},
+                'augment': {
+                    'train': train_transforms('torchvision', 224),
+                    'evaluation': center(224),
+                },
+                'optimizer': {'weight_decay_mask': KERNELS},
+                'loss': {'label_smoothing': 0.1},
+                'batch_norm': {'ghost_batch_size': 400},
             },
             'recorded': LOG,
         },
@@ -308,7 +343,7 @@ RECIPES = {
         model='mobilenet_v2',
         published=f'72.154% top-1 and 90.822% top-5 accuracy, ILSVRC-2012 validation ({_V2})',
     ),
-    'resnet50_rsb_a1': _strikes_back(600, 5e-3, 0.01, 0.2, 7, '80.382%', smoothing=0.1),
+    'resnet50_rsb_a1': _strikes_back(600, 5e-3, 0.01, 0.2, 7, '80.382%', label_smoothing=0.1),
     'resnet50_rsb_a2': _strikes_back(300, 5e-3, 0.02, 0.1, 7, '79.828%'),
     'resnet50_rsb_a3': _strikes_back(100, 8e-3, 0.02, 0.1, 6, '78.052%', size=160, strong=False),
     'resnet50_ffcv_88': sourced(
@@ -317,26 +352,35 @@ RECIPES = {
         'github.com/libffcv/ffcv-imagenet',
         {
             TABLE_2: {
-                'duration': '88 epochs',
-                'decayed': NOT_NORMS,
-                'tta': 'flip',
-                'augment': ('random_resized_crop({size})', 'flip()'),
-                'evaluation': center(224),
+                'augment': {
+                    'train': ('random_resized_crop({size})', 'flip()'),
+                    'evaluation': center(224),
+                    'tta': 'flip',
+                },
+                'optimizer': {'weight_decay_mask': NOT_NORMS},
+                'run': {'duration': '88 epochs'},
             },
             'assumed: when between 160 and 192 pixels, in steps of 16': {
-                'sizes': ('160 from 0 epochs', '176 from 65 epochs', '192 from 76 epochs')
+                'augment': {
+                    'progressive_resizing': (
+                        '160 from 0 epochs',
+                        '176 from 65 epochs',
+                        '192 from 76 epochs',
+                    )
+                }
             },
             'assumed': {
-                'optimizer': 'momentum',
-                'momentum': 0.9,
-                'decay': 1e-4,
-                'batch': 1024,
-                'norm_span': 128,
-                'rate': 2.0,
-                'schedule': 'polynomial',
-                'warmup': '5 epochs',
-                'smoothing': 0.1,
-                'normalize': 'imagenet',
+                'data': {'normalize': 'imagenet'},
+                'optimizer': {
+                    'name': 'momentum',
+                    'learning_rate': 2.0,
+                    'momentum': 0.9,
+                    'weight_decay': 1e-4,
+                },
+                'schedule': {'name': 'polynomial', 'warmup': '5 epochs'},
+                'loss': {'label_smoothing': 0.1},
+                'batch_norm': {'ghost_batch_size': 128},
+                'run': {'batch_size': 1024},
             },
             'recorded': LOG,
         },
@@ -348,20 +392,22 @@ RECIPES = {
         'arXiv:1912.11370',
         {
             f'{TABLE_2}; {_BIT}': {
-                'batch': 4096,
-                'rate': 0.1 / 256 * 4096,
-                'schedule': 'cosine',
-                'warmup': '1000 steps',
-                'duration': '90 epochs',
-                'clip': 1.0,
-                'decay_form': 'decoupled',
-                'augment': ('random_resized_crop(224)', 'flip()'),
+                'augment': {'train': ('random_resized_crop(224)', 'flip()')},
+                'optimizer': {
+                    'learning_rate': 0.1 / 256 * 4096,
+                    'weight_decay_form': 'decoupled',
+                    'clip_norm': 1.0,
+                },
+                'schedule': {'name': 'cosine', 'warmup': '1000 steps'},
+                'run': {'duration': '90 epochs', 'batch_size': 4096},
             },
-            _BIT: {'evaluation': center(224), 'normalize': 'symmetric'},
+            _BIT: {'data': {'normalize': 'symmetric'}, 'augment': {'evaluation': center(224)}},
             f'{_BIT}: 1e-4 / 256 x batch, times the schedule but not the rate': {
-                'decay': 1e-4 / 0.1
+                'optimizer': {'weight_decay': 1e-4 / 0.1}
             },
-            'assumed': {'optimizer': 'momentum', 'momentum': 0.9, 'decayed': KERNELS},
+            'assumed': {
+                'optimizer': {'name': 'momentum', 'momentum': 0.9, 'weight_decay_mask': KERNELS}
+            },
             'recorded': LOG,
         },
     ),

@@ -1,40 +1,41 @@
 """`field=value` from a command line, typed by the recipe's own annotations."""
 
 import ast
-import dataclasses
 import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cnnlab import names
+from cnnlab.recipes import paths
 from cnnlab.recipes.recipe import Recipe
 
 
 def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
-    """The recipe with 'field=value' assignments made, left to right; 'fields.NAME=value' replaces a
-    field of the model.
+    """The recipe with 'field=value' assignments made; the last of a field counts.
+
+    A field is named as `paths.resolve` takes it; 'model_fields.NAME=value' replaces one field of
+    the model.
 
     Raises:
       ValueError: no such field (the nearest are given), no '=', or a value of another type.
     """
-    hints = typing.get_type_hints(Recipe)
+    hints = paths.hints(Recipe)
+    values: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition('=')
         name = name.strip()
         if not equals:
             raise ValueError(
-                f'--set takes field=value, got {assignment!r}; fields are {", ".join(hints)}'
+                f'--set takes field=value, such as learning_rate=0.1 or '
+                f'optimizer.learning_rate=0.1, got {assignment!r}'
             )
-        if name.startswith('fields.'):
-            recipe = dataclasses.replace(
-                recipe, fields={**recipe.fields, name.removeprefix('fields.'): _literal(text)}
-            )
-            continue
-        names.among('recipe field', name, hints)
-        recipe = dataclasses.replace(recipe, **{name: typed(name, text, hints[name])})
-    return recipe
+        path = paths.resolve(name, hints)
+        if path.startswith(paths.MODEL_FIELDS):
+            values[path] = _literal(text)
+        else:
+            values[path] = typed(path, text, hints[path])
+    return recipe.replace(values)
 
 
 def _literal(text: str) -> Any:

@@ -8,13 +8,14 @@ for about 400 steps. Assumed: batch statistics over the whole batch, and zeros f
 paper pads images whose mean is subtracted already).
 """
 
-from cnnlab.data.protocols import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, LOG, center
+from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.sourced import TABLE_2, SourcedRecipe, sourced
 
-CIFAR_LOG = {'evaluate_every': '2 epochs', 'checkpoint_every': '2 epochs', 'log_every': '100 steps'}
-CIFAR_VIEWS = ('random_crop(4)', 'flip()')
+CIFAR_LOG = {
+    'run': {'evaluate_every': '2 epochs', 'checkpoint_every': '2 epochs', 'log_every': '100 steps'}
+}
+CIFAR_TRAIN = ('random_crop(4)', 'flip()')
 _README = 'README of github.com/KaimingHe/deep-residual-networks'
 FB = 'opts.lua and train.lua in github.com/facebookarchive/fb.resnet.torch'
 # facts.md, table 1c
@@ -28,14 +29,14 @@ _TEN_CROPS = {
 }
 # fb.resnet.torch on CIFAR: 164 epochs, divided by 10 when the 81st and the 122nd begin.
 FB_CIFAR = {
-    'optimizer': 'nesterov',
-    'momentum': 0.9,
-    'decay': 1e-4,
-    'rate': 0.1,
-    'schedule': 'step',
-    'factor': 0.1,
-    'boundaries': ('80 epochs', '121 epochs'),
-    'decayed': ('.*',),
+    'optimizer': {
+        'name': 'nesterov',
+        'learning_rate': 0.1,
+        'momentum': 0.9,
+        'weight_decay': 1e-4,
+        'weight_decay_mask': ('.*',),
+    },
+    'schedule': {'name': 'step', 'factor': 0.1, 'boundaries': ('80 epochs', '121 epochs')},
 }
 
 
@@ -52,23 +53,20 @@ def stated_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
         'arXiv:1512.03385',
         {
             TABLE_2: {
-                'holdout': 5000,
-                'augment': CIFAR_VIEWS,
-                'normalize': 'pixel_mean',
-                'duration': '64000 steps',
-                'batch': 128,
-                'optimizer': 'momentum',
-                'rate': 0.1,
-                'momentum': 0.9,
-                'decay': 1e-4,
-                'schedule': 'step',
-                'boundaries': (0.5, 0.75),
-                'factor': 0.1,
-                **warm,
+                'data': {'holdout': 5000, 'normalize': 'pixel_mean'},
+                'augment': {'train': CIFAR_TRAIN},
+                'optimizer': {
+                    'name': 'momentum',
+                    'learning_rate': 0.1,
+                    'momentum': 0.9,
+                    'weight_decay': 1e-4,
+                },
+                'schedule': {'name': 'step', 'factor': 0.1, 'boundaries': (0.5, 0.75), **warm},
+                'run': {'duration': '64000 steps', 'batch_size': 128},
             },
             'assumed: batch statistics over the whole batch, and that all parameters decay': {
-                'norm_span': None,
-                'decayed': ('.*',),
+                'optimizer': {'weight_decay_mask': ('.*',)},
+                'batch_norm': {'ghost_batch_size': None},
             },
             'recorded': CIFAR_LOG,
         },
@@ -94,25 +92,24 @@ def imagenet(depth: int) -> SourcedRecipe:
         'arXiv:1512.03385',
         {
             TABLE_2: {
-                'momentum': 0.9,
-                'decay': 1e-4,
-                'batch': 256,
-                'norm_span': 32,
-                'rate': 0.1,
-                'schedule': 'plateau',
-                'factor': 0.1,
+                'optimizer': {'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4},
+                'schedule': {'name': 'plateau', 'factor': 0.1},
+                'batch_norm': {'ghost_batch_size': 32},
+                'run': {'batch_size': 256},
             },
-            _README: {'optimizer': 'momentum_caffe'},
-            f'{_README}; assumed: on how many images': {'norm_exact': '50000 examples'},
+            _README: {'optimizer': {'name': 'momentum_caffe'}},
+            f'{_README}; assumed: on how many images': {
+                'run': {'recompute_batch_stats': '50000 examples'}
+            },
             'assumed: from memory in table 2': {
-                'duration': '600000 steps',
-                'augment': ilsvrc.augment('resnet', 224),
+                'augment': {'train': train_transforms('resnet', 224)},
+                'run': {'duration': '600000 steps'},
             },
             'assumed': {
-                'patience': 5,
-                'decayed': ('.*',),
-                'evaluation': center(224),
-                'normalize': 'imagenet',
+                'data': {'normalize': 'imagenet'},
+                'augment': {'evaluation': center(224)},
+                'optimizer': {'weight_decay_mask': ('.*',)},
+                'schedule': {'patience': 5},
             },
             'recorded': LOG,
         },
@@ -136,11 +133,10 @@ def preact(depth: int) -> SourcedRecipe:
         'arXiv:1603.05027',
         {
             f'{TABLE_2} (README of github.com/KaimingHe/resnet-1k-layers)': {
-                'duration': '200 epochs',
-                'batch': 64 if released else 128,
+                'run': {'duration': '200 epochs', 'batch_size': 64 if released else 128}
             },
             FB: FB_CIFAR,
-            'assumed': {'augment': CIFAR_VIEWS, 'normalize': 'channel'},
+            'assumed': {'data': {'normalize': 'channel'}, 'augment': {'train': CIFAR_TRAIN}},
             'recorded': CIFAR_LOG,
         },
         published=f'{errors[depth]} (facts.md, table 1c)',

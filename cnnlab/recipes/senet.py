@@ -2,8 +2,7 @@
 arXiv:1611.05431; both on ImageNet.
 """
 
-from cnnlab.data.protocols import ilsvrc
-from cnnlab.recipes.imagenet import DATASET, LOG, center
+from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
 from cnnlab.recipes.resnet import FB
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
@@ -17,23 +16,21 @@ def _squeezed(name, top5):
         'arXiv:1709.01507',
         {
             TABLE_2: {
-                'optimizer': 'momentum',
-                'momentum': 0.9,
-                'batch': 1024,
-                'rate': 0.6,
-                'schedule': 'step',
-                'factor': 0.1,
-                'boundaries': ('30 epochs', '60 epochs', '90 epochs'),
-                'duration': '100 epochs',
-                'augment': ilsvrc.augment('torchvision', 224),
+                'augment': {'train': train_transforms('torchvision', 224)},
+                'optimizer': {'name': 'momentum', 'learning_rate': 0.6, 'momentum': 0.9},
+                'schedule': {
+                    'name': 'step',
+                    'factor': 0.1,
+                    'boundaries': ('30 epochs', '60 epochs', '90 epochs'),
+                },
+                'run': {'duration': '100 epochs', 'batch_size': 1024},
             },
             'assumed': {
-                'decay': 1e-4,
-                'decayed': ('.*',),
-                'norm_span': 32,
-                'normalize': 'imagenet',
+                'data': {'normalize': 'imagenet'},
+                'optimizer': {'weight_decay': 1e-4, 'weight_decay_mask': ('.*',)},
+                'batch_norm': {'ghost_batch_size': 32},
             },
-            _README: {'evaluation': center(224)},
+            _README: {'augment': {'evaluation': center(224)}},
             'recorded': LOG,
         },
         published=f'{top5} top-5 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)'
@@ -49,22 +46,21 @@ def _aggregated(name, top1):
         'arXiv:1611.05431',
         {
             TABLE_2: {
-                'momentum': 0.9,
-                'decay': 1e-4,
-                'batch': 256,
-                'norm_span': 32,
-                'rate': 0.1,
-                'schedule': 'step',
-                'factor': 0.1,
-                'augment': ilsvrc.augment('torchvision', 224),
+                'augment': {'train': train_transforms('torchvision', 224)},
+                'optimizer': {'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4},
+                'schedule': {'name': 'step', 'factor': 0.1},
+                'batch_norm': {'ghost_batch_size': 32},
+                'run': {'batch_size': 256},
             },
-            FB: {'optimizer': 'nesterov', 'decayed': ('.*',)},
+            FB: {'optimizer': {'name': 'nesterov', 'weight_decay_mask': ('.*',)}},
             'assumed: when the rate was divided the three times': {
-                'boundaries': ('30 epochs', '60 epochs', '90 epochs'),
-                'duration': '100 epochs',
+                'schedule': {'boundaries': ('30 epochs', '60 epochs', '90 epochs')},
+                'run': {'duration': '100 epochs'},
             },
-            'README of github.com/facebookresearch/ResNeXt': {'evaluation': center(224)},
-            'assumed': {'normalize': 'imagenet'},
+            'README of github.com/facebookresearch/ResNeXt': {
+                'augment': {'evaluation': center(224)}
+            },
+            'assumed': {'data': {'normalize': 'imagenet'}},
             'recorded': LOG,
         },
         published=f'{top1} top-1 error, ILSVRC-2012 validation, one crop (facts.md, table 1b)',
@@ -72,13 +68,15 @@ def _aggregated(name, top1):
 
 
 _RELEASED = {
-    f'{TABLE_2}; {_README}': {'batch': 256, 'rate': 0.1},
+    f'{TABLE_2}; {_README}': {'optimizer': {'learning_rate': 0.1}, 'run': {'batch_size': 256}},
     'assumed: the color jitter of up to 20 levels as one of brightness': {
-        'augment': (
-            *ilsvrc.augment('torchvision', 224),
-            'affine(rotate=10)',
-            'color_jitter(brightness=0.08)',
-        )
+        'augment': {
+            'train': (
+                *train_transforms('torchvision', 224),
+                'affine(rotate=10)',
+                'color_jitter(brightness=0.08)',
+            )
+        }
     },
 }
 RECIPES = {

@@ -9,7 +9,7 @@ Net A is trained first, and deeper nets begin with some of its layers.
 do as well after submission.
 """
 
-from cnnlab.recipes.imagenet import DATASET, LOG, center, views
+from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
 # Net A's first four convolutions and its dense layers, under the names that they have in every net
@@ -27,32 +27,27 @@ def _published(depth):
     return f'{_PUBLISHED[depth]}, ILSVRC-2012 validation, dense and mirrored (facts.md, table 1b)'
 
 
-def _net(depth, **init):
+def _net(depth, **start):
     return sourced(
         f'vgg{depth}',
         DATASET,
         'arXiv:1409.1556',
         {
             TABLE_2: {
-                'momentum': 0.9,
-                'decay': 5e-4,
-                'batch': 256,
-                'rate': 0.01,
-                'schedule': 'step',
-                'factor': 0.1,
-                'duration': '370000 steps',
-                'augment': views('vgg', 224)['augment'],
-                **init,
+                'augment': {'train': train_transforms('vgg', 224)},
+                'optimizer': {'learning_rate': 0.01, 'momentum': 0.9, 'weight_decay': 5e-4},
+                'schedule': {'name': 'step', 'factor': 0.1},
+                'start': start,
+                'run': {'duration': '370000 steps', 'batch_size': 256},
             },
             'assumed: when the rate was divided the three times, that all parameters decay, and '
             'the form of the momentum': {
-                'boundaries': (0.25, 0.5, 0.75),
-                'decayed': ('.*',),
-                'optimizer': 'momentum_caffe',
+                'optimizer': {'name': 'momentum_caffe', 'weight_decay_mask': ('.*',)},
+                'schedule': {'boundaries': (0.25, 0.5, 0.75)},
             },
             'assumed: one crop, in place of the dense test': {
-                'evaluation': center(224, 384),
-                'normalize': 'imagenet_mean',
+                'data': {'normalize': 'imagenet_mean'},
+                'augment': {'evaluation': center(224, 384)},
             },
             'recorded': LOG,
         },
@@ -63,8 +58,7 @@ def _net(depth, **init):
 def _seeded(depth):
     given = {
         'assumed: which layers, and the name of the run': {
-            'start_from': 'runs/vgg11',
-            'start_layers': SEEDED,
+            'start': {'start_from': 'runs/vgg11', 'start_layers': SEEDED}
         }
     }
     return _net(depth, init='gaussian(0.1)').varied(given, published=_published(depth))

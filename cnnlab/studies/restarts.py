@@ -36,11 +36,11 @@ def best_of(
     if 'validation' not in setup.data:
         raise ValueError(
             'restarts are compared on validation images and there are none; set some aside with '
-            'holdout or fold'
+            'data.holdout or data.fold'
         )
     results = [
         loop.run_setup(setup, seed, path / f'seed{seed}', options.within(f'seed{seed}'))
-        for seed in range(recipe.seed, recipe.seed + restarts)
+        for seed in range(recipe.run.seed, recipe.run.seed + restarts)
     ]
     best = max(results, key=lambda r: r.final['validation']['top1'])
     if hosts.is_primary():

@@ -27,6 +27,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from cnnlab import names
+from cnnlab.recipes import old_names, paths
 from cnnlab.recipes.override import override
 from cnnlab.recipes.recipe import Recipe
 
@@ -41,6 +42,7 @@ MARGIN = 0.1
 class Dimension:
     """One field of the recipe and what it may be."""
 
+    # its full path
     field: str
     kind: str
     distribution: BaseDistribution
@@ -55,25 +57,27 @@ class Dimension:
 
 
 def dimension(text: str) -> Dimension:
-    """'rate=log:1e-4:1', 'momentum=uniform:0.8:0.99', 'batch=logint:32:512' or
-    'optimizer=choice:adam,momentum'.
+    """'learning_rate=log:1e-4:1', 'optimizer.momentum=uniform:0.8:0.99', 'batch_size=logint:32:512'
+    or 'optimizer=choice:adam,momentum'; the field is named as --set takes it.
 
     Raises:
-      ValueError: another form, bounds that do not rise, a logarithm of 0, fewer than two choices.
+      ValueError: another form, no such field, bounds that do not rise, a logarithm of 0, fewer than
+        two choices.
     """
     field, equals, rest = text.partition('=')
     kind, _, values = rest.partition(':')
     if not equals or not values:
         raise ValueError(
-            f'--space is written FIELD=KIND:VALUES, such as rate=log:1e-4:1 or '
-            f'momentum=choice:0.8,0.9, not {text!r}'
+            f'--space is written FIELD=KIND:VALUES, such as learning_rate=log:1e-4:1 '
+            f'or optimizer.momentum=choice:0.8,0.9, not {text!r}'
         )
     names.among('kind of space', kind, KINDS)
+    field = paths.resolve(field.strip(), paths.hints(Recipe))
     if kind == 'choice':
         choices = tuple(v.strip() for v in values.split(',') if v.strip())
         if len(set(choices)) < 2:
             raise ValueError(f'a choice needs two values or more, not {values!r}')
-        return Dimension(field.strip(), kind, CategoricalDistribution(choices))
+        return Dimension(field, kind, CategoricalDistribution(choices))
     number = int if kind.endswith('int') else float
     try:
         low, high = map(number, values.split(':'))
@@ -86,7 +90,7 @@ def dimension(text: str) -> Dimension:
             f'{text!r}: the bounds must rise{", from above 0" * kind.startswith("log")}'
         )
     made = IntDistribution if number is int else FloatDistribution
-    return Dimension(field.strip(), kind, made(low, high, log=kind.startswith('log')))
+    return Dimension(field, kind, made(low, high, log=kind.startswith('log')))
 
 
 def check(space: Iterable[Dimension], recipe: Recipe) -> None:
@@ -131,9 +135,9 @@ class CoarseToFine(BaseSampler):
         best = best_before(study, trial.number // self.per_round * self.per_round)
         values = [t.params[param_name] for t in best if param_name in t.params]
         narrowed = narrow(param_distribution, values) if values else param_distribution
-        state = np.random.SeedSequence(
-            [self.seed, trial.number, zlib.crc32(param_name.encode())]
-        ).generate_state(1)
+        # the name that the field had first, so that a search draws what it always drew
+        hashed = zlib.crc32(old_names.old_name(param_name).encode())
+        state = np.random.SeedSequence([self.seed, trial.number, hashed]).generate_state(1)
         return RandomSampler(seed=int(state[0])).sample_independent(
             study, trial, param_name, narrowed
         )

@@ -20,10 +20,13 @@ def validated(
     state = state.replace(
         control={**state.control, **early_stopping.remember(state.control, figures['top1'], step)}
     )
-    if recipe.schedule == 'plateau':
+    if recipe.schedule.name == 'plateau':
         state = state.replace(
             opt_state=plateau.observe(
-                state.opt_state, figures['loss'], factor=recipe.factor, patience=recipe.patience
+                state.opt_state,
+                figures['loss'],
+                factor=recipe.schedule.factor,
+                patience=recipe.schedule.patience,
             )
         )
     return state
@@ -31,7 +34,7 @@ def validated(
 
 def stopped(state: TrainState, recipe: Recipe) -> bool:
     """Whether early stopping has ended the run."""
-    return early_stopping.over(state.control, recipe.stop_patience)
+    return early_stopping.over(state.control, recipe.run.stop_patience)
 
 
 def counts(state: TrainState) -> dict[str, int]:
@@ -56,7 +59,7 @@ def rolled_back(
       NotFinite: `nan_limit` is reached.
     """
     before = counts(state)['rollbacks']
-    if before >= recipe.nan_limit:
+    if before >= recipe.run.nan_limit:
         raise nan_policy.NotFinite(
             f'{error}; the run was rolled back {before} times already (nan_limit)'
         ) from error

@@ -27,22 +27,23 @@ def initial_state(setup: Setup, seed: np.uint32) -> TrainState:
         layers fits; or the network has no layer to whiten with.
     """
     recipe, state = setup.recipe, setup.init(seed)
-    if not (recipe.start_from or recipe.whiten):
+    start = recipe.start
+    if not (start.start_from or start.whiten):
         return state
     params, batch_stats = state.params, state.batch_stats
-    if recipe.start_from:
-        donor = weights_of(recipe.start_from)
-        params, some = copy_matching(params, donor.get('params') or {}, recipe.start_layers)
+    if start.start_from:
+        donor = weights_of(start.start_from)
+        params, some = copy_matching(params, donor.get('params') or {}, start.start_layers)
         batch_stats, more = copy_matching(
-            batch_stats, donor.get('batch_stats') or {}, recipe.start_layers
+            batch_stats, donor.get('batch_stats') or {}, start.start_layers
         )
         if not some + more:
             raise ValueError(
                 f'no layer of {recipe.model} has the path and the shape of one in '
-                f'{recipe.start_from} that start_layers='
-                f'{",".join(recipe.start_layers)} lets through'
+                f'{start.start_from} that start_layers='
+                f'{",".join(start.start_layers)} lets through'
             )
-    if recipe.whiten:
+    if start.whiten:
         batch_stats = whitened(setup, batch_stats)
     average = {'params': params, 'batch_stats': batch_stats} if state.ema is not None else None
     return state.replace(
@@ -106,7 +107,7 @@ def whitened(setup: Setup, batch_stats: Any) -> Any:
     found = whitening.kernel(
         setup.data['train'],
         setup.transform,
-        *normalization.statistics(setup.data['train'], setup.recipe.normalize),
+        *normalization.statistics(setup.data['train'], setup.recipe.data.normalize),
     )
     old = batch_stats['whiten']['kernel']
     if found.shape != old.shape:

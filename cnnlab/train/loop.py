@@ -4,7 +4,6 @@ goes on where it was, bit for bit.
 On several hosts every process runs this; process 0 alone reads and writes the directory (`hosts`).
 """
 
-import dataclasses
 import pathlib
 import time
 import warnings
@@ -48,7 +47,9 @@ def run(
 
     See `run_setup`; `shard` is that of `sharding.state_sharding`.
     """
-    return run_setup(build_setup(recipe, data_dir, shard=shard), recipe.seed, directory, options)
+    return run_setup(
+        build_setup(recipe, data_dir, shard=shard), recipe.run.seed, directory, options
+    )
 
 
 def run_setup(
@@ -74,7 +75,7 @@ def run_setup(
         `Feed`.
     """
     path = pathlib.Path(hosts.broadcast(lambda: str(workdir.writable(directory))))
-    recipe = dataclasses.replace(setup.recipe, seed=seed)
+    recipe = setup.recipe.replace(seed=seed)
     data = {split: s.fingerprint() for split, s in setup.data.items()}
 
     def claimed():
@@ -97,8 +98,8 @@ def run_setup(
     ):
         try:
             if hosts.is_primary():
-                keep_every = setup.steps(recipe.keep_every) if recipe.keep_every else 0
-                checkpoints = Checkpoints(workdir.checkpoints(path), recipe.keep, keep_every)
+                keep_every = setup.steps(recipe.run.keep_every) if recipe.run.keep_every else 0
+                checkpoints = Checkpoints(workdir.checkpoints(path), recipe.run.keep, keep_every)
             like = jax.eval_shape(setup.init, np.uint32(seed))
             shared = SharedCheckpoints(checkpoints, like, setup.placement, recipe)
             return _Run(
@@ -134,7 +135,7 @@ class _Run:
             heartbeat,
             validated,
         )
-        self.seed = np.uint32(recipe.seed)
+        self.seed = np.uint32(recipe.run.seed)
         state, note = checkpoints.newest()
         self.state = sharding.shard(
             initial_state(setup, self.seed) if state is None else state, setup.placement
@@ -150,12 +151,12 @@ class _Run:
         self.progress = Progress(
             '/'.join(path.parts[-2:]),
             setup.total,
-            recipe.batch,
+            recipe.run.batch_size,
             self.step,
             options.quiet or not hosts.is_primary(),
         )
-        self.evaluate_every = setup.steps(recipe.evaluate_every)
-        self.checkpoint_every = setup.steps(recipe.checkpoint_every)
+        self.evaluate_every = setup.steps(recipe.run.evaluate_every)
+        self.checkpoint_every = setup.steps(recipe.run.checkpoint_every)
         self.stopped = control.stopped(self.state, recipe)
 
     def _prefetcher(self) -> Prefetcher:
@@ -176,7 +177,7 @@ class _Run:
             self._train()
             self.checkpoints.wait()
             chosen = self.step
-            if self.recipe.stop_patience:
+            if self.recipe.run.stop_patience:
                 chosen, self.state = self.checkpoints.best(self.log.records)
             final = {
                 s: self._final(s, chosen) for s in ('validation', 'test') if s in self.setup.data
@@ -211,7 +212,7 @@ class _Run:
                 if due := self._due():
                     self._pause(**due)
             except NotFinite as error:
-                if self.recipe.on_nan != 'rollback':
+                if self.recipe.run.on_nan != 'rollback':
                     raise
                 self._roll_back(error)
                 continue
@@ -281,7 +282,9 @@ class _Run:
         record = self.train_logger.newest()
         self._report(record, validation)
         if validation and 'loss' in record:
-            self.progress.say(diagnostics.reading(record, validation, before, self.recipe.rate))
+            self.progress.say(
+                diagnostics.reading(record, validation, before, self.recipe.optimizer.learning_rate)
+            )
         self.checkpoints.save(self.state, validation and {'top1': validation['top1']})
 
     def _set(self, state: TrainState) -> None:
@@ -318,7 +321,7 @@ class _Run:
         rollbacks = control.counts(self.state)['rollbacks']
         warnings.warn(
             f'{error}; rolled back to step {self.step} (time {rollbacks} of at most '
-            f'{self.recipe.nan_limit}), the rate times '
+            f'{self.recipe.run.nan_limit}), the rate times '
             f'{nan_policy.LOWERED**rollbacks:g} from here',
             RuntimeWarning,
             stacklevel=2,
@@ -331,7 +334,7 @@ class _Run:
     def _exact_statistics(self) -> None:
         """Batch statistics computed anew at the end, where the recipe asks for it."""
         setup = self.setup
-        n = self.recipe.steps(self.recipe.norm_exact, len(setup.data['train']))
+        n = setup.timeline.steps(self.recipe.run.recompute_batch_stats)
         if n:
             # the last ones, whose images have their final size
             batches = self._batches(max(setup.total - n, 0))
@@ -390,7 +393,7 @@ class _Run:
                 self.state,
                 setup.data[split],
                 setup.transform,
-                batch=setup.recipe.batch,
+                batch=setup.recipe.run.batch_size,
                 mesh=setup.mesh,
                 advance=advance,
             )

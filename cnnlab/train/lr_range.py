@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnlab.data import loader
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.sections import Schedule
 from cnnlab.train.distributed import sharding
 from cnnlab.train.initial_state import initial_state
 from cnnlab.train.setup import Setup
@@ -39,18 +40,8 @@ def recipe(given: Recipe, low: float, high: float, steps: int) -> Recipe:
         )
     if steps < 10:
         raise ValueError(f'a range test takes at least 10 steps, not {steps}')
-    return dataclasses.replace(
-        given,
-        schedule='exponential',
-        rate=low,
-        factor=high / low,
-        every=f'{steps} steps',
-        duration=f'{steps} steps',
-        staircase=False,
-        boundaries=(),
-        values=(),
-        warmup='0 steps',
-    )
+    rising = Schedule('exponential', factor=high / low, every=f'{steps} steps')
+    return given.replace(schedule=rising, learning_rate=low, duration=f'{steps} steps')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,18 +68,18 @@ def run(setup: Setup) -> Trace:
     """Trains by a setup of `recipe` until its last rate, or until the smoothed loss is four times
     its lowest or no number.
     """
-    state = sharding.replicate(initial_state(setup, np.uint32(setup.recipe.seed)), setup.mesh)
+    state = sharding.replicate(initial_state(setup, np.uint32(setup.recipe.run.seed)), setup.mesh)
     batches = loader.train_batches(
         setup.data['train'],
         setup.train_transform,
-        seed=setup.recipe.seed,
-        batch=setup.recipe.batch,
+        seed=setup.recipe.run.seed,
+        batch=setup.recipe.run.batch_size,
         **setup.order,
     )
     losses, diverged = [], False
     for _ in range(setup.total):
         state, found = setup.train_step(
-            state, sharding.shard_batch(next(batches), setup.mesh), np.uint32(setup.recipe.seed)
+            state, sharding.shard_batch(next(batches), setup.mesh), np.uint32(setup.recipe.run.seed)
         )
         losses.append(float(jax.device_get(found['loss'])))
         so_far = smoothed(np.array(losses))

@@ -13,7 +13,6 @@ import numpy as np
 from cnnlab import tree
 from cnnlab.analysis import cost, memory
 from cnnlab.data import dataset_statistics, loader
-from cnnlab.recipes import progressive
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train.distributed import sharding
 from cnnlab.train.setup import Setup, build_setup, open_data
@@ -81,7 +80,7 @@ class Plan:
             (end - first) * (size / self.speed.size) ** 2
             for (first, size), end in zip(self.stages, ends, strict=True)
         )
-        return areas * self.setup.recipe.batch / self.speed.images_per_second
+        return areas * self.setup.recipe.run.batch_size / self.speed.images_per_second
 
 
 def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Plan:
@@ -100,7 +99,7 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
     setup, made = _setup(recipe, data_dir)
     train = setup.data['train']
     stages = tuple(
-        (first, _side(setup, first)) for first, _ in progressive.stages(recipe, len(train))
+        (first, _side(setup, first)) for first, _ in recipe.augment.stages(setup.timeline)
     )
     state = jax.eval_shape(setup.init, jax.ShapeDtypeStruct((), jnp.uint32))
     largest = max(size for _, size in stages)
@@ -114,12 +113,16 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
         setup,
         made,
         len(train),
-        setup.total * recipe.batch,
+        setup.total * recipe.run.batch_size,
         stages,
         tree.count(state.params),
         macs,
         memory.training(
-            setup.model, shape, max(recipe.batch // setup.mesh.size, 1), setup.image.dtype, setup.tx
+            setup.model,
+            shape,
+            max(recipe.run.batch_size // setup.mesh.size, 1),
+            setup.image.dtype,
+            setup.tx,
         ),
         sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(state.ema)),
         *_rates(setup),
@@ -135,7 +138,7 @@ def _setup(recipe: Recipe, data_dir: str | None) -> tuple[Setup, bool]:
         if stand_in == recipe.dataset:
             raise
         has_validation = dataset_statistics.SETS[recipe.dataset].validation
-        recipe = dataclasses.replace(recipe, dataset=stand_in)
+        recipe = recipe.replace(dataset=stand_in)
         data = open_data(recipe, None)
         return build_setup(
             recipe, data={'validation': data['test'], **data} if has_validation else data
@@ -170,10 +173,10 @@ def measure(setup: Setup, macs: int, steps: int) -> Speed:
     seconds, on the recipe's own last views.
     """
     recipe, view = setup.recipe, _largest(setup)
-    batch = batch_to_measure(macs, recipe.batch, setup.mesh.size, jax.default_backend())
-    if batch != recipe.batch:
+    batch = batch_to_measure(macs, recipe.run.batch_size, setup.mesh.size, jax.default_backend())
+    if batch != recipe.run.batch_size:
         setup = build_setup(
-            dataclasses.replace(recipe, batch=batch, norm_span=None, repeats=1, accumulate=1),
+            recipe.replace(batch_size=batch, ghost_batch_size=None, repeats=1, accumulate=1),
             data=setup.data,
         )
     begun = time.perf_counter()
@@ -214,7 +217,7 @@ def rows(plan: Plan, count: int = 12) -> list[tuple[int, float, float]]:
     jumps = np.flatnonzero((after < 0.75 * before) | (after > 3 * before) & (before > 0)) + 1
     if len(jumps) <= count:
         chosen = sorted({*chosen, *jumps.tolist()})
-    batch = plan.setup.recipe.batch
+    batch = plan.setup.recipe.run.batch_size
     return [
         (int(plan.steps[i]), plan.steps[i] * batch / plan.examples, float(rates[i])) for i in chosen
     ]

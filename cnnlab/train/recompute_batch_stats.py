@@ -28,7 +28,7 @@ def moments(
     It is of `state.evaluation_variables`. Frozen layers keep theirs. `key`, a uint32, is of
     dropout.
     """
-    with batch_norm_settings(dataclasses.replace(config.norm, span=None, momentum=0.0)):
+    with batch_norm_settings(dataclasses.replace(config.norm, ghost_batch_size=None, momentum=0.0)):
         _, moved = config.model.apply(
             state.evaluation_variables,
             config.inputs(batch['image']),

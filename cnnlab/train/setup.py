@@ -14,16 +14,14 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from cnnlab import losses, names
 from cnnlab.data import balance, loader, normalization, sources
 from cnnlab.data.loader import ProgressiveTransforms
 from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
-from cnnlab.data.transforms import Transform, parse
+from cnnlab.data.transforms import Transform
 from cnnlab.models import registry
-from cnnlab.nn import initializers as initializers
-from cnnlab.nn.norms import BatchNormConfig, check_frozen
-from cnnlab.recipes import progressive, training
+from cnnlab.nn.norms import check_frozen
+from cnnlab.recipes.duration import Timeline
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import nan_policy, recompute_batch_stats
 from cnnlab.train.distributed import sharding
@@ -32,7 +30,6 @@ from cnnlab.train.state import TrainState, init_state
 from cnnlab.train.step import eval_step, train_step
 from cnnlab.train.step_config import EvalConfig, StepConfig
 
-_DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16, 'float64': jnp.float64}
 # sets that decode to less than this are decoded once and kept
 _MEMORY = 1 << 30
 
@@ -69,10 +66,16 @@ class Setup:
 
     @property
     def order(self) -> dict[str, Any]:
-        """What the recipe says about the order of training images and of what the stream does to
+        """What the recipe says about the order of training images and of what the loader does to
         them: arguments of `train_batches`.
         """
-        return {'repeats': self.recipe.repeats, 'alternating_flip': self.recipe.alternating_flip}
+        augment = self.recipe.augment
+        return {'repeats': augment.repeats, 'alternating_flip': augment.alternating_flip}
+
+    @property
+    def timeline(self) -> Timeline:
+        """The run, against which durations of the recipe are read."""
+        return self.recipe.timeline(len(self.data['train']))
 
     @property
     def classes(self) -> int:
@@ -87,7 +90,7 @@ class Setup:
             self.data['train'],
             self.train_transform,
             seed=seed,
-            batch=self.recipe.batch,
+            batch=self.recipe.run.batch_size,
             step=step,
             host=jax.process_index(),
             hosts=jax.process_count(),
@@ -97,7 +100,7 @@ class Setup:
 
     def steps(self, text: str) -> int:
         """A duration of the recipe in steps, at least 1."""
-        return max(self.recipe.steps(text, len(self.data['train'])), 1)
+        return max(self.timeline.steps(text), 1)
 
 
 def open_data(recipe: Recipe, data_dir: str | None) -> dict[str, ImageSource]:
@@ -113,12 +116,13 @@ def open_data(recipe: Recipe, data_dir: str | None) -> dict[str, ImageSource]:
         if 'test' in found.splits or 'validation' not in found.splits
         else ['train']
     )
-    if recipe.holdout or recipe.fold or 'validation' in found.splits:
+    said = recipe.data
+    if said.holdout or said.fold or 'validation' in found.splits:
         wanted.insert(1, 'validation')
-    chosen = {'holdout': recipe.holdout, 'fold': recipe.fold, 'classes': recipe.classes}
+    chosen = {'holdout': said.holdout, 'fold': said.fold, 'classes': said.classes}
     opened = {s: sources.load(recipe.dataset, s, data_dir=data_dir, **chosen) for s in wanted}
-    if recipe.limit:
-        opened['train'] = select.take(opened['train'], recipe.limit)
+    if said.limit:
+        opened['train'] = select.take(opened['train'], said.limit)
     return {s: _kept(source) for s, source in opened.items()}
 
 
@@ -144,7 +148,7 @@ def build_setup(
     """Opens the data, declares the network and jits the steps; nothing compiles yet.
 
     Args:
-      recipe: any; `num_classes` follows the data unless the recipe's fields state it.
+      recipe: any; `num_classes` follows the data unless `model_fields` state it.
       data_dir: where prepared sets are.
       devices: use the first so many devices (default: all).
       data: what `open_data` would open, where it is open already.
@@ -154,54 +158,29 @@ def build_setup(
       KeyError, ValueError, FileNotFoundError: an unknown name, data that is not there, a batch that
         does not fit; one sentence each.
     """
-    dtype = names.lookup('precision', recipe.precision, _DTYPES)
     data = open_data(recipe, data_dir) if data is None else data
     train = data['train']
-    if recipe.batch > len(train):
+    batch_size = recipe.run.batch_size
+    if batch_size > len(train):
         raise ValueError(
-            f'a batch of {recipe.batch} is larger than the training set of {len(train)} images'
+            f'a batch of {batch_size} is larger than the training set of {len(train)} images'
         )
     mesh = sharding.data_mesh(devices)
-    sharding.check_batch(recipe.batch, mesh)
-    transform = parse.parse(*recipe.evaluation, *recipe.view)
-    fields = {'num_classes': train.num_classes, **recipe.fields}
-    model = registry.create(recipe.model, **fields)
-    mean, std = normalization.statistics(train, recipe.normalize)
-    total = recipe.total(len(train))
-    if total < 1:
-        raise ValueError(f'{recipe.duration} is less than one step of {recipe.batch} images')
-    schedule = training.schedule(recipe, len(train))
-    tx = nan_policy.guarded(recipe.on_nan, training.optimizer(recipe, schedule, len(train)))
-    average, norm = training.average(recipe, len(train)), training.batch_norm(recipe)
-    weights = (
-        balance.class_weights(train.labels(), train.num_classes, recipe.balance)
-        if recipe.balance
-        else None
-    )
-    loss = training.loss(recipe, weights)
-    if min(recipe.mixup, recipe.cutmix) < 0:
-        raise ValueError(
-            f'mixup and cutmix are 0 (none) or parameters above 0, not {recipe.mixup} and '
-            f'{recipe.cutmix}'
-        )
-    adversary = None
-    if recipe.adversarial:
-        adversary = adversarial.Adversary(
-            recipe.adversarial, recipe.adversarial_steps, recipe.adversarial_step
-        )
-        if recipe.mixup or recipe.cutmix:
-            raise ValueError(
-                'adversarial examples have one label; they do not go with mixup or cutmix'
-            )
-    image = jax.ShapeDtypeStruct((1, *_transformed_shape(train, transform)), dtype)
-    if np.ndim(mean) == 3 and (np.shape(mean) != image.shape[1:] or recipe.sizes):
-        own, transformed = (
-            ' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:])
-        )
-        raise ValueError(
-            f'normalize={recipe.normalize} has a mean image of {own} and the transform makes '
-            f'images of {transformed}; normalize=channel goes with any size'
-        )
+    sharding.check_batch(batch_size, mesh)
+    timeline = recipe.timeline(len(train))
+    if timeline.total < 1:
+        raise ValueError(f'{recipe.run.duration} is less than one step of {batch_size} images')
+
+    model = _model(recipe, train)
+    transform = recipe.augment.evaluation_transform()
+    mean, std = normalization.statistics(train, recipe.data.normalize)
+    image = jax.ShapeDtypeStruct((1, *_transformed_shape(train, transform)), recipe.run.dtype)
+    _check_mean_image(recipe, mean, image)
+
+    schedule = recipe.schedule.build(recipe.optimizer.learning_rate, timeline)
+    tx = recipe.optimizer.build(recipe.schedule.scale(schedule), timeline)
+    tx = nan_policy.guarded(recipe.run.on_nan, tx)
+    average = recipe.average.build(timeline)
     init = jax.jit(
         functools.partial(
             init_state,
@@ -209,40 +188,49 @@ def build_setup(
             tx,
             image=image,
             ema=average is not None,
-            stops=bool(recipe.stop_patience),
-            initializer=initializers.by_name(recipe.init) if recipe.init else None,
+            stops=bool(recipe.run.stop_patience),
+            initializer=recipe.start.build(),
         )
     )
     # a network that does not fit its images says so now
     shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))
-    _check(recipe, data, mesh, norm, shapes)
-    tta.views(recipe.tta)
-    placement = sharding.state_sharding(shapes, mesh, shard)
-    network = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype, 'norm': norm}
+    _check(recipe, data, mesh, shapes)
+    train_transform = _train_transform(recipe, train, model, image, shapes)
+
+    network = {
+        'model': model,
+        'mean': mean,
+        'std': std,
+        'dtype': recipe.run.dtype,
+        'norm': recipe.batch_norm,
+    }
     step_config = StepConfig(
         **network,
         tx=tx,
-        loss=loss,
+        loss=recipe.loss.build(_class_weights(recipe, train)),
         average=average,
-        flip=recipe.device_flip,
-        mixup=recipe.mixup,
-        cutmix=recipe.cutmix,
-        accumulate=recipe.accumulate,
-        penalty=training.penalty(recipe),
-        frozen=recipe.frozen,
-        aux_weight=recipe.aux_weight,
-        adversary=adversary,
+        flip=recipe.augment.device_flip,
+        mixup=recipe.augment.mixup,
+        cutmix=recipe.augment.cutmix,
+        accumulate=recipe.run.accumulate,
+        penalty=recipe.loss.penalty(recipe.optimizer.weight_decay_mask),
+        frozen=recipe.optimizer.frozen,
+        aux_weight=recipe.loss.aux_weight,
+        adversary=_adversary(recipe),
     )
-    eval_config = EvalConfig(**network, loss=losses.by_name(recipe.loss), tta=recipe.tta)
+    tta.views(recipe.augment.tta)
+    eval_config = EvalConfig(**network, loss=recipe.loss.evaluation(), tta=recipe.augment.tta)
+
     step = functools.partial(train_step, step_config)
-    if recipe.on_nan == 'skip':
+    if recipe.run.on_nan == 'skip':
         step = nan_policy.skipping(step)
     evaluation = functools.partial(eval_step, eval_config)
     moments = functools.partial(recompute_batch_stats.moments, step_config)
+    placement = sharding.state_sharding(shapes, mesh, shard)
     return Setup(
         recipe=recipe,
         data=data,
-        train_transform=_train_transform(recipe, train, model, image, shapes),
+        train_transform=train_transform,
         transform=transform,
         model=model,
         schedule=schedule,
@@ -251,7 +239,7 @@ def build_setup(
         shard=shard,
         placement=placement,
         image=image,
-        total=total,
+        total=timeline.total,
         init=init,
         train_step=sharding.parallel_train(step, mesh, placement),
         eval_step=sharding.parallel_eval(evaluation, mesh, placement),
@@ -260,57 +248,85 @@ def build_setup(
     )
 
 
-def _check(
-    recipe: Recipe,
-    data: dict[str, ImageSource],
-    mesh: Mesh,
-    norm: BatchNormConfig,
-    shapes: TrainState,
-) -> None:
+def _model(recipe: Recipe, train: ImageSource) -> nn.Module:
+    """The network of a recipe, with as many classes as the data unless the recipe states them."""
+    fields = {'num_classes': train.num_classes, **recipe.model_fields}
+    return registry.create(recipe.model, **fields)
+
+
+def _class_weights(recipe: Recipe, train: ImageSource) -> np.ndarray | None:
+    """(k,) weights of the classes in the loss, or None where all weigh the same."""
+    if not recipe.loss.balance:
+        return None
+    return balance.class_weights(train.labels(), train.num_classes, recipe.loss.balance)
+
+
+def _adversary(recipe: Recipe) -> adversarial.Adversary | None:
+    """What attacks the training images, or None."""
+    augment = recipe.augment
+    if not augment.adversarial:
+        return None
+    return adversarial.Adversary(
+        epsilon=augment.adversarial, steps=augment.adversarial_steps, step=augment.adversarial_step
+    )
+
+
+def _check_mean_image(recipe: Recipe, mean: np.ndarray, image: jax.ShapeDtypeStruct) -> None:
+    """Raises ValueError where the mean is an image of another size than the network's input."""
+    if np.ndim(mean) != 3:
+        return
+    if np.shape(mean) != image.shape[1:] or recipe.augment.progressive_resizing:
+        own, transformed = (
+            ' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:])
+        )
+        raise ValueError(
+            f'data.normalize={recipe.data.normalize} has a mean image of {own} and the transform '
+            f'makes images of {transformed}; normalize=channel goes with any size'
+        )
+
+
+def _check(recipe: Recipe, data: dict[str, ImageSource], mesh: Mesh, shapes: TrainState) -> None:
     """Raises ValueError for what fields of a recipe can be only together with others, its data,
     devices or network.
     """
-    parts = recipe.accumulate * mesh.size
-    if recipe.accumulate < 1 or recipe.batch % parts:
-        below = recipe.batch // max(parts, 1) * parts
+    run = recipe.run
+    parts = run.accumulate * mesh.size
+    if run.batch_size % parts:
+        below = run.batch_size // parts * parts
         near = ' or '.join(str(b) for b in (below, below + parts) if b > 0)
         raise ValueError(
-            f'a batch of {recipe.batch} images does not divide into {recipe.accumulate} parts '
-            f'over {mesh.size} devices'
-            + (f'; the nearest that do are {near}' if recipe.accumulate >= 1 else '')
+            f'run.batch_size: a batch of {run.batch_size} images does not divide into '
+            f'{run.accumulate} parts (run.accumulate) over {mesh.size} devices; the nearest that '
+            f'do are {near}'
         )
-    part = recipe.batch // recipe.accumulate
-    if recipe.norm_span is not None and (recipe.norm_span < 1 or part % recipe.norm_span):
+    part, ghost = run.batch_size // run.accumulate, recipe.batch_norm.ghost_batch_size
+    if ghost is not None and part % ghost:
         raise ValueError(
-            f'norm_span {recipe.norm_span} does not divide the {part} images that go through the '
-            f'network at once'
+            f'batch_norm.ghost_batch_size {ghost} does not divide the {part} images that go '
+            f'through the network at once'
         )
     if 'validation' not in data:
         for field, used in (
-            ('schedule=plateau', recipe.schedule == 'plateau'),
-            ('stop_patience', recipe.stop_patience),
+            ('schedule=plateau', recipe.schedule.name == 'plateau'),
+            ('run.stop_patience', run.stop_patience),
         ):
             if used:
                 raise ValueError(
                     f'{field} watches the validation images and there are none; set some aside '
-                    f'with holdout or fold'
+                    f'with data.holdout or data.fold'
                 )
-    if recipe.stop_patience < 0:
+    exact = recipe.timeline(len(data['train'])).steps(run.recompute_batch_stats)
+    if exact and run.stop_patience:
         raise ValueError(
-            f'stop_patience is 0 (never) or a number of evaluations, got {recipe.stop_patience}'
+            'run.recompute_batch_stats computes statistics at the end of a run of fixed length, '
+            'and run.stop_patience may end it before'
         )
-    exact = recipe.steps(recipe.norm_exact, len(data['train']))
-    if exact and recipe.stop_patience:
+    if recipe.average.name == 'swa' and shapes.batch_stats and not exact:
         raise ValueError(
-            'norm_exact computes statistics at the end of a run of fixed length, and '
-            'stop_patience may end it before'
+            'average=swa needs the batch statistics of the mean network, as in '
+            "run.recompute_batch_stats='1 epochs'"
         )
-    if recipe.average == 'swa' and shapes.batch_stats and not exact:
-        raise ValueError(
-            "average=swa needs the batch statistics of the mean network, as in norm_exact='1 "
-            "epochs'"
-        )
-    check_frozen(norm, shapes.batch_stats)
+    check_frozen(recipe.batch_norm, shapes.batch_stats)
 
 
 def _train_transform(
@@ -323,14 +339,15 @@ def _train_transform(
     """The transform of training images, or one for each size; ValueError where the network does not
     take a size.
     """
+    sizes = recipe.augment.progressive_resizing
     stages = tuple(
-        (first, parse.parse(*progressive.augment(recipe, size), *recipe.view))
-        for first, size in progressive.stages(recipe, len(train))
+        (first, recipe.augment.train_transform(size))
+        for first, size in recipe.augment.stages(recipe.timeline(len(train)))
     )
-    if not recipe.sizes:
+    if not sizes:
         return stages[0][1]
     variables = {'params': shapes.params, 'batch_stats': shapes.batch_stats}
-    for text, (_, transform) in zip(recipe.sizes, stages, strict=True):
+    for text, (_, transform) in zip(sizes, stages, strict=True):
         shape = (2, *_transformed_shape(train, transform))
         try:
             jax.eval_shape(
@@ -341,12 +358,12 @@ def _train_transform(
         except (ValueError, TypeError) as error:
             size = ' x '.join(map(str, shape[1:3]))
             raise ValueError(
-                f'{recipe.model} does not take the images of {size} pixels that sizes={text!r} '
-                f'makes: {error}'
+                f'{recipe.model} does not take the images of {size} pixels that '
+                f'augment.progressive_resizing={text!r} makes: {error}'
             ) from error
     return ProgressiveTransforms(stages)
 
 
 def _transformed_shape(source: ImageSource, transform: Transform) -> tuple[int, ...]:
-    """What the evaluation transform makes of the first image."""
+    """The shape of the first image after the transform."""
     return transform(source[0]['image'], np.random.default_rng(0)).shape

@@ -12,7 +12,7 @@ from flax import linen as nn
 from cnnlab.data.preprocess import normalize
 from cnnlab.losses import Loss
 from cnnlab.nn.norms import BatchNormConfig
-from cnnlab.optim.average import Average
+from cnnlab.optim.average import ParameterAverage
 from cnnlab.train.on_device.adversarial import Adversary
 
 
@@ -61,7 +61,7 @@ class StepConfig(ForwardConfig):
 
     tx: optax.GradientTransformation
     loss: Loss
-    average: Average | None = None
+    average: ParameterAverage | None = None
     flip: bool = False
     mixup: float = 0.0
     cutmix: float = 0.0

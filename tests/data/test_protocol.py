@@ -8,7 +8,6 @@ from PIL import Image
 
 from cnnlab.data.protocols import ilsvrc
 from cnnlab.data.protocols.protocol import CROPS, Protocol
-from cnnlab.data.transforms import parse
 
 STORED = {
     'alexnet_10crop': 10,
@@ -157,12 +156,3 @@ def test_unknown_protocols_and_trainings_are_answered_with_the_nearest():
     assert ilsvrc.protocol('timm', 299).scales == (341,) and ilsvrc.protocol(
         'torchvision'
     ).scales == (256,)
-    with pytest.raises(KeyError, match='did you mean alexnet'):
-        ilsvrc.augment('alexnt')
-
-
-@pytest.mark.parametrize('name', ilsvrc.AUGMENT)
-def test_the_views_of_papers_are_views(name):
-    view = parse.parse(*ilsvrc.augment(name, 64))
-    out = view(np.full((300, 280, 3), 99, np.uint8), np.random.default_rng(0))
-    assert out.shape == (64, 64, 3) and view.random

@@ -15,10 +15,10 @@ from scipy import stats
 
 from cnnlab.data import loader, sources, transforms
 from cnnlab.data.decoding.encoded import Encoded, jpeg_size
-from cnnlab.data.protocols import ilsvrc
 from cnnlab.data.transforms import pixel_ops, policies
 from cnnlab.data.transforms.color import EIGENVALUES, EIGENVECTORS
 from cnnlab.data.transforms.parse import TRANSFORMS, parse
+from cnnlab.recipes import imagenet
 from tests.data.test_transforms import CALLS, Corner, picture
 
 DRAWS = 3000
@@ -454,8 +454,8 @@ def test_batches_of_every_papers_views_are_a_function_of_seed_step_and_index(tmp
                 encoded(np.roll(smooth(300, 400), 50 * i + 7 * k, 1), quality=90).data
             )
     source = sources.open_dataset('folder', tmp_path).open('train')
-    for name in ilsvrc.AUGMENT:
-        transform = parse(*ilsvrc.augment(name, 32))
+    for name in imagenet.TRAIN_TRANSFORMS:
+        transform = parse(*imagenet.train_transforms(name, 32))
         whole = loader.TrainBatch(source, transform, 5, 4)(3)['image']
         assert whole.shape == (4, 32, 32, 3)
         for host in range(2):

@@ -11,7 +11,7 @@ import pytest
 
 from cnnlab import losses
 from cnnlab.nn.norms import BatchNormConfig
-from cnnlab.optim.average import Average
+from cnnlab.optim.average import ParameterAverage
 from cnnlab.recipes import duration, recipe, training
 from cnnlab.recipes.override import override
 from cnnlab.recipes.recipe import Recipe
@@ -201,13 +201,13 @@ def test_penalties_are_over_the_decayed_parameters():
 
 def test_averages_by_name():
     assert training.average(stated(), EXAMPLES) is None
-    assert training.average(stated(ema=0.99), EXAMPLES) == Average(0.99)
+    assert training.average(stated(ema=0.99), EXAMPLES) == ParameterAverage(0.99)
     assert training.average(
         stated(ema=0.99, average_every='32 steps', average_from='5 epochs'), EXAMPLES
-    ) == Average(0.99, 32, 50)
+    ) == ParameterAverage(0.99, 32, 50)
     assert training.average(
         stated(average='swa', average_every='1 epochs', average_from='75%'), EXAMPLES
-    ) == Average(None, 10, 675)
+    ) == ParameterAverage(None, 10, 675)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def state(ema=False):
     )
 
 
-def computed(start, norm=BatchNormConfig(span=2), batch=4):  # noqa: B008
+def computed(start, norm=BatchNormConfig(ghost_batch_size=2), batch=4):  # noqa: B008
     step = jax.jit(
         functools.partial(
             recompute_batch_stats.moments,

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from cnnlab import losses
-from cnnlab.optim.average import Average
+from cnnlab.optim.average import ParameterAverage
 from cnnlab.train import loop, nan_policy
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.monitor import run_log
@@ -22,7 +22,7 @@ from cnnlab.train.step_config import StepConfig
 from tests.train.nets import tiny
 from tests.train.test_step import FIXED, MODEL, batch
 
-AVERAGED = {**FIXED, 'average': Average(0.9)}
+AVERAGED = {**FIXED, 'average': ParameterAverage(0.9)}
 
 
 def nan_where_the_first_label_is_3(logits, labels):

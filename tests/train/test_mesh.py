@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec
 from cnnlab import losses
 from cnnlab.analysis.collectives import collectives
 from cnnlab.nn import convolve, kernel_gradient
-from cnnlab.optim.average import Average
+from cnnlab.optim.average import ParameterAverage
 from cnnlab.train import compare_runs, loop
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.distributed import sharding
@@ -46,7 +46,7 @@ def jitted(devices, shard, dtype=jnp.float32):
         'std': np.float32(64),
         'dtype': dtype,
     }
-    fixed |= {'mixup': 0.2, 'flip': True, 'average': Average(0.9)}
+    fixed |= {'mixup': 0.2, 'flip': True, 'average': ParameterAverage(0.9)}
     return (
         mesh,
         init,

@@ -11,7 +11,7 @@ import pytest
 from cnnlab import losses
 from cnnlab.data.preprocess import normalize
 from cnnlab.nn.norms import BatchNormConfig
-from cnnlab.optim.average import Average
+from cnnlab.optim.average import ParameterAverage
 from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
 from cnnlab.train.step import eval_step, train_step
@@ -125,7 +125,7 @@ def test_a_step_moves_parameters_statistics_and_counter_but_not_control():
 
 def test_ema_is_the_moving_average_of_parameters_and_statistics():
     before = jax.device_get(start(ema=True))
-    after, _ = run(1, before, 1, average=Average(0.75))
+    after, _ = run(1, before, 1, average=ParameterAverage(0.75))
     for kind in ('params', 'batch_stats'):
         for old, new, mean in zip(
             *map(jax.tree.leaves, (before.ema[kind], getattr(after, kind), after.ema[kind])),

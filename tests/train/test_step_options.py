@@ -97,7 +97,7 @@ def test_accumulation_is_a_span_of_a_parts_size():
         parts, found = run(accumulate=4, dtype=jnp.float64, turns=20)
         spans, wanted = run(
             {k: v[order] for k, v in BATCH.items()},
-            norm=BatchNormConfig(span=4),
+            norm=BatchNormConfig(ghost_batch_size=4),
             dtype=jnp.float64,
             turns=20,
         )

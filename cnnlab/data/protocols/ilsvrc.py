@@ -1,5 +1,4 @@
-"""Facts of ILSVRC-2012: sizes, labels, how papers trained on its images and how they tested on
-them.
+"""Facts of ILSVRC-2012: sizes, labels, and how papers tested on its images.
 
 Classes are in `cnnlab.data.synsets`, the labels of the validation images in
 `cnnlab.data.prepare.labels`.
@@ -140,39 +139,3 @@ def protocol(name: str, crop: int = 224) -> Protocol:
         raise ValueError(
             f'the protocol {name} does not fit a network with an input of {crop} pixels: {error}'
         ) from None
-
-
-# What images go through before a paper's network is trained on them, for `Recipe.augment`; '{size}'
-# is the side of its input.
-_COLOR = 'color_jitter(0.4, 0.4, 0.4)'
-AUGMENT: dict[str, tuple[str, ...]] = {
-    # Krizhevsky et al. 2012, Sections 2 and 4.1: the middle square of 256, a window of it,
-    # mirrored, colored
-    'alexnet': ('resize(256)', 'center_crop(256)', 'random_window({size})', 'flip()', 'lighting()'),
-    # Simonyan & Zisserman 2014, Section 3.1: the shorter side in [256, 512], mirrored, a random
-    # shift of the RGB colors
-    'vgg': ('scale_jitter({size}, 256, 512)', 'flip()', 'lighting()'),
-    # Szegedy et al. 2014, Section 6: 8-100% of the area, 3/4-4/3; their photometric distortions are
-    # not given in numbers
-    'googlenet': ('random_resized_crop({size})', 'flip()', _COLOR),
-    # He et al. 2015, Section 3.4: the shorter side in [256, 480], mirrored, AlexNet's colors
-    'resnet': ('scale_jitter({size}, 256, 480)', 'flip()', 'lighting()'),
-    # datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch
-    'fb_resnet': ('random_resized_crop({size})', _COLOR, 'lighting()', 'flip()'),
-    # references/classification/presets.py in github.com/pytorch/vision, and the recipe of 2021
-    # (docs/sources.md, "Recipes")
-    'torchvision': ('random_resized_crop({size})', 'flip()'),
-    'torchvision_2021': (
-        'random_resized_crop({size})',
-        'flip()',
-        "trivial_augment(filter='bilinear')",
-        'erase(0.1)',
-    ),
-}
-
-
-def augment(name: str, size: int = 224) -> tuple[str, ...]:
-    """The views of a training by name, for images of `size` x `size`; KeyError with the nearest
-    names otherwise.
-    """
-    return tuple(view.format(size=size) for view in names.lookup('training views', name, AUGMENT))

@@ -91,7 +91,7 @@ def reading(
     """One sentence or two on how training goes, in the CNN lectures' words.
 
     Args:
-      train: the newest training record: 'top1' and 'rate', and 'update_ratio' where it was
+      train: the newest training record: 'top1' and 'learning_rate', and 'update_ratio' where it was
         measured.
       validation: 'top1' of the same step.
       best: the highest validation top-1 before, None or -1 where there was none.
@@ -121,6 +121,6 @@ def reading(
     updates = f'Updates are {ratio:.0e} of the weights (about {HEALTHY:g} is healthy)'
     if ratio > FAR * HEALTHY:
         said += f'. {updates}: the rate may be too high'
-    elif ratio < HEALTHY / FAR and train.get('rate', 0) >= full_rate / 2:
+    elif ratio < HEALTHY / FAR and train.get('learning_rate', 0) >= full_rate / 2:
         said += f'. {updates}: the rate may be too low'
     return said

@@ -30,7 +30,7 @@ class TrainLogger:
         self.log, self.step_timer = log, StepTimer()
         # of training
         self.seconds = log.last('seconds', 0.0)
-        self.every = setup.steps(recipe.log_every)
+        self.every = setup.steps(recipe.run.log_every)
         self._setup, self._recipe, self._buffer = setup, recipe, MetricBuffer(window)
         # the parameters before a step that is watched: one in so many, as the others cost nothing
         self._before: Any = None
@@ -85,8 +85,8 @@ class TrainLogger:
             MetricBuffer(),
         )
         self.seconds += elapsed
-        epoch, rate = (
-            step * recipe.batch / len(self._setup.data['train']),
+        epoch, learning_rate = (
+            step * recipe.run.batch_size / len(self._setup.data['train']),
             control.rate(self._setup.schedule(step - 1), state),
         )
         record = {
@@ -94,31 +94,31 @@ class TrainLogger:
             'split': 'train',
             'epoch': epoch,
             **window.mean(),
-            'rate': rate,
+            'learning_rate': learning_rate,
             'seconds': self.seconds,
         }
         if self._norms is not None:
             record |= diagnostics.ratios(sharding.gather(self._norms), state.params)
-        if recipe.on_nan != 'stop':
+        if recipe.run.on_nan != 'stop':
             record |= counts
         if timed:
             record |= {
-                'images_per_second': timed * recipe.batch / elapsed,
+                'images_per_second': timed * recipe.run.batch_size / elapsed,
                 **self.step_timer.per_step(timed),
             }
         self.log.append(record)
 
     def _judge(self, skipped: int, last_good: Callable[[], str]) -> None:
-        window, policy, limit = self._buffer, self._recipe.on_nan, self._recipe.nan_limit
+        window, run = self._buffer, self._recipe.run
         bad = len(window.steps) > len(window.good())
-        if bad and (policy != 'skip' or skipped > limit):
-            told = f'{skipped} steps were skipped, more than nan_limit={limit}; ' * (
-                policy == 'skip'
+        if bad and (run.on_nan != 'skip' or skipped > run.nan_limit):
+            told = f'{skipped} steps were skipped, more than nan_limit={run.nan_limit}; ' * (
+                run.on_nan == 'skip'
             )
             raise NotFinite(
                 f'{nan_policy.describe(window.steps)}, within steps {window.steps[0][0]} to '
                 f'{window.steps[-1][0]}; {told}'
-                f'{last_good()}; lower the rate, warm up, or clip the gradient (--set clip=1)'
+                f'{last_good()}; lower the rate, warm up, or clip the gradient (--set clip_norm=1)'
             )
 
     def forget(self, step: int) -> None:

@@ -8,11 +8,9 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnlab import losses
 from cnnlab.data import loader
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
-from cnnlab.recipes import training
 from cnnlab.report import images as pictures
 from cnnlab.train.initial_state import initial_state
 from cnnlab.train.sanity import forward, gradients, learn, signals, start
@@ -77,8 +75,8 @@ def check(
 
 def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, list[Finding]]]:
     train, recipe = setup.data['train'], setup.recipe
-    loss = losses.by_name(recipe.loss)
-    state = initial_state(setup, np.uint32(recipe.seed))
+    loss = recipe.loss.evaluation()
+    state = initial_state(setup, np.uint32(recipe.run.seed))
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
     learner = Learner(setup.model, loss)
 
@@ -99,14 +97,15 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
 
     logits = jax.jit(functools.partial(forward.logits, setup.model))(variables, inputs)
     value = float(loss(logits, labels).mean())
-    penalty = training.penalty(recipe)
+    mask = recipe.optimizer.weight_decay_mask
+    penalty = recipe.loss.penalty(mask)
     added = float(penalty(state.params)) if penalty else 0.0
     yield (
         'the first loss',
         [
             start.initial_loss(logits, labels, loss),
             start.regularization(
-                setup.tx, state.params, recipe.decay, recipe.decayed, value, added
+                setup.tx, state.params, recipe.optimizer.weight_decay, mask, value, added
             ),
         ],
     )

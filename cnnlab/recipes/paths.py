@@ -1,0 +1,101 @@
+"""Fields of a recipe by path: 'optimizer.learning_rate', or 'learning_rate' where no other section
+has a field of that name.
+"""
+
+import dataclasses
+import difflib
+import functools
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+from cnnlab import names
+from cnnlab.recipes import old_names
+
+# what else people call a field
+_SYNONYMS = {
+    **old_names.PATHS,
+    'lr': 'optimizer.learning_rate',
+    'wd': 'optimizer.weight_decay',
+    'epochs': 'run.duration',
+    'steps': 'run.duration',
+    'bs': 'run.batch_size',
+    'dtype': 'run.precision',
+    'num_classes': 'model_fields.num_classes',
+    'transforms': 'augment.train',
+}
+# how a synonym is written, where its value is written differently too
+_WRITTEN = {'epochs': "run.duration='5 epochs'", 'steps': "run.duration='500 steps'"}
+MODEL_FIELDS = 'model_fields.'
+
+
+@functools.cache
+def hints(recipe_class: type) -> dict[str, Any]:
+    """{path: type} of every field, in order; a section stands for its fields."""
+    found = {}
+    for name, hint in typing.get_type_hints(recipe_class).items():
+        if dataclasses.is_dataclass(hint):
+            found |= {f'{name}.{leaf}': inner for leaf, inner in hints(hint).items()}
+        else:
+            found[name] = hint
+    return found
+
+
+def flat(recipe: Any) -> dict[str, Any]:
+    """{path: value} of every field, in order."""
+    return {path: get(recipe, path) for path in hints(type(recipe))}
+
+
+def get(recipe: Any, path: str) -> Any:
+    """The value at a path."""
+    return functools.reduce(getattr, path.split('.'), recipe)
+
+
+def resolve(name: str, known: Iterable[str]) -> str:
+    """The path of a field that is named by its path, by the last part of it, or by its section.
+
+    'learning_rate' is 'optimizer.learning_rate', the only field of that name; 'optimizer' is
+    'optimizer.name', as for each section that has a field `name`. 'model_fields.NAME' is a field of
+    the model.
+
+    Raises:
+      ValueError: several sections have a field of that name, or none has; the paths that may be
+        meant are given.
+    """
+    known = list(known)
+    if name in known or name.startswith(MODEL_FIELDS):
+        return name
+    if f'{name}.name' in known:
+        return f'{name}.name'
+    found = [path for path in known if path.rpartition('.')[2] == name]
+    before = old_names.PATHS.get(name)
+    if before and before not in found:
+        # 'decay' was the weight decay once, and must not set another field now
+        found.append(before)
+    if found == [before] and before.rpartition('.')[2] != name:
+        found = []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f'{name} may mean several fields; write {" or ".join(found)}')
+    inside = [path for path in known if path.startswith(f'{name}.')]
+    if inside:
+        raise ValueError(f'{name} is a section; its fields are {", ".join(inside)}')
+    raise ValueError(_unknown(name, known))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    """The sentence for a name that is no field."""
+    if name.startswith('fields.'):
+        meant = MODEL_FIELDS + name.removeprefix('fields.')
+        return f'no recipe field named {name!r}; it is {meant}'
+    if name in _SYNONYMS:
+        return f'no recipe field named {name!r}; it is {_WRITTEN.get(name, _SYNONYMS[name])}'
+    by_path = difflib.get_close_matches(name, known, 3)
+    leaves = {path.rpartition('.')[2]: path for path in known}
+    words = {**_SYNONYMS, **leaves}
+    by_leaf = difflib.get_close_matches(name.rpartition('.')[2], words, 3)
+    near = list(dict.fromkeys([*by_path, *(words[leaf] for leaf in by_leaf)]))[:3]
+    if near:
+        return f'no recipe field named {name!r}; did you mean {", ".join(near)}?'
+    return names.unknown('recipe field', name, known)

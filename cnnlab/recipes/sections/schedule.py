@@ -1,0 +1,112 @@
+"""The learning rate by step, and what divides it at a plateau."""
+
+import dataclasses
+
+import optax
+
+from cnnlab.optim import plateau, schedules
+from cnnlab.recipes.duration import Timeline
+from cnnlab.recipes.sections import check
+
+_WARMUP_FORMS = ('linear', 'constant')
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How the learning rate changes in the course of training.
+
+    Raises:
+      ValueError: a name that is not known or a number out of range.
+    """
+
+    # a name of optim.schedules
+    name: str = 'cosine'
+    # of the step, piecewise and one_cycle schedules: shares of the run, or durations
+    boundaries: tuple[float | str, ...] = ()
+    # of the step, exponential, inverse_time and plateau schedules
+    factor: float = 0.1
+    # of the piecewise schedule: factors on the learning rate
+    values: tuple[float, ...] = ()
+    # period of the exponential and inverse_time schedules, cycle of cosine_restarts
+    every: str = '1 epochs'
+    # of the exponential schedule: it changes once a period
+    staircase: bool = False
+    # of the polynomial schedule
+    power: float = 1.0
+    # last value of the polynomial and cosine schedules, as a share of the learning rate
+    end: float = 0.0
+    # of the plateau schedule: evaluations in a row without a lower validation loss
+    patience: int = 5
+    warmup: str = '0 steps'
+    # where the warm-up begins, as a share of the learning rate
+    warmup_start: float = 0.0
+    # 'linear' or 'constant'
+    warmup_form: str = 'linear'
+
+    def __post_init__(self) -> None:
+        check.one_of('schedule.name', 'schedule', self.name, schedules.SCHEDULES)
+        check.one_of('schedule.warmup_form', 'form of warm-up', self.warmup_form, _WARMUP_FORMS)
+        check.not_negative(
+            schedule__factor=self.factor,
+            schedule__end=self.end,
+            schedule__warmup_start=self.warmup_start,
+        )
+        check.durations(schedule__every=self.every, schedule__warmup=self.warmup)
+        for boundary in self.boundaries:
+            if isinstance(boundary, str):
+                check.durations(schedule__boundaries=boundary)
+        if self.name == 'plateau':
+            if not 0 < self.factor < 1:
+                raise ValueError(
+                    f'schedule.factor: the factor of a plateau lies between 0 and 1, got '
+                    f'{self.factor}'
+                )
+            check.at_least_one(schedule__patience=self.patience)
+
+    def build(self, learning_rate: float, timeline: Timeline) -> optax.Schedule:
+        """The learning rate by step; a plateau's divisions are not part of it.
+
+        Args:
+          learning_rate: after the warm-up.
+          timeline: of the run.
+
+        Raises:
+          ValueError: a schedule, boundary or warm-up that does not fit into the run.
+        """
+        return schedules.build(
+            self.name,
+            learning_rate,
+            timeline.total,
+            boundaries=self._shares(timeline),
+            factor=self.factor,
+            values=self.values,
+            every=timeline.steps(self.every),
+            staircase=self.staircase,
+            power=self.power,
+            end=self.end,
+            warmup=timeline.steps(self.warmup),
+            warmup_start=self.warmup_start,
+            warmup_form=self.warmup_form,
+        )
+
+    def scale(self, learning_rate: optax.Schedule) -> optax.GradientTransformation:
+        """What multiplies updates by minus the learning rate, as the plateau schedule lowers it."""
+        scaled = optax.scale_by_learning_rate(learning_rate)
+        if self.name == 'plateau':
+            scaled = optax.chain(scaled, plateau.scaling(self.factor, self.patience))
+        return scaled
+
+    def _shares(self, timeline: Timeline) -> tuple[float, ...]:
+        """The boundaries as shares of the run."""
+        found = []
+        for boundary in self.boundaries:
+            if isinstance(boundary, str):
+                at = timeline.steps(boundary)
+                if not 0 < at < timeline.total:
+                    raise ValueError(
+                        f'schedule.boundaries: the schedule is longer than the run: its boundary '
+                        f'at {boundary} is step {at} and the run has {timeline.total}'
+                    )
+                boundary = at / timeline.total
+            found.append(boundary)
+        return tuple(found)
