@@ -20,9 +20,10 @@ import jax.numpy as jnp
 from absl import flags
 
 from cnnlab.models import registry
+from cnnlab.report import listing
 from cnnlab.report.table import Column, Table
 from cnnlab.tree import named_leaves
-from experiments import common, listing
+from experiments import common
 
 _RESULTS = flags.DEFINE_string(
     'results',

@@ -28,10 +28,11 @@ from cnnlab.report.files import write_text
 from cnnlab.report.numbers import mean_std
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
+from cnnlab.studies import seeds
 from cnnlab.train import workdir
 from cnnlab.train.monitor import run_log
 
-from . import common, seeds
+from . import common
 
 EIGHT = (
     'softmax_linear',

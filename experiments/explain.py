@@ -30,6 +30,7 @@ from PIL import Image
 
 from cnnlab import names, weights
 from cnnlab.data import normalization
+from cnnlab.data.sources import pictures
 from cnnlab.report import plots
 from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.page import Picture, Row, Section, write_page
@@ -37,7 +38,7 @@ from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
 
-from . import common, pictures, runs
+from . import common, runs
 from .explanations.case import Case, Group, Shown, layers_to_show
 from .explanations.methods import METHODS
 from .labels import labels_of
@@ -158,7 +159,7 @@ def of_weights() -> Subject:
         )
     entry = weights.entry(_WEIGHTS.value)
     seen = preprocess(entry, _PREPROCESS.value)
-    found = pictures.find(_IMAGES.value, _LIMIT.value)
+    found = pictures.open_pictures(_IMAGES.value, _LIMIT.value)
     if _FILE.value:
         model, variables = weights.from_file(
             entry.id.partition('.')[0], _FILE.value, fields=entry.fields

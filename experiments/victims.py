@@ -10,11 +10,11 @@ from cnnlab.attacks import target as targets
 from cnnlab.attacks.target import Target
 from cnnlab.data import normalization
 from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.sources.pictures import Pictures
 from cnnlab.data.synsets import synsets
 from cnnlab.recipes import training
 
 from . import runs
-from .pictures import Pictures
 from .preprocess import preprocess
 
 

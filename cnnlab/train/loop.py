@@ -158,7 +158,7 @@ class _Run:
         self.checkpoint_every = setup.steps(recipe.checkpoint_every)
         self.stopped = control.stopped(self.state, recipe)
 
-    def _feed(self) -> Prefetcher:
+    def _prefetcher(self) -> Prefetcher:
         """The batches from this step on."""
         return Prefetcher(
             self._batches,

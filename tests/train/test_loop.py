@@ -235,7 +235,7 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
         ({'dataset': 'digit'}, 'did you mean digits'),
         (
             {'normalize': 'pixel_mean', 'view': ('resize((6, 6))',)},
-            'a mean image of 4 x 4 x 1 and the view makes images of 6 x 6 x 1',
+            'a mean image of 4 x 4 x 1 and the transform makes images of 6 x 6 x 1',
         ),
     ],
 )
