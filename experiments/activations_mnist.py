@@ -2,7 +2,7 @@
 
     python -m experiments.activations_mnist --seeds=3 --data_dir=... --workdir=runs/activations
 
-Expected (assumed: the lectures, L3, compare these functions without figures): the gradient of a
+Expected (assumed: the CNN lectures, L3, compare these functions without figures): the gradient of a
 step is zero, so that only the last layer learns; sigmoids saturate, are not zero-centered and train
 slowest of the rest; tanh is better, ReLU and its kin fastest.
 
@@ -34,7 +34,7 @@ START = {
 
 
 def reading(measured):
-    """The order in training loss and test error, and what the lectures say of both ends."""
+    """The order in training loss and test error, and what the CNN lectures say of both ends."""
     losses = {
         name: sum(last(runs, 'loss')) / len(runs.results)
         for name, runs in measured.items()

@@ -5,9 +5,9 @@ r"""What every layer of a network costs and sees, and how much memory the networ
     python -m experiments.analyze --model=mobilenet_v2 --input_size=160 --batch=64 --format=html \
         --out=mobilenet_v2.html
 
-Nothing is computed but shapes, so it takes seconds and no accelerator. VGG-16 gives the lecture's
-table: 3,211,264 values and 1,728 weights for the first convolution, 138,357,544 parameters and
-15.47 G multiply-adds in all.
+Nothing is computed but shapes, so it takes seconds and no accelerator. VGG-16 gives the CNN
+lectures' table: 3,211,264 values and 1,728 weights for the first convolution, 138,357,544
+parameters and 15.47 G multiply-adds in all.
 """
 
 import re

@@ -3,11 +3,11 @@
     # writes out/init_statistics.png, prints the table; about 15 s
     python -m experiments.init_statistics --workdir=out
 
-The lectures' table (curriculum.md). Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh
-layers have the standard deviations 1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23
-of the lectures; under N(0, 0.01^2) they vanish; under N(0, 1) nearly every tanh is saturated at -1
-or 1. ReLU halves the variance of a layer, so Xavier lets it vanish slowly, and He's variance
-2 / fan-in does not. Batch norm makes all of them alike.
+The CNN lectures' table. Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh layers have
+the standard deviations 1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23 of the CNN
+lectures; under N(0, 0.01^2) they vanish; under N(0, 1) nearly every tanh is saturated at -1 or 1.
+ReLU halves the variance of a layer, so Xavier lets it vanish slowly, and He's variance 2 / fan-in
+does not. Batch norm makes all of them alike.
 """
 
 import pathlib
@@ -78,7 +78,7 @@ def activations(net: DeepNet, units: int, inputs: int, seed: int) -> list[np.nda
 
 
 def shown(x: float) -> str:
-    """Two decimals as in the lectures, a power of ten for what vanishes or explodes."""
+    """Two decimals as in the CNN lectures, a power of ten for what vanishes or explodes."""
     return f'{x:.2f}' if 0.005 <= x < 1000 else f'{x:.0e}'
 
 

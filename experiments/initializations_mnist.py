@@ -3,13 +3,13 @@ r"""A race of initializations on MNIST: constant, small Gaussian, Xavier, He, or
     python -m experiments.initializations_mnist --seeds=3 --data_dir=... \
         --workdir=runs/initializations --results=docs/results
 
-Expected (the lectures, L3, on signals; what follows for learning is assumed): constant weights
+Expected (the CNN lectures, L3, on signals; what follows for learning is assumed): constant weights
 cannot break the symmetry between units and do not learn to tell ten classes apart; N(0, 0.01^2)
 lets the signal vanish in a deep net and begins to learn late or never; Xavier's trains, and He's,
 made for ReLU, trains fastest.
 
-A perceptron with ten hidden layers of 100 ReLUs, as many as in the lectures' table of activation
-statistics, without batch norm, which would hide it all.
+A perceptron with ten hidden layers of 100 ReLUs, as many as in the CNN lectures' table of
+activation statistics, without batch norm, which would hide it all.
 """
 
 from absl import flags

@@ -5,10 +5,10 @@ r"""LeNet-5 on MNIST with and without distorted training images (LeCun et al. 19
     python -m experiments.lenet_distortions --form=1998 --data_dir=... \
         --workdir=runs/distortions_1998
 
-Expected (facts.md, table 1c): 0.95% without distortions, 0.8% with them. The paper's are planar
-affine: translation both ways, scaling, squeezing (narrower and higher, or the reverse) and
-horizontal shearing. It prints no ranges; those below are assumed. It trained on 540,000 distorted
-images and the 60,000; here every image is distorted anew each time it is seen.
+Expected (LeCun et al. 1998, Section III.B): 0.95% without distortions, 0.8% with them. The paper's
+are planar affine: translation both ways, scaling, squeezing (narrower and higher, or the reverse)
+and horizontal shearing. It prints no ranges; those below are assumed. It trained on 540,000
+distorted images and the 60,000; here every image is distorted anew each time it is seen.
 """
 
 import dataclasses

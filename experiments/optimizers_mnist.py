@@ -3,13 +3,13 @@ r"""A race of SGD, momentum, AdaGrad, RMSProp and Adam on MNIST, each at its bes
     python -m experiments.optimizers_mnist --seeds=3 --data_dir=... --workdir=runs/optimizers \
         --results=docs/results
 
-Expected (assumed: the lectures, L3, compare these rules without figures): momentum and the adaptive
-rules lower the training loss faster than plain SGD; at a well-chosen rate all of them come near to
-each other on the test images.
+Expected (assumed: the CNN lectures, L3, compare these rules without figures): momentum and the
+adaptive rules lower the training loss faster than plain SGD; at a well-chosen rate all of them come
+near to each other on the test images.
 
 A race at one rate would only tell whose default suits it. So every optimizer first runs two epochs
 (`--trial`) at each of five rates, seed 0, and the rate with the lowest validation loss is run in
-full, for every seed. The rate is constant, as in the lectures' animations.
+full, for every seed. The rate is constant, as in the CNN lectures' animations.
 """
 
 import dataclasses

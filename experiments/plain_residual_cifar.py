@@ -5,10 +5,10 @@ r"""Deeper plain nets train worse, deeper residual nets better, on CIFAR-10 (He 
     python -m experiments.plain_residual_cifar --epochs=182 --seeds=3 --data_dir=... \
         --workdir=runs/figure6_full --results=docs/results
 
-Expected (arXiv:1512.03385, Figure 6, as curriculum.md has it): the 56-layer plain net has the
+Expected (arXiv:1512.03385, Figure 6): the 56-layer plain net has the
 higher *training* and test error than the 20-layer one, of the residual nets the 56-layer one the
 lower. The paper's test errors after 64,000 steps are 8.75% for ResNet-20 and 6.97% for ResNet-56
-(facts.md, table 1c); plain nets are drawn only.
+(Table 6); plain nets are drawn only.
 
 The paper's recipe, shortened: the divisions of the rate stay at 1/2 and 3/4 of the run. 64,000
 steps are 182 epochs of the 45,000 images. Accuracies on CIFAR-10 as JPEG copies are lower than on

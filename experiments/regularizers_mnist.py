@@ -3,9 +3,9 @@ r"""Dropout, augmentation and batch norm, each on and off: a convnet on 1,000 im
     python -m experiments.regularizers_mnist --seeds=3 --data_dir=... --workdir=runs/regularizers \
         --results=docs/results
 
-Expected (assumed: the lectures, L3, give no figures): dropout and augmentation raise the training
-error and lower the test error; batch norm trains faster and regularizes a little. So few images are
-overfitted at once. The network is the lectures' convnet for MNIST (L2:
+Expected (assumed: the CNN lectures, L3, give no figures): dropout and augmentation raise the
+training error and lower the test error; batch norm trains faster and regularizes a little. So few
+images are overfitted at once. The network is the CNN lectures' convnet for MNIST (L2:
 conv32-conv64-pool-dropout-dense128-dropout), whose dropout can be left out and which can have batch
 norm before each activation; augmentation moves images by up to two pixels.
 """

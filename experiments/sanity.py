@@ -1,4 +1,4 @@
-"""Checks of a recipe before a long run, in about a minute: the lectures' babysitting.
+"""Checks of a recipe before a long run, in about a minute: the CNN lectures' babysitting.
 
     python -m experiments.sanity --recipe=resnet20_cifar10 --data_dir=... --workdir=checks
     python -m experiments.sanity --recipe=digits --set rate=0.5 --workdir=checks

@@ -3,9 +3,9 @@ r"""More images, lower test error: LeNet-5 on the first 100 to all 55,000 images
     python -m experiments.training_size_mnist --data_dir=... --workdir=runs/size \
         --results=docs/results
 
-Expected (assumed: the lectures, L3, read the gap between training and validation error as a want of
-data, without figures): the test error falls with every enlargement, and the training error, near
-zero for few images, rises towards it. All take the same number of steps.
+Expected (assumed: the CNN lectures, L3, read the gap between training and validation error as a
+want of data, without figures): the test error falls with every enlargement, and the training error,
+near zero for few images, rises towards it. All take the same number of steps.
 """
 
 import dataclasses

@@ -4,8 +4,8 @@ made and nothing is written by hand.
 The counting rule. A MAC is one multiply-add of a convolution or a matrix product: values in the
 output times kernel height, width and input channels of a group. Products with padding count.
 Biases, normalizations, activations, pools, sums and gates do not. torchvision's `_ops` and the
-papers' FLOPs (`facts.md`, table 1a) are these; figures of timm lie up to 1% above where it counts
-other layers too.
+papers' FLOPs are these (docs/sources.md, "Parameters and multiply-adds"); figures of timm lie up to
+1% above where it counts other layers too.
 """
 
 import collections
@@ -113,7 +113,7 @@ class Costs:
     @property
     def values(self) -> int:
         """Numbers in the input and the outputs of all layers but those that work in place: the sum
-        of the lectures' tables.
+        of the CNN lectures' tables.
         """
         own = sum(
             math.prod(layer.shape) * layer.times for layer in self.layers if not layer.in_place

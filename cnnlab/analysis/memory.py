@@ -33,7 +33,7 @@ class Inference:
       weights: parameters and batch statistics.
       images: the batch.
       kept: input and outputs of all layers together, those that work in place left out: the sum of
-        the lectures' tables.
+        the CNN lectures' tables.
       peak: the most that results take at one time, when each is dropped after its last use.
     """
 

@@ -133,7 +133,7 @@ MACHINES = {
             120,
             'Google Cloud, TPU v4: 275 TFLOP/s; all-reduce bandwidth of a pod 1.1 PB/s, over its '
             '4,096 chips and both ways; 4 chips a host '
-            '(facts.md, table 3a); 240 vCPUs, latencies assumed',
+            '(docs/sources.md, "Training speed"); 240 vCPUs, latencies assumed',
         ),
         Machine(
             'TPU v5e',
@@ -152,7 +152,7 @@ MACHINES = {
 }
 
 # Share of the peak that training reaches on one device: images per second * 6 * MACs / peak, from
-# facts.md, table 3a.
+# docs/sources.md, "Training speed".
 UTILIZATION = {
     # 1x A100-80, AMP
     ('A100', 'resnet50_v1_5'): 2470 * 6 * 4.09e9 / 312e12,
@@ -161,7 +161,7 @@ UTILIZATION = {
     # of 64 chips, evaluation included
     ('TPU v4', 'resnet50_v1_5'): 3450 * 6 * 4.09e9 / 275e12,
 }
-# of vgg16's utilization to resnet50's, timm on an RTX 3090 (table 3a); assumed elsewhere
+# of vgg16's utilization to resnet50's, timm on an RTX 3090 (same place); assumed elsewhere
 VGG_RATIO = 546 * 15.5 / (1218 * 4.09)
 
 

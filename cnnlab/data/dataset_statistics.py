@@ -22,7 +22,7 @@ class DatasetStatistics:
     validation: bool = False
 
 
-# The sets of facts.md's tables; the sizes of CIFAR and MNIST are those of their own pages. ILSVRC's
+# The sizes of CIFAR and MNIST are those of their own pages (docs/sources.md, "Data sets"). ILSVRC's
 # images differ in size: 375 x 500 is the most frequent one (assumed).
 SETS = {
     'cifar10': DatasetStatistics(50_000, (32, 32, 3), 10),

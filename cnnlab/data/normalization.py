@@ -36,8 +36,8 @@ def statistics(source: ImageSource, kind: str) -> tuple[np.ndarray, np.ndarray]:
       descendants take them; shapes ().
     channel: the mean and standard deviation of each channel over all pixels of `source`; (c,).
       MNIST: .1307 and .3081 of 255.
-    pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract on CIFAR (facts.md, table of
-      recipes: 'per-pixel mean'); they give no scale, so std is 255, hence inputs in -1..1
+    pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract on CIFAR (arXiv:1512.03385,
+      Section 4.2: 'per-pixel mean'); they give no scale, so std is 255, hence inputs in -1..1
       (`assumed`).
     imagenet: the published mean and deviation of each channel on ImageNet, whatever the source;
       (3,).

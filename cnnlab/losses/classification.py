@@ -114,7 +114,7 @@ def _margins(logits, labels):
 @_by_label
 def hinge(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """Sum over the other classes of max(0, s_j - s_label + 1): the multiclass SVM loss of the
-    lectures (Weston & Watkins 1999).
+    CNN lectures (Weston & Watkins 1999).
     """
     return _margins(logits, labels).sum(-1)
 

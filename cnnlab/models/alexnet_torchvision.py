@@ -39,7 +39,7 @@ class OneWeirdTrick(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# facts.md, table 1a
+# Parameters: torchvision's count (tests/models/peers.json).
 register(
     'alexnet_torchvision', OneWeirdTrick, params=61_100_840, paper='arXiv:1404.5997', year=2014
 )

@@ -49,7 +49,7 @@ class BitResNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md for 50x1; the others timm 1.0.31 on torch's meta device.
+# Parameters: timm's count (tests/models/peers.json).
 for _depth, _width, _blocks, _params in (
     (50, 1, (3, 4, 6, 3), 25_549_352),
     (50, 3, (3, 4, 6, 3), 217_319_080),

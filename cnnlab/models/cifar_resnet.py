@@ -51,7 +51,7 @@ class CifarResNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1c (akamaster's own module counted). A plain net has as many as its
+# Parameters: summed over the layers in tests/models/test_counts.py. A plain net has as many as its
 # residual net with option A.
 for _blocks, _params in (
     (3, 269_722),

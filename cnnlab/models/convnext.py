@@ -95,9 +95,9 @@ class ConvNeXt(nn.Module):
 
 
 _PAPER = {'paper': 'arXiv:2201.03545', 'year': 2022}
-# Parameters: facts.md, table 1a; XL from timm 1.0.31 on torch's meta device. Drop-path rates:
-# facts.md, table 2, and for XL, for which no training from scratch on ImageNet-1k is published,
-# none.
+# Parameters: torchvision's, Keras's and timm's count (tests/models/peers.json). Drop-path rates:
+# TRAINING.md in github.com/facebookresearch/ConvNeXt, and for XL, for which no training from
+# scratch on ImageNet-1k is published, none.
 for _name, _blocks, _width, _drop_path, _params in (
     ('tiny', (3, 3, 9, 3), 96, 0.1, 28_589_128),
     ('small', (3, 3, 27, 3), 96, 0.4, 50_223_688),

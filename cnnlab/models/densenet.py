@@ -123,8 +123,8 @@ class DenseNet(nn.Module):
 
 _register = functools.partial(register, cls=DenseNet, paper='arXiv:1608.06993', year=2016)
 _cifar = functools.partial(_register, stem='cifar', num_classes=10, input_shape=(32, 32, 3))
-# Parameters: facts.md, table 1a (torchvision's); Keras's nets have as many. No zoo has the paper's
-# 264 layers: the sum over its Table 1 is kept in tests/models/test_densenet.py.
+# Parameters: torchvision's count (tests/models/peers.json); Keras's nets have as many. No zoo has
+# the paper's 264 layers: the sum over its Table 1 is kept in tests/models/test_densenet.py.
 for _depth, _blocks, _growth, _params in (
     (121, (6, 12, 24, 16), 32, 7_978_856),
     (169, (6, 12, 32, 32), 32, 14_149_480),
@@ -141,8 +141,8 @@ for _depth, _blocks, _growth, _params in (
     _register(f'densenet{_depth}', **_fields)
     if _depth in (121, 169, 201):
         _register(f'densenet{_depth}_keras', momentum=0.99, eps=1.001e-5, **_fields)
-# Parameters: facts.md, table 1c. A basic net begins with 16 channels, a BC net with twice its
-# growth.
+# Parameters: summed over the layers in tests/models/test_counts.py. A basic net begins with 16
+# channels, a BC net with twice its growth.
 for _depth, _growth, _params in ((40, 12, 1_019_722), (100, 12, 6_979_642), (100, 24, 27_249_082)):
     _cifar(
         f'cifar_densenet{_depth}_{_growth}',

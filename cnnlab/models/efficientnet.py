@@ -143,8 +143,7 @@ class EfficientNet(nn.Module):
 
 _PAPER = {'paper': 'arXiv:1905.11946', 'year': 2019}
 # (width, depth, input size, dropout) of each: timm 1.0.31's table in `_gen_efficientnet`, after the
-# authors' code. Parameters: facts.md, table 1a (B0, B1, B7); torchvision 0.29.2's `num_params` and
-# timm 1.0.31 on torch's meta device (all; they agree).
+# authors' code. Parameters: torchvision's and Keras's count (tests/models/peers.json).
 for _i, (_width, _depth, _size, _dropout, _params) in enumerate(
     (
         (1.0, 1.0, 224, 0.2, 5_288_548),

@@ -193,7 +193,8 @@ class GoogLeNet(nn.Module):
         return MaxPool(3, 2, ceil=True, name='pool2')(x)
 
 
-# Parameters, without auxiliary heads: facts.md, table 1a.
+# Parameters, without auxiliary heads: summed over the paper's Table 1 in
+# tests/models/test_counts.py; torchvision's count (tests/models/peers.json).
 register('googlenet', GoogLeNet, params=6_998_552, paper='arXiv:1409.4842', year=2014)
 register(
     'googlenet_torchvision',

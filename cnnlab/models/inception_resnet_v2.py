@@ -106,7 +106,7 @@ class InceptionResNetV2(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a (timm's; Keras's trainable ones).
+# Parameters: timm's and Keras's counts (tests/models/peers.json).
 register(
     'inception_resnet_v2',
     InceptionResNetV2,

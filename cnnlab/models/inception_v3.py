@@ -125,7 +125,7 @@ class InceptionV3(nn.Module):
         return (x.astype(dtype), aux.astype(dtype)) if self.aux and train else x.astype(dtype)
 
 
-# Parameters: facts.md, table 1a (torchvision's without its auxiliary head; Keras's trainable ones).
+# Parameters: torchvision's count without its auxiliary head, and Keras's (tests/models/peers.json).
 register(
     'inception_v3',
     InceptionV3,

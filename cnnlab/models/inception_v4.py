@@ -93,7 +93,7 @@ class InceptionV4(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a (timm's). TensorFlow's batch norms have no scale.
+# Parameters: timm's count (tests/models/peers.json). TensorFlow's batch norms have no scale.
 register(
     'inception_v4',
     InceptionV4,

@@ -1,4 +1,4 @@
-"""Two small convnets of the Keras documentation, as the lectures show them.
+"""Two small convnets of the Keras documentation, as the CNN lectures show them.
 
 `keras_mnist_convnet` is examples/mnist_cnn.py of github.com/keras-team/keras (99.25% on MNIST after
 12 epochs, by its header); `keras_vgg_like` is the "VGG-like convnet" of its

@@ -1,5 +1,5 @@
 """Perceptrons of two and three layers, trained by back-propagation: Rumelhart, Hinton & Williams
-1986, in the lectures' sizes.
+1986, in the CNN lectures' sizes.
 """
 
 import jax.numpy as jnp
@@ -15,8 +15,8 @@ class Perceptron(nn.Module):
     """Fully connected layers fc1, fc2, ... over the flattened image, with an activation between
     them.
 
-    Without biases 3072-100-10 has the lectures' 308,200 weights. The variables hold for images of
-    one size.
+    Without biases 3072-100-10 has the CNN lectures' 308,200 weights. The variables hold for images
+    of one size.
     """
 
     # units of the hidden layers
@@ -40,7 +40,7 @@ class Perceptron(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-_PAPER = 'Rumelhart, Hinton & Williams 1986, Nature 323; the sizes are those of the lectures'
+_PAPER = 'Rumelhart, Hinton & Williams 1986, Nature 323; the sizes are those of the CNN lectures'
 register(
     'mlp2',
     Perceptron,

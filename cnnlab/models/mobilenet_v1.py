@@ -77,8 +77,8 @@ class MobileNetV1(nn.Module):
 _PAPER = {'paper': 'arXiv:1704.04861', 'year': 2017}
 # keras 3.15.1, applications/mobilenet.py
 _KERAS = {'keras': True, 'eps': 1e-3, 'momentum': 0.99, 'dropout': 1e-3}
-# Parameters: 1.0 in facts.md, table 1a; the other widths as count_params of keras 3.15.1's
-# MobileNet(alpha=...), trainable ones.
+# Parameters of width 1: Keras's count (tests/models/peers.json); of the others: the trainable ones
+# of keras 3.15.1's MobileNet(alpha=...).
 for _name, _width, _params in (
     ('', 1.0, 4_231_976),
     ('_075', 0.75, 2_585_560),

@@ -71,8 +71,8 @@ class MobileNetV2(nn.Module):
 _PAPER = {'paper': 'arXiv:1801.04381', 'year': 2018}
 # keras 3.15.1, applications/mobilenet_v2.py
 _KERAS = {'padding': 'tf_same', 'eps': 1e-3, 'momentum': 0.999, 'dropout': 0.0}
-# Parameters: 1.0 in facts.md, table 1a; the other widths as count_params of keras 3.15.1's
-# MobileNetV2(alpha=...), trainable ones.
+# Parameters of width 1: torchvision's and Keras's count (tests/models/peers.json); of the others:
+# the trainable ones of keras 3.15.1's MobileNetV2(alpha=...).
 for _name, _width, _params in (
     ('_035', 0.35, 1_677_128),
     ('_050', 0.5, 1_968_680),

@@ -137,8 +137,7 @@ class MobileNetV3(nn.Module):
 _PAPER = {'paper': 'arXiv:1905.02244', 'year': 2019}
 # keras 3.15.1, applications/mobilenet_v3.py
 _KERAS = {'padding': 'tf_same', 'momentum': 0.999, 'rescale': True}
-# Parameters: width 1 in facts.md, table 1a; the others as timm 1.0.31 counts them (mobilenetv3_*,
-# tf_mobilenetv3_*_minimal_100).
+# Parameters: torchvision's and timm's count (tests/models/peers.json).
 for _name, _stages, _hidden, _params in (
     ('large', LARGE, 1280, {1.0: 5_483_032, 0.75: 3_993_528}),
     ('small', SMALL, 1024, {1.0: 2_542_856, 0.75: 2_041_872}),

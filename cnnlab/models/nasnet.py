@@ -112,7 +112,7 @@ class NASNet(nn.Module):
         return (x.astype(dtype), aux.astype(dtype)) if self.aux and train else x.astype(dtype)
 
 
-# Parameters: facts.md, table 1a (Keras's trainable ones; timm's large net has the same number).
+# Parameters: Keras's count, and timm's of the large net (tests/models/peers.json).
 _register = functools.partial(register, cls=NASNet, paper='arXiv:1707.07012', year=2017)
 _mobile = functools.partial(_register, repeats=4, penultimate=1056, stem=32, params=5_289_978)
 _large = functools.partial(

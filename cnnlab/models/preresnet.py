@@ -65,10 +65,10 @@ class PreResNet(nn.Module):
         )
 
 
-# Parameters: facts.md, table 1a (timm); where the first norm stands and where the stride is changes
-# no count. 18, 34 (timm 1.0.31 on torch's meta device) and 200 (summed over the layers in
-# tests/models/test_preresnet.py). That the ImageNet nets stride on the first 1x1 and activate
-# before the pooling is assumed from the authors' CIFAR code.
+# Parameters: timm's count (tests/models/peers.json); where the first norm stands and where the
+# stride is changes no count. Those of 200 are summed over the layers in
+# tests/models/test_preresnet.py. That the ImageNet nets stride on the first 1x1 and activate before
+# the pooling is assumed from the authors' CIFAR code.
 for _depth, _blocks, _params in (
     (50, (3, 4, 6, 3), 25_549_352),
     (101, (3, 4, 23, 3), 44_541_480),

@@ -52,7 +52,7 @@ class KerasPreResNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a.
+# Parameters: Keras's count (tests/models/peers.json).
 for _depth, _blocks, _params in (
     (50, (3, 4, 6, 3), 25_568_360),
     (101, (3, 4, 23, 3), 44_577_896),

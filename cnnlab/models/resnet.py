@@ -90,9 +90,10 @@ class KerasResNet(ResNet):
     conv = staticmethod(functools.partial(ConvNorm, bias=True, eps=1.001e-5, momentum=0.99))
 
 
-# Parameters: facts.md, table 1a; where the stride is changes no count, nor does leaving the
-# shortcuts of option A out. ResNet-34 with options A and C, and plain nets: `create('resnet34',
-# shortcut='A')`; counts are summed in tests/models/test_resnet.py.
+# Parameters: torchvision's and Keras's counts (tests/models/peers.json); where the stride is
+# changes no count, nor does leaving the shortcuts of option A out. ResNet-34 with options A and C,
+# and plain nets: `create('resnet34', shortcut='A')`; counts are summed in
+# tests/models/test_resnet.py.
 _PAPER = 'arXiv:1512.03385'
 for _depth, _blocks, _params, _plain in (
     (18, (2, 2, 2, 2), 11_689_512, 11_515_688),

@@ -50,8 +50,8 @@ class CifarResNeXt(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a; 32x16d and 32x32d (names of timm) from timm 1.0.31 on torch's meta
-# device.
+# Parameters: torchvision's and timm's count (tests/models/peers.json); 32x16d and 32x32d are names
+# of timm.
 for _depth, _groups, _each, _params in (
     (50, 32, 4, 25_028_904),
     (101, 32, 4, 44_177_704),

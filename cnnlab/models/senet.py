@@ -95,8 +95,7 @@ class SENet(nn.Module):
 
 _PAPER = 'arXiv:1709.01507'
 _50, _101, _152 = (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
-# Parameters: facts.md, table 1a; the SE-ResNeXts of timm's own from timm 1.0.31 on torch's meta
-# device.
+# Parameters: timm's count (tests/models/peers.json).
 register(
     'senet154',
     SENet,

@@ -73,8 +73,8 @@ class SqueezeNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a; a simple bypass has none, those of the complex one are summed in
-# the test.
+# Parameters: torchvision's count (tests/models/peers.json); a simple bypass has none, those of the
+# complex one are summed in the test.
 _V1 = {'stem': (96, 7), 'pools': (2, 5, 9), 'paper': 'arXiv:1602.07360', 'year': 2016}
 register('squeezenet1_0', SqueezeNet, params=1_248_424, **_V1)
 register('squeezenet1_0_simple_bypass', SqueezeNet, bypass='simple', params=1_248_424, **_V1)

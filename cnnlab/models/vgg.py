@@ -13,7 +13,7 @@ from cnnlab.nn.sliding import SlidingDense
 _WIDTHS = (64, 128, 256, 512, 512)
 # pixels a side of the map that fc6 reads
 _MAP = 7
-# what the paper, after submission, found to need no pre-training (facts.md, table 2)
+# what the paper, after submission, found to need no pre-training (Section 3.1)
 _GLOROT = initializers.xavier()
 
 
@@ -67,7 +67,8 @@ class VGG(nn.Module):
         )
 
 
-# Parameters: facts.md, table 1a. The letters are the paper's configurations.
+# Parameters: torchvision's count (tests/models/peers.json). The letters are the paper's
+# configurations.
 # A
 for _depth, _blocks, _plain, _normed in (
     (11, (1, 1, 2, 2, 2), 132_863_336, 132_868_840),

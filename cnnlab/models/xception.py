@@ -95,7 +95,7 @@ class Xception(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: facts.md, table 1a (timm's and Keras's trainable ones are the same number).
+# Parameters: timm's and Keras's count (tests/models/peers.json).
 register(
     'xception',
     Xception,

@@ -9,7 +9,7 @@ from cnnlab.models.registry import register
 from cnnlab.nn import initializers
 from cnnlab.nn.layers import LRN, Conv, Dense, MaxPool, flatten
 
-# facts.md, table 2: weights 1e-2, biases 0
+# arXiv:1311.2901, Section 3: weights 1e-2, biases 0
 _SMALL = initializers.gaussian(0.01)
 
 
@@ -17,8 +17,8 @@ class ZFNet(nn.Module):
     """AlexNet with 7x7 filters at stride 2 in conv1, stride 2 in conv2, and dense connections
     instead of two groups.
 
-    Maps of 110, 55 (pooled), 26, 13 (pooled), 13, 13, 13 and 6 pixels fix the paddings and the
-    partial windows of pool1 and pool2 (they give the 1.168 G multiply-adds of facts.md, table 1a).
+    The maps of Figure 3, of 110, 55 (pooled), 26, 13 (pooled), 13, 13, 13 and 6 pixels, fix the
+    paddings and the partial windows of pool1 and pool2.
     Contrast normalization across the maps follows pooling; its constants are AlexNet's (assumed).
     """
 
@@ -41,5 +41,5 @@ class ZFNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# facts.md, table 1a
+# Parameters: summed over Figure 3 in tests/models/test_counts.py.
 register('zfnet', ZFNet, params=62_357_608, paper='arXiv:1311.2901', year=2013)

@@ -1,5 +1,5 @@
-"""Activation functions under the names of the lectures and papers; elementwise on any shape unless
-said otherwise.
+"""Activation functions under the names of the CNN lectures and papers; elementwise on any shape
+unless said otherwise.
 """
 
 import jax
@@ -33,7 +33,7 @@ def scaled_tanh(x: jax.Array) -> jax.Array:
 
 
 def leaky_relu(x: jax.Array, slope: float = 0.1) -> jax.Array:
-    """max(slope x, x); the lectures' slope is 0.1."""
+    """max(slope x, x); the CNN lectures' slope is 0.1."""
     return jnp.where(x > 0, x, slope * x)
 
 

@@ -1,4 +1,4 @@
-"""Where windows fall: output sizes and padding, by the rules of the lectures, torch, Caffe and
+"""Where windows fall: output sizes and padding, by the rules of the CNN lectures, torch, Caffe and
 TensorFlow.
 """
 
@@ -13,7 +13,7 @@ Padding = int | Pads | str
 def output_size(size: int, window: int, stride: int = 1, padding: int = 0) -> int:
     """(size - window + 2 padding) / stride + 1, in pixels, where it is a whole number.
 
-    The lectures' rule: 7 pixels under a window of 3 give 5 at stride 1, 3 at stride 2, and at
+    The CNN lectures' rule: 7 pixels under a window of 3 give 5 at stride 1, 3 at stride 2, and at
     stride 3 the window does not fit. (Layers floor instead, as every framework does; `analysis`
     marks the ones that drop a border.)
 

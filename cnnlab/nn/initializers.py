@@ -24,12 +24,12 @@ zeros, ones = initializers.zeros, initializers.ones
 
 
 def constant(value: float) -> Initializer:
-    """Every weight the same: the lectures' example of units that stay alike for ever."""
+    """Every weight the same: the CNN lectures' example of units that stay alike for ever."""
     return initializers.constant(value)
 
 
 def gaussian(std: float = 0.01) -> Initializer:
-    """N(0, std^2); AlexNet's and the lectures' small Gaussian has std 0.01."""
+    """N(0, std^2); AlexNet's and the CNN lectures' small Gaussian has std 0.01."""
     return initializers.normal(std)
 
 
@@ -42,7 +42,9 @@ def xavier(distribution: str = 'uniform') -> Initializer:
 
 
 def xavier_fan_in(distribution: str = 'normal') -> Initializer:
-    """Variance 1 / fan_in: what Caffe and the lectures (L3, `randn / sqrt(fan_in)`) call Xavier."""
+    """Variance 1 / fan_in: what Caffe and the CNN lectures (L3, `randn / sqrt(fan_in)`) call
+    Xavier.
+    """
     return initializers.variance_scaling(1.0, 'fan_in', distribution)
 
 

@@ -80,7 +80,7 @@ def exponential(
 def inverse_time(
     rate: float, steps: int, *, every: int = 1, factor: float = 1.0, **_
 ) -> optax.Schedule:
-    """rate / (1 + factor * step / every): the lectures' a0 / (1 + kt)."""
+    """rate / (1 + factor * step / every): the CNN lectures' a0 / (1 + kt)."""
     period = _period(steps, every)
     return lambda t: rate / (1 + factor * jnp.asarray(t, float) / period)
 

@@ -21,8 +21,8 @@ class SquaresState(NamedTuple):
 
 
 def scale_by_adagrad(eps: float) -> optax.GradientTransformation:
-    """g / (sqrt(sum of g^2 so far) + eps), as torch and the lectures have it; optax puts eps under
-    the root and starts at 0.1.
+    """g / (sqrt(sum of g^2 so far) + eps), as torch and the CNN lectures have it; optax puts eps
+    under the root and starts at 0.1.
     """
 
     def update(updates, state, params=None):

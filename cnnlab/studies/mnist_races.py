@@ -1,5 +1,5 @@
-"""The recipe that the races on MNIST share: the lectures' three-layer perceptron, which trains in
-seconds.
+"""The recipe that the races on MNIST share: the CNN lectures' three-layer perceptron, which trains
+in seconds.
 """
 
 from cnnlab.recipes.recipe import Recipe

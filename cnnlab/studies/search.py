@@ -2,8 +2,8 @@
 successive halving.
 
 Random draws rather than a grid: Bergstra & Bengio 2012, Random search for hyper-parameter
-optimization. Coarse to fine: the lectures. What trial n draws depends on the seed, n and the trials
-that came before its round, so several processes that share a study never draw the same.
+optimization. Coarse to fine: the CNN lectures. What trial n draws depends on the seed, n and the
+trials that came before its round, so several processes that share a study never draw the same.
 """
 
 import dataclasses

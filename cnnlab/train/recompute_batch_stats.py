@@ -1,10 +1,10 @@
 """Batch statistics of a trained network over many training images, in place of the running averages
 of training.
 
-He et al. released their ResNets with such statistics (facts.md, table 1d), and a mean of networks
-(SWA) has none of its own. Each batch is normalized by itself as in training; the variance of a
-channel over all images is the mean of its variances within batches plus the variance of its means,
-which is exact.
+He et al. released their ResNets with such statistics (README of
+github.com/KaimingHe/deep-residual-networks), and a mean of networks (SWA) has none of its own. Each
+batch is normalized by itself as in training; the variance of a channel over all images is the mean
+of its variances within batches plus the variance of its means, which is exact.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Parameters, multiply-adds and values against the papers' and the lectures' figures."""
+"""Parameters, multiply-adds and values against the papers' and the CNN lectures' figures."""
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,8 @@ from cnnlab.models import registry
 from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalAvgPool, MaxPool, flatten
 from tests import golden
 
-# G multiply-adds: facts.md table 1a (torchvision's _ops, timm's benchmark, the paper's own or
-# computed there from its layer table)
+# G multiply-adds: torchvision's _ops, timm's benchmark, the paper's own or summed over its layers;
+# docs/sources.md, "Parameters and multiply-adds", says which.
 MACS = {
     'alexnet': 0.724,
     'alexnet_torchvision': 0.714,
@@ -99,7 +99,7 @@ def by_path(model, shape, **options):
     return {layer.path: layer for layer in cost.costs(model, shape, **options).layers}
 
 
-def test_vgg16_has_the_values_and_weights_of_the_lecture():
+def test_vgg16_has_the_values_and_weights_of_the_cnn_lectures():
     found = cost.costs(registry.create('vgg16'), (224, 224, 3))
     rows = {layer.path: layer for layer in found.layers}
     assert rows['conv1_1'].shape == (1, 224, 224, 64) and rows['conv1_1'].bytes == 4 * 3_211_264
@@ -109,7 +109,7 @@ def test_vgg16_has_the_values_and_weights_of_the_lecture():
     assert found.params == 138_357_544
 
 
-def test_alexnet_has_the_shapes_of_the_lecture():
+def test_alexnet_has_the_shapes_of_the_cnn_lectures():
     rows = by_path(registry.create('alexnet'), (227, 227, 3))
     shapes = {
         'conv1': (55, 55, 96),
@@ -135,8 +135,8 @@ def test_first_layer_of_lenet5_is_28_28_6_with_156_values():
 
 
 class Inception(nn.Module):
-    """The lecture's module on 28 x 28 x 256; `reduce` is the width of the 1x1 layers before 3x3 and
-    5x5 and after the pool, 0 for none.
+    """The CNN lectures' module on 28 x 28 x 256; `reduce` is the width of the 1x1 layers before 3x3
+    and 5x5 and after the pool, 0 for none.
     """
 
     reduce: int
@@ -159,7 +159,7 @@ class Inception(nn.Module):
 
 
 @pytest.mark.parametrize(('reduce', 'channels', 'macs'), [(0, 672, 854.2e6), (64, 480, 271.4e6)])
-def test_inception_modules_cost_what_the_lecture_counts(reduce, channels, macs):
+def test_inception_modules_cost_what_the_cnn_lectures_count(reduce, channels, macs):
     found = cost.costs(Inception(reduce), (28, 28, 256))
     assert found.layers[-1].kind == 'concatenate' and found.layers[-1].shape == (
         1,
@@ -177,7 +177,7 @@ def test_one_by_one_before_five_by_five_costs_a_tenth():
     assert [layer.macs for layer in rows.values()] == [2_408_448, 10_035_200]
 
 
-def test_dense_layers_of_the_lecture_have_308200_weights():
+def test_dense_layers_of_the_cnn_lectures_have_308200_weights():
     assert cost.totals(nn.Sequential([Dense(100, bias=False), Dense(10, bias=False)]), (3072,)) == (
         308_200,
         308_200,
@@ -294,7 +294,7 @@ def test_heads_that_do_not_run_in_inference_are_listed_as_not_used():
     plain = cost.totals('googlenet')
     unused = [layer for layer in found.layers if layer.kind == cost.UNUSED]
     assert found.macs == plain.macs
-    # facts.md table 1a
+    # summed over the paper's Section 5 in tests/models/test_counts.py
     assert (
         sum(layer.params for layer in unused)
         == found.params - plain.params

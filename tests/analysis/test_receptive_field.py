@@ -1,4 +1,4 @@
-"""Receptive fields: the lectures' numbers, and against the gradient of the network itself."""
+"""Receptive fields: the CNN lectures' numbers, and against the gradient of the network itself."""
 
 import jax
 import jax.numpy as jnp

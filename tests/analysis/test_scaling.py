@@ -71,7 +71,7 @@ def test_networks_are_counted_and_a_known_speed_comes_back():
         and resnet.norms == 53
         and resnet.macs == pytest.approx(4.09e9, rel=0.005)
     )
-    # facts.md, table 3a
+    # docs/sources.md, "Training speed"
     for name, speed in (('A100', 2470), ('TPU v4', 3450), ('H200', 7940)):
         machine = MACHINES[name]
         p = scaling.predict(

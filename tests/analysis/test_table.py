@@ -22,7 +22,7 @@ def resnet():
     return cost.costs(registry.create('cifar_resnet20'), (32, 32, 3))
 
 
-def test_vgg16_at_depth_one_is_the_table_of_the_lecture(vgg):
+def test_vgg16_at_depth_one_is_the_table_of_the_cnn_lectures(vgg):
     shown = table.layers(vgg, 'vgg16', depth=1)
     assert shown.values('layer') == [
         'input',

@@ -15,7 +15,7 @@ def rows(text):
     return {row[next(iter(row))]: row for row in csv.DictReader(io.StringIO(text))}
 
 
-def test_analyze_prints_the_lecture_table_of_vgg16():
+def test_analyze_prints_the_cnn_lectures_table_of_vgg16():
     text = run('analyze', '--model=vgg16', '--depth=1').stdout
     for figure in (
         '3,211,264',

@@ -11,7 +11,7 @@ from tests.experiments.test_experiments import TINY, run
 pytestmark = pytest.mark.slow
 
 
-def test_init_statistics_prints_the_lectures_table_and_draws_it(tmp_path):
+def test_init_statistics_prints_the_cnn_lectures_table_and_draws_it(tmp_path):
     found = run('init_statistics', f'--workdir={tmp_path}', optimized=True).stdout
     rows = [
         cells for line in found.splitlines() if len(cells := re.split(r'\s{2,}', line.strip())) > 13
@@ -25,8 +25,8 @@ def test_init_statistics_prints_the_lectures_table_and_draws_it(tmp_path):
         ]
         return np.asarray(cells[3:14], float)
 
-    lectures = [1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23]
-    np.testing.assert_allclose(deviations('tanh', 'Xavier', 'no'), lectures, atol=0.02)
+    stated = [1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23]
+    np.testing.assert_allclose(deviations('tanh', 'Xavier', 'no'), stated, atol=0.02)
     assert (
         deviations('tanh', 'small', 'no')[-1] < 1e-6
         and deviations('ReLU', 'Xavier', 'no')[-1] < 0.05

@@ -1,4 +1,4 @@
-"""Losses against the lectures' worked numbers and against formulas in numpy."""
+"""Losses against the CNN lectures' worked numbers and against formulas in numpy."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ CAT, CAR, FROG = (3.2, 5.1, -1.7), (1.3, 4.9, 2.0), (2.2, 2.5, -3.1)
 SCORES, LABELS = jnp.asarray([CAT, CAR, FROG]), jnp.arange(3)
 
 
-def test_hinge_of_the_lectures_cat_car_and_frog():
+def test_hinge_of_the_cnn_lectures_cat_car_and_frog():
     found = losses.hinge(SCORES, LABELS)
     np.testing.assert_allclose(found, [2.9, 0, 12.9], atol=1e-5)
     assert float(found.mean()) == pytest.approx(5.27, abs=0.005)
@@ -25,7 +25,7 @@ def test_squared_hinge_squares_each_term():
     )
 
 
-def test_softmax_of_the_lectures_cat():
+def test_softmax_of_the_cnn_lectures_cat():
     np.testing.assert_allclose(jax.nn.softmax(SCORES[0]), [0.13, 0.87, 0.00], atol=0.005)
     assert float(losses.softmax(SCORES, LABELS)[0]) == pytest.approx(2.04, abs=0.005)
 

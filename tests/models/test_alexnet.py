@@ -1,12 +1,13 @@
-"""AlexNet of 2012, torchvision's, and ZFNet: the maps of the lectures, and where they differ."""
+"""AlexNet of 2012, torchvision's, and ZFNet: the CNN lectures' maps, and where they differ."""
 
 import pytest
 
 from cnnlab.analysis import cost
+from tests.models import layer_tables as tables
 from tests.models import shapes
 
 
-def test_alexnets_maps_are_those_of_the_lecture():
+def test_alexnets_maps_are_those_of_the_cnn_lectures():
     found = shapes.outputs('alexnet')
     assert [
         found[layer]
@@ -52,8 +53,7 @@ def test_alexnets_conv1_has_34848_weights_and_normalization_stands_between_relu_
 
 def test_without_the_split_over_two_gpus_alexnet_has_62378344_parameters():
     grouped, whole = shapes.counts('alexnet'), shapes.counts('alexnet', groups=1)
-    # facts.md, table 1a
-    assert sum(whole.values()) == 62_378_344
+    assert sum(whole.values()) == tables.with_biases(tables.UNGROUPED_ALEXNET) == 62_378_344
     assert [layer for layer in whole if whole[layer] != grouped[layer]] == [
         'conv2',
         'conv4',
@@ -61,7 +61,7 @@ def test_without_the_split_over_two_gpus_alexnet_has_62378344_parameters():
     ]
 
 
-def test_multiply_adds_are_those_of_the_facts():
+def test_multiply_adds_are_the_published_ones():
     assert cost.totals('alexnet').macs == pytest.approx(0.724e9, rel=0.002)
     assert cost.totals('alexnet_torchvision').macs == pytest.approx(0.714e9, rel=0.002)
     assert cost.totals('zfnet').macs == pytest.approx(1.168e9, rel=0.002)

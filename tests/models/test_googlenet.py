@@ -1,4 +1,4 @@
-"""GoogLeNet: the lectures' inception module, naive and reduced; auxiliary heads; torchvision's
+"""GoogLeNet: the CNN lectures' inception module, naive and reduced; auxiliary heads; torchvision's
 differences.
 """
 
@@ -14,7 +14,7 @@ from tests.models import shapes
 
 
 def module(naive):
-    """The lecture's module on 28x28x256: 128 of 1x1, 192 of 3x3, 96 of 5x5, with reductions and
+    """The CNN lectures' module on 28x28x256: 128 of 1x1, 192 of 3x3, 96 of 5x5, with reductions and
     pool projection to 64.
     """
     model = Inception((128, 64, 192, 64, 96, 64), naive=naive)
@@ -86,11 +86,11 @@ def test_the_whole_network_may_be_built_of_naive_modules():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['googlenet', 'googlenet_torchvision'])
-def test_auxiliary_heads_hold_the_parameters_of_the_facts_and_answer_on_4a_and_4d_in_training(name):
+def test_auxiliary_heads_hold_the_parameters_of_the_paper_and_answer_on_4a_and_4d_in_training(name):
     with_heads, without = shapes.counts(name, aux=True), shapes.counts(name)
     heads = {layer: with_heads[layer] for layer in with_heads if layer not in without}
     if name == 'googlenet':
-        # facts.md, table 1a
+        # summed over the paper's Section 5 in test_counts.py
         assert heads == {'aux1': 3_188_840, 'aux2': 3_190_888}
     else:
         assert sum(with_heads.values()) == 13_004_888

@@ -31,7 +31,7 @@ def in_training(model, variables, x):
 @pytest.mark.slow
 def test_inception_v3_with_its_head_has_torchvisions_count_and_gives_a_pair_in_training_only():
     model, x, variables = abstract('inception_v3', aux=True)
-    # facts.md, table 1a
+    # num_params of Inception_V3_Weights in torchvision 0.29.1, models/inception.py
     assert tree.count(variables['params']) == 27_161_264
     logits, aux = in_training(model, variables, x)
     assert logits.shape == aux.shape == (2, 1000)

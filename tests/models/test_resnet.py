@@ -78,7 +78,7 @@ def test_the_paper_strides_on_the_first_1x1_and_later_nets_on_the_3x3(name, afte
     assert seen['stage2/block1/conv2'][1] == 8
 
 
-def test_lectures_bottleneck_is_256_to_64_to_64_to_256():
+def test_the_cnn_lectures_bottleneck_is_256_to_64_to_64_to_256():
     params = shapes('resnet50')['params']['stage1']['block2']
     assert [params[f'conv{i}']['conv']['kernel'].shape for i in (1, 2, 3)] == [
         (1, 1, 256, 64),

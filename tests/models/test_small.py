@@ -66,7 +66,7 @@ def test_parameters_layer_by_layer(name, layers):
     assert sum(layers.values()) == registry.entry(name).params
 
 
-def test_the_perceptron_without_biases_has_the_lectures_308200_weights():
+def test_the_perceptron_without_biases_has_the_cnn_lectures_308200_weights():
     assert tree.count(shapes('mlp2', bias=False)) == 308_200
 
 

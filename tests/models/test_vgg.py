@@ -1,11 +1,11 @@
-"""VGG: the lecture's table, and the two ways of taking larger images."""
+"""VGG: the CNN lectures' table, and the two ways of taking larger images."""
 
 import pytest
 
 from tests.models import shapes
 
 
-def test_vgg16_has_the_weights_of_the_lectures_table():
+def test_vgg16_has_the_weights_of_the_cnn_lectures_table():
     params = shapes.variables('vgg16')[1]['params']
     weights = {layer: leaves['kernel'].size for layer, leaves in params.items()}
     assert weights['conv1_1'] == 1_728
@@ -35,7 +35,7 @@ def test_three_3x3_layers_have_27_c_squared_weights_where_one_7x7_has_49():
     assert sum(params[f'conv5_{i}']['kernel'].size for i in (1, 2, 3)) == 27 * 512**2
 
 
-def test_activations_of_the_first_stage_are_the_lectures():
+def test_activations_of_the_first_stage_are_the_cnn_lectures():
     found = shapes.outputs('vgg16')
     assert found['conv1_1'] == (224, 224, 64) and found['pool5'] == (7, 7, 512)
 

@@ -1,4 +1,4 @@
-"""Output sizes and padding: the lectures' rule, torch's rule of ceil, TensorFlow's 'SAME'."""
+"""Output sizes and padding: the CNN lectures' rule, torch's rule of ceil, TensorFlow's 'SAME'."""
 
 import pytest
 
@@ -24,7 +24,7 @@ from cnnlab.nn import geometry
         (13, 3, 2, 0, 6),
     ],
 )
-def test_output_size_is_the_lectures_rule(size, window, stride, padding, out):
+def test_output_size_is_the_cnn_lectures_rule(size, window, stride, padding, out):
     assert geometry.output_size(size, window, stride, padding) == out
 
 

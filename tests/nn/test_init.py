@@ -74,10 +74,10 @@ def activation_statistics(initializer):
     return run().tolist()
 
 
-def test_xavier_keeps_a_deep_tanh_net_alive_with_the_lectures_statistics():
-    lectures = [1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23]
+def test_xavier_keeps_a_deep_tanh_net_alive_with_the_cnn_lectures_statistics():
+    stated = [1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23]
     np.testing.assert_allclose(
-        activation_statistics(initializers.xavier_fan_in()), lectures, atol=0.012
+        activation_statistics(initializers.xavier_fan_in()), stated, atol=0.012
     )
 
 

@@ -1,5 +1,5 @@
-"""Convolution and dense layers: naive loops, torch's answers, the lectures' counts, dtypes, and the
-sentences for misuse.
+"""Convolution and dense layers: naive loops, torch's answers, the CNN lectures' counts, dtypes, and
+the sentences for misuse.
 """
 
 import itertools
@@ -103,7 +103,7 @@ def test_standardized_filters_have_zero_mean_and_unit_variance_before_use():
     )
 
 
-def test_the_lectures_three_channel_example_gives_minus_25_at_the_first_position():
+def test_the_cnn_lectures_three_channel_example_gives_minus_25_at_the_first_position():
     """308 - 498 + 164 + 1 (L2); an image padded by one, so its first window sees two rows and
     columns of it.
     """
@@ -133,7 +133,7 @@ def test_the_lectures_three_channel_example_gives_minus_25_at_the_first_position
     assert float(y[0, 0, 0, 0]) == -25
 
 
-def test_the_lectures_curve_detector_answers_6600_on_its_curve_and_0_elsewhere():
+def test_the_cnn_lectures_curve_detector_answers_6600_on_its_curve_and_0_elsewhere():
     """L4: 4 products of 50 and 30 and one of 20 and 30."""
     curve = np.zeros((7, 7), np.float32)
     for i, j in ((0, 5), (1, 4), (2, 3), (3, 3), (4, 3), (5, 3)):
@@ -162,13 +162,13 @@ def test_the_lectures_curve_detector_answers_6600_on_its_curve_and_0_elsewhere()
         (Conv(64, 3, bias=False), (224, 224, 3), (224, 224, 64), 1_728),
     ],
 )
-def test_the_lectures_convolutions_have_their_sizes_and_weights(layer, image, out, weights):
+def test_the_cnn_lectures_convolutions_have_their_sizes_and_weights(layer, image, out, weights):
     v, y = shapes(layer, 1, *image)
     assert y.shape[1:] == out
     assert tree.count(v) == weights
 
 
-def test_the_lectures_dense_layers_have_their_weights():
+def test_the_cnn_lectures_dense_layers_have_their_weights():
     assert (
         sum(tree.count(shapes(Dense(n, bias=False), 1, m)[0]) for m, n in ((3072, 100), (100, 10)))
         == 308_200
@@ -196,7 +196,7 @@ def test_three_3x3_layers_see_7x7_with_27_c2_weights_against_49_c2():
     assert tree.count(shapes(Conv(c, 7, bias=False), 1, 9, 9, c)[0]) == 49 * c * c
 
 
-def test_the_lectures_inception_modules():
+def test_the_cnn_lectures_inception_modules():
     """28x28x256: the naive module has 672 channels and 854M multiplications, the reduced one 480
     and 271.4M.
     """

@@ -1,5 +1,5 @@
-"""Pooling: the lectures' examples, naive loops, and torch's answers for ceil, padding and adaptive
-bins.
+"""Pooling: the CNN lectures' examples, naive loops, and torch's answers for ceil, padding and
+adaptive bins.
 """
 
 import itertools
@@ -28,7 +28,7 @@ def on_map(layer, rows):
         (AvgPool(2, 2), L5, [[13, 8], [79, 19.5]]),
     ],
 )
-def test_the_lectures_examples(layer, rows, out):
+def test_the_cnn_lectures_examples(layer, rows, out):
     np.testing.assert_array_equal(on_map(layer, rows), out)
 
 

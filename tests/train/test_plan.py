@@ -28,8 +28,8 @@ def test_sets_that_are_not_there_are_stood_in_for_by_made_ones_of_their_size():
 
 @pytest.mark.slow
 def test_goyals_plan_is_arithmetic():
-    """90 epochs of 8,192 images; the parameters and multiply-adds of ResNet-50 v1.5 from facts.md,
-    table 1a; no data, nothing compiled.
+    """90 epochs of 8,192 images; the parameters and multiply-adds of ResNet-50 v1.5 are
+    torchvision's (tests/models/peers.json); no data, nothing compiled.
     """
     made = plan.make(registry.get('resnet50_goyal'), None, measured=0)
     total = round(90 * 1_281_167 / 8192)

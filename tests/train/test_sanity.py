@@ -264,7 +264,7 @@ def test_a_well_initialized_net_has_signals_in_every_layer():
     ('model', 'failed'),
     [
         (Deep('relu', initializers.he(), bias=-3.0), {'dead units', 'activations', 'gradients'}),
-        # the lectures' vanishing example
+        # the CNN lectures' vanishing example
         (Deep('tanh', initializers.gaussian(0.01)), {'activations', 'gradients'}),
         (Deep('relu', initializers.gaussian(2.0)), {'activations', 'gradients'}),
         (Deep('sigmoid', initializers.xavier()), {'gradients'}),

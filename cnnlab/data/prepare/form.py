@@ -22,7 +22,7 @@ class Form:
         stores the bytes of the input. No image is made larger: one that has no more pixels is kept
         as it is.
       quality: of the JPEG, 1 to 100, its color at half the resolution. 90 is FFCV's for ImageNet
-        (facts.md, table 3c).
+        (docs/benchmarks.rst in github.com/libffcv/ffcv).
       encoding: 'jpeg', or 'pixels' for an uncompressed PPM: about ten times the space, nothing to
         decode.
     """

@@ -29,8 +29,9 @@ def _moved(padded: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndar
 class RandomCrop:
     """Padded by `padding` on each side, then a crop of the image's own size at a random place.
 
-    He et al. 2015 on CIFAR pad by 4 (facts.md, table of recipes). `edge`: 'zero' pads with black,
-    before normalization; 'reflect' mirrors without repeating the border (WRN, same table).
+    He et al. 2015 on CIFAR pad by 4 (arXiv:1512.03385, Section 4.2). `edge`: 'zero' pads with
+    black, before normalization; 'reflect' mirrors without repeating the border (train_cifar.sh in
+    github.com/szagoruyko/wide-residual-networks).
     """
 
     padding: int
@@ -113,8 +114,8 @@ class RandomResizedCrop:
 
     `area` is a share of the image, uniform; `aspect` is width / height, uniform in its logarithm. A
     draw that does not lie within the image is repeated, and after ten the largest part in the
-    middle is taken whose shape is allowed. 8-100% and 3/4-4/3: Szegedy et al. 2014, arXiv:1409.4842
-    (facts.md, table 2); the logarithm, the attempts and the fallback: torchvision's
+    middle is taken whose shape is allowed. 8-100% and 3/4-4/3: Szegedy et al. 2014,
+    arXiv:1409.4842, Section 6; the logarithm, the attempts and the fallback: torchvision's
     RandomResizedCrop.
     """
 
@@ -165,9 +166,9 @@ class ScaleJitter:
     """`size` x `size` pixels at a random place of the image as it is when its shorter side has
     low..high pixels, uniform.
 
-    VGG's training on [256, 512] (Simonyan & Zisserman 2014, arXiv:1409.1556) and ResNet's on [256,
-    480] (He et al. 2015, arXiv:1512.03385; facts.md, table 2). Only the part that is kept is
-    resized: against resizing first, it lies up to half a pixel off.
+    VGG's training on [256, 512] (Simonyan & Zisserman 2014, arXiv:1409.1556, Section 3.1) and
+    ResNet's on [256, 480] (He et al. 2015, arXiv:1512.03385, Section 3.4). Only the part that is
+    kept is resized: against resizing first, it lies up to half a pixel off.
     """
 
     size: int

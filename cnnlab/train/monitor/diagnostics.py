@@ -1,8 +1,8 @@
 """What to watch while a network trains: the ratio of updates to weights, and what the gap between
 training and validation says.
 
-After the lectures on training and Stanford's CS231n notes on it, from which the healthy ratio of
-1e-3 is; the other limits are assumed.
+After the CNN lectures on training and Stanford's CS231n notes on it, from which the healthy ratio
+of 1e-3 is; the other limits are assumed.
 """
 
 import functools
@@ -88,7 +88,7 @@ def reading(
     best: float | None = None,
     full_rate: float = math.inf,
 ) -> str:
-    """One sentence or two on how training goes, in the lectures' words.
+    """One sentence or two on how training goes, in the CNN lectures' words.
 
     Args:
       train: the newest training record: 'top1' and 'rate', and 'update_ratio' where it was

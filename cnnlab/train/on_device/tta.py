@@ -52,8 +52,9 @@ def _crops(pad):
 
 TABLE: dict[str, Callable[[], Views]] = {
     'none': lambda: [(1.0, _same)],
-    # the image and its mirror image: tta_level 1 of KellerJordan/cifar10-airbench, and FFCV's
-    # ResNet (facts.md, table 2)
+    # the image and its mirror image: tta_level 1 of legacy/airbench94.py in
+    # github.com/KellerJordan/cifar10-airbench, and lr_tta of train_imagenet.py in
+    # github.com/libffcv/ffcv-imagenet
     'flip': lambda: _with_mirror([(1.0, _same)]),
     # tta_level 2 of airbench: the image by a half, one pixel up and left and one down and right by
     # a quarter each, all with their mirrors

@@ -22,7 +22,7 @@ from cnnlab.train.setup import Setup
 
 # images of which losses and activations are measured
 BATCH = 32
-# the lectures' small portion
+# the CNN lectures' small portion
 OVERFIT = 20
 # training images, and as many held out, of the shuffled-label control
 CONTROL = 500
