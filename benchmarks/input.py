@@ -178,16 +178,15 @@ def waiting(data_dir):
     from cnnlab.train.distributed import sharding
     from cnnlab.train.state import init_state
     from cnnlab.train.step import train_step
+    from cnnlab.train.step_config import StepConfig
 
     model, tx, mesh = registry.create('resnet50'), optax.sgd(0.1, 0.9), sharding.data_mesh(1)
     train = sharding.parallel_train(
         functools.partial(
             train_step,
-            model=model,
-            tx=tx,
-            loss=losses.softmax,
-            mean=np.float32(127),
-            std=np.float32(64),
+            StepConfig(
+                model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64)
+            ),
         ),
         mesh,
     )

@@ -37,6 +37,7 @@ from cnnlab.report.table import Column, Table
 from cnnlab.train.distributed import hosts, sharding
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 from experiments import common
 
 _MODEL = flags.DEFINE_string('model', 'cifar_resnet20', 'A registered network for 32 x 32 images.')
@@ -172,12 +173,14 @@ def measured():
     )
     step = functools.partial(
         train_step,
-        model=model,
-        tx=tx,
-        loss=losses.softmax,
-        mean=np.float32(127),
-        std=np.float32(64),
-        norm=BatchNormConfig(span=_BATCH.value // mesh.size if _OWN.value else None),
+        StepConfig(
+            model=model,
+            tx=tx,
+            loss=losses.softmax,
+            mean=np.float32(127),
+            std=np.float32(64),
+            norm=BatchNormConfig(span=_BATCH.value // mesh.size if _OWN.value else None),
+        ),
     )
     train, first = sharding.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))
     rng, own = np.random.default_rng(0), _BATCH.value // jax.process_count()

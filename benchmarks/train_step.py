@@ -23,6 +23,7 @@ from cnnlab.models import registry
 from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 from experiments import common
 
 _MODEL = flags.DEFINE_string('model', 'cifar_resnet20', 'A registered network.')
@@ -42,11 +43,9 @@ def main(_):
     train = sharding.parallel_train(
         functools.partial(
             train_step,
-            model=model,
-            tx=tx,
-            loss=losses.softmax,
-            mean=np.float32(127),
-            std=np.float32(64),
+            StepConfig(
+                model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64)
+            ),
         ),
         mesh,
     )

@@ -1,6 +1,11 @@
-"""Lookups by name that answer a miss with the nearest names: one wording for the whole library."""
+"""Lookups by name that answer a miss with the nearest names: one wording for the whole library; and
+how the modules of a folder that register something become known.
+"""
 
 import difflib
+import functools
+import importlib
+import pkgutil
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -46,3 +51,15 @@ def among(kind: str, name: str, known: Iterable[str]) -> str:
     if name not in known:
         raise ValueError(unknown(kind, name, known))
     return name
+
+
+@functools.cache
+def import_modules(package: str) -> None:
+    """Imports every module of a package's folder, once, so that what they register is known.
+
+    A lookup calls this when it is first asked, never an import: a registry is imported by the
+    modules that register something with it, and only so can it find them without a circle.
+    """
+    folder = importlib.import_module(package)
+    for module in pkgutil.iter_modules(folder.__path__, f'{package}.'):
+        importlib.import_module(module.name)

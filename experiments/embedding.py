@@ -23,6 +23,7 @@ from sklearn.decomposition import PCA
 
 from cnnlab import losses
 from cnnlab.data import loader, normalization, sources
+from cnnlab.data.preprocess import normalize
 from cnnlab.data.transforms import parse
 from cnnlab.models import registry
 from cnnlab.optim import rules, schedules
@@ -30,7 +31,8 @@ from cnnlab.recipes import baseline
 from cnnlab.report import plots, style
 from cnnlab.train import embedding, workdir
 from cnnlab.train.state import TrainState, init_state
-from cnnlab.train.step import normalized, train_step
+from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 
 from . import common
 
@@ -98,7 +100,7 @@ def embedder(model: nn.Module, mean: np.ndarray, std: np.ndarray):
         return unit(
             model.apply(
                 {'params': params, 'batch_stats': batch_stats},
-                normalized(images, mean, std, jnp.float32),
+                normalize(images, mean, std, jnp.float32),
             )
         )
 
@@ -170,7 +172,9 @@ def main(_):
     embed = embedder(model, mean, std)
     before = embed(state, test_images)
     step = jax.jit(
-        functools.partial(train_step, model=model, tx=tx, loss=triplets, mean=mean, std=std),
+        functools.partial(
+            train_step, StepConfig(model=model, tx=tx, loss=triplets, mean=mean, std=std)
+        ),
         donate_argnums=0,
     )
     for t in range(_STEPS.value):

@@ -238,7 +238,7 @@ def trained(path: str) -> tuple[Case, dict]:
     """A run, and its data."""
     run, step = runs.find(path, _STEP.value)
     setup, state = runs.restored(run, step, common.DATA_DIR.value)
-    variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
+    variables = state.evaluation_variables
     mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
     how = (
         protocol(_PROTOCOL.value, setup.image.shape[1])

@@ -202,7 +202,7 @@ def of_run() -> Subject:
             f'{run} whitens its images, so no picture can be made of what its network takes'
         )
     pixels = Pixels(mean, std, 255.0)
-    average = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
+    average = state.evaluation_variables
     variables = {kind: leaves for kind, leaves in average.items() if leaves}
     found = pictures.of_source(source, _LIMIT.value)
 

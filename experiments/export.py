@@ -34,7 +34,9 @@ def main(_):
         'normalize': setup.recipe.normalize,
         'view': list(setup.recipe.view),
     }
-    path = export.write(_OUTPUT.value, setup.recipe.model, fields, export.variables(state), facts)
+    path = export.write(
+        _OUTPUT.value, setup.recipe.model, fields, state.evaluation_variables, facts
+    )
     print(f'wrote {setup.recipe.model} at step {step:,} to {path} ({path.stat().st_size:,} bytes)')
 
 

@@ -69,7 +69,7 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     """
     run, at = runs.find(path, step)
     setup, state = runs.restored(run, at, data_dir)
-    variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
+    variables = state.evaluation_variables
     mean, std = normalization.statistics(setup.data['train'], setup.recipe.normalize)
     names_of = setup.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset

@@ -26,7 +26,7 @@ def test_the_example_network_registers_and_has_the_count_that_it_states(monkeypa
     # the families register themselves now, and not in the copy
     registry.names()
     monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
-    exec(compile(block("register('tinynet'"), 'README.md', 'exec'), {'__name__': 'readme'})
+    exec(compile(block("'tinynet'"), 'README.md', 'exec'), {'__name__': 'readme'})
     model, entry = registry.create('tinynet'), registry.entry('tinynet')
     x = jax.ShapeDtypeStruct((2, *entry.input_shape), 'float32')
     variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
@@ -50,7 +50,7 @@ def test_the_lines_for_a_notebook_run(shared):
 
     The block that downloads weights runs in tests/weights, with a file in place of the download.
     """
-    code = '\n'.join(b for b in BLOCKS if "register('tinynet'" not in b and 'weights.load' not in b)
+    code = '\n'.join(b for b in BLOCKS if "'tinynet'" not in b and 'weights.load' not in b)
     root = pathlib.Path(__file__).resolve().parents[1]
     done = subprocess.run(
         [sys.executable, '-c', code],

@@ -119,6 +119,7 @@ class Airbench94(nn.Module):
 register(
     'airbench94',
     Airbench94,
+    family='Airbench',
     params=1_971_352,
     input_shape=(32, 32, 3),
     paper='arXiv:2404.00498',

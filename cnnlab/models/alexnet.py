@@ -58,6 +58,7 @@ class AlexNet(nn.Module):
 register(
     'alexnet',
     AlexNet,
+    family='AlexNet',
     input_shape=(227, 227, 3),
     params=60_965_224,
     year=2012,

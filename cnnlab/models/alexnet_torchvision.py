@@ -41,5 +41,10 @@ class OneWeirdTrick(nn.Module):
 
 # Parameters: torchvision's count (tests/models/peers.json).
 register(
-    'alexnet_torchvision', OneWeirdTrick, params=61_100_840, paper='arXiv:1404.5997', year=2014
+    'alexnet_torchvision',
+    OneWeirdTrick,
+    family='AlexNet',
+    params=61_100_840,
+    paper='arXiv:1404.5997',
+    year=2014,
 )

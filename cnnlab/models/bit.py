@@ -50,20 +50,12 @@ class BitResNet(nn.Module):
 
 
 # Parameters: timm's count (tests/models/peers.json).
-for _depth, _width, _blocks, _params in (
-    (50, 1, (3, 4, 6, 3), 25_549_352),
-    (50, 3, (3, 4, 6, 3), 217_319_080),
-    (101, 1, (3, 4, 23, 3), 44_541_480),
-    (101, 3, (3, 4, 23, 3), 387_934_888),
-    (152, 2, (3, 8, 36, 3), 236_335_208),
-    (152, 4, (3, 8, 36, 3), 936_533_224),
-):
-    register(
-        f'bit_resnet{_depth}x{_width}',
-        BitResNet,
-        blocks=_blocks,
-        width=_width,
-        params=_params,
-        paper='arXiv:1912.11370',
-        year=2019,
-    )
+_register = functools.partial(
+    register, cls=BitResNet, family='BiT', paper='arXiv:1912.11370', year=2019
+)
+_register('bit_resnet50x1', blocks=(3, 4, 6, 3), width=1, params=25_549_352)
+_register('bit_resnet50x3', blocks=(3, 4, 6, 3), width=3, params=217_319_080)
+_register('bit_resnet101x1', blocks=(3, 4, 23, 3), width=1, params=44_541_480)
+_register('bit_resnet101x3', blocks=(3, 4, 23, 3), width=3, params=387_934_888)
+_register('bit_resnet152x2', blocks=(3, 8, 36, 3), width=2, params=236_335_208)
+_register('bit_resnet152x4', blocks=(3, 8, 36, 3), width=4, params=936_533_224)

@@ -83,28 +83,19 @@ class CifarPreResNet(nn.Module):
         )
 
 
+_register = functools.partial(
+    register,
+    cls=CifarPreResNet,
+    family='Pre-activation ResNet on CIFAR',
+    paper='arXiv:1603.05027',
+    year=2016,
+    input_shape=(32, 32, 3),
+)
 # Parameters: summed over the layers in tests/models/test_preresnet.py. 164 and 1001 have the code's
 # projections; the code has no basic blocks, and 110 keeps the shortcuts of the original ResNet-110,
 # option A (assumed).
-register(
-    'cifar_preresnet110',
-    CifarPreResNet,
-    blocks=18,
-    block='basic',
-    widens=False,
-    shortcut='A',
-    params=1_727_962,
-    input_shape=(32, 32, 3),
-    paper='arXiv:1603.05027',
-    year=2016,
+_register('cifar_preresnet164', blocks=18, params=1_703_258)
+_register('cifar_preresnet1001', blocks=111, params=10_327_706)
+_register(
+    'cifar_preresnet110', blocks=18, block='basic', widens=False, shortcut='A', params=1_727_962
 )
-for _blocks, _params in ((18, 1_703_258), (111, 10_327_706)):
-    register(
-        f'cifar_preresnet{9 * _blocks + 2}',
-        CifarPreResNet,
-        blocks=_blocks,
-        params=_params,
-        input_shape=(32, 32, 3),
-        paper='arXiv:1603.05027',
-        year=2016,
-    )

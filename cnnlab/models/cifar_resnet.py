@@ -51,37 +51,35 @@ class CifarResNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+_register = functools.partial(
+    register,
+    cls=CifarResNet,
+    family='ResNet and plain nets on CIFAR',
+    paper='arXiv:1512.03385',
+    year=2015,
+    input_shape=(32, 32, 3),
+)
 # Parameters: summed over the layers in tests/models/test_counts.py. A plain net has as many as its
 # residual net with option A.
-for _blocks, _params in (
-    (3, 269_722),
-    (5, 464_154),
-    (7, 658_586),
-    (9, 853_018),
-    (18, 1_727_962),
-    (200, 19_421_274),
-):
-    _depth = 6 * _blocks + 2
-    register(
-        f'cifar_resnet{_depth}',
-        CifarResNet,
-        blocks=_blocks,
-        params=_params,
-        input_shape=(32, 32, 3),
-        paper='arXiv:1512.03385',
-        year=2015,
-    )
-    # there is no such ImageNet network
-    alias(f'resnet{_depth}', f'cifar_resnet{_depth}')
-    if _depth <= 56:
-        alias(f'plain{_depth}', f'cifar_plain{_depth}')
-        register(
-            f'cifar_plain{_depth}',
-            CifarResNet,
-            blocks=_blocks,
-            shortcut='none',
-            params=_params,
-            input_shape=(32, 32, 3),
-            paper='arXiv:1512.03385',
-            year=2015,
-        )
+_register('cifar_resnet20', blocks=3, params=269_722)
+_register('cifar_resnet32', blocks=5, params=464_154)
+_register('cifar_resnet44', blocks=7, params=658_586)
+_register('cifar_resnet56', blocks=9, params=853_018)
+_register('cifar_resnet110', blocks=18, params=1_727_962)
+_register('cifar_resnet1202', blocks=200, params=19_421_274)
+_register('cifar_plain20', blocks=3, shortcut='none', params=269_722)
+_register('cifar_plain32', blocks=5, shortcut='none', params=464_154)
+_register('cifar_plain44', blocks=7, shortcut='none', params=658_586)
+_register('cifar_plain56', blocks=9, shortcut='none', params=853_018)
+
+# No ImageNet network has these depths.
+alias('resnet20', 'cifar_resnet20')
+alias('resnet32', 'cifar_resnet32')
+alias('resnet44', 'cifar_resnet44')
+alias('resnet56', 'cifar_resnet56')
+alias('resnet110', 'cifar_resnet110')
+alias('resnet1202', 'cifar_resnet1202')
+alias('plain20', 'cifar_plain20')
+alias('plain32', 'cifar_plain32')
+alias('plain44', 'cifar_plain44')
+alias('plain56', 'cifar_plain56')

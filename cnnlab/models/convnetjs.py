@@ -40,6 +40,7 @@ class ConvNetJS(nn.Module):
 register(
     'convnetjs_cifar10',
     ConvNetJS,
+    family='ConvNetJS',
     input_shape=(32, 32, 3),
     params=22_466,
     year=2014,

@@ -94,23 +94,54 @@ class ConvNeXt(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-_PAPER = {'paper': 'arXiv:2201.03545', 'year': 2022}
 # Parameters: torchvision's, Keras's and timm's count (tests/models/peers.json). Drop-path rates:
 # TRAINING.md in github.com/facebookresearch/ConvNeXt, and for XL, for which no training from
 # scratch on ImageNet-1k is published, none.
-for _name, _blocks, _width, _drop_path, _params in (
-    ('tiny', (3, 3, 9, 3), 96, 0.1, 28_589_128),
-    ('small', (3, 3, 27, 3), 96, 0.4, 50_223_688),
-    ('base', (3, 3, 27, 3), 128, 0.5, 88_591_464),
-    ('large', (3, 3, 27, 3), 192, 0.5, 197_767_336),
-    ('xlarge', (3, 3, 27, 3), 256, 0.0, 350_196_968),
-):
-    _all = {
-        'blocks': _blocks,
-        'widths': tuple(_width << i for i in range(4)),
-        'drop_path': _drop_path,
-        'params': _params,
-        **_PAPER,
-    }
-    register(f'convnext_{_name}', ConvNeXt, **_all)
-    register(f'convnext_{_name}_keras', ConvNeXt, normalize=True, **_all)
+_register = functools.partial(
+    register, cls=ConvNeXt, family='ConvNeXt', paper='arXiv:2201.03545', year=2022
+)
+_tiny = functools.partial(
+    _register,
+    blocks=(3, 3, 9, 3),
+    widths=(96, 192, 384, 768),
+    drop_path=0.1,
+    params=28_589_128,
+)
+_small = functools.partial(
+    _register,
+    blocks=(3, 3, 27, 3),
+    widths=(96, 192, 384, 768),
+    drop_path=0.4,
+    params=50_223_688,
+)
+_base = functools.partial(
+    _register,
+    blocks=(3, 3, 27, 3),
+    widths=(128, 256, 512, 1024),
+    drop_path=0.5,
+    params=88_591_464,
+)
+_large = functools.partial(
+    _register,
+    blocks=(3, 3, 27, 3),
+    widths=(192, 384, 768, 1536),
+    drop_path=0.5,
+    params=197_767_336,
+)
+_xlarge = functools.partial(
+    _register,
+    blocks=(3, 3, 27, 3),
+    widths=(256, 512, 1024, 2048),
+    drop_path=0.0,
+    params=350_196_968,
+)
+_tiny('convnext_tiny')
+_small('convnext_small')
+_base('convnext_base')
+_large('convnext_large')
+_xlarge('convnext_xlarge')
+_tiny('convnext_tiny_keras', normalize=True)
+_small('convnext_small_keras', normalize=True)
+_base('convnext_base_keras', normalize=True)
+_large('convnext_large_keras', normalize=True)
+_xlarge('convnext_xlarge_keras', normalize=True)

@@ -121,43 +121,40 @@ class DenseNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-_register = functools.partial(register, cls=DenseNet, paper='arXiv:1608.06993', year=2016)
-_cifar = functools.partial(_register, stem='cifar', num_classes=10, input_shape=(32, 32, 3))
+_register = functools.partial(
+    register, cls=DenseNet, family='DenseNet', paper='arXiv:1608.06993', year=2016
+)
 # Parameters: torchvision's count (tests/models/peers.json); Keras's nets have as many. No zoo has
 # the paper's 264 layers: the sum over its Table 1 is kept in tests/models/test_densenet.py.
-for _depth, _blocks, _growth, _params in (
-    (121, (6, 12, 24, 16), 32, 7_978_856),
-    (169, (6, 12, 32, 32), 32, 14_149_480),
-    (201, (6, 12, 48, 32), 32, 20_013_928),
-    (264, (6, 12, 64, 48), 32, 33_337_704),
-    (161, (6, 12, 36, 24), 48, 28_681_000),
-):
-    _fields = {
-        'blocks': _blocks,
-        'growth': _growth,
-        'stem_features': 2 * _growth,
-        'params': _params,
-    }
-    _register(f'densenet{_depth}', **_fields)
-    if _depth in (121, 169, 201):
-        _register(f'densenet{_depth}_keras', momentum=0.99, eps=1.001e-5, **_fields)
+_121 = functools.partial(
+    _register, blocks=(6, 12, 24, 16), growth=32, stem_features=64, params=7_978_856
+)
+_169 = functools.partial(
+    _register, blocks=(6, 12, 32, 32), growth=32, stem_features=64, params=14_149_480
+)
+_201 = functools.partial(
+    _register, blocks=(6, 12, 48, 32), growth=32, stem_features=64, params=20_013_928
+)
+_121('densenet121')
+_169('densenet169')
+_201('densenet201')
+_register('densenet161', blocks=(6, 12, 36, 24), growth=48, stem_features=96, params=28_681_000)
+_register('densenet264', blocks=(6, 12, 64, 48), growth=32, stem_features=64, params=33_337_704)
+_121('densenet121_keras', momentum=0.99, eps=1.001e-5)
+_169('densenet169_keras', momentum=0.99, eps=1.001e-5)
+_201('densenet201_keras', momentum=0.99, eps=1.001e-5)
+
 # Parameters: summed over the layers in tests/models/test_counts.py. A basic net begins with 16
 # channels, a BC net with twice its growth.
-for _depth, _growth, _params in ((40, 12, 1_019_722), (100, 12, 6_979_642), (100, 24, 27_249_082)):
-    _cifar(
-        f'cifar_densenet{_depth}_{_growth}',
-        blocks=((_depth - 4) // 3,) * 3,
-        growth=_growth,
-        stem_features=16,
-        bottleneck=False,
-        compression=1.0,
-        params=_params,
-    )
-for _depth, _growth, _params in ((100, 12, 769_162), (250, 24, 15_324_406), (190, 40, 25_624_430)):
-    _cifar(
-        f'cifar_densenet_bc{_depth}_{_growth}',
-        blocks=((_depth - 4) // 6,) * 3,
-        growth=_growth,
-        stem_features=2 * _growth,
-        params=_params,
-    )
+_cifar = functools.partial(_register, stem='cifar', num_classes=10, input_shape=(32, 32, 3))
+_basic = functools.partial(_cifar, bottleneck=False, compression=1.0, stem_features=16)
+_basic('cifar_densenet40_12', blocks=(12, 12, 12), growth=12, params=1_019_722)
+_basic('cifar_densenet100_12', blocks=(32, 32, 32), growth=12, params=6_979_642)
+_basic('cifar_densenet100_24', blocks=(32, 32, 32), growth=24, params=27_249_082)
+_cifar('cifar_densenet_bc100_12', blocks=(16, 16, 16), growth=12, stem_features=24, params=769_162)
+_cifar(
+    'cifar_densenet_bc250_24', blocks=(41, 41, 41), growth=24, stem_features=48, params=15_324_406
+)
+_cifar(
+    'cifar_densenet_bc190_40', blocks=(31, 31, 31), growth=40, stem_features=80, params=25_624_430
+)

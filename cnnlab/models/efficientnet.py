@@ -8,6 +8,7 @@ models/official/efficientnet): timm 1.0.31 (efficientnet.py, `tf_efficientnet_*`
 
 import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -141,31 +142,57 @@ class EfficientNet(nn.Module):
         )
 
 
-_PAPER = {'paper': 'arXiv:1905.11946', 'year': 2019}
+_register = functools.partial(
+    register, cls=EfficientNet, family='EfficientNet', paper='arXiv:1905.11946', year=2019
+)
+
+
+def _size(
+    width: float, depth: float, size: int, dropout: float, params: int
+) -> Callable[..., None]:
+    """`_register` for one size of the family: B0 scaled."""
+    return functools.partial(
+        _register,
+        width=width,
+        depth=depth,
+        dropout=dropout,
+        params=params,
+        input_shape=(size, size, 3),
+    )
+
+
 # (width, depth, input size, dropout) of each: timm 1.0.31's table in `_gen_efficientnet`, after the
 # authors' code. Parameters: torchvision's and Keras's count (tests/models/peers.json).
-for _i, (_width, _depth, _size, _dropout, _params) in enumerate(
-    (
-        (1.0, 1.0, 224, 0.2, 5_288_548),
-        (1.0, 1.1, 240, 0.2, 7_794_184),
-        (1.1, 1.2, 260, 0.3, 9_109_994),
-        (1.2, 1.4, 300, 0.3, 12_233_232),
-        (1.4, 1.8, 380, 0.4, 19_341_616),
-        (1.6, 2.2, 456, 0.4, 30_389_784),
-        (1.8, 2.6, 528, 0.5, 43_040_704),
-        (2.0, 3.1, 600, 0.5, 66_347_960),
-    )
-):
-    _all = {
-        'width': _width,
-        'depth': _depth,
-        'dropout': _dropout,
-        'params': _params,
-        'input_shape': (_size, _size, 3),
-        **_PAPER,
-    }
-    register(f'efficientnet_b{_i}', EfficientNet, **_all)
-    register(f'efficientnet_b{_i}_keras', EfficientNet, normalize=True, **_all)
-    # torchvision keeps the authors' from B5 on
-    _norm = {'eps': 1e-5, 'momentum': 0.9} if _i < 5 else {}
-    register(f'efficientnet_b{_i}_torchvision', EfficientNet, padding=None, **_norm, **_all)
+_b0 = _size(1.0, 1.0, 224, 0.2, 5_288_548)
+_b1 = _size(1.0, 1.1, 240, 0.2, 7_794_184)
+_b2 = _size(1.1, 1.2, 260, 0.3, 9_109_994)
+_b3 = _size(1.2, 1.4, 300, 0.3, 12_233_232)
+_b4 = _size(1.4, 1.8, 380, 0.4, 19_341_616)
+_b5 = _size(1.6, 2.2, 456, 0.4, 30_389_784)
+_b6 = _size(1.8, 2.6, 528, 0.5, 43_040_704)
+_b7 = _size(2.0, 3.1, 600, 0.5, 66_347_960)
+_b0('efficientnet_b0')
+_b1('efficientnet_b1')
+_b2('efficientnet_b2')
+_b3('efficientnet_b3')
+_b4('efficientnet_b4')
+_b5('efficientnet_b5')
+_b6('efficientnet_b6')
+_b7('efficientnet_b7')
+_b0('efficientnet_b0_keras', normalize=True)
+_b1('efficientnet_b1_keras', normalize=True)
+_b2('efficientnet_b2_keras', normalize=True)
+_b3('efficientnet_b3_keras', normalize=True)
+_b4('efficientnet_b4_keras', normalize=True)
+_b5('efficientnet_b5_keras', normalize=True)
+_b6('efficientnet_b6_keras', normalize=True)
+_b7('efficientnet_b7_keras', normalize=True)
+# torchvision keeps the authors' epsilon and momentum from B5 on
+_b0('efficientnet_b0_torchvision', padding=None, eps=1e-5, momentum=0.9)
+_b1('efficientnet_b1_torchvision', padding=None, eps=1e-5, momentum=0.9)
+_b2('efficientnet_b2_torchvision', padding=None, eps=1e-5, momentum=0.9)
+_b3('efficientnet_b3_torchvision', padding=None, eps=1e-5, momentum=0.9)
+_b4('efficientnet_b4_torchvision', padding=None, eps=1e-5, momentum=0.9)
+_b5('efficientnet_b5_torchvision', padding=None)
+_b6('efficientnet_b6_torchvision', padding=None)
+_b7('efficientnet_b7_torchvision', padding=None)

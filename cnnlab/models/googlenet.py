@@ -195,10 +195,13 @@ class GoogLeNet(nn.Module):
 
 # Parameters, without auxiliary heads: summed over the paper's Table 1 in
 # tests/models/test_counts.py; torchvision's count (tests/models/peers.json).
-register('googlenet', GoogLeNet, params=6_998_552, paper='arXiv:1409.4842', year=2014)
+register(
+    'googlenet', GoogLeNet, family='GoogLeNet', params=6_998_552, paper='arXiv:1409.4842', year=2014
+)
 register(
     'googlenet_torchvision',
     GoogLeNet,
+    family='GoogLeNet',
     norm=True,
     kernel5=3,
     pool4=2,

@@ -110,6 +110,7 @@ class InceptionResNetV2(nn.Module):
 register(
     'inception_resnet_v2',
     InceptionResNetV2,
+    family='Inception-ResNet-v2',
     params=55_843_464,
     input_shape=(299, 299, 3),
     paper='arXiv:1602.07261',
@@ -118,6 +119,7 @@ register(
 register(
     'inception_resnet_v2_keras',
     InceptionResNetV2,
+    family='Inception-ResNet-v2',
     norm_scale=False,
     momentum=0.99,
     dropout=0.0,

@@ -129,6 +129,7 @@ class InceptionV3(nn.Module):
 register(
     'inception_v3',
     InceptionV3,
+    family='Inception-v3',
     params=23_834_568,
     input_shape=(299, 299, 3),
     paper='arXiv:1512.00567',
@@ -137,6 +138,7 @@ register(
 register(
     'inception_v3_keras',
     InceptionV3,
+    family='Inception-v3',
     norm_scale=False,
     count_include_pad=False,
     momentum=0.99,

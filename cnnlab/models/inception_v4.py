@@ -97,6 +97,7 @@ class InceptionV4(nn.Module):
 register(
     'inception_v4',
     InceptionV4,
+    family='Inception-v4',
     params=42_679_816,
     input_shape=(299, 299, 3),
     paper='arXiv:1602.07261',

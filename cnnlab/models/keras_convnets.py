@@ -69,6 +69,7 @@ class KerasConvnet(nn.Module):
 register(
     'keras_mnist_convnet',
     KerasConvnet,
+    family='Keras examples',
     blocks=((32, 64),),
     units=128,
     input_shape=(28, 28, 1),
@@ -79,6 +80,7 @@ register(
 register(
     'keras_vgg_like',
     KerasConvnet,
+    family='Keras examples',
     blocks=((32, 32), (64, 64)),
     units=256,
     input_shape=(100, 100, 3),

@@ -2,6 +2,8 @@
 recognition; and its modern dense form.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -217,13 +219,9 @@ class LeNet5Dense(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+_register = functools.partial(register, family='LeNet-5', year=1998, input_shape=(32, 32, 1))
 _PAPER = 'LeCun, Bottou, Bengio & Haffner 1998, Proc. IEEE 86(11)'
-register('lenet5', LeNet5, input_shape=(32, 32, 1), params=60_000, year=1998, paper=_PAPER)
-register(
-    'lenet5_dense',
-    LeNet5Dense,
-    input_shape=(32, 32, 1),
-    params=61_706,
-    year=1998,
-    paper=f'{_PAPER}; the dense form of textbooks',
+_register('lenet5', LeNet5, params=60_000, paper=_PAPER)
+_register(
+    'lenet5_dense', LeNet5Dense, params=61_706, paper=f'{_PAPER}; the dense form of textbooks'
 )

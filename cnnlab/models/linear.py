@@ -31,6 +31,7 @@ class SoftmaxLinear(nn.Module):
 register(
     'softmax_linear',
     SoftmaxLinear,
+    family='Softmax classifier',
     input_shape=(32, 32, 3),
     params=30_730,
     year=1958,

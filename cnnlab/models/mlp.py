@@ -2,6 +2,8 @@
 1986, in the CNN lectures' sizes.
 """
 
+import functools
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -40,22 +42,13 @@ class Perceptron(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-_PAPER = 'Rumelhart, Hinton & Williams 1986, Nature 323; the sizes are those of the CNN lectures'
-register(
-    'mlp2',
-    Perceptron,
-    hidden=(100,),
-    input_shape=(32, 32, 3),
-    params=308_310,
+_register = functools.partial(
+    register,
+    cls=Perceptron,
+    family='Multilayer perceptron',
+    paper='Rumelhart, Hinton & Williams 1986, Nature 323; the sizes are those of the CNN lectures',
     year=1986,
-    paper=_PAPER,
-)
-register(
-    'mlp3',
-    Perceptron,
-    hidden=(100, 100),
     input_shape=(32, 32, 3),
-    params=318_410,
-    year=1986,
-    paper=_PAPER,
 )
+_register('mlp2', hidden=(100,), params=308_310)
+_register('mlp3', hidden=(100, 100), params=318_410)

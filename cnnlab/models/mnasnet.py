@@ -91,16 +91,18 @@ class MnasNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-_PAPER = {'paper': 'arXiv:1807.11626', 'year': 2018}
+_register = functools.partial(
+    register, cls=MnasNet, family='MnasNet', paper='arXiv:1807.11626', year=2018
+)
 # Tables and parameters: B1 is torchvision 0.29.2, models/mnasnet.py (`num_params` of its weights;
 # 1.4 is timm 1.0.31's mnasnet_140); A1, the paper's net with squeeze-excite, is timm 1.0.31's
 # semnasnet_*.
-for _name, _width, _b1, _a1 in (
-    ('0_5', 0.5, 2_218_512, 2_082_006),
-    ('0_75', 0.75, 3_170_208, 2_912_278),
-    ('1_0', 1.0, 4_383_312, 3_887_038),
-    ('1_4', 1.4, 7_115_728, 6_105_992),
-):
-    register(f'mnasnet{_name}', MnasNet, rows=B1, width=_width, params=_b1, **_PAPER)
-    register(f'mnasnet_a1_{_name}', MnasNet, rows=A1, width=_width, params=_a1, **_PAPER)
-register('mnasnet1_3', MnasNet, rows=B1, width=1.3, params=6_282_256, **_PAPER)
+_register('mnasnet1_0', rows=B1, width=1.0, params=4_383_312)
+_register('mnasnet0_5', rows=B1, width=0.5, params=2_218_512)
+_register('mnasnet0_75', rows=B1, width=0.75, params=3_170_208)
+_register('mnasnet1_3', rows=B1, width=1.3, params=6_282_256)
+_register('mnasnet1_4', rows=B1, width=1.4, params=7_115_728)
+_register('mnasnet_a1_0_5', rows=A1, width=0.5, params=2_082_006)
+_register('mnasnet_a1_0_75', rows=A1, width=0.75, params=2_912_278)
+_register('mnasnet_a1_1_0', rows=A1, width=1.0, params=3_887_038)
+_register('mnasnet_a1_1_4', rows=A1, width=1.4, params=6_105_992)

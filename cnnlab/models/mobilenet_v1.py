@@ -74,20 +74,19 @@ class MobileNetV1(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-_PAPER = {'paper': 'arXiv:1704.04861', 'year': 2017}
+_register = functools.partial(
+    register, cls=MobileNetV1, family='MobileNet', paper='arXiv:1704.04861', year=2017
+)
 # keras 3.15.1, applications/mobilenet.py
-_KERAS = {'keras': True, 'eps': 1e-3, 'momentum': 0.99, 'dropout': 1e-3}
+_keras = functools.partial(_register, keras=True, eps=1e-3, momentum=0.99, dropout=1e-3)
 # Parameters of width 1: Keras's count (tests/models/peers.json); of the others: the trainable ones
-# of keras 3.15.1's MobileNet(alpha=...).
-for _name, _width, _params in (
-    ('', 1.0, 4_231_976),
-    ('_075', 0.75, 2_585_560),
-    ('_050', 0.5, 1_331_592),
-    ('_025', 0.25, 470_072),
-):
-    register(f'mobilenet_v1{_name}', MobileNetV1, width=_width, params=_params, **_PAPER)
-    register(
-        f'mobilenet_v1{_name}_keras', MobileNetV1, width=_width, params=_params, **_KERAS, **_PAPER
-    )
-# timm 1.0.31, mobilenetv1_125
-register('mobilenet_v1_125', MobileNetV1, width=1.25, params=6_270_840, **_PAPER)
+# of keras 3.15.1's MobileNet(alpha=...), and timm 1.0.31's mobilenetv1_125.
+_register('mobilenet_v1', width=1.0, params=4_231_976)
+_register('mobilenet_v1_025', width=0.25, params=470_072)
+_register('mobilenet_v1_050', width=0.5, params=1_331_592)
+_register('mobilenet_v1_075', width=0.75, params=2_585_560)
+_register('mobilenet_v1_125', width=1.25, params=6_270_840)
+_keras('mobilenet_v1_keras', width=1.0, params=4_231_976)
+_keras('mobilenet_v1_025_keras', width=0.25, params=470_072)
+_keras('mobilenet_v1_050_keras', width=0.5, params=1_331_592)
+_keras('mobilenet_v1_075_keras', width=0.75, params=2_585_560)

@@ -68,39 +68,26 @@ class MobileNetV2(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-_PAPER = {'paper': 'arXiv:1801.04381', 'year': 2018}
+_register = functools.partial(
+    register, cls=MobileNetV2, family='MobileNetV2', paper='arXiv:1801.04381', year=2018
+)
 # keras 3.15.1, applications/mobilenet_v2.py
-_KERAS = {'padding': 'tf_same', 'eps': 1e-3, 'momentum': 0.999, 'dropout': 0.0}
+_keras = functools.partial(_register, padding='tf_same', eps=1e-3, momentum=0.999, dropout=0.0)
 # Parameters of width 1: torchvision's and Keras's count (tests/models/peers.json); of the others:
 # the trainable ones of keras 3.15.1's MobileNetV2(alpha=...).
-for _name, _width, _params in (
-    ('_035', 0.35, 1_677_128),
-    ('_050', 0.5, 1_968_680),
-    ('_075', 0.75, 2_636_424),
-    ('', 1.0, 3_504_872),
-    ('_130', 1.3, 5_386_792),
-    ('_140', 1.4, 6_108_776),
-):
-    register(f'mobilenet_v2{_name}', MobileNetV2, width=_width, params=_params, **_PAPER)
-    register(
-        f'mobilenet_v2{_name}_keras', MobileNetV2, width=_width, params=_params, **_KERAS, **_PAPER
-    )
+_register('mobilenet_v2', width=1.0, params=3_504_872)
+_register('mobilenet_v2_035', width=0.35, params=1_677_128)
+_register('mobilenet_v2_050', width=0.5, params=1_968_680)
+_register('mobilenet_v2_075', width=0.75, params=2_636_424)
+_register('mobilenet_v2_130', width=1.3, params=5_386_792)
+_register('mobilenet_v2_140', width=1.4, params=6_108_776)
+_keras('mobilenet_v2_keras', width=1.0, params=3_504_872)
+_keras('mobilenet_v2_035_keras', width=0.35, params=1_677_128)
+_keras('mobilenet_v2_050_keras', width=0.5, params=1_968_680)
+_keras('mobilenet_v2_075_keras', width=0.75, params=2_636_424)
+_keras('mobilenet_v2_130_keras', width=1.3, params=5_386_792)
+_keras('mobilenet_v2_140_keras', width=1.4, params=6_108_776)
 # timm 1.0.31: mobilenetv2_110d and mobilenetv2_120d, counted there.
-register(
-    'mobilenet_v2_110d',
-    MobileNetV2,
-    width=1.1,
-    blocks=(1, 3, 4, 5, 4, 4, 1),
-    fixed_ends=True,
-    params=4_516_520,
-    **_PAPER,
-)
-register(
-    'mobilenet_v2_120d',
-    MobileNetV2,
-    width=1.2,
-    blocks=(1, 3, 5, 6, 5, 5, 1),
-    fixed_ends=True,
-    params=5_831_144,
-    **_PAPER,
-)
+_deep = functools.partial(_register, fixed_ends=True)
+_deep('mobilenet_v2_110d', width=1.1, blocks=(1, 3, 4, 5, 4, 4, 1), params=4_516_520)
+_deep('mobilenet_v2_120d', width=1.2, blocks=(1, 3, 5, 6, 5, 5, 1), params=5_831_144)

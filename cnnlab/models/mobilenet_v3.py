@@ -134,60 +134,23 @@ class MobileNetV3(nn.Module):
         )
 
 
-_PAPER = {'paper': 'arXiv:1905.02244', 'year': 2019}
+_register = functools.partial(
+    register, cls=MobileNetV3, family='MobileNetV3', paper='arXiv:1905.02244', year=2019
+)
+_large = functools.partial(_register, stages=LARGE, hidden=1280)
+_small = functools.partial(_register, stages=SMALL, hidden=1024)
 # keras 3.15.1, applications/mobilenet_v3.py
-_KERAS = {'padding': 'tf_same', 'momentum': 0.999, 'rescale': True}
+_large_keras = functools.partial(_large, padding='tf_same', momentum=0.999, rescale=True)
+_small_keras = functools.partial(_small, padding='tf_same', momentum=0.999, rescale=True)
 # Parameters: torchvision's and timm's count (tests/models/peers.json).
-for _name, _stages, _hidden, _params in (
-    ('large', LARGE, 1280, {1.0: 5_483_032, 0.75: 3_993_528}),
-    ('small', SMALL, 1024, {1.0: 2_542_856, 0.75: 2_041_872}),
-):
-    for _width, _count in _params.items():
-        _full = f'mobilenet_v3_{_name}' + ('' if _width == 1 else f'_{100 * _width:03.0f}')
-        register(
-            _full,
-            MobileNetV3,
-            stages=_stages,
-            hidden=_hidden,
-            width=_width,
-            params=_count,
-            **_PAPER,
-        )
-        register(
-            f'{_full}_keras',
-            MobileNetV3,
-            stages=_stages,
-            hidden=_hidden,
-            width=_width,
-            params=_count,
-            **_KERAS,
-            **_PAPER,
-        )
-register(
-    'mobilenet_v3_large_minimal',
-    MobileNetV3,
-    stages=LARGE,
-    hidden=1280,
-    minimal=True,
-    params=3_924_288,
-    **_PAPER,
-)
-register(
-    'mobilenet_v3_small_minimal',
-    MobileNetV3,
-    stages=SMALL,
-    hidden=1024,
-    minimal=True,
-    params=2_044_736,
-    **_PAPER,
-)
-register(
-    'mobilenet_v3_small_050',
-    MobileNetV3,
-    stages=SMALL,
-    hidden=1024,
-    width=0.5,
-    fixed_stem=True,
-    params=1_593_224,
-    **_PAPER,
-)
+_large('mobilenet_v3_large', width=1.0, params=5_483_032)
+_large('mobilenet_v3_large_075', width=0.75, params=3_993_528)
+_large('mobilenet_v3_large_minimal', minimal=True, params=3_924_288)
+_small('mobilenet_v3_small', width=1.0, params=2_542_856)
+_small('mobilenet_v3_small_050', width=0.5, fixed_stem=True, params=1_593_224)
+_small('mobilenet_v3_small_075', width=0.75, params=2_041_872)
+_small('mobilenet_v3_small_minimal', minimal=True, params=2_044_736)
+_large_keras('mobilenet_v3_large_keras', width=1.0, params=5_483_032)
+_large_keras('mobilenet_v3_large_075_keras', width=0.75, params=3_993_528)
+_small_keras('mobilenet_v3_small_keras', width=1.0, params=2_542_856)
+_small_keras('mobilenet_v3_small_075_keras', width=0.75, params=2_041_872)

@@ -113,7 +113,9 @@ class NASNet(nn.Module):
 
 
 # Parameters: Keras's count, and timm's of the large net (tests/models/peers.json).
-_register = functools.partial(register, cls=NASNet, paper='arXiv:1707.07012', year=2017)
+_register = functools.partial(
+    register, cls=NASNet, family='NASNet-A', paper='arXiv:1707.07012', year=2017
+)
 _mobile = functools.partial(_register, repeats=4, penultimate=1056, stem=32, params=5_289_978)
 _large = functools.partial(
     _register,

@@ -45,8 +45,20 @@ class NetworkInNetwork(nn.Module):
 # dropout, which here stands after the third pooling (assumed). The sums over both tables are in the
 # test.
 register(
+    'nin',
+    NetworkInNetwork,
+    family='Network in Network',
+    params=7_595_176,
+    paper='arXiv:1312.4400',
+    year=2013,
+    convs=((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1), (1024, 3, 1, 1)),
+    mixes=((96, 96), (256, 256), (384, 384), (1024,)),
+    drops=(3,),
+)
+register(
     'cifar_nin',
     NetworkInNetwork,
+    family='Network in Network',
     input_shape=(32, 32, 3),
     params=966_986,
     paper='arXiv:1312.4400',
@@ -55,14 +67,4 @@ register(
     convs=((192, 5, 1, 2), (192, 5, 1, 2), (192, 3, 1, 1)),
     mixes=((160, 96), (192, 192), (192,)),
     drops=(1, 2),
-)
-register(
-    'nin',
-    NetworkInNetwork,
-    params=7_595_176,
-    paper='arXiv:1312.4400',
-    year=2013,
-    convs=((96, 11, 4, 0), (256, 5, 1, 2), (384, 3, 1, 1), (1024, 3, 1, 1)),
-    mixes=((96, 96), (256, 256), (384, 384), (1024,)),
-    drops=(3,),
 )

@@ -57,6 +57,7 @@ class OverFeat(nn.Module):
 register(
     'overfeat_fast',
     OverFeat,
+    family='OverFeat',
     input_shape=(231, 231, 3),
     params=145_920_872,
     paper='arXiv:1312.6229',

@@ -88,6 +88,7 @@ class PNASNet(nn.Module):
 register(
     'pnasnet5_large',
     PNASNet,
+    family='PNASNet-5',
     repeats=4,
     width=216,
     stem=96,

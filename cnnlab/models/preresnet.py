@@ -65,39 +65,23 @@ class PreResNet(nn.Module):
         )
 
 
+_register = functools.partial(
+    register, cls=PreResNet, family='Pre-activation ResNet', paper='arXiv:1603.05027', year=2016
+)
 # Parameters: timm's count (tests/models/peers.json); where the first norm stands and where the
 # stride is changes no count. Those of 200 are summed over the layers in
 # tests/models/test_preresnet.py. That the ImageNet nets stride on the first 1x1 and activate before
 # the pooling is assumed from the authors' CIFAR code.
-for _depth, _blocks, _params in (
-    (50, (3, 4, 6, 3), 25_549_352),
-    (101, (3, 4, 23, 3), 44_541_480),
-    (152, (3, 8, 36, 3), 60_185_128),
-    (200, (3, 24, 36, 3), 64_666_152),
-):
-    register(
-        f'preresnet{_depth}',
-        PreResNet,
-        blocks=_blocks,
-        params=_params,
-        paper='arXiv:1603.05027',
-        year=2016,
-    )
-for _depth, _block, _blocks, _params in (
-    (18, 'basic', (2, 2, 2, 2), 11_687_720),
-    (34, 'basic', (3, 4, 6, 3), 21_795_880),
-    (50, 'bottleneck', (3, 4, 6, 3), 25_549_352),
-    (101, 'bottleneck', (3, 4, 23, 3), 44_541_480),
-    (152, 'bottleneck', (3, 8, 36, 3), 60_185_128),
-):
-    register(
-        f'preresnet{_depth}_timm',
-        PreResNet,
-        blocks=_blocks,
-        block=_block,
-        stride_on='3x3',
-        stem_act=False,
-        params=_params,
-        paper='timm 1.0.31, resnetv2.py',
-        year=2021,
-    )
+_register('preresnet50', blocks=(3, 4, 6, 3), params=25_549_352)
+_register('preresnet101', blocks=(3, 4, 23, 3), params=44_541_480)
+_register('preresnet152', blocks=(3, 8, 36, 3), params=60_185_128)
+_register('preresnet200', blocks=(3, 24, 36, 3), params=64_666_152)
+
+_timm = functools.partial(
+    _register, stride_on='3x3', stem_act=False, paper='timm 1.0.31, resnetv2.py', year=2021
+)
+_timm('preresnet18_timm', block='basic', blocks=(2, 2, 2, 2), params=11_687_720)
+_timm('preresnet34_timm', block='basic', blocks=(3, 4, 6, 3), params=21_795_880)
+_timm('preresnet50_timm', block='bottleneck', blocks=(3, 4, 6, 3), params=25_549_352)
+_timm('preresnet101_timm', block='bottleneck', blocks=(3, 4, 23, 3), params=44_541_480)
+_timm('preresnet152_timm', block='bottleneck', blocks=(3, 8, 36, 3), params=60_185_128)

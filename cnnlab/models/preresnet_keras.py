@@ -52,17 +52,14 @@ class KerasPreResNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+_register = functools.partial(
+    register,
+    cls=KerasPreResNet,
+    family='Pre-activation ResNet',
+    paper='keras 3.15, applications/resnet.py',
+    year=2019,
+)
 # Parameters: Keras's count (tests/models/peers.json).
-for _depth, _blocks, _params in (
-    (50, (3, 4, 6, 3), 25_568_360),
-    (101, (3, 4, 23, 3), 44_577_896),
-    (152, (3, 8, 36, 3), 60_236_904),
-):
-    register(
-        f'preresnet{_depth}_keras',
-        KerasPreResNet,
-        blocks=_blocks,
-        params=_params,
-        paper='keras 3.15, applications/resnet.py',
-        year=2019,
-    )
+_register('preresnet50_keras', blocks=(3, 4, 6, 3), params=25_568_360)
+_register('preresnet101_keras', blocks=(3, 4, 23, 3), params=44_577_896)
+_register('preresnet152_keras', blocks=(3, 8, 36, 3), params=60_236_904)

@@ -1,10 +1,12 @@
-"""Name -> (module class, fields, facts).
+"""Name -> (module class, fields, facts): the table of all networks.
 
-One table, filled when `zoo` is imported, read by everything.
+Every module of this package that calls `register` is one family of networks. They are found by
+walking the folder when a network is first asked for, so that a new file is known without being
+named anywhere. Networks of other packages are known once those packages are imported.
 """
 
 import dataclasses
-import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +22,8 @@ class ModelEntry:
     cls: type[nn.Module]
     # what distinguishes it within its class
     fields: Mapping[str, Any]
+    # the row of the networks' table in which it is counted ('ResNet-D')
+    family: str
     # where the network is described: an arXiv number, a citation, or the code that defines it
     paper: str
     year: int
@@ -28,6 +32,8 @@ class ModelEntry:
     params: int
     # (height, width, channels) of the paper
     input_shape: tuple[int, int, int]
+    # the module that called `register`: importing it makes the network known
+    registered_by: str
 
 
 _TABLE: dict[str, ModelEntry] = {}
@@ -51,16 +57,34 @@ def register(
     name: str,
     cls: type[nn.Module],
     *,
+    family: str,
     paper: str,
     year: int,
     params: int,
     input_shape: tuple[int, int, int] = (224, 224, 3),
     **fields: Any,
 ) -> None:
-    """Adds a network to the table; `fields` are those of `cls` that make it this one.
+    """Adds a network to the table, so that every experiment knows it by its name.
+
+    Args:
+      name: by which the network is created; two networks that differ have two names.
+      cls: the linen module, called as `model.apply(variables, images, train=False)` with images
+        (n, h, w, c), and giving logits (n, num_classes).
+      family: the row of the networks' table in which it is counted. The oldest network of a
+        family stands for it there, and of several of that year the one that was registered first.
+      paper: where the network is described: an arXiv number, a citation, or a file of public code.
+      year: of that description.
+      params: the exact number of trained values at `input_shape` and the registered classes, from
+        a source other than `cls` itself; the line above says which.
+      input_shape: (height, width, channels) of the images that the paper takes.
+      **fields: the fields of `cls` that make it this network.
 
     Raises:
       ValueError: the name is taken, or `cls` has no such field.
+
+    Example:
+      register('squeezenet1_1', SqueezeNet, family='SqueezeNet', paper='arXiv:1602.07360',
+               year=2016, params=1_235_496, stem=(64, 3), pools=(2, 4, 6))
     """
     if name in _TABLE:
         raise ValueError(
@@ -68,7 +92,10 @@ def register(
             f'{_TABLE[name].paper}'
         )
     _check_fields(cls, fields)
-    _TABLE[name] = ModelEntry(cls, fields, paper, year, params, tuple(input_shape))
+    registered_by = sys._getframe(1).f_globals['__name__']
+    _TABLE[name] = ModelEntry(
+        cls, fields, family, paper, year, params, tuple(input_shape), registered_by
+    )
 
 
 def alias(name: str, registered: str) -> None:
@@ -90,8 +117,7 @@ def resolve(name: str) -> str:
 
 
 def _table() -> dict[str, ModelEntry]:
-    # the families register themselves; once
-    importlib.import_module('cnnlab.models.zoo')
+    lookups.import_modules(__package__)
     return _TABLE
 
 
@@ -115,3 +141,13 @@ def create(name: str, **overrides: Any) -> nn.Module:
 def names() -> list[str]:
     """Every registered name, sorted."""
     return sorted(_table())
+
+
+def families() -> dict[str, list[str]]:
+    """{family: the names of its networks}, the oldest first in both; what is of one year stays in
+    the order in which it was registered.
+    """
+    found: dict[str, list[str]] = {}
+    for name, facts in sorted(_table().items(), key=lambda item: (item[1].year, item[1].family)):
+        found.setdefault(facts.family, []).append(name)
+    return found

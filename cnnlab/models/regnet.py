@@ -122,38 +122,151 @@ class RegNet(nn.Module):
         return round(channels / 4) if self.squeeze else None
 
 
-_PAPER = {'paper': 'arXiv:2003.13678', 'year': 2020}
+_register = functools.partial(
+    register, cls=RegNet, family='RegNetX and RegNetY', paper='arXiv:2003.13678', year=2020
+)
+_x = functools.partial(_register, squeeze=False)
+_y = functools.partial(_register, squeeze=True)
 # (depth, w_0, w_a, w_m, group width) and parameters: timm 1.0.31 on torch's meta device; Y-400MF,
 # and where no second net is registered the others too, are the same in torchvision 0.29.2's
 # `num_params`.
-for _name, _numbers, _params in (
-    ('x_400mf', (22, 24, 24.48, 2.54, 16), 5_157_512),
-    ('x_800mf', (16, 56, 35.73, 2.28, 16), 7_259_656),
-    ('x_1_6gf', (18, 80, 34.01, 2.25, 24), 9_190_136),
-    ('x_3_2gf', (25, 88, 26.31, 2.25, 48), 15_296_552),
-    ('x_8gf', (23, 80, 49.56, 2.88, 120), 39_572_648),
-    ('x_16gf', (22, 216, 55.59, 2.1, 128), 54_278_536),
-    ('x_32gf', (23, 320, 69.86, 2.0, 168), 107_811_560),
-    ('y_400mf', (16, 48, 27.89, 2.09, 8), 4_344_144),
-    ('y_800mf', (14, 56, 38.84, 2.4, 16), 6_263_168),
-    ('y_1_6gf', (27, 48, 20.71, 2.65, 24), 11_202_430),
-    ('y_3_2gf', (21, 80, 42.63, 2.66, 24), 19_436_338),
-    ('y_8gf', (17, 192, 76.82, 2.19, 56), 39_180_068),
-    ('y_16gf', (18, 200, 106.23, 2.48, 112), 83_590_140),
-    ('y_32gf', (20, 232, 115.89, 2.53, 232), 145_046_770),
-):
-    _fields = dict(
-        zip(('depth', 'initial', 'slope', 'ratio', 'group_width'), _numbers, strict=True),
-        squeeze=_name.startswith('y'),
-    )
-    register(f'regnet_{_name}', RegNet, params=_params, **_fields, **_PAPER)
-    _torchvision = {'x_400mf': 5_495_976, 'y_800mf': 6_432_512, 'y_8gf': 39_381_472}.get(_name)
-    if _torchvision:
-        register(
-            f'regnet_{_name}_torchvision',
-            RegNet,
-            keep_width=True,
-            params=_torchvision,
-            **_fields,
-            **_PAPER,
-        )
+_x(
+    'regnet_x_400mf',
+    depth=22,
+    initial=24,
+    slope=24.48,
+    ratio=2.54,
+    group_width=16,
+    params=5_157_512,
+)
+_x(
+    'regnet_x_800mf',
+    depth=16,
+    initial=56,
+    slope=35.73,
+    ratio=2.28,
+    group_width=16,
+    params=7_259_656,
+)
+_x(
+    'regnet_x_1_6gf',
+    depth=18,
+    initial=80,
+    slope=34.01,
+    ratio=2.25,
+    group_width=24,
+    params=9_190_136,
+)
+_x(
+    'regnet_x_3_2gf',
+    depth=25,
+    initial=88,
+    slope=26.31,
+    ratio=2.25,
+    group_width=48,
+    params=15_296_552,
+)
+_x(
+    'regnet_x_8gf',
+    depth=23,
+    initial=80,
+    slope=49.56,
+    ratio=2.88,
+    group_width=120,
+    params=39_572_648,
+)
+_x(
+    'regnet_x_16gf',
+    depth=22,
+    initial=216,
+    slope=55.59,
+    ratio=2.1,
+    group_width=128,
+    params=54_278_536,
+)
+_x(
+    'regnet_x_32gf',
+    depth=23,
+    initial=320,
+    slope=69.86,
+    ratio=2.0,
+    group_width=168,
+    params=107_811_560,
+)
+_y('regnet_y_400mf', depth=16, initial=48, slope=27.89, ratio=2.09, group_width=8, params=4_344_144)
+_y('regnet_y_800mf', depth=14, initial=56, slope=38.84, ratio=2.4, group_width=16, params=6_263_168)
+_y(
+    'regnet_y_1_6gf',
+    depth=27,
+    initial=48,
+    slope=20.71,
+    ratio=2.65,
+    group_width=24,
+    params=11_202_430,
+)
+_y(
+    'regnet_y_3_2gf',
+    depth=21,
+    initial=80,
+    slope=42.63,
+    ratio=2.66,
+    group_width=24,
+    params=19_436_338,
+)
+_y(
+    'regnet_y_8gf',
+    depth=17,
+    initial=192,
+    slope=76.82,
+    ratio=2.19,
+    group_width=56,
+    params=39_180_068,
+)
+_y(
+    'regnet_y_16gf',
+    depth=18,
+    initial=200,
+    slope=106.23,
+    ratio=2.48,
+    group_width=112,
+    params=83_590_140,
+)
+_y(
+    'regnet_y_32gf',
+    depth=20,
+    initial=232,
+    slope=115.89,
+    ratio=2.53,
+    group_width=232,
+    params=145_046_770,
+)
+_x(
+    'regnet_x_400mf_torchvision',
+    depth=22,
+    initial=24,
+    slope=24.48,
+    ratio=2.54,
+    group_width=16,
+    keep_width=True,
+    params=5_495_976,
+)
+_y(
+    'regnet_y_800mf_torchvision',
+    depth=14,
+    initial=56,
+    slope=38.84,
+    ratio=2.4,
+    group_width=16,
+    keep_width=True,
+    params=6_432_512,
+)
+_y(
+    'regnet_y_8gf_torchvision',
+    depth=17,
+    initial=192,
+    slope=76.82,
+    ratio=2.19,
+    group_width=56,
+    keep_width=True,
+    params=39_381_472,
+)

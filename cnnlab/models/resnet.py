@@ -94,60 +94,34 @@ class KerasResNet(ResNet):
 # changes no count, nor does leaving the shortcuts of option A out. ResNet-34 with options A and C,
 # and plain nets: `create('resnet34', shortcut='A')`; counts are summed in
 # tests/models/test_resnet.py.
-_PAPER = 'arXiv:1512.03385'
-for _depth, _blocks, _params, _plain in (
-    (18, (2, 2, 2, 2), 11_689_512, 11_515_688),
-    (34, (3, 4, 6, 3), 21_797_672, 21_623_848),
-):
-    register(
-        f'resnet{_depth}',
-        ResNet,
-        blocks=_blocks,
-        block='basic',
-        params=_params,
-        paper=_PAPER,
-        year=2015,
-    )
-    register(
-        f'plain{_depth}',
-        ResNet,
-        blocks=_blocks,
-        block='basic',
-        shortcut='none',
-        params=_plain,
-        paper=_PAPER,
-        year=2015,
-    )
-for _depth, _blocks, _params, _keras in (
-    (50, (3, 4, 6, 3), 25_557_032, 25_583_592),
-    (101, (3, 4, 23, 3), 44_549_160, 44_601_832),
-    (152, (3, 8, 36, 3), 60_192_808, 60_268_520),
-):
-    register(f'resnet{_depth}', ResNet, blocks=_blocks, params=_params, paper=_PAPER, year=2015)
-    register(
-        f'resnet{_depth}_v1_5',
-        ResNet,
-        blocks=_blocks,
-        stride_on='3x3',
-        params=_params,
-        paper='torchvision 0.29, resnet.py',
-        year=2017,
-    )
-    register(
-        f'resnet{_depth}_keras',
-        KerasResNet,
-        blocks=_blocks,
-        params=_keras,
-        paper='keras 3.15, applications/resnet.py',
-        year=2019,
-    )
+_register = functools.partial(
+    register, cls=ResNet, family='ResNet and plain nets', paper='arXiv:1512.03385', year=2015
+)
+_register('resnet50', blocks=(3, 4, 6, 3), params=25_557_032)
+_register('resnet101', blocks=(3, 4, 23, 3), params=44_549_160)
+_register('resnet152', blocks=(3, 8, 36, 3), params=60_192_808)
+_register('resnet18', blocks=(2, 2, 2, 2), block='basic', params=11_689_512)
+_register('resnet34', blocks=(3, 4, 6, 3), block='basic', params=21_797_672)
+_register('plain18', blocks=(2, 2, 2, 2), block='basic', shortcut='none', params=11_515_688)
+_register('plain34', blocks=(3, 4, 6, 3), block='basic', shortcut='none', params=21_623_848)
+
+_v1_5 = functools.partial(
+    _register, stride_on='3x3', paper='torchvision 0.29, resnet.py', year=2017
+)
+_v1_5('resnet50_v1_5', blocks=(3, 4, 6, 3), params=25_557_032)
+_v1_5('resnet101_v1_5', blocks=(3, 4, 23, 3), params=44_549_160)
+_v1_5('resnet152_v1_5', blocks=(3, 8, 36, 3), params=60_192_808)
 # Parameters: timm 1.0.31 (resnet200) on torch's meta device.
-register(
+_v1_5(
     'resnet200_v1_5',
-    ResNet,
     blocks=(3, 24, 36, 3),
-    stride_on='3x3',
     params=64_673_832,
     paper='timm 1.0.31, resnet.py',
-    year=2017,
 )
+
+_keras = functools.partial(
+    _register, cls=KerasResNet, paper='keras 3.15, applications/resnet.py', year=2019
+)
+_keras('resnet50_keras', blocks=(3, 4, 6, 3), params=25_583_592)
+_keras('resnet101_keras', blocks=(3, 4, 23, 3), params=44_601_832)
+_keras('resnet152_keras', blocks=(3, 8, 36, 3), params=60_268_520)

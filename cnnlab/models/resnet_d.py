@@ -2,6 +2,8 @@
 resnet50d.
 """
 
+import functools
+
 from flax import linen as nn
 
 from cnnlab.models.registry import register
@@ -31,22 +33,18 @@ class ResNetD(ResNet):
         return 'pool_project' if kind == 'project' else kind
 
 
+_register = functools.partial(
+    register,
+    cls=ResNetD,
+    family='ResNet-D',
+    paper='arXiv:1812.01187',
+    year=2018,
+    stride_on='3x3',
+)
 # Parameters: timm 1.0.31 on torch's meta device.
-for _depth, _block, _blocks, _params in (
-    (18, 'basic', (2, 2, 2, 2), 11_708_744),
-    (34, 'basic', (3, 4, 6, 3), 21_816_904),
-    (50, 'bottleneck', (3, 4, 6, 3), 25_576_264),
-    (101, 'bottleneck', (3, 4, 23, 3), 44_568_392),
-    (152, 'bottleneck', (3, 8, 36, 3), 60_212_040),
-    (200, 'bottleneck', (3, 24, 36, 3), 64_693_064),
-):
-    register(
-        f'resnet{_depth}d',
-        ResNetD,
-        blocks=_blocks,
-        block=_block,
-        stride_on='3x3',
-        params=_params,
-        paper='arXiv:1812.01187',
-        year=2018,
-    )
+_register('resnet50d', block='bottleneck', blocks=(3, 4, 6, 3), params=25_576_264)
+_register('resnet101d', block='bottleneck', blocks=(3, 4, 23, 3), params=44_568_392)
+_register('resnet152d', block='bottleneck', blocks=(3, 8, 36, 3), params=60_212_040)
+_register('resnet200d', block='bottleneck', blocks=(3, 24, 36, 3), params=64_693_064)
+_register('resnet18d', block='basic', blocks=(2, 2, 2, 2), params=11_708_744)
+_register('resnet34d', block='basic', blocks=(3, 4, 6, 3), params=21_816_904)

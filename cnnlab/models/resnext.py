@@ -50,38 +50,21 @@ class CifarResNeXt(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-# Parameters: torchvision's and timm's count (tests/models/peers.json); 32x16d and 32x32d are names
-# of timm.
-for _depth, _groups, _each, _params in (
-    (50, 32, 4, 25_028_904),
-    (101, 32, 4, 44_177_704),
-    (101, 32, 8, 88_791_336),
-    (101, 64, 4, 83_455_272),
-    (101, 32, 16, 194_026_792),
-    (101, 32, 32, 468_530_472),
-):
-    register(
-        f'resnext{_depth}_{_groups}x{_each}d',
-        ResNet,
-        blocks=(3, 4, 6 if _depth == 50 else 23, 3),
-        stride_on='3x3',
-        width=_groups * _each,
-        groups=_groups,
-        params=_params,
-        paper='arXiv:1611.05431',
-        year=2016,
-    )
+_register = functools.partial(register, family='ResNeXt', paper='arXiv:1611.05431', year=2016)
+_50 = functools.partial(_register, cls=ResNet, blocks=(3, 4, 6, 3), stride_on='3x3')
+_101 = functools.partial(_register, cls=ResNet, blocks=(3, 4, 23, 3), stride_on='3x3')
+# `width` is that of all groups. Parameters: torchvision's and timm's count
+# (tests/models/peers.json); 32x16d and 32x32d are names of timm.
+_50('resnext50_32x4d', groups=32, width=32 * 4, params=25_028_904)
+_101('resnext101_32x4d', groups=32, width=32 * 4, params=44_177_704)
+_101('resnext101_32x8d', groups=32, width=32 * 8, params=88_791_336)
+_101('resnext101_64x4d', groups=64, width=64 * 4, params=83_455_272)
+_101('resnext101_32x16d', groups=32, width=32 * 16, params=194_026_792)
+_101('resnext101_32x32d', groups=32, width=32 * 32, params=468_530_472)
 # Parameters: summed over the layers in tests/models/test_resnet.py; the paper has 34.4 and 68.1
 # million.
-for _groups, _params in ((8, 34_426_698), (16, 68_155_210)):
-    register(
-        f'cifar_resnext29_{_groups}x64d',
-        CifarResNeXt,
-        blocks=3,
-        groups=_groups,
-        group_width=64,
-        params=_params,
-        input_shape=(32, 32, 3),
-        paper='arXiv:1611.05431',
-        year=2016,
-    )
+_cifar = functools.partial(
+    _register, cls=CifarResNeXt, blocks=3, group_width=64, input_shape=(32, 32, 3)
+)
+_cifar('cifar_resnext29_8x64d', groups=8, params=34_426_698)
+_cifar('cifar_resnext29_16x64d', groups=16, params=68_155_210)

@@ -93,13 +93,13 @@ class SENet(nn.Module):
         )
 
 
-_PAPER = 'arXiv:1709.01507'
-_50, _101, _152 = (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
+_register = functools.partial(
+    register, cls=SENet, family='Squeeze-and-excitation', paper='arXiv:1709.01507', year=2017
+)
 # Parameters: timm's count (tests/models/peers.json).
-register(
+_register(
     'senet154',
-    SENet,
-    blocks=_152,
+    blocks=(3, 8, 36, 3),
     reduce=128,
     width=256,
     groups=64,
@@ -108,76 +108,45 @@ register(
     deep_stem=True,
     dropout=0.2,
     params=115_088_984,
-    paper=_PAPER,
-    year=2017,
 )
-for _depth, _blocks, _params in (
-    (50, _50, 28_088_024),
-    (101, _101, 49_326_872),
-    (152, _152, 66_821_848),
-):
-    register(f'se_resnet{_depth}', SENet, blocks=_blocks, params=_params, paper=_PAPER, year=2017)
-    register(
-        f'se_resnet{_depth}_v1_5',
-        ResNet,
-        blocks=_blocks,
-        stride_on='3x3',
-        reduction=REDUCTION,
-        params=_params,
-        paper='timm 1.0.31, resnet.py',
-        year=2019,
-    )
-for _depth, _blocks, _params in ((50, _50, 27_559_896), (101, _101, 48_955_416)):
-    register(
-        f'se_resnext{_depth}_32x4d',
-        SENet,
-        blocks=_blocks,
-        reduce=128,
-        width=128,
-        groups=32,
-        stride_on='3x3',
-        params=_params,
-        paper=_PAPER,
-        year=2017,
-    )
-for _depth, _groups, _each, _params in (
-    (50, 32, 4, 27_559_896),
-    (101, 32, 4, 48_955_416),
-    (101, 32, 8, 93_569_048),
-    (101, 64, 4, 88_232_984),
-):
-    register(
-        f'se_resnext{_depth}_{_groups}x{_each}d_timm',
-        ResNet,
-        blocks=_50 if _depth == 50 else _101,
-        stride_on='3x3',
-        width=_groups * _each,
-        groups=_groups,
-        reduction=REDUCTION,
-        params=_params,
-        paper='timm 1.0.31, resnet.py',
-        year=2019,
-    )
-# timm 1.0.31 on torch's meta device.
-for _depth, _blocks, _params in ((18, (2, 2, 2, 2), 11_778_592), (34, (3, 4, 6, 3), 21_958_868)):
-    register(
-        f'se_resnet{_depth}_timm',
-        SENet,
-        blocks=_blocks,
-        block='basic',
-        params=_params,
-        paper='timm 1.0.31, senet.py',
-        year=2019,
-    )
-register(
+_register('se_resnet50', blocks=(3, 4, 6, 3), params=28_088_024)
+_register('se_resnet101', blocks=(3, 4, 23, 3), params=49_326_872)
+_register('se_resnet152', blocks=(3, 8, 36, 3), params=66_821_848)
+_resnext = functools.partial(_register, reduce=128, width=32 * 4, groups=32, stride_on='3x3')
+_resnext('se_resnext50_32x4d', blocks=(3, 4, 6, 3), params=27_559_896)
+_resnext('se_resnext101_32x4d', blocks=(3, 4, 23, 3), params=48_955_416)
+
+# Nets of timm that the paper does not have: two of blocks without bottlenecks, and a shallow
+# ResNeXt.
+_timm = functools.partial(_register, paper='timm 1.0.31, senet.py', year=2019)
+_timm('se_resnet18_timm', block='basic', blocks=(2, 2, 2, 2), params=11_778_592)
+_timm('se_resnet34_timm', block='basic', blocks=(3, 4, 6, 3), params=21_958_868)
+_timm(
     'se_resnext26_32x4d_timm',
-    SENet,
     blocks=(2, 2, 2, 2),
     reduce=128,
-    width=128,
+    width=32 * 4,
     groups=32,
     stride_on='3x3',
     params=16_790_280,
-    paper='timm 1.0.31, senet.py',
+)
+
+# Nets of timm's other file: torchvision's residual nets with the squeeze.
+_v1_5 = functools.partial(
+    _register,
+    cls=ResNet,
+    stride_on='3x3',
+    reduction=REDUCTION,
+    paper='timm 1.0.31, resnet.py',
     year=2019,
 )
+_50 = functools.partial(_v1_5, blocks=(3, 4, 6, 3))
+_101 = functools.partial(_v1_5, blocks=(3, 4, 23, 3))
+_152 = functools.partial(_v1_5, blocks=(3, 8, 36, 3))
+_50('se_resnet50_v1_5', params=28_088_024)
+_101('se_resnet101_v1_5', params=49_326_872)
+_152('se_resnet152_v1_5', params=66_821_848)
+_50('se_resnext50_32x4d_timm', groups=32, width=32 * 4, params=27_559_896)
+_101('se_resnext101_32x4d_timm', groups=32, width=32 * 4, params=48_955_416)
+_101('se_resnext101_32x8d_timm', groups=32, width=32 * 8, params=93_569_048)
+_101('se_resnext101_64x4d_timm', groups=64, width=64 * 4, params=88_232_984)

@@ -2,6 +2,8 @@
 github.com/xgastaldi/shake-shake.
 """
 
+import functools
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -100,16 +102,17 @@ class ShakeShakeNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+_register = functools.partial(
+    register,
+    cls=ShakeShakeNet,
+    family='Shake-shake',
+    paper='arXiv:1705.07485',
+    year=2017,
+    input_shape=(32, 32, 3),
+    blocks=4,
+)
 # 26 layers and 2 x 32, 64 and 96 channels, with the paper's best way, 'shake', 'shake', 'image'.
 # Parameters: summed over the layers of the source in tests/models/test_shake_shake.py.
-for _width, _params in ((32, 2_923_162), (64, 11_653_978), (96, 26_192_922)):
-    register(
-        f'cifar_shake_shake26_2x{_width}d',
-        ShakeShakeNet,
-        blocks=4,
-        width=_width,
-        params=_params,
-        input_shape=(32, 32, 3),
-        paper='arXiv:1705.07485',
-        year=2017,
-    )
+_register('cifar_shake_shake26_2x32d', width=32, params=2_923_162)
+_register('cifar_shake_shake26_2x64d', width=64, params=11_653_978)
+_register('cifar_shake_shake26_2x96d', width=96, params=26_192_922)

@@ -75,18 +75,11 @@ class ShuffleNetV2(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
+_register = functools.partial(
+    register, cls=ShuffleNetV2, family='ShuffleNet V2', paper='arXiv:1807.11164', year=2018
+)
 # Channels and parameters: torchvision 0.29.2, models/shufflenetv2.py (`num_params` of its weights).
-for _width, _channels, _params in (
-    ('0_5', (24, 48, 96, 192, 1024), 1_366_792),
-    ('1_0', (24, 116, 232, 464, 1024), 2_278_604),
-    ('1_5', (24, 176, 352, 704, 1024), 3_503_624),
-    ('2_0', (24, 244, 488, 976, 2048), 7_393_996),
-):
-    register(
-        f'shufflenet_v2_x{_width}',
-        ShuffleNetV2,
-        channels=_channels,
-        params=_params,
-        paper='arXiv:1807.11164',
-        year=2018,
-    )
+_register('shufflenet_v2_x1_0', channels=(24, 116, 232, 464, 1024), params=2_278_604)
+_register('shufflenet_v2_x0_5', channels=(24, 48, 96, 192, 1024), params=1_366_792)
+_register('shufflenet_v2_x1_5', channels=(24, 176, 352, 704, 1024), params=3_503_624)
+_register('shufflenet_v2_x2_0', channels=(24, 244, 488, 976, 2048), params=7_393_996)

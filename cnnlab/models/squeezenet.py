@@ -2,6 +2,8 @@
 arXiv:1602.07360.
 """
 
+import functools
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -75,16 +77,15 @@ class SqueezeNet(nn.Module):
 
 # Parameters: torchvision's count (tests/models/peers.json); a simple bypass has none, those of the
 # complex one are summed in the test.
-_V1 = {'stem': (96, 7), 'pools': (2, 5, 9), 'paper': 'arXiv:1602.07360', 'year': 2016}
-register('squeezenet1_0', SqueezeNet, params=1_248_424, **_V1)
-register('squeezenet1_0_simple_bypass', SqueezeNet, bypass='simple', params=1_248_424, **_V1)
-register('squeezenet1_0_complex_bypass', SqueezeNet, bypass='complex', params=1_589_672, **_V1)
-register(
+_register = functools.partial(register, cls=SqueezeNet, family='SqueezeNet', year=2016)
+_v1_0 = functools.partial(_register, stem=(96, 7), pools=(2, 5, 9), paper='arXiv:1602.07360')
+_v1_0('squeezenet1_0', params=1_248_424)
+_v1_0('squeezenet1_0_simple_bypass', bypass='simple', params=1_248_424)
+_v1_0('squeezenet1_0_complex_bypass', bypass='complex', params=1_589_672)
+_register(
     'squeezenet1_1',
-    SqueezeNet,
     stem=(64, 3),
     pools=(2, 4, 6),
     params=1_235_496,
     paper='github.com/forresti/SqueezeNet',
-    year=2016,
 )

@@ -2,6 +2,8 @@
 recognition, arXiv:1409.1556.
 """
 
+import functools
+
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -67,25 +69,19 @@ class VGG(nn.Module):
         )
 
 
-# Parameters: torchvision's count (tests/models/peers.json). The letters are the paper's
-# configurations.
-# A
-for _depth, _blocks, _plain, _normed in (
-    (11, (1, 1, 2, 2, 2), 132_863_336, 132_868_840),
-    # B
-    (13, (2, 2, 2, 2, 2), 133_047_848, 133_053_736),
-    # D
-    (16, (2, 2, 3, 3, 3), 138_357_544, 138_365_992),
-    # E
-    (19, (2, 2, 4, 4, 4), 143_667_240, 143_678_248),
-):
-    register(f'vgg{_depth}', VGG, blocks=_blocks, params=_plain, paper='arXiv:1409.1556', year=2014)
-    register(
-        f'vgg{_depth}_bn',
-        VGG,
-        blocks=_blocks,
-        norm=True,
-        params=_normed,
-        paper='arXiv:1409.1556; batch norm: torchvision',
-        year=2014,
-    )
+# The letters are the paper's configurations. Parameters: torchvision's count
+# (tests/models/peers.json).
+_A = (1, 1, 2, 2, 2)
+_B = (2, 2, 2, 2, 2)
+_D = (2, 2, 3, 3, 3)
+_E = (2, 2, 4, 4, 4)
+_register = functools.partial(register, cls=VGG, family='VGG', paper='arXiv:1409.1556', year=2014)
+_register('vgg16', blocks=_D, params=138_357_544)
+_register('vgg11', blocks=_A, params=132_863_336)
+_register('vgg13', blocks=_B, params=133_047_848)
+_register('vgg19', blocks=_E, params=143_667_240)
+_normed = functools.partial(_register, norm=True, paper='arXiv:1409.1556; batch norm: torchvision')
+_normed('vgg11_bn', blocks=_A, params=132_868_840)
+_normed('vgg13_bn', blocks=_B, params=133_053_736)
+_normed('vgg16_bn', blocks=_D, params=138_365_992)
+_normed('vgg19_bn', blocks=_E, params=143_678_248)

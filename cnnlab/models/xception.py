@@ -99,6 +99,7 @@ class Xception(nn.Module):
 register(
     'xception',
     Xception,
+    family='Xception',
     params=22_855_952,
     input_shape=(299, 299, 3),
     paper='arXiv:1610.02357',
@@ -107,6 +108,7 @@ register(
 register(
     'xception_timm',
     Xception,
+    family='Xception',
     pool_padding=1,
     momentum=0.9,
     eps=1e-5,

@@ -42,4 +42,4 @@ class ZFNet(nn.Module):
 
 
 # Parameters: summed over Figure 3 in tests/models/test_counts.py.
-register('zfnet', ZFNet, params=62_357_608, paper='arXiv:1311.2901', year=2013)
+register('zfnet', ZFNet, family='ZFNet', params=62_357_608, paper='arXiv:1311.2901', year=2013)

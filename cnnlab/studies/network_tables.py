@@ -1,10 +1,8 @@
 """What the zoo's tables say of every network and every family; `experiments.zoo` prints them."""
 
 import concurrent.futures
-import dataclasses
 import multiprocessing
 import os
-import re
 
 from cnnlab import weights
 from cnnlab.analysis import cost
@@ -18,64 +16,6 @@ _RULE = (
     'Parameters are the trained values at the input and the classes of the paper. MACs are the '
     'multiply-adds of convolutions and '
     'matrix products for one image.'
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Family:
-    """One row of the families' table."""
-
-    title: str
-    # the network whose size and cost stand for all
-    typical: str
-    # of the names of its networks, from their beginning
-    pattern: str
-
-    def names(self) -> list[str]:
-        """Its networks, sorted."""
-        return [name for name in registry.names() if re.match(self.pattern, name)]
-
-
-FAMILIES = (
-    Family('Softmax classifier, perceptrons', 'mlp3', 'softmax_linear|mlp'),
-    Family('LeNet-5', 'lenet5', 'lenet5'),
-    Family('AlexNet', 'alexnet', 'alexnet'),
-    Family('ZFNet', 'zfnet', 'zfnet'),
-    Family('OverFeat', 'overfeat_fast', 'overfeat'),
-    Family('Network in Network', 'nin', '(cifar_)?nin'),
-    Family('VGG', 'vgg16', 'vgg'),
-    Family('GoogLeNet', 'googlenet', 'googlenet'),
-    Family('Inception-v3', 'inception_v3', 'inception_v3'),
-    Family('Inception-v4', 'inception_v4', 'inception_v4'),
-    Family('Inception-ResNet-v2', 'inception_resnet_v2', 'inception_resnet_v2'),
-    Family('Xception', 'xception', 'xception'),
-    Family('ResNet and plain nets', 'resnet50', r'(resnet|plain)\d+(_|$)'),
-    Family('ResNet and plain nets on CIFAR', 'cifar_resnet110', r'cifar_(resnet|plain)\d+$'),
-    Family('Pre-activation ResNet', 'preresnet50', 'preresnet'),
-    Family('Pre-activation ResNet on CIFAR', 'cifar_preresnet164', 'cifar_preresnet'),
-    Family(
-        'Stochastic depth', 'cifar_resnet110_stochastic_depth', r'cifar_resnet\d+_stochastic_depth'
-    ),
-    Family('Wide ResNet', 'wrn28_10', 'wrn|wide_resnet'),
-    Family('ResNeXt', 'resnext50_32x4d', '(cifar_)?resnext'),
-    Family('Squeeze-and-excitation', 'senet154', 'senet|(cifar_)?se_'),
-    Family('Shake-shake', 'cifar_shake_shake26_2x32d', 'cifar_shake_shake'),
-    Family('ResNet-D', 'resnet50d', r'resnet\d+d'),
-    Family('BiT', 'bit_resnet50x1', 'bit_'),
-    Family('DenseNet', 'densenet121', '(cifar_)?densenet'),
-    Family('SqueezeNet', 'squeezenet1_0', 'squeezenet'),
-    Family('NASNet-A', 'nasnet_a_mobile', 'nasnet'),
-    Family('PNASNet-5', 'pnasnet5_large', 'pnasnet'),
-    Family('MobileNet', 'mobilenet_v1', 'mobilenet_v1'),
-    Family('MobileNetV2', 'mobilenet_v2', 'mobilenet_v2'),
-    Family('MobileNetV3', 'mobilenet_v3_large', 'mobilenet_v3'),
-    Family('ShuffleNet V2', 'shufflenet_v2_x1_0', 'shufflenet'),
-    Family('MnasNet', 'mnasnet1_0', 'mnasnet'),
-    Family('EfficientNet', 'efficientnet_b0', 'efficientnet'),
-    Family('RegNetX and RegNetY', 'regnet_y_400mf', 'regnet'),
-    Family('ConvNeXt', 'convnext_tiny', 'convnext'),
-    Family('Airbench', 'airbench94', 'airbench'),
-    Family('ConvNetJS and examples of Keras', 'convnetjs_cifar10', 'convnetjs|keras_'),
 )
 
 
@@ -103,16 +43,17 @@ def costs(names: list[str]) -> Table:
 
 
 def families() -> Table:
-    """Each family by one of its networks."""
-    totals = _totals([family.typical for family in FAMILIES])
+    """Each family by the oldest of its networks; of several of that year, the first registered."""
+    found = registry.families()
+    totals = _totals([names[0] for names in found.values()])
     rows = []
-    for family, total in zip(FAMILIES, totals, strict=True):
-        entry = registry.entry(family.typical)
+    for (family, names), total in zip(found.items(), totals, strict=True):
+        entry = registry.entry(names[0])
         rows.append(
             (
-                family.title,
-                len(family.names()),
-                family.typical,
+                family,
+                len(names),
+                names[0],
                 total.params,
                 total.macs,
                 _size(entry),

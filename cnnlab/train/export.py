@@ -16,17 +16,9 @@ from safetensors.numpy import load_file, save
 from cnnlab import tree
 from cnnlab.models import registry
 from cnnlab.report.files import write_bytes
-from cnnlab.train.state import TrainState
 
 # {'params': ..., 'batch_stats': ...}
 Variables = dict[str, Any]
-
-
-def variables(state: TrainState) -> Variables:
-    """What evaluation uses: the moving average where there is one, else parameters and batch
-    statistics.
-    """
-    return state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
 
 
 def write(

@@ -13,35 +13,25 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import linen as nn
 
-from cnnlab.nn.norms import BatchNormConfig, batch_norm_settings
+from cnnlab.nn.norms import batch_norm_settings
 from cnnlab.train.state import TrainState
-from cnnlab.train.step import normalized
+from cnnlab.train.step_config import ForwardConfig
 
 
 def moments(
-    state: TrainState,
-    batch: dict[str, jax.Array],
-    key: jax.Array,
-    *,
-    model: nn.Module,
-    mean: Any,
-    std: Any,
-    dtype: Any,
-    norm: BatchNormConfig,
+    config: ForwardConfig, state: TrainState, batch: dict[str, jax.Array], key: jax.Array
 ) -> Any:
     """What `batch_stats` would be if this batch alone had made it: each layer's mean and variance
     over the whole batch.
 
-    It is of the average where there is one. Frozen layers keep theirs. `key`, a uint32, is of
+    It is of `state.evaluation_variables`. Frozen layers keep theirs. `key`, a uint32, is of
     dropout.
     """
-    variables = state.ema or {'params': state.params, 'batch_stats': state.batch_stats}
-    with batch_norm_settings(dataclasses.replace(norm, span=None, momentum=0.0)):
-        _, moved = model.apply(
-            variables,
-            normalized(batch['image'], mean, std, dtype),
+    with batch_norm_settings(dataclasses.replace(config.norm, span=None, momentum=0.0)):
+        _, moved = config.model.apply(
+            state.evaluation_variables,
+            config.inputs(batch['image']),
             train=True,
             rngs={'dropout': jax.random.key(key)},
             mutable=['batch_stats'],

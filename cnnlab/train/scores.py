@@ -14,9 +14,9 @@ from flax import linen as nn
 from jax.experimental import multihost_utils
 
 from cnnlab.data.iter_images import iter_images
+from cnnlab.data.preprocess import normalize
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.train.distributed import sharding
-from cnnlab.train.step import normalized
 
 
 class Views(Protocol):
@@ -40,7 +40,7 @@ class Net:
     variables: dict[str, Any]
     # in pixel units, in the order of `channels`; broadcasts against images
     mean: Any
-    # likewise; or a whitening matrix, see `step.normalized`
+    # likewise; or a whitening matrix, see `preprocess.normalize`
     std: Any
     # or 'bgr'
     channels: str = 'rgb'
@@ -57,7 +57,7 @@ def view_step(
     average: str,
 ) -> jax.Array:
     """uint8 (n, h, w, c) -> the softmax or the logits, float32 (n, k)."""
-    x = normalized(image[..., ::-1] if channels == 'bgr' else image, mean, std, jnp.float32)
+    x = normalize(image[..., ::-1] if channels == 'bgr' else image, mean, std, jnp.float32)
     logits = model.apply(variables, x, train=False)
     return (jax.nn.softmax(logits) if average == 'softmax' else logits).astype(jnp.float32)
 

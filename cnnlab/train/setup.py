@@ -29,7 +29,8 @@ from cnnlab.train import nan_policy, recompute_batch_stats
 from cnnlab.train.distributed import sharding
 from cnnlab.train.on_device import adversarial, tta
 from cnnlab.train.state import TrainState, init_state
-from cnnlab.train.step import eval_step, normalized, train_step
+from cnnlab.train.step import eval_step, train_step
+from cnnlab.train.step_config import EvalConfig, StepConfig
 
 _DTYPES = {'float32': jnp.float32, 'bfloat16': jnp.bfloat16, 'float64': jnp.float64}
 # sets that decode to less than this are decoded once and kept
@@ -61,7 +62,7 @@ class Setup:
     init: Callable[[jax.Array], TrainState]
     train_step: Callable
     eval_step: Callable
-    # of `exact_norm`
+    # of `recompute_batch_stats`
     moments_step: Callable
     # uint8 images (n, h, w, c) -> what the model gets
     inputs: Callable[[Any], jax.Array]
@@ -192,13 +193,6 @@ def build_setup(
             raise ValueError(
                 'adversarial examples have one label; they do not go with mixup or cutmix'
             )
-    shared: dict[str, Any] = {
-        'model': model,
-        'mean': mean,
-        'std': std,
-        'dtype': dtype,
-        'norm': norm,
-    }
     image = jax.ShapeDtypeStruct((1, *_transformed_shape(train, transform)), dtype)
     if np.ndim(mean) == 3 and (np.shape(mean) != image.shape[1:] or recipe.sizes):
         own, transformed = (
@@ -224,9 +218,9 @@ def build_setup(
     _check(recipe, data, mesh, norm, shapes)
     tta.views(recipe.tta)
     placement = sharding.state_sharding(shapes, mesh, shard)
-    step = functools.partial(
-        train_step,
-        **shared,
+    network = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype, 'norm': norm}
+    step_config = StepConfig(
+        **network,
         tx=tx,
         loss=loss,
         average=average,
@@ -239,31 +233,30 @@ def build_setup(
         aux_weight=recipe.aux_weight,
         adversary=adversary,
     )
+    eval_config = EvalConfig(**network, loss=losses.by_name(recipe.loss), tta=recipe.tta)
+    step = functools.partial(train_step, step_config)
     if recipe.on_nan == 'skip':
         step = nan_policy.skipping(step)
-    evaluation = functools.partial(
-        eval_step, **shared, loss=losses.by_name(recipe.loss), augmentation=recipe.tta
-    )
+    evaluation = functools.partial(eval_step, eval_config)
+    moments = functools.partial(recompute_batch_stats.moments, step_config)
     return Setup(
-        recipe,
-        data,
-        _train_transform(recipe, train, model, image, shapes),
-        transform,
-        model,
-        schedule,
-        tx,
-        mesh,
-        shard,
-        placement,
-        image,
-        total,
-        init,
-        sharding.parallel_train(step, mesh, placement),
-        sharding.parallel_eval(evaluation, mesh, placement),
-        sharding.parallel_moments(
-            functools.partial(recompute_batch_stats.moments, **shared), mesh, placement
-        ),
-        functools.partial(normalized, mean=mean, std=std, dtype=dtype),
+        recipe=recipe,
+        data=data,
+        train_transform=_train_transform(recipe, train, model, image, shapes),
+        transform=transform,
+        model=model,
+        schedule=schedule,
+        tx=tx,
+        mesh=mesh,
+        shard=shard,
+        placement=placement,
+        image=image,
+        total=total,
+        init=init,
+        train_step=sharding.parallel_train(step, mesh, placement),
+        eval_step=sharding.parallel_eval(evaluation, mesh, placement),
+        moments_step=sharding.parallel_moments(moments, mesh, placement),
+        inputs=step_config.inputs,
     )
 
 

@@ -32,6 +32,11 @@ class TrainState:
     ema: Any
     control: dict[str, jax.Array]
 
+    @property
+    def evaluation_variables(self) -> dict[str, Any]:
+        """{'params', 'batch_stats'} that evaluation uses: the average where there is one."""
+        return self.ema or {'params': self.params, 'batch_stats': self.batch_stats}
+
 
 def init_variables(
     model: nn.Module,

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from cnnlab.data.preprocess import normalize
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.models.airbench import WINDOW
-from cnnlab.train.step import normalized
 
 # of the source: how many images, and what is added to each variance
 _IMAGES, _LEAST = 5000, 5e-4
@@ -27,7 +27,7 @@ def kernel(source: ImageSource, transform: Transform, mean: Any, std: Any) -> np
     images = np.stack(
         [transform(source[i]['image'], rng) for i in range(min(_IMAGES, len(source)))]
     )
-    x = np.asarray(jax.jit(lambda x: normalized(x, mean, std, np.float32))(images), np.float64)
+    x = np.asarray(jax.jit(lambda x: normalize(x, mean, std, np.float32))(images), np.float64)
     n, h, w, c = x.shape
     patches = np.stack(
         [

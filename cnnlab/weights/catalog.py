@@ -5,7 +5,6 @@ Families register theirs when first asked for.
 
 import dataclasses
 import functools
-import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -106,8 +105,7 @@ def register_source(
 
 
 def _table() -> dict[str, WeightSource]:
-    # the families register themselves; once
-    importlib.import_module('cnnlab.weights.key_maps.families')
+    lookups.import_modules(f'{__package__}.key_maps')
     return _TABLE
 
 

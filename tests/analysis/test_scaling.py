@@ -15,6 +15,7 @@ from cnnlab.analysis.scaling import MACHINES, Machine, Work
 from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 from tests.train.nets import DropNet
 from tests.train.test_step import batch
 
@@ -104,11 +105,9 @@ def compiled(devices, spread):
     train = sharding.parallel_train(
         functools.partial(
             train_step,
-            model=model,
-            tx=tx,
-            loss=losses.softmax,
-            mean=np.float32(127),
-            std=np.float32(64),
+            StepConfig(
+                model=model, tx=tx, loss=losses.softmax, mean=np.float32(127), std=np.float32(64)
+            ),
         ),
         mesh,
         sharding.state_sharding(shapes, mesh, spread),
@@ -123,15 +122,15 @@ def test_the_compiled_step_sends_the_bytes_that_the_model_says():
     """128 channels have statistics; the loss, the accuracy and the norm of the gradient are a few
     numbers more.
     """
-    text, params = compiled(8, 'nothing')
+    text, params = compiled(8, 'none')
     found = collectives(text)
     predicted = scaling.bytes_reduced(Work('net', 0, params, 2), channels=128)
     assert set(found) == {'all-reduce'} and found['all-reduce'].bytes == pytest.approx(
         predicted, rel=0.02
     )
-    assert collectives(compiled(1, 'nothing')[0]) == {}
+    assert collectives(compiled(1, 'none')[0]) == {}
 
 
 @pytest.mark.slow
 def test_a_spread_state_is_gathered_where_it_is_used():
-    assert 'all-gather' in collectives(compiled(8, 'everything')[0])
+    assert 'all-gather' in collectives(compiled(8, 'full')[0])

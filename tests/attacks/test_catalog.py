@@ -9,7 +9,7 @@ from cnnlab.attacks import catalog, gradient
 from cnnlab.attacks import target as targets
 from cnnlab.attacks.batches import over
 from cnnlab.attacks.deepfool import _iteration
-from cnnlab.models import registry, zoo  # noqa: F401
+from cnnlab.models import registry
 from cnnlab.nn.layers import reference_convolution
 from tests.attacks.nets import small
 

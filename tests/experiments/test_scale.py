@@ -119,7 +119,7 @@ def test_a_damaged_or_foreign_export_is_one_sentence(tmp_path):
         tmp_path / 'w.safetensors',
         'softmax_linear',
         {'num_classes': 4},
-        export.variables(state),
+        state.evaluation_variables,
         {},
     )
     _, variables = export.read(path)

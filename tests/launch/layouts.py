@@ -35,6 +35,7 @@ from cnnlab.train.options import Options
 from cnnlab.train.setup import build_setup
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 from experiments import common
 from tests.train.nets import DropNet, tiny
 
@@ -56,15 +57,17 @@ def trained(dtype, count, shard='none', same_state=False, model=DropNet(), size=
     train = sharding.parallel_train(
         functools.partial(
             train_step,
-            model=model,
-            tx=tx,
-            loss=losses.softmax,
-            mean=np.float32(127),
-            std=np.float32(64),
-            dtype=dtype,
-            mixup=0.3,
-            cutmix=1.0,
-            flip=True,
+            StepConfig(
+                model=model,
+                tx=tx,
+                loss=losses.softmax,
+                mean=np.float32(127),
+                std=np.float32(64),
+                dtype=dtype,
+                mixup=0.3,
+                cutmix=1.0,
+                flip=True,
+            ),
         ),
         mesh,
         placement,

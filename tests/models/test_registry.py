@@ -2,15 +2,20 @@
 registered.
 """
 
+import ast
+import collections
 import difflib
 import math
+import pathlib
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
 import pytest
 from flax import linen as nn
 
-from cnnlab import tree
+from cnnlab import models, tree
 from cnnlab.models import registry
 from tests import golden
 
@@ -45,8 +50,8 @@ def test_parameters_are_exactly_as_many_as_the_source_says(name):
 def test_variables_have_the_names_and_shapes_of_the_golden_file(name):
     path, content = golden.file(name), golden.content(name)
     assert path.is_file(), (
-        f'{name} has no golden file; look at what `python -m tests.golden {name}` writes and '
-        f'commit it'
+        f'{name} has no golden file: run `make golden`, look at what it wrote to {path}, and '
+        f'commit that'
     )
     stored = path.read_text()
     difference = '\n'.join(
@@ -55,7 +60,7 @@ def test_variables_have_the_names_and_shapes_of_the_golden_file(name):
         )
     )
     assert stored == content, (
-        f'if this is intended, run `python -m tests.golden {name}`:\n{difference}'
+        f'names or shapes of {name} changed; if that is intended, run `make golden`:\n{difference}'
     )
 
 
@@ -110,6 +115,50 @@ def test_what_is_no_batch_of_images_is_refused_in_one_sentence(name):
             )
 
 
+def literal_registrations():
+    """Every name that stands in quotes as the first argument of a call outside of functions and
+    loops, anywhere in the models' folder.
+    """
+    for path in pathlib.Path(models.__path__[0]).glob('*.py'):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and node.value.args:
+                first = node.value.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield first.value
+
+
+def test_every_network_is_registered_by_a_line_of_its_own_that_a_search_for_its_name_finds():
+    found = collections.Counter(literal_registrations())
+    aliases = set(found) - set(NAMES)
+    assert [name for name in NAMES if found[name] != 1] == []
+    assert all(registry.resolve(name) in NAMES for name in aliases)
+
+
+def test_families_are_found_without_being_listed(tmp_path):
+    folder = tmp_path / 'found_by_walking'
+    folder.mkdir()
+    (folder / '__init__.py').write_text('')
+    (folder / 'one.py').write_text('import sys\nsys.found_one = True\n')
+    (folder / 'two.py').write_text('import sys\nsys.found_two = True\n')
+    code = (
+        f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
+        'from cnnlab import names\n'
+        'names.import_modules("found_by_walking")\n'
+        'assert sys.found_one and sys.found_two\n'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_importing_the_registry_imports_no_family():
+    code = (
+        'import sys\nfrom cnnlab.models import registry\n'
+        'def families(): return [m for m in sys.modules if m.startswith("cnnlab.models.")]\n'
+        'assert families() == ["cnnlab.models.registry"], families()\n'
+        'registry.names()\nassert "cnnlab.models.vgg" in families()\n'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
 def test_no_golden_file_is_left_of_a_network_that_is_gone():
     assert [path.stem for path in golden.FOLDER.glob('*.json') if path.stem not in NAMES] == []
 
@@ -161,7 +210,7 @@ class Toy(nn.Module):
         return x.mean((1, 2))
 
 
-FACTS = {'paper': 'none, a toy', 'year': 2000, 'params': 0}
+FACTS = {'family': 'toys', 'paper': 'none, a toy', 'year': 2000, 'params': 0}
 
 
 @pytest.fixture
@@ -175,6 +224,7 @@ def test_a_registered_network_is_created_with_its_fields(own_table):
     assert registry.create('toy') == Toy(width=5)
     assert registry.create('toy', width=6, num_classes=2) == Toy(6, 2)
     assert registry.entry('toy').input_shape == (8, 8, 1)
+    assert registry.entry('toy').registered_by == __name__
     assert 'toy' in registry.names()
 
 

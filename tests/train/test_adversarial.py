@@ -17,6 +17,7 @@ from cnnlab.train.on_device import adversarial
 from cnnlab.train.on_device.adversarial import Adversary
 from cnnlab.train.setup import build_setup
 from cnnlab.train.step import _ATTACK, train_step
+from cnnlab.train.step_config import StepConfig
 from tests.train.nets import tiny
 from tests.train.test_step import FIXED, batch, run, start
 
@@ -90,7 +91,7 @@ def test_a_step_trains_on_the_examples():
         std=FIXED['std'],
         dtype=jnp.float32,
     )
-    same, metrics = jax.jit(functools.partial(train_step, **FIXED))(
+    same, metrics = jax.jit(functools.partial(train_step, StepConfig(**FIXED)))(
         state, {**rows, 'image': changed}, np.uint32(7)
     )
     assert float(metrics['loss']) == pytest.approx(value, rel=1e-4)

@@ -13,6 +13,7 @@ from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.nn.rescale import Normalize
 from cnnlab.train import recompute_batch_stats
 from cnnlab.train.state import TrainState
+from cnnlab.train.step_config import ForwardConfig
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 2, 2, 3), np.uint8) // np.arange(
     1, 25, dtype=np.uint8
@@ -47,11 +48,9 @@ def computed(start, norm=BatchNormConfig(span=2), batch=4):  # noqa: B008
     step = jax.jit(
         functools.partial(
             recompute_batch_stats.moments,
-            model=Net(),
-            mean=np.float32(0),
-            std=np.float32(1),
-            dtype=jnp.float32,
-            norm=norm,
+            ForwardConfig(
+                model=Net(), mean=np.float32(0), std=np.float32(1), dtype=jnp.float32, norm=norm
+            ),
         )
     )
     return recompute_batch_stats.recompute(

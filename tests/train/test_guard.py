@@ -18,6 +18,7 @@ from cnnlab.train.options import Options
 from cnnlab.train.setup import build_setup
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 from tests.train.nets import tiny
 from tests.train.test_step import FIXED, MODEL, batch
 
@@ -34,7 +35,8 @@ def test_skipping_leaves_all_but_the_counters_as_it_was():
     step = jax.jit(
         nan_policy.skipping(
             functools.partial(
-                train_step, **{**AVERAGED, 'tx': tx, 'loss': nan_where_the_first_label_is_3}
+                train_step,
+                StepConfig(**{**AVERAGED, 'tx': tx, 'loss': nan_where_the_first_label_is_3}),
             )
         )
     )
@@ -58,7 +60,7 @@ def test_skipping_leaves_all_but_the_counters_as_it_was():
         np.isfinite(found['loss']) and int(moved.step) == 2 and int(moved.control['skipped']) == 1
     )
     assert not np.array_equal(moved.params['head']['kernel'], after.params['head']['kernel'])
-    plain, _ = jax.jit(functools.partial(train_step, **{**AVERAGED, 'tx': tx}))(
+    plain, _ = jax.jit(functools.partial(train_step, StepConfig(**{**AVERAGED, 'tx': tx})))(
         after, rows, np.uint32(0)
     )
     # a good step is the same

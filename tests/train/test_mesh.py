@@ -22,6 +22,7 @@ from cnnlab.train.options import Options
 from cnnlab.train.setup import build_setup
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 from tests.train.nets import DropNet, tiny
 from tests.train.test_step import batch
 
@@ -50,7 +51,9 @@ def jitted(devices, shard, dtype=jnp.float32):
         mesh,
         init,
         placement,
-        sharding.parallel_train(functools.partial(train_step, **fixed), mesh, placement),
+        sharding.parallel_train(
+            functools.partial(train_step, StepConfig(**fixed)), mesh, placement
+        ),
     )
 
 

@@ -13,11 +13,11 @@ from scipy import stats
 
 from cnnlab import losses
 from cnnlab.data import loader
+from cnnlab.data.preprocess import normalize
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train.distributed import sharding
 from cnnlab.train.on_device import mixing
 from cnnlab.train.setup import build_setup
-from cnnlab.train.step import normalized
 from tests.train.test_step import FIXED, batch, jitted, run, start
 
 DRAWS = 600
@@ -111,7 +111,7 @@ def test_a_step_with_mixing_is_a_function_of_seed_and_step_alike_on_eight_device
     assert a == again and abs(a[0] - b[0]) < 1e-5
     key = jax.random.fold_in(jax.random.key(7), 0)
     rows = batch(0)
-    image = normalized(
+    image = normalize(
         mixing.mirrored(jax.random.fold_in(key, 1), rows['image']),
         FIXED['mean'],
         FIXED['std'],

@@ -8,12 +8,12 @@ import pytest
 
 from cnnlab import tree
 from cnnlab.data import normalization, sources
+from cnnlab.data.preprocess import normalize
 from cnnlab.data.transforms import parse
 from cnnlab.train import loop, whitening
 from cnnlab.train.initial_state import initial_state, weights_of
 from cnnlab.train.options import Options
 from cnnlab.train.setup import build_setup
-from cnnlab.train.step import normalized
 from tests.train.nets import tiny
 
 DONOR = tiny(
@@ -109,7 +109,7 @@ def test_whitening_makes_patches_uncorrelated_with_unit_variance():
     assert kernel.shape == (2, 2, 3, 24)
     np.testing.assert_array_equal(kernel[..., 12:], -kernel[..., :12])
     x = np.asarray(
-        normalized(np.stack([source[i]['image'] for i in range(300)]), mean, std, np.float32),
+        normalize(np.stack([source[i]['image'] for i in range(300)]), mean, std, np.float32),
         np.float64,
     )
     y = sum(

@@ -9,11 +9,13 @@ import optax
 import pytest
 
 from cnnlab import losses
+from cnnlab.data.preprocess import normalize
 from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim.average import Average
 from cnnlab.train.distributed import sharding
 from cnnlab.train.state import init_state
-from cnnlab.train.step import eval_step, normalized, train_step
+from cnnlab.train.step import eval_step, train_step
+from cnnlab.train.step_config import EvalConfig, StepConfig
 from tests.train.nets import DropNet
 
 MODEL, TX = DropNet(), optax.sgd(0.05, 0.9)
@@ -41,7 +43,9 @@ def start(dtype=jnp.float32, ema=False):
 @functools.cache
 def jitted(devices, **fields):
     mesh = sharding.data_mesh(devices)
-    return mesh, sharding.parallel_train(functools.partial(train_step, **FIXED, **fields), mesh)
+    return mesh, sharding.parallel_train(
+        functools.partial(train_step, StepConfig(**FIXED, **fields)), mesh
+    )
 
 
 def run(devices, state, n, first=0, **fields):
@@ -143,15 +147,17 @@ def test_norm_span_changes_the_statistics_and_a_span_of_the_batch_does_not():
 @pytest.mark.slow
 def test_it_overfits_64_images():
     tx = optax.adam(1e-2)
-    train = jax.jit(functools.partial(train_step, **{**FIXED, 'tx': tx, 'model': DropNet()}))
+    train = jax.jit(
+        functools.partial(train_step, StepConfig(**{**FIXED, 'tx': tx, 'model': DropNet()}))
+    )
     state = init_state(MODEL, tx, np.uint32(0), jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32))
     same = batch(0, 64)
     for _ in range(400):
         state, metrics = train(state, same, np.uint32(0))
     evaluated = eval_step(
+        EvalConfig(**{k: FIXED[k] for k in ('model', 'loss', 'mean', 'std')}),
         state,
         {**same, 'mask': np.ones(64, np.float32)},
-        **{k: FIXED[k] for k in ('model', 'loss', 'mean', 'std')},
     )
     assert int(evaluated['top1']) >= 63, metrics
 
@@ -183,7 +189,9 @@ def test_evaluation_counts_masked_rows_ties_and_nan(logits, top1, top5):
         'mask': np.ones(10, np.float32),
     }
     rows['mask'][9] = 0
-    found = eval_step(start(), rows, model=Give(logits), loss=losses.softmax, mean=0.0, std=255.0)
+    found = eval_step(
+        EvalConfig(model=Give(logits), loss=losses.softmax, mean=0.0, std=255.0), start(), rows
+    )
     assert (int(found['n']), int(found['top1']), int(found['top5'])) == (9, top1, top5)
     assert int(np.trace(found['confusion'])) == top1
     assert int(found['confusion'].sum()) == (0 if np.isnan(logits).any() else 9)
@@ -191,7 +199,7 @@ def test_evaluation_counts_masked_rows_ties_and_nan(logits, top1, top5):
 
 def test_normalized_subtracts_and_divides_in_the_wide_type():
     image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    found = normalized(image, np.float32([1, 2, 3]), np.float32([2, 2, 4]), jnp.bfloat16)
+    found = normalize(image, np.float32([1, 2, 3]), np.float32([2, 2, 4]), jnp.bfloat16)
     assert found.dtype == jnp.bfloat16
     np.testing.assert_array_equal(
         found,
@@ -206,7 +214,7 @@ def test_a_matrix_whitens_where_a_deviation_divides():
         rng.normal(size=(2, 2, 3)),
         rng.normal(size=(12, 12)),
     )
-    found = normalized(image, np.float32(mean), np.float32(matrix), jnp.float32)
+    found = normalize(image, np.float32(mean), np.float32(matrix), jnp.float32)
     np.testing.assert_allclose(
         found, ((image - mean).reshape(3, 12) @ matrix).reshape(3, 2, 2, 3), rtol=1e-4, atol=1e-2
     )

@@ -19,6 +19,7 @@ from cnnlab.train.distributed import sharding
 from cnnlab.train.on_device import mixing
 from cnnlab.train.state import init_state
 from cnnlab.train.step import train_step
+from cnnlab.train.step_config import StepConfig
 
 N, CLASSES = 16, 5
 
@@ -67,12 +68,9 @@ def run(
     step = sharding.parallel_train(
         functools.partial(
             train_step,
-            model=model,
-            tx=tx,
-            loss=loss,
-            mean=np.float32(127),
-            std=np.float32(64),
-            **options,
+            StepConfig(
+                model=model, tx=tx, loss=loss, mean=np.float32(127), std=np.float32(64), **options
+            ),
         ),
         mesh,
     )
