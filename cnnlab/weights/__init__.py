@@ -5,7 +5,7 @@
 
 from cnnlab.weights.api import from_arrays, from_file, load, to_arrays
 from cnnlab.weights.catalog import supported
-from cnnlab.weights.entries import PublishedWeights, entry, tags
+from cnnlab.weights.entries import PublishedWeights, entry, model_of, tags
 from cnnlab.weights.preprocess import Preprocess
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     'from_arrays',
     'from_file',
     'load',
+    'model_of',
     'supported',
     'tags',
     'to_arrays',

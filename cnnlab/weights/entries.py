@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab import names
+from cnnlab.models import registry
 from cnnlab.weights import catalog, published
 from cnnlab.weights.preprocess import Preprocess
 
@@ -103,6 +104,31 @@ def entry(id: str) -> PublishedWeights:
         facts['license'],
         facts.get('published'),
     )
+
+
+def model_of(name: str) -> tuple[str, dict[str, Any]]:
+    """The network that is meant by a registered name, an alias, or the id of published weights.
+
+    Args:
+      name: 'resnet50'; or an id with or without its tag, 'torchvision/resnet50', which means the
+        network that its weights fit.
+
+    Returns:
+      (registered name, fields of it to replace), as `registry.create(name, **fields)` takes them;
+      `num_classes` is among the fields where the weights have other classes than the network.
+
+    Raises:
+      KeyError: no such name or id (the nearest are given).
+
+    Example:
+      >>> model_of('torchvision/resnet50')
+      ('resnet50_v1_5', {})
+    """
+    if '/' in name:
+        found = entry(name)
+        return found.model, dict(found.fields)
+    registry.entry(name)
+    return registry.resolve(name), {}
 
 
 def _protocol(facts):
