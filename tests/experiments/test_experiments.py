@@ -144,8 +144,8 @@ def test_train_runs_a_recipe_on_an_image_folder(image_folder, tmp_path):
 
 
 @pytest.mark.full
-def test_the_papers_experiments_run_on_the_real_sets(shared, tmp_path):
-    data = f'--data_dir={shared}/data/tfds'
+def test_the_papers_experiments_run_on_the_real_sets(data_folder, tmp_path):
+    data = f'--data_dir={data_folder("tfds/mnist", "tfds/cifar10")}/tfds'
     assert (
         'on 10,000 images after 2 steps'
         in run('lenet_mnist', data, f'--workdir={tmp_path}/a', *TINY, '--set=batch=500').stdout
