@@ -15,7 +15,7 @@ from flax import linen as nn
 from jax.sharding import Mesh
 
 from cnnlab import losses, names
-from cnnlab.data import balance, loader, normalization, sources
+from cnnlab.data import balance, loader, preprocessing, sources
 from cnnlab.data.loader import ProgressiveTransforms
 from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
@@ -166,7 +166,7 @@ def build_setup(
     transform = parse.parse(*recipe.evaluation, *recipe.view)
     fields = {'num_classes': train.num_classes, **recipe.fields}
     model = registry.create(recipe.model, **fields)
-    mean, std = normalization.statistics(train, recipe.normalize)
+    mean, std = preprocessing.statistics(train, recipe.normalize)
     total = recipe.total(len(train))
     if total < 1:
         raise ValueError(f'{recipe.duration} is less than one step of {recipe.batch} images')

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab import names
+from cnnlab.data.preprocessing import Preprocess
 from cnnlab.models import registry
 from cnnlab.weights import catalog, published
-from cnnlab.weights.preprocess import Preprocess
 
 _IMAGENET = 1000
 # akamaster/pytorch_resnet_cifar10, trainer.py
-_CIFAR = Preprocess(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CIFAR = Preprocess.published(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,4 +132,4 @@ def model_of(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _protocol(facts):
-    return Preprocess(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
+    return Preprocess.published(**facts)

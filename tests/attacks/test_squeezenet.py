@@ -17,7 +17,7 @@ from cnnlab.data.sources import imagenet_images
 
 HERE = pathlib.Path(__file__).parent
 VALIDATION = 'ilsvrc2012_mini/ILSVRC2012_img_val.tar'
-SQUASH = weights.Preprocess(
+SQUASH = weights.Preprocess.published(
     256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
 )
 

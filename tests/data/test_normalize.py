@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnlab.data import sources
-from cnnlab.data.normalization import KINDS, statistics
+from cnnlab.data.preprocessing import KINDS, statistics
 from cnnlab.data.sources.base import Arrays
 
 

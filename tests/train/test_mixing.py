@@ -13,7 +13,7 @@ from scipy import stats
 
 from cnnlab import losses
 from cnnlab.data import loader
-from cnnlab.data.preprocess import normalize
+from cnnlab.data.preprocessing import normalize
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train.distributed import sharding
 from cnnlab.train.on_device import mixing

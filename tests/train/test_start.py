@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cnnlab import tree
-from cnnlab.data import normalization, sources
-from cnnlab.data.preprocess import normalize
+from cnnlab.data import preprocessing, sources
+from cnnlab.data.preprocessing import normalize
 from cnnlab.data.transforms import parse
 from cnnlab.train import loop, whitening
 from cnnlab.train.initial_state import initial_state, weights_of
@@ -104,7 +104,7 @@ def test_whitening_makes_patches_uncorrelated_with_unit_variance():
     negative.
     """
     source = sources.open_dataset('fake:8x8x3:4:300').open('train')
-    mean, std = normalization.statistics(source, 'channel')
+    mean, std = preprocessing.statistics(source, 'channel')
     kernel = whitening.kernel(source, parse.parse(), mean, std)
     assert kernel.shape == (2, 2, 3, 24)
     np.testing.assert_array_equal(kernel[..., 12:], -kernel[..., :12])
@@ -136,7 +136,7 @@ def test_a_recipe_turns_whitening_on_and_other_networks_refuse_it():
     kernel = whitening.kernel(
         setup.data['train'],
         setup.transform,
-        *normalization.statistics(setup.data['train'], 'channel'),
+        *preprocessing.statistics(setup.data['train'], 'channel'),
     )
     np.testing.assert_array_equal(state.batch_stats['whiten']['kernel'], kernel)
     with pytest.raises(ValueError, match='softmax_linear has no whitening layer'):

@@ -10,7 +10,7 @@ from PIL import Image
 from cnnlab import weights
 from cnnlab.visual import grad_cam, target
 
-PROTOCOL = weights.Preprocess(
+PROTOCOL = weights.Preprocess.published(
     256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
 )
 VALIDATION = 'ilsvrc2012_mini/ILSVRC2012_img_val.tar'

@@ -36,11 +36,8 @@ def test_published_accuracy_and_address_are_the_packages():
     assert (entry.published['top1'], entry.published['top5']) == (76.13, 92.862)
     assert entry.url == 'https://download.pytorch.org/models/resnet50-0676ba61.pth'
     assert entry.hash == 'sha256-prefix:0676ba61'
-    assert (entry.preprocess.resize, entry.preprocess.crop, entry.preprocess.interpolation) == (
-        256,
-        224,
-        'bilinear',
-    )
+    protocol = entry.preprocess.protocol
+    assert (protocol.scales, protocol.crop, protocol.filter) == ((256,), 224, 'pillow_bilinear')
 
 
 def test_published_googlenet_is_used_with_its_transform_and_a_plain_file_without():

@@ -27,7 +27,7 @@ TORCH = np.load(FIXTURES / 'squeezenet/torch_logits.npz')
 AKAMASTER = np.load(FIXTURES / 'cifar10/akamaster_logits.npz')
 # of the first 256 training images of CIFAR-10
 LOSSLESS = '14d566edb0f4970eb11f0a7bdb2a4aef4227ebb7ac454ac9cc703be6b293fe83'
-SQUASH = weights.Preprocess(
+SQUASH = weights.Preprocess.published(
     256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
 )
 
