@@ -28,7 +28,7 @@ class Target:
 
     Attributes:
       variables: {'params', 'batch_stats'} of the model.
-      mean, std: in pixel units 0..255, as `data.normalization.statistics` gives them, in the order
+      mean, std: in pixel units 0..255, as `data.preprocessing.statistics` gives them, in the order
         of `channels`; std may be a whitening matrix.
       model: the network.
       channels: 'rgb' or 'bgr', what the network takes; images are RGB.
