@@ -5,7 +5,7 @@
     python -m benchmarks.compile_time --results=build/compile_time.csv --out=docs/compile_time.md
 
 A network is traced and compiled from shapes; nothing runs. Processor seconds are those of all
-threads, which other setups on the machine disturb less than the clock. Of the networks deeper than
+threads, which other jobs on the machine disturb less than the clock. Of the networks deeper than
 300 layers only the form with `scan=True` is compiled: the plain one of 1202 layers takes minutes.
 """
 

@@ -23,8 +23,7 @@ _NOTES = (
     'Every field has a source, which `python -m experiments.train --recipe=NAME --dry_run` prints '
     'beside it. Assumed are the fields that '
     'no source gives.',
-    'This list is written by `python -m experiments.recipes --format=markdown '
-    '--out=docs/recipes.md`.',
+    'This list is written by `make docs`.',
 )
 
 

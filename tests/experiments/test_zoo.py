@@ -1,10 +1,14 @@
 """The tables of the zoo: every network in one family, and the committed list up to date."""
 
 import pathlib
+import shutil
+
+import pytest
 
 from cnnlab import weights
 from cnnlab.models import registry
 from cnnlab.studies import network_tables
+from tests.experiments.commands import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIST, README = ROOT / 'docs' / 'networks.md', ROOT / 'README.md'
@@ -45,6 +49,14 @@ def test_the_families_in_the_readme_are_those_of_the_registry():
         for family, names in registry.families().items()
     ]
     assert listed == wanted, 'run `make docs` and commit README.md'
+
+
+@pytest.mark.slow
+def test_make_docs_leaves_the_readme_as_it_is(tmp_path):
+    readme = tmp_path / 'README.md'
+    shutil.copy(README, readme)
+    run('zoo', '--table=families', '--format=markdown', f'--out={readme}')
+    assert readme.read_text() == README.read_text(), 'run `make docs` and commit README.md'
 
 
 def test_every_id_of_published_weights_is_listed_with_its_network():

@@ -61,7 +61,7 @@ def test_the_assumed_fields_are_those_that_were_agreed_on():
     """
     found = {name: list(registry.sourced(name).assumed) for name in registry.RECIPES}
     assert found == json.loads(ASSUMED.read_text()), (
-        'write the new list with `python -m tests.recipes.assumed`, and look at what changed'
+        'run `make golden`, look at what changed and commit it'
     )
 
 
