@@ -1,12 +1,14 @@
 # make demo: train and compare eight networks on real images. make test: the test suite. Both set everything up first.
 PYTHON ?= python3
 VENV ?= .venv
+# further extras of pyproject.toml: make setup EXTRAS=cuda
+EXTRAS ?=
 RUN = $(VENV)/bin/python
 # those that need neither data nor another framework; the others tell in their first lines how they are run
 BENCHMARKS ?= train_step stream conv_forms pool_forms inference
 PYTEST = $(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --junitxml=build/junit.xml
 
-.PHONY: demo test test-fast test-full lint bench setup clean
+.PHONY: demo test test-fast test-full lint golden docs bench setup clean
 demo: setup
 	$(RUN) -m experiments.compare --dataset=digits --workdir=demo
 
@@ -21,17 +23,30 @@ test-full: setup
 
 lint: setup
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
 	if command -v shellcheck >/dev/null; then shellcheck .ci/run $(wildcard launch/*.sh); else echo 'no shellcheck here: shell scripts not checked'; fi
+
+# what tests compare with, after a network or a recipe is added: look at what changed, and commit it
+golden: setup
+	$(RUN) -m tests.golden
+	$(RUN) -m tests.recipes.assumed
+
+# the tables of README and docs that commands write
+docs: setup
+	$(RUN) -m experiments.zoo --table=families --format=markdown --out=README.md
+	$(RUN) -m experiments.zoo --table=sources --format=markdown --out=docs/networks.md
+	$(RUN) -m experiments.recipes --format=markdown --out=docs/recipes.md
 
 bench: setup
 	for b in $(BENCHMARKS); do echo "== $$b"; $(RUN) -m benchmarks.$$b || exit 1; done
 
-setup: $(VENV)/.installed
+INSTALLED = $(VENV)/.installed$(EXTRAS:%=-%)
+setup: $(INSTALLED)
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed; say which with make PYTHON=...'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test$(EXTRAS:%=,%)]'
 	touch $@
 
 clean:

@@ -5,7 +5,7 @@
     python -m benchmarks.compile_time --results=build/compile_time.csv --out=docs/compile_time.md
 
 A network is traced and compiled from shapes; nothing runs. Processor seconds are those of all
-threads, which other setups on the machine disturb less than the clock. Of the networks deeper than
+threads, which other jobs on the machine disturb less than the clock. Of the networks deeper than
 300 layers only the form with `scan=True` is compiled: the plain one of 1202 layers takes minutes.
 """
 
@@ -20,9 +20,10 @@ import jax.numpy as jnp
 from absl import flags
 
 from cnnlab.models import registry
+from cnnlab.report import listing
 from cnnlab.report.table import Column, Table
 from cnnlab.tree import named_leaves
-from experiments import common, listing
+from experiments import common
 
 _RESULTS = flags.DEFINE_string(
     'results',

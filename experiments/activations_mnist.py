@@ -12,8 +12,12 @@ saturating functions start by Xavier, the others by He. --results=docs/results k
 
 from absl import flags
 
-from . import claim, common, mnist
-from .claim import error, last
+from cnnlab.studies import mnist_races, seed_study
+from cnnlab.studies.seed_study import error, last
+
+from . import common
+
+common.study_flags()
 
 _EPOCHS = flags.DEFINE_float('epochs', 5, 'Length of each run.', lower_bound=0)
 _LAYERS = flags.DEFINE_integer('layers', 5, 'Hidden layers.', lower_bound=1)
@@ -41,7 +45,7 @@ def reading(measured):
     slow = ranked[-2:] == ['sigmoid', 'step'] or ranked[-2:] == ['step', 'sigmoid']
     told = ', '.join(f'{name} {losses[name]:.4f}' for name in ranked)
     return (
-        f'training loss from the lowest: {told}. Test error: {mnist.order(errors)}. '
+        f'training loss from the lowest: {told}. Test error: {mnist_races.order(errors)}. '
         f'Step and sigmoid are {"" if slow else "not "}the slowest two, '
         f'{"as" if slow else "other than"} expected.'
     )
@@ -50,7 +54,7 @@ def reading(measured):
 def main(_):
     """Trains the same network with each function."""
     recipes = {
-        act: mnist.race(
+        act: mnist_races.race(
             duration=f'{_EPOCHS.value:g} epochs',
             clip_norm=1.0,
             init=weights,
@@ -58,8 +62,8 @@ def main(_):
         )
         for act, weights in START.items()
     }
-    claim.main(
-        claim.Claim(
+    seed_study.run(
+        seed_study.SeedStudy(
             'activations_mnist',
             f'Activation functions of a perceptron with {_LAYERS.value} hidden layers on MNIST',
             'with a step only the last layer learns; sigmoids train slowest of the rest, ReLU and '
@@ -68,6 +72,7 @@ def main(_):
             curve='loss',
         ),
         recipes,
+        common.study(),
     )
 
 

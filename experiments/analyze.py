@@ -16,10 +16,10 @@ from absl import flags
 
 from cnnlab.analysis import cost, memory, table
 from cnnlab.models import registry
-from cnnlab.report import page
+from cnnlab.report import listing, page
 from cnnlab.report.numbers import show
 
-from . import common, listing
+from . import common
 
 _MODEL = flags.DEFINE_string(
     'model', None, 'The network, by name; `python -m experiments.zoo` lists them.'

@@ -29,14 +29,14 @@ from cnnlab import names
 from cnnlab.attacks import budget, catalog, fooling, patch
 from cnnlab.attacks.batches import over
 from cnnlab.attacks.target import logits
+from cnnlab.data.sources.pictures import Pictures
 from cnnlab.report import image_grid, plots, robustness
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.train import workdir
+from cnnlab.train.monitor.progress import bar
 
 from . import attack_tables, common, victim_flags, victims
-from .bars import bar
-from .pictures import Pictures
 from .victim_flags import BATCH
 
 # attacks that make images of their own, besides those of the catalog

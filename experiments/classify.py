@@ -86,7 +86,7 @@ def main(arguments):
     if absent := [p for p in pictures if not pathlib.Path(p).is_file()]:
         raise FileNotFoundError(f'there is no picture {absent[0]}')
     entry = weights.entry(_WEIGHTS.value)
-    seen = preprocess(entry, _PREPROCESS.value)
+    seen = preprocess(entry.id, entry.preprocess, _PREPROCESS.value)
     if _FILE.value:
         model, variables = weights.from_file(
             entry.id.partition('.')[0], _FILE.value, fields=entry.fields

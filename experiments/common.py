@@ -11,6 +11,7 @@ from absl import app, flags, logging
 from cnnlab.nn import deterministic
 from cnnlab.recipes.override import override as _override
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.studies import seed_study
 from cnnlab.train.distributed import hosts
 from cnnlab.train.distributed.sharding import SHARD_MODES
 from cnnlab.train.exit_codes import AGAIN, MISTAKE, StartAgain
@@ -118,6 +119,55 @@ def arguments() -> dict[str, Any]:
         'shard': SHARD.value,
         'options': options(),
     }
+
+
+def study_flags() -> None:
+    """Defines the flags of a study over seeds: --seeds, --results and --note; see `study`."""
+    flags.DEFINE_integer('seeds', 1, 'Runs of each variant, with seeds 0, 1, ...', lower_bound=1)
+    flags.DEFINE_string(
+        'results',
+        None,
+        'Directory that gets <study>.md and <study>.png besides, such as docs/results.',
+    )
+    flags.DEFINE_string(
+        'note',
+        '',
+        'A sentence on the circumstances for that note, such as the load of the machine.',
+    )
+
+
+def study() -> seed_study.Settings:
+    """How the flags say to carry out a study; the module must have called `study_flags`."""
+    return seed_study.Settings(
+        seeds=flags.FLAGS.seeds,
+        workdir=workdir(),
+        data_dir=DATA_DIR.value,
+        shard=SHARD.value,
+        options=options(),
+        override=override,
+        results=flags.FLAGS.results,
+        command=command_line(),
+        note=flags.FLAGS.note,
+    )
+
+
+# flags whose values are places on one machine, or are stated elsewhere in a note
+_PRIVATE = ('data_dir', 'workdir', 'results', 'note')
+
+
+def command_line() -> str:
+    """The command line, as another machine would repeat it."""
+    module = next((a for a in sys.orig_argv if a.startswith('experiments.')), 'experiments')
+    kept = [a for a in sys.argv[1:] if not a.lstrip('-').startswith(_PRIVATE)]
+    return ' '.join(
+        [
+            'python -m',
+            module,
+            *(f'"{a}"' if ' ' in a else a for a in kept),
+            '--data_dir=DATA',
+            '--workdir=OUT',
+        ]
+    )
 
 
 def start(main: Callable[[list[str]], None]) -> None:

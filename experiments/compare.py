@@ -28,10 +28,11 @@ from cnnlab.report.files import write_text
 from cnnlab.report.numbers import mean_std
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
+from cnnlab.studies import seeds
 from cnnlab.train import workdir
 from cnnlab.train.monitor import run_log
 
-from . import common, seeds
+from . import common
 
 EIGHT = (
     'softmax_linear',
@@ -104,7 +105,14 @@ def train_all(
     shape = _image_shape(dataset, data_dir, registry.entry(name).input_shape)
     size = sizes.fitting(name, shape[1])
     recipe = common.override(baseline.recipe(name, dataset, shape[0], size))
-    runs = seeds.train(recipe, count, root / 'runs' / name, data_dir)
+    runs = seeds.train(
+        recipe,
+        count,
+        root / 'runs' / name,
+        data_dir,
+        shard=common.SHARD.value,
+        options=common.options(),
+    )
     costs = cost.costs(runs.setup.model, runs.setup.image.shape[1:])
     return Compared(
         name, registry.entry(name).paper, runs.setup.image.shape[1:], costs.params, costs.macs, runs

@@ -28,9 +28,9 @@ from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.proportions import wilson
 from cnnlab.report.table import Column, Table
 from cnnlab.train import workdir
+from cnnlab.train.monitor.progress import bar
 
 from . import common, victim_flags, victims
-from .bars import bar
 from .victim_flags import BATCH
 
 # so that --help lists them

@@ -22,8 +22,8 @@ from flax import linen as nn
 from sklearn.decomposition import PCA
 
 from cnnlab import losses
-from cnnlab.data import loader, normalization, sources
-from cnnlab.data.preprocess import normalize
+from cnnlab.data import loader, preprocessing, sources
+from cnnlab.data.preprocessing import normalize
 from cnnlab.models import registry
 from cnnlab.optim import rules, schedules
 from cnnlab.recipes import baseline
@@ -157,7 +157,7 @@ def main(_):
         loader.PerExampleRng(_SEED.value),
     )
     test_images = distorted(view, test_images, draws, 0)
-    mean, std = normalization.statistics(source, 'channel')
+    mean, std = preprocessing.statistics(source, 'channel')
     model = registry.create(_MODEL.value, num_classes=_DIMENSIONS.value)
     tx = rules.build('adam', schedules.build('cosine', _RATE.value, _STEPS.value))
     state = jax.jit(

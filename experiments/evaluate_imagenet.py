@@ -31,7 +31,7 @@ import numpy as np
 from absl import flags
 
 from cnnlab import names, weights
-from cnnlab.data import normalization, sources
+from cnnlab.data import preprocessing, sources
 from cnnlab.data.decoding import resample
 from cnnlab.data.protocols import ilsvrc
 from cnnlab.data.protocols.protocol import AVERAGES, CROPS, MODES, ROUNDINGS, Protocol
@@ -191,14 +191,7 @@ def protocol(
     if 'filter' in changes:
         changes.setdefault('antialias', resample.FILTERS[changes['filter']][0])
     if own and (name == 'weights' or name == source != 'keras'):
-        filter = f'pillow_{own.interpolation}'
-        base = Protocol(
-            (own.resize,),
-            own.crop,
-            mode=own.mode,
-            filter=filter,
-            antialias=resample.FILTERS[filter][0],
-        )
+        base = own.protocol
     elif 'scales' in changes:
         base, changes = ilsvrc.protocol(name), {'crop': side, **changes}
     else:
@@ -215,7 +208,7 @@ def _whole(text):
 def pretrained(id: str, file: str | None) -> Case:
     """Published weights."""
     entry = weights.entry(id)
-    seen = preprocess(entry, _PREPROCESS.value)
+    seen = preprocess(entry.id, entry.preprocess, _PREPROCESS.value)
     model, variables = (
         weights.from_file(entry.id.partition('.')[0], file) if file else weights.load(entry.id)
     )
@@ -224,10 +217,9 @@ def pretrained(id: str, file: str | None) -> Case:
         'weights' if source not in ilsvrc.PROTOCOLS or source == 'keras' else source
     )
     how = protocol(name, registry.entry(entry.model).input_shape[0], seen, source)
-    mean, std = (np.float32(v) / np.float32(seen.scale) for v in (seen.mean, seen.std))
     title = f'{entry.id.partition(".")[0]} from {pathlib.Path(file).stem}' if file else entry.id
     return Case(
-        Net(title, _formed(model, how), variables, mean, std, seen.channels),
+        Net(title, _formed(model, how), variables, seen.mean, seen.std, seen.channels),
         how,
         entry.class_order,
         name,
@@ -239,7 +231,7 @@ def trained(path: str) -> tuple[Case, dict]:
     run, step = runs.find(path, _STEP.value)
     setup, state = runs.restored(run, step, common.DATA_DIR.value)
     variables = state.evaluation_variables
-    mean, std = normalization.statistics(setup.data['train'], setup.recipe.data.normalize)
+    mean, std = preprocessing.statistics(setup.data['train'], setup.recipe.data.normalize)
     how = (
         protocol(_PROTOCOL.value, setup.image.shape[1])
         if _PROTOCOL.value

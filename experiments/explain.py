@@ -29,7 +29,8 @@ from absl import flags
 from PIL import Image
 
 from cnnlab import names, weights
-from cnnlab.data import normalization
+from cnnlab.data import preprocessing
+from cnnlab.data.sources import pictures
 from cnnlab.report import plots
 from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.page import Picture, Row, Section, write_page
@@ -37,7 +38,7 @@ from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
 
-from . import common, pictures, runs
+from . import common, runs
 from .explanations.case import Case, Group, Shown, layers_to_show
 from .explanations.methods import METHODS
 from .labels import labels_of
@@ -157,8 +158,8 @@ def of_weights() -> Subject:
             'give the pictures to be explained: --images=cat.jpg,dog.jpg, a folder or a tar'
         )
     entry = weights.entry(_WEIGHTS.value)
-    seen = preprocess(entry, _PREPROCESS.value)
-    found = pictures.find(_IMAGES.value, _LIMIT.value)
+    seen = preprocess(entry.id, entry.preprocess, _PREPROCESS.value)
+    found = pictures.open_pictures(_IMAGES.value, _LIMIT.value)
     if _FILE.value:
         model, variables = weights.from_file(
             entry.id.partition('.')[0], _FILE.value, fields=entry.fields
@@ -195,7 +196,7 @@ def of_run() -> Subject:
     setup, state = runs.restored(run, step, common.DATA_DIR.value)
     split = next(s for s in ('test', 'validation', 'train') if s in setup.data)
     source = setup.data[split]
-    mean, std = normalization.statistics(setup.data['train'], setup.recipe.data.normalize)
+    mean, std = preprocessing.statistics(setup.data['train'], setup.recipe.data.normalize)
     if np.ndim(std) == 2:
         raise ValueError(
             f'{run} whitens its images, so no picture can be made of what its network takes'

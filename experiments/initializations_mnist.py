@@ -14,8 +14,12 @@ activation statistics, without batch norm, which would hide it all.
 
 from absl import flags
 
-from . import claim, common, mnist
-from .claim import error, last
+from cnnlab.studies import mnist_races, seed_study
+from cnnlab.studies.seed_study import error, last
+
+from . import common
+
+common.study_flags()
 
 _EPOCHS = flags.DEFINE_float('epochs', 5, 'Length of each run.', lower_bound=0)
 _LAYERS = flags.DEFINE_integer('layers', 10, 'Hidden layers.', lower_bound=1)
@@ -43,7 +47,7 @@ def reading(measured):
     if stuck:
         learned = f'{" and ".join(stuck)} did not learn (over half of the test images wrong)'
     return (
-        f'test error: {mnist.order(errors)}. {learned}. '
+        f'test error: {mnist_races.order(errors)}. {learned}. '
         f'The lowest training loss has {min(losses, key=losses.get)}.'
     )
 
@@ -51,7 +55,7 @@ def reading(measured):
 def main(_):
     """Trains the same network from each beginning."""
     recipes = {
-        name: mnist.race(
+        name: mnist_races.race(
             duration=f'{_EPOCHS.value:g} epochs',
             clip_norm=1.0,
             init=weights,
@@ -59,8 +63,8 @@ def main(_):
         )
         for name, weights in WEIGHTS.items()
     }
-    claim.main(
-        claim.Claim(
+    seed_study.run(
+        seed_study.SeedStudy(
             'initializations_mnist',
             f'Initializations of a perceptron with {_LAYERS.value} hidden layers of ReLUs on MNIST',
             'constant weights and a small Gaussian do not train a deep net; Xavier and He do, He '
@@ -69,6 +73,7 @@ def main(_):
             curve='loss',
         ),
         recipes,
+        common.study(),
     )
 
 

@@ -14,9 +14,12 @@ distorted images and the 60,000; here every image is distorted anew each time it
 from absl import flags
 
 from cnnlab.recipes import lenet
+from cnnlab.studies import seed_study
+from cnnlab.studies.seed_study import beside, error, percent
 
-from . import claim, common
-from .claim import beside, error, percent
+from . import common
+
+common.study_flags()
 
 _FORM = flags.DEFINE_enum(
     'form', 'dense', ['dense', '1998'], 'The network, as in experiments.lenet_mnist.'
@@ -41,8 +44,8 @@ def reading(measured):
 def main(_):
     """Trains on images as they are and on distorted ones."""
     plain = lenet.mnist(_FORM.value)
-    claim.main(
-        claim.Claim(
+    seed_study.run(
+        seed_study.SeedStudy(
             'lenet_distortions',
             f'LeNet-5 ({_FORM.value} form) on MNIST with distorted training images',
             'LeCun et al. 1998: 0.95% test error without distortions, 0.8% with planar affine '
@@ -50,6 +53,7 @@ def main(_):
             reading,
         ),
         {'as they are': plain, 'distorted': plain.replace(train=(DISTORTED,))},
+        common.study(),
     )
 
 

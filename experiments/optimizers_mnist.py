@@ -14,8 +14,12 @@ full, for every seed. The rate is constant, as in the CNN lectures' animations.
 
 from absl import flags
 
-from . import claim, common, mnist
-from .claim import error, last
+from cnnlab.studies import mnist_races, seed_study
+from cnnlab.studies.seed_study import error, last
+
+from . import common
+
+common.study_flags()
 
 _TRIAL = flags.DEFINE_string('trial', '2 epochs', 'How long each rate is tried.')
 _EPOCHS = flags.DEFINE_float('epochs', 8, 'How long the best one is run.', lower_bound=0)
@@ -34,14 +38,16 @@ def best_rates():
     runs.
     """
     recipes = {
-        (name, rate): mnist.race(
+        (name, rate): mnist_races.race(
             optimizer=name, learning_rate=rate, schedule='constant', duration=_TRIAL.value
         )
         for name, rates in RATES.items()
         for rate in rates
     }
-    tried = claim.measure(
-        {f'trial/{name}_{rate:g}': recipe for (name, rate), recipe in recipes.items()}, count=1
+    tried = seed_study.measure(
+        {f'trial/{name}_{rate:g}': recipe for (name, rate), recipe in recipes.items()},
+        common.study(),
+        count=1,
     )
     losses = {
         key: runs.scores('loss', 'validation')[0] if runs.results else float('inf')
@@ -72,15 +78,18 @@ def reading(measured):
         last_place = 'Plain SGD is the slowest, as expected.'
     else:
         last_place = f'The slowest is {slowest}, other than expected.'
-    return f'training loss from the lowest: {told}. Test error: {mnist.order(errors)}. {last_place}'
+    return (
+        f'training loss from the lowest: {told}. Test error: {mnist_races.order(errors)}. '
+        f'{last_place}'
+    )
 
 
 def main(_):
     """Chooses the rates, then runs the race."""
     rates = best_rates()
-    recipe = mnist.race(schedule='constant', duration=f'{_EPOCHS.value:g} epochs')
-    claim.main(
-        claim.Claim(
+    recipe = mnist_races.race(schedule='constant', duration=f'{_EPOCHS.value:g} epochs')
+    seed_study.run(
+        seed_study.SeedStudy(
             'optimizers_mnist',
             'Five optimizers on MNIST, each at its best rate of five (784-100-100-10 perceptron)',
             'momentum and the adaptive rules lower the training loss faster than plain SGD, and '
@@ -92,6 +101,7 @@ def main(_):
             f'{name} {rate:g}': recipe.replace(optimizer=name, learning_rate=rate)
             for name, rate in rates.items()
         },
+        common.study(),
     )
 
 

@@ -21,9 +21,12 @@ from absl import flags
 
 from cnnlab.recipes import resnet
 from cnnlab.report.numbers import show
+from cnnlab.studies import seed_study
+from cnnlab.studies.seed_study import error, percent, training_error
 
-from . import claim, common
-from .claim import error, percent, training_error
+from . import common
+
+common.study_flags()
 
 _EPOCHS = flags.DEFINE_float('epochs', 4, 'Length of each run; the paper has 182.', lower_bound=0)
 _DEPTHS = flags.DEFINE_list('depths', ['20', '56'], 'Two depths, 6n + 2 each.')
@@ -69,8 +72,8 @@ def main(_):
                 evaluate_every='1 epochs',
                 checkpoint_every='1 epochs',
             )
-    claim.main(
-        claim.Claim(
+    seed_study.run(
+        seed_study.SeedStudy(
             'plain_residual_cifar',
             'Plain and residual networks of two depths on CIFAR-10',
             'He et al. 2015, Figure 6: of the plain nets the deeper one has the higher training '
@@ -78,6 +81,7 @@ def main(_):
             reading,
         ),
         recipes,
+        common.study(),
     )
 
 

@@ -1,43 +1,69 @@
 """Changes to the preprocessing of published weights from --preprocess=field=value."""
 
 import dataclasses
+from typing import Any
 
-from cnnlab import names, weights
+from cnnlab import names
+from cnnlab.data.preprocessing.preprocess import INTERPOLATIONS, Preprocess
+from cnnlab.data.protocols.protocol import Protocol
 
-
-def _value(field, text):
-    """The text of a --preprocess as the field's type."""
-    try:
-        if field in ('mean', 'std'):
-            red, green, blue = map(float, text.split(','))
-            return red, green, blue
-        return {'resize': int, 'crop': int, 'scale': float}.get(field, str)(text)
-    except ValueError:
-        takes = 'three numbers' if field in ('mean', 'std') else 'a number'
-        raise ValueError(f'--preprocess={field}={text}: {field} takes {takes}') from None
+# what has to be said where the source states nothing
+_NEEDED = ('resize', 'crop', 'interpolation', 'mean', 'std')
+FIELDS = (*_NEEDED, 'mode', 'channels', 'scale')
 
 
-def preprocess(entry: weights.PublishedWeights, changes: list[str]) -> weights.Preprocess:
-    """The entry's preprocessing with 'field=value' changes made.
+def preprocess(id: str, stated: Preprocess | None, changes: list[str]) -> Preprocess:
+    """The stated preprocessing with 'field=value' changes made; mean and std are in the unit of
+    pixels, 0 to 255.
 
     Raises:
-      ValueError: an unknown field or a wrong value; or the source states none and the changes do
-        not say all of it.
+      ValueError: an unknown field or a wrong value; or `stated` is None and the changes do not say
+        all of it, or it is that of a run.
     """
-    fields = [f.name for f in dataclasses.fields(weights.Preprocess)]
-    said = {}
-    for change in changes:
-        field, _, text = change.partition('=')
-        names.among('field of the preprocessing', field, fields)
-        said[field] = _value(field, text)
-    if entry.preprocess is not None:
-        return dataclasses.replace(entry.preprocess, **said)
-    needed = [
-        f.name for f in dataclasses.fields(weights.Preprocess) if f.default is dataclasses.MISSING
-    ]
-    if missing := [f for f in needed if f not in said]:
+    said = dict(_change(text) for text in changes)
+    if stated is None:
+        if missing := [field for field in _NEEDED if field not in said]:
+            raise ValueError(
+                f'the source of {id} states no preprocessing; say '
+                f'{", ".join(f"--preprocess={field}=..." for field in missing)}'
+            )
+        stated = Preprocess(Protocol((said['resize'],), said['crop']))
+    if said and not isinstance(stated.protocol, Protocol):
         raise ValueError(
-            f'the source of {entry.id} states no preprocessing; say '
-            f'{", ".join(f"--preprocess={f}=..." for f in missing)}'
+            f'{id} has the transforms of its recipe; --preprocess is for published weights'
         )
-    return weights.Preprocess(**said)
+    places: dict[str, Any] = {}
+    for field, value in said.items():
+        if field == 'resize':
+            places['scales'] = (value,)
+        elif field == 'interpolation':
+            places['filter'], places['antialias'] = INTERPOLATIONS[value]
+        elif field in ('crop', 'mode'):
+            places[field] = value
+    values = {k: said[k] for k in ('mean', 'std', 'channels', 'scale') if k in said}
+    return dataclasses.replace(
+        stated, protocol=dataclasses.replace(stated.protocol, **places), **values
+    )
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """(field, value) of 'field=value'."""
+    field, _, value = text.partition('=')
+    names.among('field of the preprocessing', field, FIELDS)
+    try:
+        if field in ('mean', 'std'):
+            red, green, blue = map(float, value.split(','))
+            found: Any = (red, green, blue)
+        else:
+            found = {'resize': int, 'crop': int, 'scale': float}.get(field, str)(value)
+    except ValueError:
+        takes = 'three numbers' if field in ('mean', 'std') else 'a number'
+        raise ValueError(f'--preprocess={text}: {field} takes {takes}') from None
+    if field == 'interpolation':
+        names.among('interpolation', found, INTERPOLATIONS)
+    if field == 'std' and min(found) < 1:
+        raise ValueError(
+            f'--preprocess={text}: mean and std are in the unit of pixels, 0 to 255: '
+            f'std={",".join(f"{255 * v:g}" for v in found)} in place of these'
+        )
+    return field, found

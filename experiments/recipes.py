@@ -9,9 +9,10 @@ from absl import flags
 from cnnlab.data import dataset_statistics
 from cnnlab.recipes import registry
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.report import listing
 from cnnlab.report.table import Column, Table
 
-from . import common, listing
+from . import common
 
 _MATCH = flags.DEFINE_string(
     'match', '', 'Only recipes in whose name this regular expression is found.'
@@ -22,8 +23,7 @@ _NOTES = (
     'Every field has a source, which `python -m experiments.train --recipe=NAME --dry_run` prints '
     'beside it. Assumed are the fields that '
     'no source gives.',
-    'This list is written by `python -m experiments.recipes --format=markdown '
-    '--out=docs/recipes.md`.',
+    'This list is written by `make docs`.',
 )
 
 

@@ -12,8 +12,12 @@ norm before each activation; augmentation moves images by up to two pixels.
 
 from absl import flags
 
-from . import claim, common, mnist
-from .claim import beside, error, percent, training_error
+from cnnlab.studies import mnist_races, seed_study
+from cnnlab.studies.seed_study import beside, error, percent, training_error
+
+from . import common
+
+common.study_flags()
 
 _IMAGES = flags.DEFINE_integer('images', 1000, 'Training images.', lower_bound=1)
 _STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1)
@@ -47,7 +51,7 @@ def reading(measured):
 
 def main(_):
     """Trains without any of them, with each alone, and with all."""
-    base = mnist.race(
+    base = mnist_races.race(
         model='keras_mnist_convnet',
         limit=_IMAGES.value,
         batch_size=50,
@@ -64,8 +68,8 @@ def main(_):
     recipes['all three'] = base.replace(
         model_fields={'dropout': True, 'norm': True}, train=('shift(2)',)
     )
-    claim.main(
-        claim.Claim(
+    seed_study.run(
+        seed_study.SeedStudy(
             'regularizers_mnist',
             f'Dropout, augmentation and batch norm on {_IMAGES.value:,} images of MNIST',
             'dropout and augmentation raise the training error and lower the test error; batch '
@@ -73,6 +77,7 @@ def main(_):
             reading,
         ),
         recipes,
+        common.study(),
     )
 
 

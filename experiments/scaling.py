@@ -9,9 +9,10 @@ from absl import flags
 
 from cnnlab import names
 from cnnlab.analysis import scaling
+from cnnlab.report import listing
 from cnnlab.report.table import Column, Table
 
-from . import common, listing
+from . import common
 
 _NETWORKS = flags.DEFINE_list(
     'networks',

@@ -27,11 +27,14 @@ from cnnlab.recipes.sections import Data, Optimizer, Run, Schedule
 from cnnlab.report.files import write_text
 from cnnlab.report.numbers import mean_std, show
 from cnnlab.report.table import Column, Table
+from cnnlab.studies import seed_study
 from cnnlab.train import workdir
 from cnnlab.train.distributed import sharding
 from cnnlab.train.setup import build_setup
 
-from . import claim, common
+from . import common
+
+common.study_flags()
 
 _BLOCKS = flags.DEFINE_integer(
     'blocks', 18, 'Blocks of each of the three stages: 18 is ResNet-110.', lower_bound=1
@@ -40,7 +43,7 @@ _BATCH = flags.DEFINE_integer('batch', 128, 'Images of a step.', lower_bound=1)
 _STEPS = flags.DEFINE_integer('steps', 20, 'Steps of a turn.', lower_bound=1)
 _TURNS = flags.DEFINE_integer('turns', 5, 'Turns of each network.', lower_bound=1)
 
-CLAIM = claim.Claim(
+CLAIM = seed_study.SeedStudy(
     'stochastic_depth_time',
     'The time that stochastic depth saves',
     'a quarter of the blocks is left out on average and not computed (Huang et al. 2016).',
@@ -135,8 +138,14 @@ def main(_):
     table.print()
     print(reading)
     write_text(out / 'table.csv', table.to_csv())
-    if claim.RESULTS.value:
-        claim.note(CLAIM, reading, table, claim.circumstances())
+    if flags.FLAGS.results:
+        seed_study.note(
+            CLAIM,
+            reading,
+            table,
+            seed_study.circumstances(common.study()),
+            flags.FLAGS.results,
+        )
 
 
 if __name__ == '__main__':

@@ -12,10 +12,12 @@ from absl import flags
 
 from cnnlab.recipes import lenet
 from cnnlab.report import plots
-from cnnlab.train import workdir
+from cnnlab.studies import seed_study
+from cnnlab.studies.seed_study import error, percent, training_error
 
-from . import claim, common
-from .claim import error, percent, training_error
+from . import common
+
+common.study_flags()
 
 _STEPS = flags.DEFINE_integer('steps', 2000, 'Length of each run, the same for all.', lower_bound=1)
 _SIZES = flags.DEFINE_list(
@@ -56,15 +58,16 @@ def main(_):
         evaluate_every=f'{_STEPS.value} steps',
         checkpoint_every=f'{_STEPS.value} steps',
     )
-    stated = claim.Claim(
+    study = seed_study.SeedStudy(
         'training_size_mnist',
         'LeNet-5 on few and on many training images of MNIST',
         'the test error falls with the number of training images, and the gap to the training '
         'error closes.',
         reading,
     )
-    measured = claim.measure(
-        {f'{int(s):,} images': base.replace(limit=int(s)) for s in _SIZES.value}
+    measured = seed_study.measure(
+        {f'{int(s):,} images': base.replace(limit=int(s)) for s in _SIZES.value},
+        common.study(),
     )
     kept = {name: error(runs) for name, runs in measured.items() if runs.results}
     figure = plots.scatter_accuracy(
@@ -75,10 +78,10 @@ def main(_):
         ylabel='test accuracy (%)',
         error=[e.std for e in kept.values()],
     )
-    claim.write(
-        stated,
+    seed_study.write(
+        study,
         measured,
-        workdir.writable(common.workdir()),
+        common.study(),
         figure,
         'Test accuracy against the number of training images',
     )

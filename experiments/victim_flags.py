@@ -8,11 +8,11 @@ from absl import flags
 
 from cnnlab import names
 from cnnlab.data import sources
-from cnnlab.data.sources import imagenet_images
+from cnnlab.data.sources import imagenet_images, pictures
 from cnnlab.data.sources.files import SUFFIXES
+from cnnlab.data.sources.pictures import Pictures
 
-from . import common, pictures, victims
-from .pictures import Pictures
+from . import common, victims
 from .victims import Victim
 
 _WEIGHTS = flags.DEFINE_multi_string(

@@ -8,13 +8,12 @@ import numpy as np
 from cnnlab import weights
 from cnnlab.attacks import target as targets
 from cnnlab.attacks.target import Target
-from cnnlab.data import normalization
+from cnnlab.data import preprocessing
 from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.sources.pictures import Pictures
 from cnnlab.data.synsets import synsets
-from cnnlab.recipes import training
 
 from . import runs
-from .pictures import Pictures
 from .preprocess import preprocess
 
 
@@ -43,16 +42,15 @@ def pretrained(id: str, file: str | None, changes: Sequence[str]) -> Victim:
       KeyError, ValueError, OSError: as `weights.load` and `preprocess`.
     """
     entry = weights.entry(id)
-    seen = preprocess(entry, list(changes))
+    seen = preprocess(entry.id, entry.preprocess, list(changes))
     model, variables = (
         weights.from_file(entry.id.partition('.')[0], file, fields=entry.fields)
         if file
         else weights.load(entry.id)
     )
-    found = targets.of(
-        model, variables, seen.mean, seen.std, scale=seen.scale, channels=seen.channels
-    )
-    count = targets.num_classes(found, np.empty((1, seen.crop, seen.crop, 3), np.float32))
+    found = targets.of(model, variables, seen.mean, seen.std, channels=seen.channels)
+    side = seen.protocol.crop
+    count = targets.num_classes(found, np.empty((1, side, side, 3), np.float32))
     known = entry.class_order == 'imagenet' and count == len(synsets())
     labels = (
         tuple(s.name for s in synsets()) if known else tuple(f'class {k}' for k in range(count))
@@ -70,13 +68,11 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     run, at = runs.find(path, step)
     setup, state = runs.restored(run, at, data_dir)
     variables = state.evaluation_variables
-    mean, std = normalization.statistics(setup.data['train'], setup.recipe.data.normalize)
+    mean, std = preprocessing.statistics(setup.data['train'], setup.recipe.data.normalize)
     names_of = setup.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset
     view = '; '.join(setup.recipe.augment.common) or 'as they are'
-    found = targets.of(setup.model, variables, mean, std).replace(
-        norm=training.batch_norm(setup.recipe)
-    )
+    found = targets.of(setup.model, variables, mean, std).replace(norm=setup.recipe.batch_norm)
     return Victim(
         run.name,
         found,

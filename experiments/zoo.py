@@ -12,8 +12,10 @@ Nothing is computed but shapes; a long list is shared among the cores of the mac
 from absl import flags
 
 from cnnlab.models import registry
+from cnnlab.report import listing
+from cnnlab.studies import network_tables
 
-from . import common, listing, networks
+from . import common
 
 _TABLE = flags.DEFINE_enum(
     'table',
@@ -38,9 +40,9 @@ _OUT = flags.DEFINE_string('out', None, 'File to write instead of the terminal.'
 
 def main(_):
     listed = (
-        networks.families()
+        network_tables.families()
         if _TABLE.value == 'families'
-        else {'costs': networks.costs, 'sources': networks.sources}[_TABLE.value](
+        else {'costs': network_tables.costs, 'sources': network_tables.sources}[_TABLE.value](
             listing.matching('network', _MATCH.value, registry.names())
         )
     )

@@ -1,7 +1,8 @@
-"""What every test has: eight fake devices, no silent rank promotion, and the shared data where it
-exists.
+"""What every test has: eight fake devices, no silent rank promotion, a trained network, and the
+data that `make data` prepares, where it is there.
 """
 
+import os
 import pathlib
 
 import jax
@@ -11,7 +12,8 @@ jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+# its license lies beside it
+SQUEEZENET = pathlib.Path(__file__).parent / 'fixtures/squeezenet/compressed_SqueezeNet.net'
 # the folders whose tests compile much and run little,
 QUICK = ('attacks', 'losses', 'models', 'nn', 'optim', 'train', 'visual')
 # but for these files
@@ -32,11 +34,36 @@ def compiling_quickly(request):
 
 
 @pytest.fixture(scope='session')
-def shared() -> pathlib.Path:
-    """The folder of data and fixtures beside the project; tests that need it are skipped, visibly,
-    where it is absent.
+def data_folder():
+    """`data_folder('tfds/mnist')` is the folder that CNNLAB_DATA names. A test that asks for parts
+    which it has not is skipped, and says so.
     """
-    path = ROOT.parent / 'shared'
-    if not path.is_dir():
-        pytest.skip(f'needs the folder {path.name} beside the project')
+    root = os.environ.get('CNNLAB_DATA')
+
+    def having(*parts):
+        missing = [part for part in parts if not root or not pathlib.Path(root, part).exists()]
+        if missing:
+            pytest.skip(f'needs CNNLAB_DATA (make data): {", ".join(missing)}')
+        return pathlib.Path(root).resolve()
+
+    return having
+
+
+@pytest.fixture(scope='session')
+def squeezenet_file(tmp_path_factory):
+    """The trained SqueezeNet 1.0 of Deep Compression as safetensors, under torchvision's names."""
+    from safetensors.numpy import save_file
+
+    from cnnlab.weights.readers import deep_compression
+
+    path = tmp_path_factory.mktemp('weights') / 'squeezenet1_0_deep_compression.safetensors'
+    save_file(deep_compression.squeezenet(SQUEEZENET), path)
     return path
+
+
+@pytest.fixture(scope='session')
+def squeezenet(squeezenet_file):
+    """(model, variables) of that network: RGB in 0..255 minus (123, 117, 104), 227 x 227 pixels."""
+    from cnnlab import weights
+
+    return weights.from_file('torchvision/squeezenet1_0', squeezenet_file)

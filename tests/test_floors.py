@@ -1,6 +1,7 @@
 """The floors of the house: who may import whom, and what an import may not touch."""
 
 import ast
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -100,6 +101,113 @@ def test_a_package_imports_lower_floors_or_itself(path):
 )
 def test_the_check_itself_finds_imports_that_go_up(source, count):
     assert len(list(violations(source, ('cnnlab', 'nn', 'layers'), ('cnnlab', 'nn')))) == count
+
+
+MODULES = {'.'.join(module_parts(path)): path for path in FILES}
+# The one edge that no import statement shows: these lookups import the modules of a folder by name
+# when they are first asked, and the modules there import the lookup to register themselves with it.
+LATE_EDGES = {
+    'cnnlab.models.registry': 'cnnlab.models',
+    'cnnlab.weights.catalog': 'cnnlab.weights.key_maps',
+}
+IMPORTER = 'cnnlab.names', 'import_modules'
+
+
+def module_named(name, modules):
+    """The module that an imported name is, or is defined in; None for those of other packages."""
+    parts = name.split('.')
+    tried = ('.'.join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((module for module in tried if module in modules), None)
+
+
+def import_graph(sources, packages=()):
+    """{module: the modules that it imports}, nested imports included. That a module's packages are
+    imported before it is no edge.
+
+    Args:
+      sources: {dotted name: source}.
+      packages: which of the names are packages.
+    """
+    graph = {}
+    for name, source in sources.items():
+        parts = name.split('.')
+        package = parts if name in packages else parts[:-1]
+        found = {module_named(imported, sources) for imported in imports(source, package)}
+        graph[name] = found - {None, name}
+    return graph
+
+
+def circle(graph):
+    """The modules of one circle, the first again at its end; [] where there is none."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    packages = {name for name, path in MODULES.items() if path.name == '__init__.py'}
+    sources = {name: path.read_text() for name, path in MODULES.items()}
+    assert ' -> '.join(reversed(circle(import_graph(sources, packages)))) == ''
+
+
+@pytest.mark.parametrize(
+    ('sources', 'there_is_one'),
+    [
+        ({'a.b': 'from a import c', 'a.c': 'def f():\n    from a.b import x'}, True),
+        ({'a.b': 'import a.c', 'a.c': 'from . import d', 'a.d': 'from a.b import x'}, True),
+        (
+            {
+                'a.b': 'from a.c import x',
+                'a.c': 'if TYPE_CHECKING:\n    from a.b import y',
+            },
+            True,
+        ),
+        ({'a': 'from a.b import x', 'a.b': 'from a import c', 'a.c': 'import os'}, False),
+        ({'a': 'from a.b import x', 'a.b': 'from a import x'}, True),
+        ({'a.b': 'from a import c', 'a.c': 'from a import d', 'a.d': ''}, False),
+    ],
+)
+def test_the_check_itself_finds_circles(sources, there_is_one):
+    assert bool(circle(import_graph(sources, {'a'}))) == there_is_one
+
+
+def calls_of(tree, name):
+    """(function around it or None, call) of every call of a function or method with that name."""
+    around = {
+        inner: outer.name
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(outer)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and name in (
+            getattr(node.func, 'id', None),
+            getattr(node.func, 'attr', None),
+        ):
+            yield around.get(node), node
+
+
+def test_modules_are_imported_by_name_in_one_function_for_the_two_late_edges_alone():
+    by_name, late = set(), {}
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text())
+        if module.startswith('cnnlab'):
+            by_name |= {
+                (module, function)
+                for importer in ('import_module', '__import__')
+                for function, _ in calls_of(tree, importer)
+            }
+        for function, call in calls_of(tree, IMPORTER[1]):
+            assert function, f'{module} imports a folder when it is imported itself'
+            folder = eval(
+                compile(ast.Expression(call.args[0]), module, 'eval'),
+                {'__package__': module.rpartition('.')[0]},
+            )
+            late[module] = folder
+    assert by_name == {IMPORTER}
+    assert late == LATE_EDGES
 
 
 def at_import(tree):

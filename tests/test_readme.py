@@ -44,7 +44,7 @@ def test_every_command_names_an_experiment_that_exists():
 
 
 @pytest.mark.slow
-def test_the_lines_for_a_notebook_run(shared):
+def test_the_lines_for_a_notebook_run():
     """All the blocks but the example network, one after another in one process, as a notebook
     would.
 

@@ -12,7 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab import names
-from cnnlab.data.preprocess import normalize
+from cnnlab.data.preprocessing import normalize
 from cnnlab.nn.norms import BatchNormConfig, batch_norm_settings
 
 CHANNELS = ('rgb', 'bgr')
@@ -28,7 +28,7 @@ class Target:
 
     Attributes:
       variables: {'params', 'batch_stats'} of the model.
-      mean, std: in pixel units 0..255, as `data.normalization.statistics` gives them, in the order
+      mean, std: in pixel units 0..255, as `data.preprocessing.statistics` gives them, in the order
         of `channels`; std may be a whitening matrix.
       model: the network.
       channels: 'rgb' or 'bgr', what the network takes; images are RGB.
@@ -65,7 +65,7 @@ def of(
     """The target that takes (pixels * scale - mean) / std; without statistics, images in [0, 1] as
     they are.
 
-    `of(model, variables, p.mean, p.std, scale=p.scale, channels=p.channels)` has the preprocessing
+    `of(model, variables, p.mean, p.std, channels=p.channels)` has the preprocessing
     `p` of a weights entry inside.
 
     Raises:

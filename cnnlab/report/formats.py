@@ -1,9 +1,9 @@
-"""The written forms of a `report.table.Table`: plain text, terminal, Markdown, CSV, HTML."""
+"""The written forms of a table: plain text, terminal, Markdown, CSV, HTML."""
 
 import csv
 import io
 import re
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, Protocol, TextIO
 
 import rich.box
 import rich.cells
@@ -13,9 +13,6 @@ import rich.text
 
 from cnnlab.report import templating
 from cnnlab.report.numbers import MeanStd
-
-if TYPE_CHECKING:
-    from cnnlab.report.table import Cell, Table
 
 # characters
 _UNLIMITED = 100_000
@@ -27,7 +24,30 @@ _PLAIN = str.maketrans(
 _MARKDOWN = re.compile(r'[\\`*\[\]<>|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?\w+;)')
 
 
-def text(table: 'Table', width: int | None = None) -> str:
+class Tabular(Protocol):
+    """What is written down: a `report.table.Table`, or whatever else has its columns and rows."""
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """Each with `name` and `align`."""
+
+    @property
+    def rows(self) -> tuple[tuple[Any, ...], ...]:
+        """Raw cells, one for each column."""
+
+    @property
+    def title(self) -> str:
+        """The caption."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences below the table."""
+
+    def shown(self) -> list[list[str]]:
+        """The cells as a reader sees them."""
+
+
+def text(table: Tabular, width: int | None = None) -> str:
     """Aligned text without color codes; `width` in characters, or None for as wide as it needs."""
     file = io.StringIO()
     console = rich.console.Console(
@@ -41,7 +61,7 @@ def text(table: 'Table', width: int | None = None) -> str:
     return '\n'.join(line.rstrip() for line in file.getvalue().splitlines()).strip('\n') + '\n'
 
 
-def to_terminal(table: 'Table', file: TextIO) -> None:
+def to_terminal(table: Tabular, file: TextIO) -> None:
     """Rich output where `file` is a terminal; elsewhere `text`, in ASCII if its encoding cannot
     write '±'.
     """
@@ -56,7 +76,7 @@ def to_terminal(table: 'Table', file: TextIO) -> None:
     file.write(plain)
 
 
-def _render(table: 'Table', console: rich.console.Console) -> None:
+def _render(table: Tabular, console: rich.console.Console) -> None:
     # every string goes in as rich Text: a name with [brackets] is no markup, and folding never
     # drops a digit
     if table.title:
@@ -92,7 +112,7 @@ def _groups(names: list[str], shown: list[list[str]], width: int) -> list[list[i
     return groups
 
 
-def markdown(table: 'Table') -> str:
+def markdown(table: Tabular) -> str:
     """A GitHub-flavoured table between its title in bold and its notes."""
     rules = {'left': ':--', 'right': '--:', 'center': ':-:'}
     lines = [[_escaped(c.name) for c in table.columns], [rules[c.align] for c in table.columns]]
@@ -107,7 +127,7 @@ def _escaped(value: str) -> str:
     return _MARKDOWN.sub(lambda match: '\\' + match.group(), value).replace('\n', '<br>')
 
 
-def csv_text(table: 'Table') -> str:
+def csv_text(table: Tabular) -> str:
     """Comma-separated raw values: `float(field)` is the number that was given, to the bit."""
     spreads = [
         any(isinstance(row[i], MeanStd) for row in table.rows) for i in range(len(table.columns))
@@ -132,7 +152,7 @@ def _fields(name: str, wide: bool) -> list[str]:
     return [f'{name} {part}' for part in MeanStd._fields] if wide else [name]
 
 
-def _raw(value: 'Cell', wide: bool) -> list:
+def _raw(value: Any, wide: bool) -> list:
     """One field, or the three of a Spread; a lone number in a column of Spreads is the mean of one
     run.
     """
@@ -143,7 +163,7 @@ def _raw(value: 'Cell', wide: bool) -> list:
     return list(value) if isinstance(value, MeanStd) else [value, None, 1]
 
 
-def html(table: 'Table') -> str:
+def html(table: Tabular) -> str:
     """A <table> whose cells carry their raw value in `data-value`, for sorting."""
     cells = [
         [

@@ -42,7 +42,7 @@ MARGIN = 0.1
 class Dimension:
     """One field of the recipe and what it may be."""
 
-    # its full path
+    # as --set takes it
     field: str
     kind: str
     distribution: BaseDistribution
@@ -61,8 +61,7 @@ def dimension(text: str) -> Dimension:
     or 'optimizer=choice:adam,momentum'; the field is named as --set takes it.
 
     Raises:
-      ValueError: another form, no such field, bounds that do not rise, a logarithm of 0, fewer than
-        two choices.
+      ValueError: another form, bounds that do not rise, a logarithm of 0, fewer than two choices.
     """
     field, equals, rest = text.partition('=')
     kind, _, values = rest.partition(':')
@@ -72,12 +71,11 @@ def dimension(text: str) -> Dimension:
             f'or optimizer.momentum=choice:0.8,0.9, not {text!r}'
         )
     names.among('kind of space', kind, KINDS)
-    field = paths.resolve(field.strip(), paths.hints(Recipe))
     if kind == 'choice':
         choices = tuple(v.strip() for v in values.split(',') if v.strip())
         if len(set(choices)) < 2:
             raise ValueError(f'a choice needs two values or more, not {values!r}')
-        return Dimension(field, kind, CategoricalDistribution(choices))
+        return Dimension(field.strip(), kind, CategoricalDistribution(choices))
     number = int if kind.endswith('int') else float
     try:
         low, high = map(number, values.split(':'))
@@ -90,7 +88,7 @@ def dimension(text: str) -> Dimension:
             f'{text!r}: the bounds must rise{", from above 0" * kind.startswith("log")}'
         )
     made = IntDistribution if number is int else FloatDistribution
-    return Dimension(field, kind, made(low, high, log=kind.startswith('log')))
+    return Dimension(field.strip(), kind, made(low, high, log=kind.startswith('log')))
 
 
 def check(space: Iterable[Dimension], recipe: Recipe) -> None:
@@ -136,7 +134,8 @@ class CoarseToFine(BaseSampler):
         values = [t.params[param_name] for t in best if param_name in t.params]
         narrowed = narrow(param_distribution, values) if values else param_distribution
         # the name that the field had first, so that a search draws what it always drew
-        hashed = zlib.crc32(old_names.old_name(param_name).encode())
+        first_name = old_names.old_name(paths.resolve(param_name, paths.hints(Recipe)))
+        hashed = zlib.crc32(first_name.encode())
         state = np.random.SeedSequence([self.seed, trial.number, hashed]).generate_state(1)
         return RandomSampler(seed=int(state[0])).sample_independent(
             study, trial, param_name, narrowed

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnlab import tree
-from cnnlab.data import normalization
+from cnnlab.data import preprocessing
 from cnnlab.train import whitening, workdir
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.setup import Setup
@@ -107,7 +107,7 @@ def whitened(setup: Setup, batch_stats: Any) -> Any:
     found = whitening.kernel(
         setup.data['train'],
         setup.transform,
-        *normalization.statistics(setup.data['train'], setup.recipe.data.normalize),
+        *preprocessing.statistics(setup.data['train'], setup.recipe.data.normalize),
     )
     old = batch_stats['whiten']['kernel']
     if found.shape != old.shape:

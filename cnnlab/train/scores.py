@@ -14,7 +14,7 @@ from flax import linen as nn
 from jax.experimental import multihost_utils
 
 from cnnlab.data.iter_images import iter_images
-from cnnlab.data.preprocess import normalize
+from cnnlab.data.preprocessing import normalize
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.train.distributed import sharding
 

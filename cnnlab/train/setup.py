@@ -14,7 +14,7 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
-from cnnlab.data import balance, loader, normalization, sources
+from cnnlab.data import balance, loader, preprocessing, sources
 from cnnlab.data.loader import ProgressiveTransforms
 from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
@@ -173,7 +173,7 @@ def build_setup(
 
     model = _model(recipe, train)
     transform = recipe.augment.evaluation_transform()
-    mean, std = normalization.statistics(train, recipe.data.normalize)
+    mean, std = preprocessing.statistics(train, recipe.data.normalize)
     image = jax.ShapeDtypeStruct((1, *_transformed_shape(train, transform)), recipe.run.dtype)
     _check_mean_image(recipe, mean, image)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from cnnlab.data.preprocess import normalize
+from cnnlab.data.preprocessing import normalize
 from cnnlab.losses import Loss
 from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim.average import ParameterAverage

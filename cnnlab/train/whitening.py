@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnlab.data.preprocess import normalize
+from cnnlab.data.preprocessing import normalize
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.models.airbench import WINDOW

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnlab.weights import Preprocess
+from cnnlab.data.preprocessing import Preprocess
 
 
 @flax.struct.dataclass
@@ -38,7 +38,7 @@ class Pixels:
         return cls(
             np.float32(preprocess.mean),
             np.float32(preprocess.std),
-            255 * preprocess.scale,
+            255.0,
             preprocess.channels == 'bgr',
         )
 

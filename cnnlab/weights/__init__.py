@@ -3,10 +3,10 @@
 `model, variables = weights.load('torchvision/resnet50.IMAGENET1K_V1')`.
 """
 
+from cnnlab.data.preprocessing import Preprocess
 from cnnlab.weights.api import from_arrays, from_file, load, to_arrays
 from cnnlab.weights.catalog import supported
-from cnnlab.weights.entries import PublishedWeights, entry, tags
-from cnnlab.weights.preprocess import Preprocess
+from cnnlab.weights.entries import PublishedWeights, entry, model_of, tags
 
 __all__ = [
     'PublishedWeights',
@@ -15,6 +15,7 @@ __all__ = [
     'from_arrays',
     'from_file',
     'load',
+    'model_of',
     'supported',
     'tags',
     'to_arrays',

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab import names
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.models import registry
 from cnnlab.weights import catalog, published
-from cnnlab.weights.preprocess import Preprocess
 
 _IMAGENET = 1000
 # akamaster/pytorch_resnet_cifar10, trainer.py
-_CIFAR = Preprocess(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CIFAR = Preprocess.published(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,5 +106,30 @@ def entry(id: str) -> PublishedWeights:
     )
 
 
+def model_of(name: str) -> tuple[str, dict[str, Any]]:
+    """The network that is meant by a registered name, an alias, or the id of published weights.
+
+    Args:
+      name: 'resnet50'; or an id with or without its tag, 'torchvision/resnet50', which means the
+        network that its weights fit.
+
+    Returns:
+      (registered name, fields of it to replace), as `registry.create(name, **fields)` takes them;
+      `num_classes` is among the fields where the weights have other classes than the network.
+
+    Raises:
+      KeyError: no such name or id (the nearest are given).
+
+    Example:
+      >>> model_of('torchvision/resnet50')
+      ('resnet50_v1_5', {})
+    """
+    if '/' in name:
+        found = entry(name)
+        return found.model, dict(found.fields)
+    registry.entry(name)
+    return registry.resolve(name), {}
+
+
 def _protocol(facts):
-    return Preprocess(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
+    return Preprocess.published(**facts)

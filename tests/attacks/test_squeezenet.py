@@ -2,7 +2,6 @@
 same weights, of 100.
 """
 
-import functools
 import json
 import pathlib
 
@@ -17,23 +16,20 @@ from cnnlab.data.decoding.encoded import pixels
 from cnnlab.data.sources import imagenet_images
 
 HERE = pathlib.Path(__file__).parent
-SQUASH = weights.Preprocess(
+VALIDATION = 'ilsvrc2012_mini/ILSVRC2012_img_val.tar'
+SQUASH = weights.Preprocess.published(
     256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
 )
 
 
-@functools.cache
-def attacked(shared):
+@pytest.fixture(scope='module')
+def attacked(data_folder, squeezenet):
     """(SqueezeNet 1.0 of Deep Compression, the 100 validation images of the mini set (100, 227,
     227, 3), labels).
     """
-    model, variables = weights.from_file(
-        'torchvision/squeezenet1_0',
-        shared / 'data/weights/squeezenet1_0_deep_compression.safetensors',
-    )
-    source = imagenet_images.open_images(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar')
+    source = imagenet_images.open_images(data_folder(VALIDATION) / VALIDATION)
     views = [SQUASH.pixels(pixels(e['image'])) for e in source.encoded(range(len(source)))]
-    net = targets.of(model, variables, SQUASH.mean, SQUASH.std, scale=SQUASH.scale)
+    net = targets.of(*squeezenet, SQUASH.mean, SQUASH.std, scale=SQUASH.scale)
     return net, np.stack(views).astype(np.float32) / np.float32(255), source.labels()
 
 
@@ -43,9 +39,9 @@ def right(net, images, labels):
     )
 
 
-def compared(shared, names):
+def compared(attacked, names):
     stored = json.loads((HERE / 'torch_squeezenet.json').read_text())
-    net, images, labels = attacked(shared)
+    net, images, labels = attacked
     assert right(net, images, labels) == stored['none'] == 56
     for name in names:
         kind, _, strength = name.partition(' ')
@@ -62,14 +58,14 @@ def compared(shared, names):
 
 
 @pytest.mark.full
-def test_fgsm_leaves_as_many_images_right_as_torchattacks(shared):
-    compared(shared, ['fgsm 0.1/255'])
+def test_fgsm_leaves_as_many_images_right_as_torchattacks(attacked):
+    compared(attacked, ['fgsm 0.1/255'])
 
 
 @pytest.mark.full
-def test_every_attack_leaves_as_many_images_right_as_torchattacks(shared):
+def test_every_attack_leaves_as_many_images_right_as_torchattacks(attacked):
     compared(
-        shared,
+        attacked,
         [
             name
             for name in json.loads((HERE / 'torch_squeezenet.json').read_text())

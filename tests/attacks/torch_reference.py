@@ -2,23 +2,21 @@
 same weights. Only this script needs torch.
 
     # made with torch 2.13.0, torchattacks 3.5.1, Foolbox 3.3.4
-    python tests/attacks/torch_reference.py shared
+    python -m tests.attacks.torch_reference DATA
 
-It takes some three minutes on two cores.
-
-`shared` is the folder beside the project with data/weights and data/ilsvrc2012_mini; without it,
-only the small net's file is written.
+DATA is the folder that CNNLAB_DATA names, with the weights of SqueezeNet and ilsvrc2012_mini;
+without it, only the small net's file is written. It takes some three minutes on two cores.
 """
 
-import io
 import json
 import pathlib
 import sys
-import tarfile
 
 import numpy as np
 import torch
 from torch import nn
+
+from tests.weights import torch_squeezenet
 
 HERE = pathlib.Path(__file__).parent
 
@@ -112,69 +110,21 @@ def small_net():
     np.savez(HERE / 'torch_reference.npz', **out)
 
 
-def trained(shared):
-    """(SqueezeNet with Deep Compression's weights and protocol inside, 100 ImageNet images (100, 3,
-    227, 227), labels).
+def trained(data):
+    """(SqueezeNet with Deep Compression's weights and protocol inside, the 100 validation images of
+    ilsvrc2012_mini (100, 3, 227, 227) in [0, 1], labels).
     """
-    from PIL import Image
-    from safetensors.torch import load_file
-
-    layers = [nn.Conv2d(3, 96, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)]
-
-    class Fire(nn.Module):
-        def __init__(self, inputs, squeeze, expand):
-            super().__init__()
-            self.squeeze, self.expand1x1 = (
-                nn.Conv2d(inputs, squeeze, 1),
-                nn.Conv2d(squeeze, expand, 1),
-            )
-            self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
-
-        def forward(self, x):
-            x = torch.relu(self.squeeze(x))
-            return torch.relu(torch.cat([self.expand1x1(x), self.expand3x3(x)], 1))
-
-    inputs = 96
-    for i in range(2, 10):
-        if i in (5, 9):
-            layers.append(nn.MaxPool2d(3, 2, ceil_mode=True))
-        layers.append(Fire(inputs, 16 * (i // 2), 64 * (i // 2)))
-        inputs = 128 * (i // 2)
-    net = nn.Module()
-    net.features = nn.Sequential(*layers)
-    net.classifier = nn.Sequential(nn.Identity(), nn.Conv2d(512, 1000, 1), nn.ReLU(), Mean())
-    net.forward = lambda x: net.classifier(net.features(x))
-    net.load_state_dict(
-        load_file(shared / 'data/weights/squeezenet1_0_deep_compression.safetensors')
-    )
-    model = Normalized(net, (123, 117, 104), (1, 1, 1)).eval()
-    rows = [
-        line.split(',')
-        for line in (shared / 'data/ilsvrc2012_mini/manifest.csv').read_text().splitlines()
-    ]
-    labels_of = {
-        row[rows[0].index('file_name')]: int(row[rows[0].index('label')])
-        for row in rows[1:]
-        if row[0] == 'validation'
-    }
-    images, labels = [], []
-    with tarfile.open(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar') as tar:
-        for member in sorted(tar, key=lambda m: m.name):
-            image = (
-                Image.open(io.BytesIO(tar.extractfile(member).read()))
-                .convert('RGB')
-                .resize((256, 256), Image.Resampling.BILINEAR)
-            )
-            images.append(np.asarray(image.crop((14, 14, 241, 241))))
-            labels.append(labels_of[member.name])
-    return model, nchw(np.stack(images).astype(np.float32) / np.float32(255)), torch.tensor(labels)
+    images, labels = zip(*torch_squeezenet.validation(data), strict=True)
+    views = np.stack([torch_squeezenet.squash(image) for image in images])
+    net = Normalized(torch_squeezenet.trained(data), torch_squeezenet.MEAN, (1, 1, 1)).eval()
+    return net, nchw(views.astype(np.float32) / np.float32(255)), torch.tensor(labels)
 
 
-def squeezenet(shared):
+def squeezenet(data):
     """How many of the images are right, before attacks and under them."""
     import torchattacks
 
-    model, images, labels = trained(shared)
+    model, images, labels = trained(data)
 
     def right(attack, batch=25):
         with torch.no_grad():

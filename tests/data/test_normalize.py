@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnlab.data import sources
-from cnnlab.data.normalization import KINDS, statistics
+from cnnlab.data.preprocessing import KINDS, statistics
 from cnnlab.data.sources.base import Arrays
 
 
@@ -42,10 +42,9 @@ def test_the_mean_image_and_the_fixed_ranges(colors):
 
 
 @pytest.mark.slow
-def test_mnist_has_its_published_mean_and_deviation(shared):
-    mean, std = statistics(
-        sources.load('mnist', 'train', data_dir=shared / 'data' / 'tfds'), 'channel'
-    )
+def test_mnist_has_its_published_mean_and_deviation(data_folder):
+    mnist = sources.load('mnist', 'train', data_dir=data_folder('tfds/mnist') / 'tfds')
+    mean, std = statistics(mnist, 'channel')
     assert (round(float(mean[0]) / 255, 4), round(float(std[0]) / 255, 4)) == (0.1307, 0.3081)
 
 

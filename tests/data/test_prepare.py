@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from cnnlab.data import loader, sources, synsets
 from cnnlab.data.decoding.encoded import Encoded
@@ -27,7 +28,7 @@ from cnnlab.data.transforms.parse import parse
 from tests.experiments.commands import run as run_experiment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MINI = 'data/ilsvrc2012_mini'
+MINI = 'ilsvrc2012_mini'
 TENCH, GOLDFISH, SHARK = (synsets.synsets()[i].id for i in (0, 1, 2))
 
 
@@ -396,14 +397,34 @@ def command(source, out, *more):
     ]
 
 
+@pytest.fixture
+def photographs(tmp_path):
+    """Tars like ImageNet's, of 250 and 100 different pictures: scikit-learn's two photographs, each
+    time moved to the side.
+    """
+    both = load_sample_images().images
+
+    def picture(i):
+        moved = np.roll(both[i % 2], 3 * i, axis=1)
+        return cv2.imencode('.jpg', moved[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
+
+    names = [synset.id for synset in synsets.synsets()[::4]]
+    return write_tars(
+        tmp_path / 'photographs',
+        {name: {f'{name}_{i}.JPEG': picture(i)} for i, name in enumerate(names)},
+        validation=0,
+        **{f'ILSVRC2012_val_{i:08}.JPEG': picture(250 + i) for i in range(1, 101)},
+    )
+
+
 @pytest.mark.slow
-def test_sigkill_at_random_moments_changes_no_byte_of_the_miniature(shared, tmp_path):
+def test_sigkill_at_random_moments_changes_no_byte_of_what_is_prepared(photographs, tmp_path):
     """Only the process that was started is killed: those that it has started must end by
     themselves.
     """
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     start = time.monotonic()
-    done = subprocess.run(command(shared / MINI, whole), cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command(photographs, whole), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (
         'train: 250 images of 250 classes' in done.stdout
@@ -420,7 +441,7 @@ def test_sigkill_at_random_moments_changes_no_byte_of_the_miniature(shared, tmp_
         shutil.rmtree(killed, ignore_errors=True)
         for moment in (draw.uniform(0.3, 1), draw.uniform(0.3, 1), draw.uniform(0.3, 1), None):
             process = subprocess.Popen(
-                command(shared / MINI, killed),
+                command(photographs, killed),
                 cwd=ROOT,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -459,11 +480,12 @@ def alive(pid):
         return False
 
 
-def test_the_miniature_has_the_labels_of_its_manifest(shared, tmp_path):
+def test_the_miniature_has_the_labels_of_its_manifest(data_folder, tmp_path):
     import csv
 
-    prepare(shared / MINI, tmp_path, shard_bytes=2**20)
-    with (shared / MINI / 'manifest.csv').open() as file:
+    source = data_folder(MINI) / MINI
+    prepare(source, tmp_path, shard_bytes=2**20)
+    with (source / 'manifest.csv').open() as file:
         rows = list(csv.DictReader(file))
     known = {row['file_name']: int(row['label']) for row in rows}
     for split, n in (('train', 250), ('validation', 100)):

@@ -106,13 +106,17 @@ def test_the_shorter_side_is_resized_as_torchvision_does_and_squash_takes_both()
     assert np.array_equal(Protocol((32,), crop=28).views(image)[0], by_hand)
 
 
-def test_a_protocol_agrees_with_the_preprocessing_of_weights():
+@pytest.mark.parametrize(('mode', 'size'), [('short', (350, 256)), ('squash', (256, 256))])
+def test_a_protocol_agrees_with_the_preprocessing_of_weights(mode, size):
     from cnnlab.weights import Preprocess
 
     image = np.random.default_rng(0).integers(0, 256, (300, 411, 3), np.uint8)
-    for mode in ('short', 'squash'):
-        theirs = Preprocess(256, 227, 'bilinear', (0, 0, 0), (1, 1, 1), mode=mode).pixels(image)
-        assert np.array_equal(Protocol((256,), 227, mode=mode).views(image)[0], theirs)
+    resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    left, top = (round((n - 227) / 2) for n in size)
+    by_hand = np.asarray(resized.crop((left, top, left + 227, top + 227)))
+    stated = Preprocess.published(256, 227, 'bilinear', (0, 0, 0), (1, 1, 1), mode=mode)
+    assert np.array_equal(stated.pixels(image), by_hand)
+    assert np.array_equal(Protocol((256,), 227, mode=mode).views(image)[0], by_hand)
 
 
 @pytest.mark.parametrize(

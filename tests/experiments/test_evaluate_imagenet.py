@@ -22,8 +22,7 @@ from tests.experiments.test_experiments import run as train
 from tests.experiments.test_weights_commands import run
 
 ID = 'torchvision/squeezenet1_1'
-MINI = 'data/ilsvrc2012_mini/ILSVRC2012_img_{}.tar'
-SQUEEZENET = 'data/weights/squeezenet1_0_deep_compression.safetensors'
+LOGITS = pathlib.Path(__file__).parents[1] / 'fixtures/squeezenet/torch_logits.npz'
 SEEN = ('--preprocess=scale=1', '--preprocess=mean=123,117,104', '--preprocess=std=1,1,1')
 
 
@@ -184,7 +183,7 @@ def test_a_run_is_evaluated_by_its_own_view_and_by_a_protocol(tmp_path):
         'train',
         '--recipe=digits',
         '--set=model=softmax_linear',
-        '--set=fields={}',
+        '--set=model_fields={}',
         f'--workdir={tmp_path}/run',
         *TINY,
     )
@@ -241,23 +240,25 @@ def test_a_contact_sheet_shows_views_of_any_set(folder):
     ],
 )
 def test_the_squeezenet_scores_what_its_original_scores(
-    shared, tmp_path, split, protocol, top1, top5
+    data_folder, squeezenet_file, tmp_path, split, protocol, top1, top5
 ):
-    """shared/data/weights/README.md: torch, Pillow's bilinear, sides of 256, the center of 227.
+    """That is torch with Pillow's bilinear resizing, sides of 256, the center of 227
+    (tests/weights/torch_squeezenet.py).
 
     Its logits are those of the longer side rounded to the nearest pixel. torchvision's own rounding
     moves the crop by up to a pixel in 27 of the 100 images, and top-1 and top-5 to 52 and 79%.
     """
+    images = f'ilsvrc2012_mini/ILSVRC2012_img_{split}.tar'
     run(
         'evaluate_imagenet',
         '--weights=torchvision/squeezenet1_0',
-        f'--file={shared / SQUEEZENET}',
+        f'--file={squeezenet_file}',
         *SEEN,
         f'--protocol={protocol}',
         '--resize=256',
         '--rounding=nearest',
         '--crop=227',
-        f'--images={shared / MINI.format(split)}',
+        f'--images={data_folder(images) / images}',
         f'--workdir={tmp_path}',
         '--probabilities',
         folder=tmp_path,
@@ -266,9 +267,7 @@ def test_the_squeezenet_scores_what_its_original_scores(
     record = json.loads(pathlib.Path(path).read_text())
     assert (100 * record['top1'], 100 * record['top5']) == pytest.approx((top1, top5))
     if split == 'val':
-        logits = np.load(shared / 'data/weights/squeezenet_mini_logits.npz')[
-            'val_squash' if protocol == 'squash' else 'val_short'
-        ]
+        logits = np.load(LOGITS)['val_squash' if protocol == 'squash' else 'val_short']
         softmax = np.exp(logits - logits.max(1, keepdims=True))
         found = predictions.load(next(tmp_path.glob('predictions_*.npz'))).probabilities
         assert np.abs(found - softmax / softmax.sum(1, keepdims=True)).max() < 2e-3

@@ -16,7 +16,7 @@ TINY = [
     '--set=duration=2 steps',
     '--set=evaluate_every=1 steps',
     '--set=log_every=1 steps',
-    '--set=batch=16',
+    '--set=batch_size=16',
     '--set=warmup=0 steps',
 ]
 
@@ -144,16 +144,21 @@ def test_train_runs_a_recipe_on_an_image_folder(image_folder, tmp_path):
 
 
 @pytest.mark.full
-def test_the_papers_experiments_run_on_the_real_sets(shared, tmp_path):
-    data = f'--data_dir={shared}/data/tfds'
+def test_the_papers_experiments_run_on_the_real_sets(data_folder, tmp_path):
+    data = f'--data_dir={data_folder("tfds/mnist", "tfds/cifar10")}/tfds'
     assert (
         'on 10,000 images after 2 steps'
-        in run('lenet_mnist', data, f'--workdir={tmp_path}/a', *TINY, '--set=batch=500').stdout
+        in run('lenet_mnist', data, f'--workdir={tmp_path}/a', *TINY, '--set=batch_size=500').stdout
     )
     assert (
         'on 10,000 images after 2 steps'
         in run(
-            'lenet_mnist', '--form=1998', data, f'--workdir={tmp_path}/b', *TINY, '--set=batch=500'
+            'lenet_mnist',
+            '--form=1998',
+            data,
+            f'--workdir={tmp_path}/b',
+            *TINY,
+            '--set=batch_size=500',
         ).stdout
     )
     assert (
@@ -162,11 +167,11 @@ def test_the_papers_experiments_run_on_the_real_sets(shared, tmp_path):
             'resnet_cifar',
             '--depth=8',
             '--set=model=cifar_resnet20',
-            '--set=fields.blocks=1',
+            '--set=model_fields.blocks=1',
             data,
             f'--workdir={tmp_path}/c',
             *TINY,
-            '--set=batch=500',
+            '--set=batch_size=500',
         ).stdout
     )
 
@@ -177,10 +182,10 @@ def test_a_dry_run_prints_the_plan_without_the_data(tmp_path):
         '--recipe=airbench94',
         '--dry_run',
         '--measure=1',
-        '--set=rate=2',
-        '--set=batch=64',
+        '--set=learning_rate=2',
+        '--set=batch_size=64',
         '--set=duration=99 steps',
-        '--set=fields.widths=(8, 8, 8)',
+        '--set=model_fields.widths=(8, 8, 8)',
         "--set=frozen_after={'whiten/bias$': '9 steps'}",
         f'--workdir={tmp_path}',
     )
@@ -227,7 +232,7 @@ def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
     recipe = [
         '--recipe=digits',
         '--set=model=mlp2',
-        '--set=augment=shift(1)',
+        '--set=augment.train=shift(1)',
         '--set=duration=40 epochs',
         '--set=checkpoint_every=1 epochs',
         '--set=evaluate_every=5 epochs',
@@ -291,7 +296,7 @@ def _digest(directory):
             "no recipe field named 'rat'; did you mean rate",
         ),
         (
-            ['compare', '--models=mlp2', '--workdir=WORK', '--set=batch=2000'],
+            ['compare', '--models=mlp2', '--workdir=WORK', '--set=batch_size=2000'],
             'a batch of 2000 is larger than the training set of 1150 images',
         ),
         (['lenet_mnist', '--workdir=WORK'], 'data_dir'),
@@ -321,7 +326,7 @@ def test_several_devices_split_a_batch_or_say_why_not(tmp_path):
     done = run(
         'train',
         '--recipe=digits',
-        '--set=batch=60',
+        '--set=batch_size=60',
         f'--workdir={tmp_path}',
         status=2,
         XLA_FLAGS='--xla_force_host_platform_device_count=8',

@@ -10,8 +10,7 @@ LIST = pathlib.Path(__file__).resolve().parents[2] / 'docs' / 'recipes.md'
 
 def test_the_list_of_recipes_is_that_of_the_book():
     assert recipes.recipes_table(list(registry.RECIPES)).to_markdown() == LIST.read_text(), (
-        'run `python -m experiments.recipes --format=markdown --out=docs/recipes.md` and commit '
-        'the file'
+        'run `make docs` and commit docs/recipes.md'
     )
 
 

@@ -76,7 +76,7 @@ def test_two_processes_share_a_search_and_a_third_finds_it_done(tmp_path):
     done = run(*search)
     numbers = [int(n) for out, _ in told for n in re.findall(r'^trial (\d+):', out, re.M)]
     assert len(numbers) == len(set(numbers)) >= 8 and 'trial 0:' not in done.stdout
-    assert 'the best finished run is trial' in done.stdout and '--set rate=' in done.stdout
+    assert 'the best finished run is trial' in done.stdout and '--set learning_rate=' in done.stdout
     assert {'report.html', 'search.png', 'table.csv', 'study.db'} <= {
         p.name for p in tmp_path.iterdir()
     }
@@ -122,7 +122,7 @@ def test_a_claim_leaves_a_table_curves_a_page_and_a_note(tmp_path):
         '--steps=20',
         *DIGITS,
         '--set=model=mlp2',
-        '--set=view=',
+        '--set=augment.common=',
         f'--workdir={tmp_path}/out',
         f'--results={tmp_path}/results',
     ]
@@ -152,14 +152,17 @@ def test_a_claim_leaves_a_table_curves_a_page_and_a_note(tmp_path):
         ('activations_mnist', ['--epochs=0.5', '--layers=2', *DIGITS]),
         ('optimizers_mnist', ['--epochs=0.5', '--trial=4 steps', *DIGITS]),
         ('regularizers_mnist', ['--steps=4', '--images=100', *DIGITS]),
-        ('lenet_distortions', ['--set=duration=4 steps', '--set=view=resize((32, 32))', *DIGITS]),
+        (
+            'lenet_distortions',
+            ['--set=duration=4 steps', '--set=augment.common=resize((32, 32))', *DIGITS],
+        ),
         (
             'plain_residual_cifar',
             [
                 '--epochs=0.2',
-                '--set=fields.blocks=1',
+                '--set=model_fields.blocks=1',
                 '--set=normalize=channel',
-                '--set=augment=',
+                '--set=augment.train=',
                 *DIGITS,
             ],
         ),

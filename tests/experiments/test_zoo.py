@@ -1,10 +1,14 @@
 """The tables of the zoo: every network in one family, and the committed list up to date."""
 
 import pathlib
+import shutil
+
+import pytest
 
 from cnnlab import weights
 from cnnlab.models import registry
-from experiments import networks
+from cnnlab.studies import network_tables
+from tests.experiments.commands import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIST, README = ROOT / 'docs' / 'networks.md', ROOT / 'README.md'
@@ -29,7 +33,7 @@ def test_families_stand_in_the_order_of_their_age():
 
 
 def test_the_list_of_networks_is_that_of_the_registry():
-    wanted = networks.sources(registry.names()).to_markdown()
+    wanted = network_tables.sources(registry.names()).to_markdown()
     assert wanted == LIST.read_text(), (
         'run `make docs`, look at what it wrote, and commit docs/networks.md'
     )
@@ -47,14 +51,22 @@ def test_the_families_in_the_readme_are_those_of_the_registry():
     assert listed == wanted, 'run `make docs` and commit README.md'
 
 
+@pytest.mark.slow
+def test_make_docs_leaves_the_readme_as_it_is(tmp_path):
+    readme = tmp_path / 'README.md'
+    shutil.copy(README, readme)
+    run('zoo', '--table=families', '--format=markdown', f'--out={readme}')
+    assert readme.read_text() == README.read_text(), 'run `make docs` and commit README.md'
+
+
 def test_every_id_of_published_weights_is_listed_with_its_network():
-    table = networks.sources(registry.names())
+    table = network_tables.sources(registry.names())
     listed = [id for cell in table.values('weights') if cell for id in cell.split(', ')]
     assert sorted(listed) == weights.supported()
 
 
 def test_costs_are_those_of_the_registered_networks():
-    table = networks.costs(['lenet5', 'mlp2'])
+    table = network_tables.costs(['lenet5', 'mlp2'])
     assert table.values('parameters') == [60_000, registry.entry('mlp2').params]
     # every weight once; the biases are 100 + 10
     assert table.values('MACs')[1] == registry.entry('mlp2').params - 110

@@ -95,7 +95,10 @@ def main(argv):
     if what == 'train':
         with jax.enable_x64(True):
             loop.run_setup(
-                build_setup(tiny(ema=0.9, mixup=0.2, precision='float64'), shard='optimizer'),
+                build_setup(
+                    tiny(average='ema', **{'average.decay': 0.9}, mixup=0.2, precision='float64'),
+                    shard='optimizer',
+                ),
                 0,
                 str(out),
                 Options(quiet=True),

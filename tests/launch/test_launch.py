@@ -325,7 +325,7 @@ LONG = [
     'experiments.train',
     '--recipe=digits',
     '--set=model=mlp2',
-    '--set=augment=',
+    '--set=augment.train=',
     '--set=duration=200 epochs',
     '--set=evaluate_every=200 epochs',
     '--set=checkpoint_every=200 epochs',

@@ -12,9 +12,8 @@ import pytest
 
 from cnnlab import tree
 from cnnlab.data import dataset_statistics
-from cnnlab.data.transforms import parse
 from cnnlab.models import registry as model_registry
-from cnnlab.recipes import progressive, registry, sourced, training
+from cnnlab.recipes import paths, registry, sourced
 from cnnlab.recipes.recipe import Recipe
 
 ASSUMED = pathlib.Path(__file__).with_name('assumed.json')
@@ -24,7 +23,7 @@ NAMES = sorted(registry.RECIPES)
 
 def examples(recipe):
     return (
-        dataset_statistics.SETS[recipe.dataset].examples - recipe.holdout
+        dataset_statistics.SETS[recipe.dataset].examples - recipe.data.holdout
         if recipe.dataset in dataset_statistics.SETS
         else 1150
     )
@@ -34,8 +33,8 @@ def rates(name, *epochs):
     """The rate at so many epochs, to four digits; at their first step."""
     recipe = registry.get(name)
     n = examples(recipe)
-    rate = training.schedule(recipe, n)
-    return [float(f'{float(rate(round(e * n / recipe.batch))):.4g}') for e in epochs]
+    rate = recipe.schedule.build(recipe.optimizer.learning_rate, recipe.timeline(n))
+    return [float(f'{float(rate(round(e * n / recipe.run.batch_size))):.4g}') for e in epochs]
 
 
 # Fields and their sources
@@ -44,10 +43,8 @@ def rates(name, *epochs):
 @pytest.mark.parametrize('name', NAMES)
 def test_every_field_that_is_not_a_default_has_a_source(name):
     found = registry.sourced(name)
-    default = Recipe(model=found.recipe.model, dataset=found.recipe.dataset)
-    given = {
-        f for f in Recipe.__dataclass_fields__ if getattr(found.recipe, f) != getattr(default, f)
-    }
+    default = paths.flat(Recipe(model=found.recipe.model, dataset=found.recipe.dataset))
+    given = {path for path, value in paths.flat(found.recipe).items() if value != default[path]}
     assert given - set(sourced.UNSTATED) <= set(found.sources), name
     for source in found.sources.values():
         assert source.startswith((sourced.ASSUMED, 'facts.md, table')) or 'github.com' in source, (
@@ -61,17 +58,22 @@ def test_the_assumed_fields_are_those_that_were_agreed_on():
     """
     found = {name: list(registry.sourced(name).assumed) for name in registry.RECIPES}
     assert found == json.loads(ASSUMED.read_text()), (
-        'write the new list with `python -m tests.recipes.assumed`, and look at what changed'
+        'run `make golden`, look at what changed and commit it'
     )
 
 
 def test_one_field_has_one_source():
-    with pytest.raises(ValueError, match="the field rate has two sources, 'a paper' and 'assumed'"):
-        sourced.sourced(
-            'alexnet', 'mnist', '', {'a paper': {'rate': 0.1}, 'assumed': {'rate': 0.1}}
-        )
-    with pytest.raises(ValueError, match="no recipe field named 'rat'; did you mean rate"):
-        sourced.sourced('alexnet', 'mnist', '', {'a paper': {'rat': 0.1}})
+    given = {'optimizer': {'learning_rate': 0.1}}
+    with pytest.raises(
+        ValueError,
+        match="the field optimizer.learning_rate has two sources, 'a paper' and 'assumed'",
+    ):
+        sourced.sourced('alexnet', 'mnist', '', {'a paper': given, 'assumed': given})
+    with pytest.raises(
+        ValueError,
+        match="no recipe field named 'optimizer.learning_rat'; did you mean optimizer.learning_rate",
+    ):
+        sourced.sourced('alexnet', 'mnist', '', {'a paper': {'optimizer': {'learning_rat': 0.1}}})
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -81,17 +83,18 @@ def test_a_recipe_fits_together(name):
     """
     recipe = registry.get(name)
     n = examples(recipe)
-    model_registry.create(recipe.model, **recipe.fields)
-    for _, size in progressive.stages(recipe, n):
-        parse.parse(*progressive.augment(recipe, size), *recipe.view)
-    parse.parse(*recipe.evaluation, *recipe.view)
-    rate = training.schedule(recipe, n)
-    training.optimizer(recipe, rate, n)
-    training.loss(recipe)
-    training.average(recipe, n)
-    training.batch_norm(recipe)
-    assert np.isfinite(float(rate(recipe.total(n) - 1)))
-    assert recipe.batch % (recipe.norm_span or 1) == 0 and recipe.batch % recipe.accumulate == 0
+    model_registry.create(recipe.model, **recipe.model_fields)
+    timeline = recipe.timeline(n)
+    for _, size in recipe.augment.stages(timeline):
+        recipe.augment.train_transform(size)
+    recipe.augment.evaluation_transform()
+    rate = recipe.schedule.build(recipe.optimizer.learning_rate, timeline)
+    recipe.optimizer.build(recipe.schedule.scale(rate), timeline)
+    recipe.loss.build()
+    recipe.average.build(timeline)
+    assert np.isfinite(float(rate(timeline.total - 1)))
+    assert recipe.run.batch_size % (recipe.batch_norm.ghost_batch_size or 1) == 0
+    assert recipe.run.batch_size % recipe.run.accumulate == 0
 
 
 # Rates at the steps of the papers
@@ -133,7 +136,8 @@ def test_rates_at_the_epochs_of_the_paper(name, epochs, expected):
 def test_rates_at_the_steps_of_the_paper():
     def at(name, *steps):
         recipe = registry.get(name)
-        rate = training.schedule(recipe, examples(recipe))
+        timeline = recipe.timeline(examples(recipe))
+        rate = recipe.schedule.build(recipe.optimizer.learning_rate, timeline)
         return [float(rate(t)) for t in steps]
 
     assert at('resnet110_cifar10', 0, 399, 400, 31_999, 32_000, 48_000) == pytest.approx(
@@ -153,7 +157,7 @@ def test_rates_at_the_steps_of_the_paper():
 
 def test_lengths_are_those_of_the_papers():
     def steps(name):
-        return registry.get(name).total(examples(registry.get(name)))
+        return registry.get(name).timeline(examples(registry.get(name))).total
 
     assert steps('vgg16') == 370_000 and round(370_000 * 256 / IMAGENET) == 74
     assert steps('resnet50_goyal') == round(90 * IMAGENET / 8192) and steps('airbench94') == 476
@@ -185,9 +189,9 @@ def test_lengths_are_those_of_the_papers():
 def test_decay_spares_what_the_paper_spares(name, spared):
     recipe = registry.get(name)
     shape = model_registry.entry(recipe.model).input_shape
-    model = model_registry.create(recipe.model, **recipe.fields)
+    model = model_registry.create(recipe.model, **recipe.model_fields)
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape))))['params']
-    decayed = tree.named_leaves(tree.mask(params, recipe.decayed))
+    decayed = tree.named_leaves(tree.mask(params, recipe.optimizer.weight_decay_mask))
     assert (
         {path for path, on in decayed.items() if not on}
         == {path for path in decayed if path.endswith(spared)}
@@ -199,7 +203,7 @@ def test_decay_spares_what_the_paper_spares(name, spared):
 
 def test_goyals_norms_begin_and_stay_free():
     recipe = registry.get('resnet50_goyal')
-    assert (recipe.norm_span, recipe.fields['zero_last']) == (32, True)
+    assert (recipe.batch_norm.ghost_batch_size, recipe.model_fields['zero_last']) == (32, True)
 
 
 def test_bits_decay_is_that_of_the_source():
@@ -208,8 +212,9 @@ def test_bits_decay_is_that_of_the_source():
     """
     recipe = registry.get('bit_resnet50x1')
     assert (
-        recipe.rate * recipe.decay == pytest.approx(1e-4 / 256 * recipe.batch)
-        and recipe.decay_form == 'decoupled'
+        recipe.optimizer.learning_rate * recipe.optimizer.weight_decay
+        == pytest.approx(1e-4 / 256 * recipe.run.batch_size)
+        and recipe.optimizer.weight_decay_form == 'decoupled'
     )
 
 
@@ -239,15 +244,15 @@ def test_training_images_have_the_size_of_the_paper(name, side):
     recipe = registry.get(name)
     shape = dataset_statistics.SETS[recipe.dataset].shape
     shape = (300, 400, 3) if max(shape) > 300 else shape
-    view = parse.parse(*recipe.augment, *recipe.view)
+    transform = recipe.augment.train_transform(None)
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    assert view(image, np.random.default_rng(1)).shape == (side, side, 3)
+    assert transform(image, np.random.default_rng(1)).shape == (side, side, 3)
 
 
 def test_views_of_evaluation_are_those_of_the_paper():
     def shape(name):
         recipe = registry.get(name)
-        return parse.parse(*recipe.evaluation, *recipe.view)(
+        return recipe.augment.evaluation_transform()(
             np.zeros((300, 400, 3), np.uint8), np.random.default_rng(0)
         ).shape[0]
 
@@ -256,8 +261,11 @@ def test_views_of_evaluation_are_those_of_the_paper():
         224,
         299,
     ]
-    assert registry.get('resnet50_torchvision_v2').evaluation == ('resize(232)', 'center_crop(224)')
-    assert registry.get('inception_v3').evaluation == ('resize(341)', 'center_crop(299)')
+    assert registry.get('resnet50_torchvision_v2').augment.evaluation == (
+        'resize(232)',
+        'center_crop(224)',
+    )
+    assert registry.get('inception_v3').augment.evaluation == ('resize(341)', 'center_crop(299)')
 
 
 def test_regularizers_are_those_of_the_papers():
@@ -265,26 +273,38 @@ def test_regularizers_are_those_of_the_papers():
         registry.get(n)
         for n in ('resnet50_torchvision_v2', 'resnet50_rsb_a1', 'convnext_base', 'wrn28_10')
     )
-    assert (v2.mixup, v2.cutmix, v2.smoothing, v2.repeats) == (0.2, 1.0, 0.1, 4)
-    assert v2.augment[2:] == ("trivial_augment(filter='bilinear')", 'erase(0.1)')
-    assert v2.ema == pytest.approx(1 - 2e-5 * 1024 * 32 / 600) and (
-        v2.average_every,
-        v2.average_from,
+    assert (v2.augment.mixup, v2.augment.cutmix, v2.loss.label_smoothing, v2.augment.repeats) == (
+        0.2,
+        1.0,
+        0.1,
+        4,
+    )
+    assert v2.augment.train[2:] == ("trivial_augment(filter='bilinear')", 'erase(0.1)')
+    assert v2.average.decay == pytest.approx(1 - 2e-5 * 1024 * 32 / 600) and (
+        v2.average.every,
+        v2.average.begin,
     ) == ('32 steps', '5 epochs')
-    assert (a1.loss, a1.mixup, a1.fields['drop_path'], a1.repeats) == (
+    assert (a1.loss.name, a1.augment.mixup, a1.model_fields['drop_path'], a1.augment.repeats) == (
         'binary_cross_entropy',
         0.2,
         0.05,
         3,
     )
-    assert (next_.mixup, next_.cutmix, next_.fields['drop_path']) == (0.8, 1.0, 0.5)
-    assert wide.augment == ("random_crop(4, edge='reflect')", 'flip()')
+    assert (next_.augment.mixup, next_.augment.cutmix, next_.model_fields['drop_path']) == (
+        0.8,
+        1.0,
+        0.5,
+    )
+    assert wide.augment.train == ("random_crop(4, edge='reflect')", 'flip()')
     assert (
-        registry.get('googlenet').aux_weight,
-        registry.get('inception_v3').aux_weight,
-        registry.get('nasnet_a_large').aux_weight,
+        registry.get('googlenet').loss.aux_weight,
+        registry.get('inception_v3').loss.aux_weight,
+        registry.get('nasnet_a_large').loss.aux_weight,
     ) == (0.3, 0.4, 0.4)
-    assert registry.get('zfnet').filter_rms == 0.1 and registry.get('inception_v3').clip == 2.0
+    assert (
+        registry.get('zfnet').optimizer.filter_rms == 0.1
+        and registry.get('inception_v3').optimizer.clip_norm == 2.0
+    )
 
 
 # Progressive resizing
@@ -292,41 +312,43 @@ def test_regularizers_are_those_of_the_papers():
 
 def test_sizes_follow_one_another():
     recipe = registry.get('resnet50_ffcv_88')
-    stages = progressive.stages(recipe, IMAGENET)
+    stages = recipe.augment.stages(recipe.timeline(IMAGENET))
     assert [size for _, size in stages] == [160, 176, 192] and stages[0][0] == 0
     assert stages[1][0] == round(65 * IMAGENET / 1024)
-    assert progressive.augment(recipe, 160) == ('random_resized_crop(160)', 'flip()')
+    assert recipe.augment.train_at(160) == ('random_resized_crop(160)', 'flip()')
 
 
 @pytest.mark.parametrize(
     ('fields', 'sentence'),
     [
         (
-            {'sizes': ('128',), 'augment': ('resize(({size}, {size}))',)},
+            {'progressive_resizing': ('128',), 'train': ('resize(({size}, {size}))',)},
             "'128' is no stage of progressive resizing; write it as",
         ),
         (
-            {'sizes': ('8 from 1 epochs',), 'augment': ('resize(({size}, {size}))',)},
-            'the sizes of a recipe begin at 0',
+            {'progressive_resizing': ('8 from 1 epochs',), 'train': ('resize(({size}, {size}))',)},
+            'the sizes of augment.progressive_resizing begin at 0',
         ),
         (
             {
-                'sizes': ('8 from 0 epochs', '9 from 0 steps'),
-                'augment': ('resize(({size}, {size}))',),
+                'progressive_resizing': ('8 from 0 epochs', '9 from 0 steps'),
+                'train': ('resize(({size}, {size}))',),
             },
-            'the sizes of a recipe begin at 0',
+            'the sizes of augment.progressive_resizing begin at 0',
         ),
         (
-            {'sizes': ('8 from 0 epochs',), 'augment': ('flip()',)},
-            'sizes change what {size} stands for in augment, and no view has it',
+            {'progressive_resizing': ('8 from 0 epochs',), 'train': ('flip()',)},
+            'augment.progressive_resizing changes what {size} stands for in augment.train, and no '
+            'transform has it',
         ),
         (
-            {'augment': ('resize(({size}, {size}))',)},
-            'takes its size from the field sizes, which is empty',
+            {'train': ('resize(({size}, {size}))',)},
+            'takes its size from augment.progressive_resizing, which is empty',
         ),
     ],
 )
 def test_sizes_that_cannot_be_are_one_sentence(fields, sentence):
     with pytest.raises(ValueError) as error:
-        progressive.stages(Recipe(model='mlp2', dataset='digits', **fields), 1000)
+        recipe = Recipe('mlp2', 'digits').replace(fields)
+        recipe.augment.stages(recipe.timeline(1000))
     assert sentence in str(error.value)

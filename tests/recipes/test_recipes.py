@@ -2,8 +2,7 @@
 
 import pytest
 
-from cnnlab.optim import schedules
-from cnnlab.recipes import baseline, duration, recipe, registry, resnet
+from cnnlab.recipes import baseline, duration, paths, recipe, registry, resnet
 from cnnlab.recipes.override import override
 from cnnlab.recipes.recipe import Recipe
 
@@ -17,16 +16,22 @@ def test_every_recipe_survives_json(name):
 
 def test_resnet_on_cifar10_is_table_2s():
     he = resnet.cifar10(20)
-    assert (he.batch, he.momentum, he.decay, he.decayed, he.holdout) == (
+    assert (
+        he.run.batch_size,
+        he.optimizer.momentum,
+        he.optimizer.weight_decay,
+        he.optimizer.weight_decay_mask,
+        he.data.holdout,
+    ) == (
         128,
         0.9,
         1e-4,
         ('.*',),
         5000,
     )
-    assert he.augment == ('random_crop(4)', 'flip()') and he.normalize == 'pixel_mean'
-    assert he.steps(he.duration, 45_000) == 64_000
-    rate = schedules.build(he.schedule, he.rate, 64_000, boundaries=he.boundaries, factor=he.factor)
+    assert he.augment.train == ('random_crop(4)', 'flip()') and he.data.normalize == 'pixel_mean'
+    assert he.timeline(45_000).total == 64_000
+    rate = he.schedule.build(he.optimizer.learning_rate, he.timeline(45_000))
     assert [round(float(rate(t)), 6) for t in (0, 31_999, 32_000, 48_000)] == [
         0.1,
         0.1,
@@ -34,7 +39,11 @@ def test_resnet_on_cifar10_is_table_2s():
         0.001,
     ]
     deep = resnet.cifar10(110)
-    assert (deep.warmup, deep.warmup_form, deep.rate * deep.warmup_start) == (
+    assert (
+        deep.schedule.warmup,
+        deep.schedule.warmup_form,
+        deep.optimizer.learning_rate * deep.schedule.warmup_start,
+    ) == (
         '400 steps',
         'constant',
         pytest.approx(0.01),
@@ -44,7 +53,13 @@ def test_resnet_on_cifar10_is_table_2s():
 def test_lenet_trains_on_all_60000_for_20_epochs():
     for name in ('lenet5_mnist', 'lenet5_dense_mnist'):
         r = registry.get(name)
-        assert (r.holdout, r.duration, r.view, r.normalize, r.augment) == (
+        assert (
+            r.data.holdout,
+            r.run.duration,
+            r.augment.common,
+            r.data.normalize,
+            r.augment.train,
+        ) == (
             0,
             '20 epochs',
             ('pad(2)',),
@@ -76,41 +91,42 @@ def test_a_duration_that_cannot_be_read_is_one_sentence(text, sentence):
 
 
 @pytest.mark.parametrize(
-    ('text', 'field', 'value'),
+    ('text', 'path', 'value'),
     [
-        ('rate=0.5', 'rate', 0.5),
-        ('rate=1', 'rate', 1.0),
-        ('batch=32', 'batch', 32),
-        ('duration=3 epochs', 'duration', '3 epochs'),
-        ('augment=shift(1),flip()', 'augment', ('shift(1)', 'flip()')),
-        ('augment=', 'augment', ()),
-        ('augment=resize((8, 9))', 'augment', ('resize((8, 9))',)),
-        ("augment=('flip()',)", 'augment', ('flip()',)),
-        ('boundaries=0.5,0.75', 'boundaries', (0.5, 0.75)),
-        ('boundaries=0.5', 'boundaries', (0.5,)),
-        ('norm_span=32', 'norm_span', 32),
-        ('norm_span=None', 'norm_span', None),
-        ("fields={'width': 2}", 'fields', {'width': 2}),
-        ('fields.shortcut=B', 'fields', {'shortcut': 'B'}),
-        ('fields.blocks=3', 'fields', {'blocks': 3}),
+        ('learning_rate=0.5', 'optimizer.learning_rate', 0.5),
+        ('optimizer.learning_rate=1', 'optimizer.learning_rate', 1.0),
+        ('batch_size=32', 'run.batch_size', 32),
+        ('duration=3 epochs', 'run.duration', '3 epochs'),
+        ('train=shift(1),flip()', 'augment.train', ('shift(1)', 'flip()')),
+        ('augment.train=', 'augment.train', ()),
+        ('augment.train=resize((8, 9))', 'augment.train', ('resize((8, 9))',)),
+        ("augment.train=('flip()',)", 'augment.train', ('flip()',)),
+        ('boundaries=0.5,0.75', 'schedule.boundaries', (0.5, 0.75)),
+        ('boundaries=0.5', 'schedule.boundaries', (0.5,)),
+        ('ghost_batch_size=32', 'batch_norm.ghost_batch_size', 32),
+        ('ghost_batch_size=None', 'batch_norm.ghost_batch_size', None),
+        ("model_fields={'width': 2}", 'model_fields', {'width': 2}),
+        ('model_fields.shortcut=B', 'model_fields', {'shortcut': 'B'}),
+        ('model_fields.blocks=3', 'model_fields', {'blocks': 3}),
         ('model=mlp2', 'model', 'mlp2'),
+        ('schedule=step', 'schedule.name', 'step'),
     ],
 )
-def test_a_field_is_set_by_text_in_its_own_type(text, field, value):
-    found = getattr(override(BASE, [text]), field)
+def test_a_field_is_set_by_text_in_its_own_type(text, path, value):
+    found = paths.get(override(BASE, [text]), path)
     assert found == value and type(found) is type(value)
 
 
 @pytest.mark.parametrize(
     ('text', 'sentence'),
     [
-        ('rat=0.5', "no recipe field named 'rat'; did you mean rate"),
-        ('rate', '--set takes field=value'),
-        ('rate=fast', 'rate takes a number'),
-        ('batch=1.5', 'batch takes a whole number'),
-        ('batch=True', 'batch takes a whole number'),
+        ('rat=0.5', "no recipe field named 'rat'; did you mean optimizer.learning_rate"),
+        ('learning_rate', '--set takes field=value'),
+        ('learning_rate=fast', 'optimizer.learning_rate takes a number'),
+        ('batch_size=1.5', 'run.batch_size takes a whole number'),
+        ('batch_size=True', 'run.batch_size takes a whole number'),
         ('boundaries=a,b', 'boundaries takes numbers'),
-        ('fields=3', 'fields takes a dict'),
+        ('model_fields=3', 'model_fields takes a dict'),
     ],
 )
 def test_a_wrong_assignment_is_one_sentence(text, sentence):
@@ -123,10 +139,10 @@ def test_an_override_runs_no_code():
 
 
 def test_differences_name_field_and_both_values():
-    other = override(BASE, ['rate=0.5', 'fields.a=1'])
+    other = override(BASE, ['learning_rate=0.5', 'model_fields.a=1'])
     assert recipe.differences(BASE, other) == [
-        "fields: {} there, {'a': 1} here",
-        'rate: 0.1 there, 0.5 here',
+        "model_fields: {} there, {'a': 1} here",
+        'optimizer.learning_rate: 0.1 there, 0.5 here',
     ]
 
 
@@ -136,8 +152,12 @@ def test_an_unknown_recipe_names_the_nearest():
 
 
 def test_a_comparison_feeds_the_size_that_was_chosen():
-    assert baseline.recipe('mlp2', 'digits', (8, 8), (8, 8)).view == ()
-    assert baseline.recipe('lenet5_dense', 'digits', (8, 8), (32, 32)).view == ('resize((32, 32))',)
-    assert baseline.recipe('lenet5', 'mnist', (28, 28), (32, 32)).view == ('pad(2)',)
-    assert baseline.recipe('lenet5', 'mnist', (28, 28), (32, 32)).smoothing == 0.0
-    assert baseline.recipe('vgg11', 'flowers', None, (224, 224)).view == ('resize((224, 224))',)
+    assert baseline.recipe('mlp2', 'digits', (8, 8), (8, 8)).augment.common == ()
+    assert baseline.recipe('lenet5_dense', 'digits', (8, 8), (32, 32)).augment.common == (
+        'resize((32, 32))',
+    )
+    assert baseline.recipe('lenet5', 'mnist', (28, 28), (32, 32)).augment.common == ('pad(2)',)
+    assert baseline.recipe('lenet5', 'mnist', (28, 28), (32, 32)).loss.label_smoothing == 0.0
+    assert baseline.recipe('vgg11', 'flowers', None, (224, 224)).augment.common == (
+        'resize((224, 224))',
+    )

@@ -1,31 +1,31 @@
 """Small recipes and networks that the tests of training share."""
 
-import dataclasses
-
 import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.sections import Augment, Data, Optimizer, Run
 
 TINY = Recipe(
     model='softmax_linear',
     dataset='fake:4x4x1:4:64',
-    augment=('shift(1)',),
-    normalize='unit',
-    duration='8 steps',
-    batch=16,
-    rate=0.1,
-    evaluate_every='4 steps',
-    checkpoint_every='4 steps',
-    log_every='3 steps',
-    holdout=16,
+    data=Data(holdout=16, normalize='unit'),
+    augment=Augment(train=('shift(1)',)),
+    optimizer=Optimizer(learning_rate=0.1),
+    run=Run(
+        batch_size=16,
+        duration='8 steps',
+        evaluate_every='4 steps',
+        checkpoint_every='4 steps',
+        log_every='3 steps',
+    ),
 )
 
 
 def tiny(**fields) -> Recipe:
     """The smallest recipe that has everything, with fields replaced."""
-    return dataclasses.replace(TINY, **fields)
+    return TINY.replace(**fields)
 
 
 class DropNet(nn.Module):

@@ -11,7 +11,9 @@ from tests.train.nets import tiny
 
 def odd():
     """A state of numpy arrays with a moving average, and with such numbers."""
-    found = jax.device_get(build_setup(tiny(ema=0.9), devices=1).init(np.uint32(0)))
+    found = jax.device_get(
+        build_setup(tiny(average='ema', **{'average.decay': 0.9}), devices=1).init(np.uint32(0))
+    )
     return found.replace(
         params={**found.params, 'odd': np.array([-0.0, np.nan, np.inf, 1e-45], np.float32)}
     )

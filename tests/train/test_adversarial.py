@@ -124,7 +124,8 @@ def test_a_recipe_names_the_adversary():
         ({'adversarial': 0.1, 'adversarial_steps': 0}, 'at least one step'),
         (
             {'adversarial': 0.1, 'mixup': 0.2},
-            'adversarial examples have one label; they do not go with mixup or cutmix',
+            'adversarial examples have one label; augment.adversarial does not go with '
+            'augment.mixup or augment.cutmix',
         ),
     ],
 )

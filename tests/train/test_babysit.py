@@ -67,6 +67,9 @@ def test_the_gap_is_read_in_words(train, validation, best, said):
 def test_updates_far_from_a_thousandth_of_the_weights_are_worth_a_word(ratio, rate, said):
     """A small ratio is no news where the schedule has lowered the rate."""
     sentence = diagnostics.reading(
-        {'top1': 0.5, 'update_ratio': ratio, 'rate': rate}, {'top1': 0.5}, None, full_rate=0.1
+        {'top1': 0.5, 'update_ratio': ratio, 'learning_rate': rate},
+        {'top1': 0.5},
+        None,
+        full_rate=0.1,
     )
     assert said in sentence if said else 'pdates' not in sentence

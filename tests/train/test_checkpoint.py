@@ -63,13 +63,13 @@ def test_a_checkpoint_of_the_same_step_is_replaced(saved, state):
     ('fields', 'sentence'),
     [
         ({'model': 'mlp2'}, r'of another network or optimizer: .* is missing'),
-        ({'view': ('resize((8, 8))',)}, r'is float32 \(.*\), not float32 \('),
+        ({'common': ('resize((8, 8))',)}, r'is float32 \(.*\), not float32 \('),
         ({'optimizer': 'adam'}, 'of another network or optimizer'),
-        ({'ema': 0.0}, 'ema/.* is not asked for'),
+        ({'average': '', 'average.decay': 0.0}, 'ema/.* is not asked for'),
     ],
 )
 def test_a_checkpoint_of_another_network_or_optimizer_is_refused_and_stays(saved, fields, sentence):
-    other = build_setup(tiny(**{'ema': 0.9, **fields}), devices=1)
+    other = build_setup(tiny(**{'average': 'ema', 'average.decay': 0.9, **fields}), devices=1)
     with pytest.raises(ValueError, match=sentence):
         saved.resume(jax.eval_shape(other.init, np.uint32(0)))
     assert saved.steps() == [1, 2]

@@ -44,7 +44,7 @@ def test_a_limit_keeps_the_first_training_images_and_all_others():
 def test_data_opened_before_is_used_again():
     before = build_setup(tiny(), devices=1)
     assert (
-        build_setup(tiny(rate=0.2), devices=1, data=before.data).data['train']
+        build_setup(tiny(learning_rate=0.2), devices=1, data=before.data).data['train']
         is before.data['train']
     )
 
@@ -58,10 +58,10 @@ def test_rare_classes_weigh_more_in_training_and_not_in_evaluation(tmp_path):
         with (tmp_path / f'{split}.csv').open('w', newline='') as file:
             csv.writer(file).writerows([('path', 'label'), *rows])
     view = ('resize((4, 4))',)
-    recipe = tiny(dataset='csv', holdout=0, view=view, augment=(), batch=32, balance=1.0)
+    recipe = tiny(dataset='csv', holdout=0, common=view, train=(), batch_size=32, balance=1.0)
     setup, plain = (
         build_setup(r, str(tmp_path))
-        for r in (recipe, tiny(dataset='csv', holdout=0, view=view, augment=(), batch=32))
+        for r in (recipe, tiny(dataset='csv', holdout=0, common=view, train=(), batch_size=32))
     )
     state = setup.init(np.uint32(0))
     batch = {

@@ -97,7 +97,9 @@ def test_a_plateau_divides_the_rate_and_a_resumed_run_remembers_it(tmp_path, mon
         log_every='1 steps',
     )
     run(recipe, tmp_path / 'whole')
-    rates = run_log.series(run_log.read(tmp_path / 'whole/metrics.jsonl'), 'train', 'rate')[1]
+    rates = run_log.series(
+        run_log.read(tmp_path / 'whole/metrics.jsonl'), 'train', 'learning_rate'
+    )[1]
     np.testing.assert_allclose(rates, [0.1, 0.1, 0.1, 0.01, 0.01], rtol=1e-5)
     for step in (2, 3):
         resumed_from(tmp_path / 'whole', tmp_path / f'from{step}', recipe, step)
@@ -123,12 +125,14 @@ def test_everything_at_once_goes_on_bit_for_bit(tmp_path, drop_net):
         optimizer='momentum_caffe',
         lookahead=2,
         average='swa',
-        average_from='25%',
-        average_every='2 steps',
-        norm_exact='2 steps',
-        rates={'bias$': 2.0},
-        frozen=('^conv1',),
-        norm_frozen=('^conv1',),
+        begin='25%',
+        recompute_batch_stats='2 steps',
+        learning_rate_factors={'bias$': 2.0},
+        **{
+            'average.every': '2 steps',
+            'optimizer.frozen': ('^conv1',),
+            'batch_norm.frozen': ('^conv1',),
+        },
         l1=1e-4,
         clip_value=0.5,
         duration='8 steps',
@@ -144,7 +148,7 @@ def test_everything_at_once_goes_on_bit_for_bit(tmp_path, drop_net):
 
 @pytest.mark.slow
 def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path):
-    recipe = tiny(duration='2 steps', seed=3, evaluate_every='2 steps', batch=16)
+    recipe = tiny(duration='2 steps', seed=3, evaluate_every='2 steps', batch_size=16)
     best = restarts.best_of(recipe, 2, tmp_path / 'runs', options=QUIET)
     said = json.loads((tmp_path / 'runs/restarts.json').read_text())
     scores = said['validation top1']
@@ -164,13 +168,13 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
     [
         (
             {'accumulate': 3},
-            'a batch of 16 images does not divide into 3 parts over 1 devices; the nearest that '
-            'do are 15 or 18',
+            r'a batch of 16 images does not divide into 3 parts \(run.accumulate\) over 1 devices; '
+            'the nearest that do are 15 or 18',
         ),
-        ({'accumulate': 0}, 'does not divide into 0 parts'),
+        ({'accumulate': 0}, 'run.accumulate is at least 1, got 0'),
         (
-            {'norm_span': 3, 'accumulate': 2},
-            'norm_span 3 does not divide the 8 images that go through the network at once',
+            {'ghost_batch_size': 3, 'accumulate': 2},
+            'ghost_batch_size 3 does not divide the 8 images that go through the network at once',
         ),
         (
             {'schedule': 'plateau', 'holdout': 0},
@@ -182,27 +186,27 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
         ),
         ({'stop_patience': -1}, 'stop_patience is 0 .never. or a number of evaluations, got -1'),
         (
-            {'stop_patience': 2, 'norm_exact': '1 epochs'},
-            'norm_exact computes statistics at the end of a run of fixed length',
+            {'stop_patience': 2, 'recompute_batch_stats': '1 epochs'},
+            'recompute_batch_stats computes statistics at the end of a run of fixed length',
         ),
         (
-            {'norm_frozen': ('norm',)},
+            {'batch_norm.frozen': ('norm',)},
             r"patterns \['norm'\] of frozen batch norm match no layer; the network has no batch "
             r'norm',
         ),
-        ({'frozen': ('haed',)}, r"patterns \['haed'\] match no parameter"),
-        ({'frozen': ('.*',)}, 'nothing is left to train'),
-        ({'rates': {'haed': 2.0}}, r"patterns \['haed'\] match no parameter"),
+        ({'optimizer.frozen': ('haed',)}, r"patterns \['haed'\] match no parameter"),
+        ({'optimizer.frozen': ('.*',)}, 'nothing is left to train'),
+        ({'learning_rate_factors': {'haed': 2.0}}, r"patterns \['haed'\] match no parameter"),
         ({'init': 'hee'}, "no initializer named 'hee'; did you mean he"),
         (
             {'schedule': 'step', 'boundaries': ('8 steps',)},
-            'its boundary at 8 steps is step 8 and the run .8 steps. has 8',
+            'its boundary at 8 steps is step 8 and the run has 8',
         ),
         (
             {'warmup': '2 steps', 'schedule': 'one_cycle'},
             'one_cycle has a warm-up of its own: both at once cannot be',
         ),
-        ({'rate': -1.0}, 'the learning rate must not be negative, got -1.0'),
+        ({'learning_rate': -1.0}, 'optimizer.learning_rate must not be negative, got -1.0'),
     ],
 )
 def test_what_cannot_be_is_one_sentence_before_anything_is_trained(fields, sentence):
@@ -214,8 +218,8 @@ def test_swa_of_a_network_with_batch_norm_needs_statistics(drop_net):
     fields = {'model': drop_net, 'dataset': 'fake:8x8x3:4:64', 'average': 'swa'}
     with pytest.raises(
         ValueError,
-        match="average=swa needs the batch statistics of the mean network, as in norm_exact='1 "
-        "epochs'",
+        match='average=swa needs the batch statistics of the mean network, as in '
+        "run.recompute_batch_stats='1 epochs'",
     ):
         build_setup(tiny(**fields), devices=1)
-    build_setup(tiny(**fields, norm_exact='1 epochs'), devices=1)
+    build_setup(tiny(**fields, recompute_batch_stats='1 epochs'), devices=1)

@@ -166,7 +166,7 @@ def test_skipped_steps_are_counted_and_limited(tmp_path):
     recipe = tiny(
         on_nan='skip',
         nan_limit=2,
-        rate=1e38,
+        learning_rate=1e38,
         warmup='4 steps',
         warmup_form='constant',
         warmup_start=1e-39,

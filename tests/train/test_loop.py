@@ -1,6 +1,5 @@
 """Runs from beginning to end: what they leave, how they go on, and how they stop."""
 
-import dataclasses
 import json
 import re
 import shutil
@@ -77,7 +76,7 @@ def test_the_log_has_every_window_once_and_validation_where_it_is_due(finished):
     # every 3 steps, and wherever a checkpoint ends a window
     assert run_log.series(records, 'train', 'loss')[0] == [3, 4, 6, 8]
     assert run_log.series(records, 'validation', 'n') == ([4, 8], [16, 16])
-    rates = dict(zip(*run_log.series(records, 'train', 'rate'), strict=True))
+    rates = dict(zip(*run_log.series(records, 'train', 'learning_rate'), strict=True))
     # of the fourth step: cosine at 3 of 8
     assert rates[4] == pytest.approx(0.1 * (1 + np.cos(np.pi * 3 / 8)) / 2, rel=1e-6)
 
@@ -174,7 +173,7 @@ def test_another_recipe_in_the_directory_is_refused_with_the_difference(finished
     with pytest.raises(
         ValueError, match=r'holds a run of another recipe \(rate: 0.1 there, 0.2 here\)'
     ):
-        run(tiny(rate=0.2), finished[0])
+        run(tiny(learning_rate=0.2), finished[0])
     with pytest.raises(ValueError, match='seed: 0 there, 1 here'):
         run(tiny(seed=1), finished[0])
 
@@ -192,7 +191,7 @@ def test_other_data_in_the_directory_is_refused(finished, tmp_path):
 @pytest.mark.slow
 def test_divergence_stops_with_the_steps_and_keeps_the_last_good_checkpoint(tmp_path):
     recipe = tiny(
-        rate=1e38,
+        learning_rate=1e38,
         warmup='5 steps',
         warmup_form='constant',
         warmup_start=1e-39,
@@ -215,26 +214,26 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ('fields', 'sentence'),
     [
-        ({'batch': 1000}, 'a batch of 1000 is larger than the training set of 48 images'),
+        ({'batch_size': 1000}, 'a batch of 1000 is larger than the training set of 48 images'),
         ({'model': 'lenett5'}, "no model named 'lenett5'; did you mean lenet5"),
         ({'optimizer': 'momentun'}, "no optimizer named 'momentun'; did you mean momentum"),
         ({'schedule': 'cosin'}, "no schedule named 'cosin'; did you mean cosine"),
         ({'loss': 'softmaxx'}, "no loss named 'softmaxx'; did you mean softmax"),
         ({'precision': 'float16'}, "no precision named 'float16'; did you mean"),
-        ({'fields': {'widht': 3}}, "no field of SoftmaxLinear named 'widht'"),
+        ({'model_fields': {'widht': 3}}, "no field of SoftmaxLinear named 'widht'"),
         (
-            {'decayed': ('kernal',), 'decay': 1e-4},
+            {'weight_decay_mask': ('kernal',), 'weight_decay': 1e-4},
             'the mask patterns .*kernal.* match no parameter',
         ),
         ({'duration': '0 steps'}, '0 steps is less than one step'),
         ({'warmup': '9 steps'}, 'a warm-up of 9 steps is longer than the run of 8'),
         (
-            {'smoothing': 0.1, 'loss': 'hinge'},
+            {'label_smoothing': 0.1, 'loss': 'hinge'},
             'label smoothing goes with the losses softmax and binary_cross_entropy, not with hinge',
         ),
         ({'dataset': 'digit'}, 'did you mean digits'),
         (
-            {'normalize': 'pixel_mean', 'view': ('resize((6, 6))',)},
+            {'normalize': 'pixel_mean', 'common': ('resize((6, 6))',)},
             'a mean image of 4 x 4 x 1 and the transform makes images of 6 x 6 x 1',
         ),
     ],
@@ -254,7 +253,7 @@ def test_the_newest_checkpoints_are_kept_and_the_best(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, 'evaluate', scored)
     recipe = tiny(duration='5 steps', evaluate_every='1 steps', keep=1)
-    result = run(dataclasses.replace(recipe), tmp_path / 'run')
+    result = run(recipe, tmp_path / 'run')
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints') == [2, 5]
     assert result.best_step == 2
 

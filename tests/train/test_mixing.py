@@ -13,8 +13,9 @@ from scipy import stats
 
 from cnnlab import losses
 from cnnlab.data import loader
-from cnnlab.data.preprocess import normalize
+from cnnlab.data.preprocessing import normalize
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.recipes.sections import Run
 from cnnlab.train.distributed import sharding
 from cnnlab.train.on_device import mixing
 from cnnlab.train.setup import build_setup
@@ -134,13 +135,15 @@ def test_a_step_with_mixing_is_a_function_of_seed_and_step_alike_on_eight_device
     assert jitted(1, **options)[1]._cache_size() == 1
 
 
-TINY = {'model': 'softmax_linear', 'dataset': 'digits', 'duration': '2 steps', 'batch': 16}
+TINY = Recipe('softmax_linear', 'digits', run=Run(duration='2 steps', batch_size=16))
 
 
 @pytest.mark.parametrize('field', ['mixup', 'cutmix'])
 def test_parameters_below_zero_are_refused(field):
-    with pytest.raises(ValueError, match='mixup and cutmix are 0 .none. or parameters above 0'):
-        build_setup(Recipe(**TINY, **{field: -0.1}))
+    with pytest.raises(
+        ValueError, match=f'augment.{field} is 0 .none. or a parameter above 0, got -0.1'
+    ):
+        build_setup(TINY.replace({field: -0.1}))
 
 
 @pytest.mark.slow
@@ -159,8 +162,8 @@ def test_parameters_below_zero_are_refused(field):
 )
 def test_a_recipe_turns_them_on(fields):
     plain, setup = (
-        build_setup(Recipe(**TINY), devices=1),
-        build_setup(Recipe(**TINY, **fields), devices=1),
+        build_setup(TINY, devices=1),
+        build_setup(TINY.replace(fields), devices=1),
     )
     rows = sharding.shard_batch(
         loader.TrainBatch(setup.data['train'], setup.train_transform, 0, 16)(0), setup.mesh

@@ -1,7 +1,5 @@
 """The plan of a recipe: exact where it says so, with made images where the data is not there."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -59,12 +57,13 @@ def test_goyals_plan_is_arithmetic():
 def test_time_is_extrapolated_from_measured_steps_by_area():
     recipe = tiny(
         model='cifar_resnet20',
-        fields={'blocks': 1},
+        model_fields={'blocks': 1},
         dataset='fake:32x32x3:4:64',
-        augment=('resize(({size}, {size}))',),
-        sizes=('16 from 0 steps', '32 from 4 steps'),
+        train=('resize(({size}, {size}))',),
+        progressive_resizing=('16 from 0 steps', '32 from 4 steps'),
         duration='8 steps',
-        ema=0.9,
+        average='ema',
+        **{'average.decay': 0.9},
     )
     made = plan.make(recipe, None, measured=3)
     assert (
@@ -114,4 +113,4 @@ def test_a_schedule_is_drawn_over_steps_and_epochs():
 
 def test_a_recipe_of_unknown_data_is_refused():
     with pytest.raises(KeyError, match='no data set of known size'):
-        plan.make(dataclasses.replace(tiny(), dataset='cifar11', holdout=0), None, measured=0)
+        plan.make(tiny().replace(dataset='cifar11', holdout=0), None, measured=0)

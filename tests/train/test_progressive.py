@@ -17,8 +17,8 @@ def growing(*sizes, **fields):
     base = {
         'model': 'cifar_nin',
         'dataset': 'fake:32x32x3:4:64',
-        'augment': ('shift(1)', 'resize(({size}, {size}))'),
-        'sizes': sizes,
+        'train': ('shift(1)', 'resize(({size}, {size}))'),
+        'progressive_resizing': sizes,
     }
     return tiny(
         **{

@@ -145,7 +145,7 @@ def test_a_bucket_that_is_not_there_is_one_sentence_before_anything_is_trained()
 
 def run(directory, where=''):
     return loop.run_setup(
-        build_setup(tiny(ema=0.9), devices=1),
+        build_setup(tiny(average='ema', **{'average.decay': 0.9}), devices=1),
         0,
         directory,
         Options(quiet=True, checkpoint_dir=where),
@@ -178,7 +178,7 @@ def test_a_run_killed_while_it_writes_to_gs_ends_with_the_same_bits(tmp_path):
     recipe = (
         '--recipe=digits',
         '--set=model=softmax_linear',
-        '--set=augment=',
+        '--set=augment.train=',
         '--set=duration=4 epochs',
         '--set=evaluate_every=2 epochs',
         '--set=checkpoint_every=1 epochs',

@@ -16,7 +16,6 @@ from cnnlab.models.mlp import Perceptron
 from cnnlab.nn import initializers
 from cnnlab.nn.blocks import DropPath, StochasticDepth
 from cnnlab.nn.layers import Act, Dense
-from cnnlab.recipes import training
 from cnnlab.train.sanity import finding, forward, learn, run, signals, start
 from cnnlab.train.sanity.finding import FAILED, OPEN, PASSED
 from cnnlab.train.setup import build_setup
@@ -65,11 +64,18 @@ def test_the_first_loss_is_that_of_equal_scores(net, loss, equal):
     assert start.initial_loss(20 * np.eye(4)[y], y, losses.by_name(loss)).verdict == FAILED
 
 
+def optimizer(recipe):
+    """The transform of a recipe on 48 images."""
+    timeline = recipe.timeline(48)
+    schedule = recipe.schedule.build(recipe.optimizer.learning_rate, timeline)
+    return recipe.optimizer.build(recipe.schedule.scale(schedule), timeline)
+
+
 def test_weight_decay_shrinks_what_it_should():
-    recipe = tiny(decay=1e-2, decayed=('kernel$',), warmup='2 steps')
+    recipe = tiny(weight_decay=1e-2, weight_decay_mask=('kernel$',), warmup='2 steps')
     params = {'kernel': jnp.ones((3, 3)), 'bias': jnp.full((3,), 0.1)}
-    tx = training.optimizer(recipe, training.schedule(recipe, 48), 48)
-    found = start.regularization(tx, params, recipe.decay, recipe.decayed, 1.0)
+    tx = optimizer(recipe)
+    found = start.regularization(tx, params, 1e-2, ('kernel$',), 1.0)
     assert (
         found.verdict == PASSED
         and 'loss 1.0000, with decay 0.01 1.0450' in found.measured
@@ -82,17 +88,13 @@ def test_weight_decay_shrinks_what_it_should():
         ).verdict
         == FAILED
     )
-    every = training.optimizer(
-        dataclasses.replace(recipe, decayed=('.*',)), training.schedule(recipe, 48), 48
-    )
+    every = optimizer(recipe.replace(weight_decay_mask=('.*',)))
     assert (
         '1 others moved'
         in (found := start.regularization(every, params, 1e-2, ('kernel$',), 1.0)).measured
         and found.verdict == FAILED
     )
-    never = training.optimizer(
-        dataclasses.replace(recipe, decay=0.0), training.schedule(recipe, 48), 48
-    )
+    never = optimizer(recipe.replace(weight_decay=0.0))
     # a decay that does not arrive
     assert start.regularization(never, params, 1e-2, ('kernel$',), 1.0).verdict == FAILED
     assert start.regularization(never, params, 0.0, ('.*',), 1.0).verdict == OPEN
@@ -307,11 +309,11 @@ def test_a_sound_recipe_passes_and_one_whose_inputs_are_not_normalized_does_not(
         model='mlp2',
         dataset='digits',
         holdout=287,
-        augment=(),
+        train=(),
         normalize='channel',
-        batch=64,
-        decay=1e-3,
-        rate=0.05,
+        batch_size=64,
+        weight_decay=1e-3,
+        learning_rate=0.05,
     )
     report = run.check(build_setup(recipe, devices=1), seconds=20)
     assert [f.check for f in report.findings if f.verdict != PASSED] == []

@@ -1,14 +1,12 @@
 """The state at step 0: layers taken from another run, a whitening layer computed from images."""
 
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
 
 from cnnlab import tree
-from cnnlab.data import normalization, sources
-from cnnlab.data.preprocess import normalize
+from cnnlab.data import preprocessing, sources
+from cnnlab.data.preprocessing import normalize
 from cnnlab.data.transforms import parse
 from cnnlab.train import loop, whitening
 from cnnlab.train.initial_state import initial_state, weights_of
@@ -18,11 +16,12 @@ from tests.train.nets import tiny
 
 DONOR = tiny(
     model='mlp2',
-    fields={'hidden': (8,)},
+    model_fields={'hidden': (8,)},
     duration='2 steps',
     evaluate_every='2 steps',
     checkpoint_every='2 steps',
-    ema=0.9,
+    average='ema',
+    **{'average.decay': 0.9},
 )
 
 
@@ -38,9 +37,7 @@ def test_layers_are_taken_where_path_and_shape_agree(donor):
     """A deeper perceptron begins with the first layer of the trained one, and with the average that
     was kept of nothing else.
     """
-    recipe = dataclasses.replace(
-        DONOR, model='mlp3', fields={'hidden': (8, 6)}, start_from=str(donor)
-    )
+    recipe = DONOR.replace(model='mlp3', model_fields={'hidden': (8, 6)}, start_from=str(donor))
     setup = build_setup(recipe, devices=1)
     state, fresh, theirs = (
         initial_state(setup, np.uint32(1)),
@@ -58,7 +55,7 @@ def test_layers_are_taken_where_path_and_shape_agree(donor):
 
 @pytest.mark.slow
 def test_patterns_choose_the_layers(donor):
-    recipe = dataclasses.replace(DONOR, start_from=str(donor), start_layers=('fc1/bias',))
+    recipe = DONOR.replace(start_from=str(donor), start_layers=('fc1/bias',))
     setup = build_setup(recipe, devices=1)
     state, theirs = (
         initial_state(setup, np.uint32(1)),
@@ -70,7 +67,7 @@ def test_patterns_choose_the_layers(donor):
         if np.array_equal(leaf, theirs[path])
     }
     assert same == {'fc1/bias'}
-    none = build_setup(dataclasses.replace(recipe, start_layers=('conv',)), devices=1)
+    none = build_setup(recipe.replace(start_layers=('conv',)), devices=1)
     with pytest.raises(
         ValueError,
         match='no layer of mlp2 has the path and the shape of one in .* start_layers=conv lets '
@@ -91,7 +88,7 @@ def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
     ('fields', 'sentence'),
     [
         ({'start_from': 'absent'}, 'start_from=absent is no run directory'),
-        ({'repeats': 0}, 'repeats is a whole number above 0, not 0'),
+        ({'repeats': 0}, 'augment.repeats is at least 1, got 0'),
     ],
 )
 def test_the_loop_heeds_what_begins_and_orders_a_run(fields, sentence, tmp_path):
@@ -104,7 +101,7 @@ def test_whitening_makes_patches_uncorrelated_with_unit_variance():
     negative.
     """
     source = sources.open_dataset('fake:8x8x3:4:300').open('train')
-    mean, std = normalization.statistics(source, 'channel')
+    mean, std = preprocessing.statistics(source, 'channel')
     kernel = whitening.kernel(source, parse.parse(), mean, std)
     assert kernel.shape == (2, 2, 3, 24)
     np.testing.assert_array_equal(kernel[..., 12:], -kernel[..., :12])
@@ -127,7 +124,7 @@ def test_a_recipe_turns_whitening_on_and_other_networks_refuse_it():
     recipe = tiny(
         model='airbench94',
         dataset='fake:32x32x3:4:64',
-        fields={'widths': (8, 8, 8)},
+        model_fields={'widths': (8, 8, 8)},
         normalize='channel',
         whiten=True,
     )
@@ -136,7 +133,7 @@ def test_a_recipe_turns_whitening_on_and_other_networks_refuse_it():
     kernel = whitening.kernel(
         setup.data['train'],
         setup.transform,
-        *normalization.statistics(setup.data['train'], 'channel'),
+        *preprocessing.statistics(setup.data['train'], 'channel'),
     )
     np.testing.assert_array_equal(state.batch_stats['whiten']['kernel'], kernel)
     with pytest.raises(ValueError, match='softmax_linear has no whitening layer'):

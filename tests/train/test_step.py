@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from cnnlab import losses
-from cnnlab.data.preprocess import normalize
+from cnnlab.data.preprocessing import normalize
 from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim.average import ParameterAverage
 from cnnlab.train.distributed import sharding

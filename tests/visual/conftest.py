@@ -1,4 +1,4 @@
-"""A small network whose every layer is known, and the trained SqueezeNet where its weights are."""
+"""A small network whose every layer is known."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from cnnlab import weights
 from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, MaxPool
 
 
@@ -30,12 +29,3 @@ def small():
     """(model, variables, images (4, 8, 8, 3))."""
     model, images = Small(), np.asarray(jax.random.normal(jax.random.key(0), (4, 8, 8, 3)))
     return model, jax.jit(model.init)(jax.random.key(1), images), images
-
-
-@pytest.fixture(scope='session')
-def squeezenet(shared):
-    """(model, variables) of Deep Compression's SqueezeNet 1.0."""
-    return weights.from_file(
-        'torchvision/squeezenet1_0',
-        shared / 'data/weights/squeezenet1_0_deep_compression.safetensors',
-    )

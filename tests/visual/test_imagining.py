@@ -22,9 +22,9 @@ def pictures(n=2):
 @pytest.mark.parametrize(
     'protocol',
     [
-        weights.Preprocess(8, 8, 'bilinear', (123, 117, 104), (1, 1, 1), scale=1),
-        weights.Preprocess(8, 8, 'bilinear', (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)),
-        weights.Preprocess(
+        weights.Preprocess.published(8, 8, 'bilinear', (123, 117, 104), (1, 1, 1), scale=1),
+        weights.Preprocess.published(8, 8, 'bilinear', (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)),
+        weights.Preprocess.published(
             8, 8, 'bilinear', (103, 116, 123), (57, 57, 58), scale=1, channels='bgr'
         ),
     ],

@@ -10,9 +10,10 @@ from PIL import Image
 from cnnlab import weights
 from cnnlab.visual import grad_cam, target
 
-PROTOCOL = weights.Preprocess(
+PROTOCOL = weights.Preprocess.published(
     256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
 )
+VALIDATION = 'ilsvrc2012_mini/ILSVRC2012_img_val.tar'
 # validation image 12: sitting on a rock, its head at the right of the middle; there is no lynx in
 # the small set
 COUGAR = 286
@@ -22,9 +23,9 @@ HEAD, ROCK = (48, 128), (184, 24)
 
 @pytest.mark.slow
 def test_a_cougar_is_less_likely_with_its_head_covered_and_grad_cam_is_on_the_animal(
-    shared, squeezenet
+    data_folder, squeezenet
 ):
-    with tarfile.open(shared / 'data/ilsvrc2012_mini/ILSVRC2012_img_val.tar') as tar:
+    with tarfile.open(data_folder(VALIDATION) / VALIDATION) as tar:
         image = PROTOCOL(
             Image.open(io.BytesIO(tar.extractfile('ILSVRC2012_val_00000012.JPEG').read()))
         )

@@ -36,11 +36,8 @@ def test_published_accuracy_and_address_are_the_packages():
     assert (entry.published['top1'], entry.published['top5']) == (76.13, 92.862)
     assert entry.url == 'https://download.pytorch.org/models/resnet50-0676ba61.pth'
     assert entry.hash == 'sha256-prefix:0676ba61'
-    assert (entry.preprocess.resize, entry.preprocess.crop, entry.preprocess.interpolation) == (
-        256,
-        224,
-        'bilinear',
-    )
+    protocol = entry.preprocess.protocol
+    assert (protocol.scales, protocol.crop, protocol.filter) == ((256,), 224, 'pillow_bilinear')
 
 
 def test_published_googlenet_is_used_with_its_transform_and_a_plain_file_without():
@@ -91,3 +88,36 @@ def test_a_file_of_another_network_gives_one_error(tmp_path):
         weights.from_file('torchvision/squeezenet1_1', tmp_path / 'a.npz')
     assert 'features.0.weight: missing, the network needs it' not in str(error.value).split('\n')[0]
     assert str(error.value).count('\n') == 21
+
+
+@pytest.mark.parametrize(
+    ('name', 'network'),
+    [
+        ('resnet50', ('resnet50', {})),
+        ('resnet20', ('cifar_resnet20', {})),
+        ('torchvision/resnet50', ('resnet50_v1_5', {})),
+        ('torchvision/resnet50.IMAGENET1K_V1', ('resnet50_v1_5', {})),
+        ('timm/vgg16_bn', ('vgg16_bn', {'dense': True})),
+        ('akamaster/resnet56', ('cifar_resnet56', {})),
+    ],
+)
+def test_a_name_an_alias_and_an_id_mean_a_registered_network(name, network):
+    assert weights.model_of(name) == network
+
+
+def test_an_id_of_weights_for_other_classes_means_a_network_of_these_classes():
+    model, fields = weights.model_of('timm/convnext_tiny.fb_in22k')
+    assert (model, fields['num_classes']) == ('convnext_tiny', 21841)
+
+
+@pytest.mark.parametrize(
+    ('name', 'sentence'),
+    [
+        ('resnet_50', "no model named 'resnet_50'; did you mean .*resnet50"),
+        ('torchvision/resnet_50', "no weights id named '.*'; did you mean .*torchvision/resnet50"),
+        ('torchvision/resnet50.V9', "no published weights of torchvision/resnet50 named 'V9'"),
+    ],
+)
+def test_what_is_neither_a_network_nor_an_id_suggests_the_nearest(name, sentence):
+    with pytest.raises(KeyError, match=sentence):
+        weights.model_of(name)

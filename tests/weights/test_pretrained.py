@@ -1,8 +1,10 @@
-"""Real trained weights, offline: an ImageNet SqueezeNet and two CIFAR ResNets against the logits of
-their torch originals.
+"""Real trained weights: an ImageNet SqueezeNet and two CIFAR ResNets give the logits of their torch
+originals.
 """
 
+import ast
 import csv
+import hashlib
 import io
 import pathlib
 import re
@@ -12,12 +14,20 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_images
 
 from cnnlab import weights
-from cnnlab.data import synsets
+from cnnlab.data import sources, synsets
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SQUASH = weights.Preprocess(
+FIXTURES = ROOT / 'tests/fixtures'
+MINIATURE = 'ilsvrc2012_mini'
+# what torch computed: see the README of the fixtures
+TORCH = np.load(FIXTURES / 'squeezenet/torch_logits.npz')
+AKAMASTER = np.load(FIXTURES / 'cifar10/akamaster_logits.npz')
+# of the first 256 training images of CIFAR-10
+LOSSLESS = '14d566edb0f4970eb11f0a7bdb2a4aef4227ebb7ac454ac9cc703be6b293fe83'
+SQUASH = weights.Preprocess.published(
     256, 227, 'bilinear', (123, 117, 104), (1, 1, 1), mode='squash', scale=1
 )
 
@@ -40,17 +50,27 @@ def pictures(folder, split):
 
 
 @pytest.fixture(scope='module')
-def squeezenet(shared):
-    model, variables = weights.from_file(
-        'torchvision/squeezenet1_0',
-        shared / 'data/weights/squeezenet1_0_deep_compression.safetensors',
-    )
+def logits(squeezenet):
+    """uint8 images (n, 227, 227, 3) minus the mean -> the trained SqueezeNet's logits (n, 1000)."""
+    model, variables = squeezenet
     apply = jax.jit(model.apply)
-    return lambda images: np.asarray(apply(variables, images))
+    return lambda images: in_batches(lambda x: np.asarray(apply(variables, x)), images)
+
+
+def apart(ours, theirs):
+    return np.abs(ours - theirs).max() / theirs.std()
 
 
 def in_batches(apply, images, size=50):
     return np.concatenate([apply(images[i : i + size]) for i in range(0, len(images), size)])
+
+
+@pytest.mark.slow
+def test_a_trained_squeezenet_sees_in_photographs_what_its_original_sees(logits):
+    """scikit-learn's photographs, so that real weights are proven wherever the project is."""
+    images = np.stack([SQUASH(Image.fromarray(image)) for image in load_sample_images().images])
+    assert apart(logits(images), TORCH['photographs']) < 1e-4
+    assert (logits(images).argmax(1) == TORCH['photographs'].argmax(1)).all()
 
 
 @pytest.mark.slow
@@ -59,9 +79,9 @@ def in_batches(apply, images, size=50):
     [('validation', 56.0, 84.0), pytest.param('train', 66.4, 86.4, marks=pytest.mark.full)],
 )
 def test_an_imagenet_squeezenet_scores_what_its_original_scores(
-    shared, squeezenet, split, top1, top5
+    data_folder, logits, split, top1, top5
 ):
-    folder = shared / 'data/ilsvrc2012_mini'
+    folder = data_folder(MINIATURE) / MINIATURE
     with (folder / 'manifest.csv').open() as file:
         labels = {
             row['file_name']: int(row['label'])
@@ -70,43 +90,57 @@ def test_an_imagenet_squeezenet_scores_what_its_original_scores(
         }
     names, images = zip(*pictures(folder, split), strict=True)
     assert sorted(names) == sorted(labels)
-    logits = in_batches(squeezenet, np.stack([SQUASH(image) for image in images]))
-    order = np.argsort(-logits, 1, kind='stable')[:, :5]
+    found = logits(np.stack([SQUASH(image) for image in images]))
+    order = np.argsort(-found, 1, kind='stable')[:, :5]
     right = order == np.array([labels[name] for name in names])[:, None]
     assert 100 * right[:, 0].mean() == pytest.approx(top1)
     assert 100 * right.any(1).mean() == pytest.approx(top5)
     if split == 'validation':
-        stored = np.load(shared / 'data/weights/squeezenet_mini_logits.npz')['val_squash']
-        by_name = np.argsort(names)
-        assert np.abs(logits[by_name] - stored).max() / stored.std() < 1e-4
+        assert apart(found[np.argsort(names)], TORCH['val_squash']) < 1e-4
+
+
+@pytest.fixture(scope='module')
+def cifar10(data_folder):
+    """The first 256 training images of CIFAR-10 in its own order, which are not those of TFDS.
+
+    A folder that has CIFAR-10 as JPEGs alone may hold these beside it.
+    """
+    root = data_folder('tfds/cifar10')
+    if (beside := root / 'weights/akamaster_lossless256.npz').exists():
+        images = np.load(beside)['image']
+    else:
+        train = sources.load('cifar10', 'train', data_dir=root / 'tfds')
+        images = np.stack([train[i]['image'] for i in AKAMASTER['positions']])
+    assert hashlib.sha256(images.tobytes()).hexdigest() == LOSSLESS, 'a lossy copy of CIFAR-10'
+    return images
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['resnet20', 'resnet56'])
-def test_cifar_resnets_give_their_originals_logits_on_lossless_images(shared, name):
-    folder = shared / 'data/weights'
-    model, variables = weights.from_file(
-        f'akamaster/{name}', folder / f'akamaster_{name}.safetensors'
-    )
-    stored = np.load(folder / 'akamaster_lossless256.npz')
-    images = weights.entry(f'akamaster/{name}').preprocess.normalize(stored['image'])
-    logits = np.asarray(jax.jit(model.apply)(variables, images))
-    reference = stored[f'logits_{name}']
-    assert np.abs(logits - reference).max() / reference.std() < 1e-4
-    assert (logits.argmax(1) == reference.argmax(1)).all()
+def test_cifar_resnets_give_their_originals_logits_on_lossless_images(data_folder, cifar10, name):
+    file = f'weights/akamaster_{name}.safetensors'
+    model, variables = weights.from_file(f'akamaster/{name}', data_folder(file) / file)
+    images = weights.entry(f'akamaster/{name}').preprocess.normalize(cifar10)
+    found = np.asarray(jax.jit(model.apply)(variables, images))
+    assert apart(found, AKAMASTER[name]) < 1e-4
+    assert (found.argmax(1) == AKAMASTER[name].argmax(1)).all()
 
 
 @pytest.mark.slow
-def test_the_lines_of_the_documentation_run(shared, tmp_path, monkeypatch):
-    """docs/weights.md, and the README's lines that load weights, with the file that lies beside the
-    project in place of a download.
+def test_the_lines_of_the_documentation_run(squeezenet_file, tmp_path, monkeypatch):
+    """docs/weights.md, and the README's lines that load weights, with a file in place of the
+    download.
     """
-    path = shared / 'data/weights/squeezenet1_0_deep_compression.safetensors'
-    monkeypatch.setattr(weights, 'load', lambda id: weights.from_file(id.partition('.')[0], path))
+
+    def load(id):
+        return weights.from_file(id.partition('.')[0], squeezenet_file)
+
+    monkeypatch.setattr(weights, 'load', load)
     monkeypatch.chdir(tmp_path)
-    next(pictures(shared / 'data/ilsvrc2012_mini', 'validation'))[1].save('image.jpg')
+    Image.fromarray(load_sample_images().images[0]).save('image.jpg')
     blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/weights.md').read_text(), re.DOTALL)
-    assert [len(block.splitlines()) for block in blocks] == [3, 5]
+    # three statements from a name to logits, five to features
+    assert [len(ast.parse(block).body) for block in blocks] == [3, 5]
     readme = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
     scope = {}
     for block in [*blocks, *(b for b in readme if 'weights.load' in b)]:

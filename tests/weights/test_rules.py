@@ -2,15 +2,29 @@
 registered.
 """
 
+import ast
 import functools
 import json
+import pathlib
 
 import pytest
 
 from cnnlab import tree, weights
 from cnnlab.models import registry
-from cnnlab.weights import api, catalog
+from cnnlab.weights import api, catalog, key_maps
 from tests import golden
+
+
+def test_every_id_and_its_model_are_found_by_a_search_for_them():
+    folder = pathlib.Path(key_maps.__path__[0])
+    texts = {
+        node.value
+        for path in folder.glob('*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+    }
+    assert [id for id in weights.supported() if id not in texts] == []
+    assert [id for id in weights.supported() if catalog.source(id).model not in texts] == []
 
 
 @pytest.mark.parametrize('id', weights.supported())

@@ -91,6 +91,21 @@ class Protocol:
         found = [view for scale in self.scales for view in self._at(image, scale)]
         return [v for view in found for v in (view, view[:, ::-1])] if self.flip else found
 
+    def sentence(self) -> str:
+        """What is done to an image, in words: 'the shorter side to 256 pixels (bilinear), 224 from
+        the center'.
+        """
+        side = {'short': 'the shorter side', 'squash': 'both sides'}[self.mode]
+        scales = ', '.join(map(str, self.scales))
+        text = f'{side} to {scales} pixels ({self.filter.removeprefix("pillow_")})'
+        if self.crops == 'whole':
+            text += ', the whole image'
+        elif self.crops != 'center':
+            text += f', {self.count} views of {self.crop}'
+        elif self.crop < min(self.scales) or self.mode == 'short':
+            text += f', {self.crop} from the center'
+        return text + (', also mirrored' if self.flip else '')
+
     def _at(self, image, scale):
         h, w, _ = image.shape
         whole = round if self.rounding == 'nearest' else int

@@ -4,7 +4,7 @@ A transform is `(image uint8 (h, w, c), rng: numpy.random.Generator) -> uint8 (h
 OpenCV only, a function of its arguments alone. Those below are frozen dataclasses, hence picklable
 and comparable; `random` says whether rng is used. `parse('pad(2)', 'flip()')` makes the transform
 that recipes describe by strings. What acts on whole batches, on the device, is in
-`cnnlab.train.on_device.mixing` (flips, mixup, cutmix) and `cnnlab.data.normalization`
+`cnnlab.train.on_device.mixing` (flips, mixup, cutmix) and `cnnlab.data.preprocessing`
 (normalization, whitening).
 """
 

@@ -22,7 +22,7 @@ class Data:
     limit: int = 0
     # names of the classes to keep, numbered in this order; () keeps all
     classes: tuple[str, ...] = ()
-    # a kind of data.normalization.statistics, from the training images
+    # a kind of data.preprocessing.statistics, from the training images
     normalize: str = 'channel'
 
     def __post_init__(self) -> None:

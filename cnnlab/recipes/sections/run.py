@@ -49,7 +49,7 @@ class Run:
 
     def __post_init__(self) -> None:
         check.one_of('run.precision', 'precision', self.precision, PRECISIONS)
-        check.one_of('run.on_nan', 'way to meet a NaN', self.on_nan, ON_NAN)
+        check.one_of('run.on_nan', 'way to meet a NaN (on_nan)', self.on_nan, ON_NAN)
         check.at_least_one(run__batch_size=self.batch_size, run__accumulate=self.accumulate)
         check.durations(
             run__recompute_batch_stats=self.recompute_batch_stats,

@@ -1,7 +1,14 @@
 """A progress bar with loss, top-1, images/s and time left; plain lines without a terminal."""
 
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
 import rich.console
 import rich.progress as bars
+
+# seconds between lines in a log
+_EVERY = 30
 
 
 class Progress:
@@ -73,3 +80,28 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds + 0.5), 60)
     hours, minutes = divmod(minutes, 60)
     return f'{hours}:{minutes:02}:{seconds:02}' if hours else f'{minutes}:{seconds:02}'
+
+
+@contextlib.contextmanager
+def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar for work counted in images, steps or generations; without a terminal, a line now and
+    then.
+
+    Yields:
+      `advance(done)`. The bar is removed afterwards, whatever happens.
+    """
+    progress = Progress(label, total, 1)
+    start = last = time.monotonic()
+
+    def advance(done: int) -> None:
+        nonlocal last
+        progress.advance(done)
+        now = time.monotonic()
+        if not progress.live and 0 < done < total and now - last >= _EVERY:
+            last = now
+            progress.line(done, (now - start) / done * (total - done))
+
+    try:
+        yield advance
+    finally:
+        progress.close()

@@ -11,5 +11,12 @@ RULES = (
     torch.dense('linear', 'head'),
 )
 
-for _depth in (20, 32, 44, 56, 110, 1202):
-    register_source(f'akamaster/resnet{_depth}', model=f'cifar_resnet{_depth}', rules=RULES)
+for _id, _model in {
+    'akamaster/resnet20': 'cifar_resnet20',
+    'akamaster/resnet32': 'cifar_resnet32',
+    'akamaster/resnet44': 'cifar_resnet44',
+    'akamaster/resnet56': 'cifar_resnet56',
+    'akamaster/resnet110': 'cifar_resnet110',
+    'akamaster/resnet1202': 'cifar_resnet1202',
+}.items():
+    register_source(_id, model=_model, rules=RULES)

@@ -3,6 +3,8 @@
 Layers that are linear there are 1x1 convolutions here.
 """
 
+import functools
+
 from cnnlab.models import registry
 from cnnlab.weights.catalog import register_source
 from cnnlab.weights.mapping import keras_layers, torch_layers
@@ -67,16 +69,20 @@ _AUTHORS = (
 )
 
 
-def _keras(name, blocks):
-    """Keras names a layer scale's only variable automatically and so numbers it over the network;
+def _keras(model):
+    """The rules of a network of Keras, whose layers' names begin with that of the network.
+
+    Keras names a layer scale's only variable automatically and so numbers it over the network;
     its .h5 files call it gamma.
     """
+    name = model.removesuffix('_keras')
     block, ours = f'{name}_stage_{{s}}_block_{{b}}', 'stage{s+1}/block{b+1}'
     stem, down, leaf = (
         f'{name}_stem/{name}_stem',
         f'{name}_downsampling',
         Leaf('params', 'scale', VECTOR),
     )
+    blocks = registry.entry(model).fields['blocks']
     places = [(s, b) for s, n in enumerate(blocks) for b in range(n)]
     return (
         keras_layers.conv(f'{stem}_conv', 'stem'),
@@ -101,28 +107,31 @@ def _keras(name, blocks):
     )
 
 
-def _keras_of(name):
-    return lambda: _keras(name, registry.entry(name).fields['blocks'])
-
-
-for _size in ('tiny', 'small', 'base', 'large', 'xlarge'):
-    if _size != 'xlarge':
-        register_source(
-            f'torchvision/convnext_{_size}', model=f'convnext_{_size}', rules=_torchvision
-        )
+for _id, _model in {
+    'torchvision/convnext_tiny': 'convnext_tiny',
+    'torchvision/convnext_small': 'convnext_small',
+    'torchvision/convnext_base': 'convnext_base',
+    'torchvision/convnext_large': 'convnext_large',
+}.items():
+    register_source(_id, model=_model, rules=_torchvision)
+for _id, _model in {
+    'timm/convnext_tiny': 'convnext_tiny',
+    'timm/convnext_small': 'convnext_small',
+    'timm/convnext_base': 'convnext_base',
+    'timm/convnext_large': 'convnext_large',
+    'timm/convnext_xlarge': 'convnext_xlarge',
+}.items():
+    register_source(_id, model=_model, rules=_timm, old_names=_AUTHORS)
+for _id, _model in {
+    'keras/ConvNeXtTiny': 'convnext_tiny_keras',
+    'keras/ConvNeXtSmall': 'convnext_small_keras',
+    'keras/ConvNeXtBase': 'convnext_base_keras',
+    'keras/ConvNeXtLarge': 'convnext_large_keras',
+    'keras/ConvNeXtXLarge': 'convnext_xlarge_keras',
+}.items():
     register_source(
-        f'timm/convnext_{_size}', model=f'convnext_{_size}', rules=_timm, old_names=_AUTHORS
-    )
-for _size, _keras_name in (
-    ('tiny', 'Tiny'),
-    ('small', 'Small'),
-    ('base', 'Base'),
-    ('large', 'Large'),
-    ('xlarge', 'XLarge'),
-):
-    register_source(
-        f'keras/ConvNeXt{_keras_name}',
-        model=f'convnext_{_size}_keras',
-        rules=_keras_of(f'convnext_{_size}'),
+        _id,
+        model=_model,
+        rules=functools.partial(_keras, _model),
         ignore=(r'(?:.*/)?seed_generator(?:_\d+)?/seed_generator_state',),
     )

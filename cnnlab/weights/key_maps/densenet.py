@@ -37,10 +37,20 @@ _KERAS = (
 # torchvision's published files are older than its module names
 _OLD = ((r'(denselayer\d+\.(?:norm|conv))\.([12])\.', r'\1\2.'),)
 
-for _depth in (121, 161, 169, 201):
-    for _source in ('torchvision', 'timm'):
-        register_source(
-            f'{_source}/densenet{_depth}', model=f'densenet{_depth}', rules=_TORCH, old_names=_OLD
-        )
-    if _depth != 161:
-        register_source(f'keras/DenseNet{_depth}', model=f'densenet{_depth}_keras', rules=_KERAS)
+for _id, _model in {
+    'torchvision/densenet121': 'densenet121',
+    'torchvision/densenet161': 'densenet161',
+    'torchvision/densenet169': 'densenet169',
+    'torchvision/densenet201': 'densenet201',
+    'timm/densenet121': 'densenet121',
+    'timm/densenet161': 'densenet161',
+    'timm/densenet169': 'densenet169',
+    'timm/densenet201': 'densenet201',
+}.items():
+    register_source(_id, model=_model, rules=_TORCH, old_names=_OLD)
+for _id, _model in {
+    'keras/DenseNet121': 'densenet121_keras',
+    'keras/DenseNet169': 'densenet169_keras',
+    'keras/DenseNet201': 'densenet201_keras',
+}.items():
+    register_source(_id, model=_model, rules=_KERAS)

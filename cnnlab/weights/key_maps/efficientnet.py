@@ -77,22 +77,56 @@ def _keras():
     return rules
 
 
-for _i in range(8):
+for _id, _model in {
+    'torchvision/efficientnet_b0': 'efficientnet_b0_torchvision',
+    'torchvision/efficientnet_b1': 'efficientnet_b1_torchvision',
+    'torchvision/efficientnet_b2': 'efficientnet_b2_torchvision',
+    'torchvision/efficientnet_b3': 'efficientnet_b3_torchvision',
+    'torchvision/efficientnet_b4': 'efficientnet_b4_torchvision',
+    'torchvision/efficientnet_b5': 'efficientnet_b5_torchvision',
+    'torchvision/efficientnet_b6': 'efficientnet_b6_torchvision',
+    'torchvision/efficientnet_b7': 'efficientnet_b7_torchvision',
+}.items():
+    register_source(_id, model=_model, rules=_torchvision)
+for _id, _model in {
+    'timm/efficientnet_b0': 'efficientnet_b0_torchvision',
+    'timm/efficientnet_b1': 'efficientnet_b1_torchvision',
+    'timm/efficientnet_b2': 'efficientnet_b2_torchvision',
+    'timm/efficientnet_b3': 'efficientnet_b3_torchvision',
+    'timm/efficientnet_b4': 'efficientnet_b4_torchvision',
+}.items():
+    register_source(_id, model=_model, rules=_timm)
+# torchvision's keep the authors' epsilon and momentum from B5 on, timm's do not
+for _id, _model in {
+    'timm/efficientnet_b5': 'efficientnet_b5_torchvision',
+    'timm/efficientnet_b6': 'efficientnet_b6_torchvision',
+    'timm/efficientnet_b7': 'efficientnet_b7_torchvision',
+}.items():
+    register_source(_id, model=_model, rules=_timm, fields={'eps': 1e-5, 'momentum': 0.9})
+for _id, _model in {
+    'timm/tf_efficientnet_b0': 'efficientnet_b0',
+    'timm/tf_efficientnet_b1': 'efficientnet_b1',
+    'timm/tf_efficientnet_b2': 'efficientnet_b2',
+    'timm/tf_efficientnet_b3': 'efficientnet_b3',
+    'timm/tf_efficientnet_b4': 'efficientnet_b4',
+    'timm/tf_efficientnet_b5': 'efficientnet_b5',
+    'timm/tf_efficientnet_b6': 'efficientnet_b6',
+    'timm/tf_efficientnet_b7': 'efficientnet_b7',
+}.items():
+    register_source(_id, model=_model, rules=_timm)
+for _id, _model in {
+    'keras/EfficientNetB0': 'efficientnet_b0_keras',
+    'keras/EfficientNetB1': 'efficientnet_b1_keras',
+    'keras/EfficientNetB2': 'efficientnet_b2_keras',
+    'keras/EfficientNetB3': 'efficientnet_b3_keras',
+    'keras/EfficientNetB4': 'efficientnet_b4_keras',
+    'keras/EfficientNetB5': 'efficientnet_b5_keras',
+    'keras/EfficientNetB6': 'efficientnet_b6_keras',
+    'keras/EfficientNetB7': 'efficientnet_b7_keras',
+}.items():
     register_source(
-        f'torchvision/efficientnet_b{_i}',
-        model=f'efficientnet_b{_i}_torchvision',
-        rules=_torchvision,
-    )
-    register_source(
-        f'timm/efficientnet_b{_i}',
-        model=f'efficientnet_b{_i}_torchvision',
-        rules=_timm,
-        fields={'eps': 1e-5, 'momentum': 0.9} if _i >= 5 else None,
-    )
-    register_source(f'timm/tf_efficientnet_b{_i}', model=f'efficientnet_b{_i}', rules=_timm)
-    register_source(
-        f'keras/EfficientNetB{_i}',
-        model=f'efficientnet_b{_i}_keras',
+        _id,
+        model=_model,
         rules=_keras,
         ignore=(r'(?:.*/)?seed_generator(?:_\d+)?/seed_generator_state',),
     )

@@ -38,8 +38,6 @@ def _keras():
     return (keras_layers.numbered_conv_norms(paths), keras_layers.dense('predictions', 'head'))
 
 
-for _source in ('torchvision', 'timm'):
-    register_source(
-        f'{_source}/inception_v3', model='inception_v3', rules=_TORCH, flags={'aux': r'AuxLogits\.'}
-    )
+for _id in ('torchvision/inception_v3', 'timm/inception_v3'):
+    register_source(_id, model='inception_v3', rules=_TORCH, flags={'aux': r'AuxLogits\.'})
 register_source('keras/InceptionV3', model='inception_v3_keras', rules=_keras)

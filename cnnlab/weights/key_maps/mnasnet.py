@@ -35,13 +35,26 @@ def _timm(rows):
     )
 
 
-for _width in ('0_5', '0_75', '1_0', '1_3'):
-    register_source(f'torchvision/mnasnet{_width}', model=f'mnasnet{_width}', rules=_TORCHVISION)
-for _theirs, _ours in (('050', '0_5'), ('075', '0_75'), ('100', '1_0'), ('140', '1_4')):
-    _fields = {'momentum': 0.9, 'dropout': 0.0}
-    register_source(
-        f'timm/mnasnet_{_theirs}', model=f'mnasnet{_ours}', fields=_fields, rules=_timm(B1)
-    )
-    register_source(
-        f'timm/semnasnet_{_theirs}', model=f'mnasnet_a1_{_ours}', fields=_fields, rules=_timm(A1)
-    )
+_TIMM_FIELDS = {'momentum': 0.9, 'dropout': 0.0}
+
+for _id, _model in {
+    'torchvision/mnasnet0_5': 'mnasnet0_5',
+    'torchvision/mnasnet0_75': 'mnasnet0_75',
+    'torchvision/mnasnet1_0': 'mnasnet1_0',
+    'torchvision/mnasnet1_3': 'mnasnet1_3',
+}.items():
+    register_source(_id, model=_model, rules=_TORCHVISION)
+for _id, _model in {
+    'timm/mnasnet_050': 'mnasnet0_5',
+    'timm/mnasnet_075': 'mnasnet0_75',
+    'timm/mnasnet_100': 'mnasnet1_0',
+    'timm/mnasnet_140': 'mnasnet1_4',
+}.items():
+    register_source(_id, model=_model, fields=_TIMM_FIELDS, rules=_timm(B1))
+for _id, _model in {
+    'timm/semnasnet_050': 'mnasnet_a1_0_5',
+    'timm/semnasnet_075': 'mnasnet_a1_0_75',
+    'timm/semnasnet_100': 'mnasnet_a1_1_0',
+    'timm/semnasnet_140': 'mnasnet_a1_1_4',
+}.items():
+    register_source(_id, model=_model, fields=_TIMM_FIELDS, rules=_timm(A1))

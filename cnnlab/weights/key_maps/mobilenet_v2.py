@@ -50,18 +50,19 @@ def _keras():
 
 register_source('torchvision/mobilenet_v2', model='mobilenet_v2', rules=_torchvision)
 register_source('keras/MobileNetV2', model='mobilenet_v2_keras', rules=_keras)
-for _name, _model, _blocks in (
-    ('035', '_035', _BLOCKS),
-    ('050', '_050', _BLOCKS),
-    ('075', '_075', _BLOCKS),
-    ('100', '', _BLOCKS),
-    ('140', '_140', _BLOCKS),
-    ('110d', '_110d', (1, 3, 4, 5, 4, 4, 1)),
-    ('120d', '_120d', (1, 3, 5, 6, 5, 5, 1)),
+
+for _id, _model, _blocks in (
+    ('timm/mobilenetv2_035', 'mobilenet_v2_035', _BLOCKS),
+    ('timm/mobilenetv2_050', 'mobilenet_v2_050', _BLOCKS),
+    ('timm/mobilenetv2_075', 'mobilenet_v2_075', _BLOCKS),
+    ('timm/mobilenetv2_100', 'mobilenet_v2', _BLOCKS),
+    ('timm/mobilenetv2_140', 'mobilenet_v2_140', _BLOCKS),
+    ('timm/mobilenetv2_110d', 'mobilenet_v2_110d', (1, 3, 4, 5, 4, 4, 1)),
+    ('timm/mobilenetv2_120d', 'mobilenet_v2_120d', (1, 3, 5, 6, 5, 5, 1)),
 ):
     register_source(
-        f'timm/mobilenetv2_{_name}',
-        model=f'mobilenet_v2{_model}',
+        _id,
+        model=_model,
         fields={'dropout': 0.0},
         rules=(torch.conv_norm('conv_head', 'bn2', 'last'), timm_mobile.network(_blocks)),
     )

@@ -76,42 +76,35 @@ def _keras(size):
     return rules
 
 
+# the rules are made when they are first needed, each for the table of its size
+_torchvision_large, _torchvision_small = (functools.partial(_torchvision, s) for s in _STAGES)
+_keras_large, _keras_small = (functools.partial(_keras, size) for size in _STAGES)
+_timm_large, _timm_small = (functools.partial(_timm, size) for size in _STAGES)
 _TIMM_FIELDS = {'eps': 1e-5, 'momentum': 0.9, 'dropout': 0.0}
 # timm's tf_* nets have TensorFlow's padding and epsilon
 _TF_FIELDS = {'padding': 'tf_same', 'dropout': 0.0}
 
-for _size in _STAGES:
-    _timm_rules, _model = functools.partial(_timm, _size), f'mobilenet_v3_{_size}'
-    register_source(
-        f'torchvision/{_model}', model=_model, rules=functools.partial(_torchvision, _size)
-    )
-    register_source(
-        f'keras/MobileNetV3{_size.title()}',
-        model=f'{_model}_keras',
-        rules=functools.partial(_keras, _size),
-    )
-    for _width, _suffix in (('100', ''), ('075', '_075')):
-        register_source(
-            f'timm/mobilenetv3_{_size}_{_width}',
-            model=_model + _suffix,
-            fields=_TIMM_FIELDS,
-            rules=_timm_rules,
-        )
-        register_source(
-            f'timm/tf_mobilenetv3_{_size}_{_width}',
-            model=_model + _suffix,
-            fields=_TF_FIELDS,
-            rules=_timm_rules,
-        )
-    register_source(
-        f'timm/tf_mobilenetv3_{_size}_minimal_100',
-        model=f'{_model}_minimal',
-        fields=_TF_FIELDS,
-        rules=_timm_rules,
-    )
-register_source(
-    'timm/mobilenetv3_small_050',
-    model='mobilenet_v3_small_050',
-    fields=_TIMM_FIELDS,
-    rules=functools.partial(_timm, 'small'),
-)
+for _id, _model, _rules in (
+    ('torchvision/mobilenet_v3_large', 'mobilenet_v3_large', _torchvision_large),
+    ('torchvision/mobilenet_v3_small', 'mobilenet_v3_small', _torchvision_small),
+    ('keras/MobileNetV3Large', 'mobilenet_v3_large_keras', _keras_large),
+    ('keras/MobileNetV3Small', 'mobilenet_v3_small_keras', _keras_small),
+):
+    register_source(_id, model=_model, rules=_rules)
+for _id, _model, _rules in (
+    ('timm/mobilenetv3_large_100', 'mobilenet_v3_large', _timm_large),
+    ('timm/mobilenetv3_large_075', 'mobilenet_v3_large_075', _timm_large),
+    ('timm/mobilenetv3_small_100', 'mobilenet_v3_small', _timm_small),
+    ('timm/mobilenetv3_small_075', 'mobilenet_v3_small_075', _timm_small),
+    ('timm/mobilenetv3_small_050', 'mobilenet_v3_small_050', _timm_small),
+):
+    register_source(_id, model=_model, fields=_TIMM_FIELDS, rules=_rules)
+for _id, _model, _rules in (
+    ('timm/tf_mobilenetv3_large_100', 'mobilenet_v3_large', _timm_large),
+    ('timm/tf_mobilenetv3_large_075', 'mobilenet_v3_large_075', _timm_large),
+    ('timm/tf_mobilenetv3_large_minimal_100', 'mobilenet_v3_large_minimal', _timm_large),
+    ('timm/tf_mobilenetv3_small_100', 'mobilenet_v3_small', _timm_small),
+    ('timm/tf_mobilenetv3_small_075', 'mobilenet_v3_small_075', _timm_small),
+    ('timm/tf_mobilenetv3_small_minimal_100', 'mobilenet_v3_small_minimal', _timm_small),
+):
+    register_source(_id, model=_model, fields=_TF_FIELDS, rules=_rules)

@@ -28,13 +28,26 @@ KERAS = (
     keras.dense('predictions', 'head'),
 )
 
-for _depth in (18, 34, 50, 101, 152):
-    register_source(
-        f'timm/resnetv2_{_depth}', model=f'preresnet{_depth}_timm', rules=_timm(torch.norm)
-    )
-for _size in ('50x1', '50x3', '101x1', '101x3', '152x2', '152x4'):
-    register_source(
-        f'timm/resnetv2_{_size}_bit', model=f'bit_resnet{_size}', rules=_timm(torch.affine)
-    )
-for _depth in (50, 101, 152):
-    register_source(f'keras/ResNet{_depth}V2', model=f'preresnet{_depth}_keras', rules=KERAS)
+for _id, _model in {
+    'timm/resnetv2_18': 'preresnet18_timm',
+    'timm/resnetv2_34': 'preresnet34_timm',
+    'timm/resnetv2_50': 'preresnet50_timm',
+    'timm/resnetv2_101': 'preresnet101_timm',
+    'timm/resnetv2_152': 'preresnet152_timm',
+}.items():
+    register_source(_id, model=_model, rules=_timm(torch.norm))
+for _id, _model in {
+    'timm/resnetv2_50x1_bit': 'bit_resnet50x1',
+    'timm/resnetv2_50x3_bit': 'bit_resnet50x3',
+    'timm/resnetv2_101x1_bit': 'bit_resnet101x1',
+    'timm/resnetv2_101x3_bit': 'bit_resnet101x3',
+    'timm/resnetv2_152x2_bit': 'bit_resnet152x2',
+    'timm/resnetv2_152x4_bit': 'bit_resnet152x4',
+}.items():
+    register_source(_id, model=_model, rules=_timm(torch.affine))
+for _id, _model in {
+    'keras/ResNet50V2': 'preresnet50_keras',
+    'keras/ResNet101V2': 'preresnet101_keras',
+    'keras/ResNet152V2': 'preresnet152_keras',
+}.items():
+    register_source(_id, model=_model, rules=KERAS)

@@ -41,21 +41,41 @@ def _timm():
     )
 
 
-# torchvision rounds their widths otherwise than the paper's code and timm
-_OWN = ('x_400mf', 'y_800mf', 'y_8gf')
-for _size, _number in (
-    ('400mf', '004'),
-    ('800mf', '008'),
-    ('1_6gf', '016'),
-    ('3_2gf', '032'),
-    ('8gf', '080'),
-    ('16gf', '160'),
-    ('32gf', '320'),
-):
-    for _letter in 'xy':
-        _name = f'{_letter}_{_size}'
-        register_source(f'timm/regnet{_letter}_{_number}', model=f'regnet_{_name}', rules=_timm)
-        _model = f'regnet_{_name}_torchvision' if _name in _OWN else f'regnet_{_name}'
-        register_source(f'torchvision/regnet_{_name}', model=_model, rules=_torchvision)
-        if _name in _OWN:
-            register_source(f'timm/regnet{_letter}_{_number}_tv', model=_model, rules=_timm)
+# torchvision rounds the widths of three of them otherwise than the paper's code and timm
+for _id, _model in {
+    'torchvision/regnet_x_400mf': 'regnet_x_400mf_torchvision',
+    'torchvision/regnet_x_800mf': 'regnet_x_800mf',
+    'torchvision/regnet_x_1_6gf': 'regnet_x_1_6gf',
+    'torchvision/regnet_x_3_2gf': 'regnet_x_3_2gf',
+    'torchvision/regnet_x_8gf': 'regnet_x_8gf',
+    'torchvision/regnet_x_16gf': 'regnet_x_16gf',
+    'torchvision/regnet_x_32gf': 'regnet_x_32gf',
+    'torchvision/regnet_y_400mf': 'regnet_y_400mf',
+    'torchvision/regnet_y_800mf': 'regnet_y_800mf_torchvision',
+    'torchvision/regnet_y_1_6gf': 'regnet_y_1_6gf',
+    'torchvision/regnet_y_3_2gf': 'regnet_y_3_2gf',
+    'torchvision/regnet_y_8gf': 'regnet_y_8gf_torchvision',
+    'torchvision/regnet_y_16gf': 'regnet_y_16gf',
+    'torchvision/regnet_y_32gf': 'regnet_y_32gf',
+}.items():
+    register_source(_id, model=_model, rules=_torchvision)
+for _id, _model in {
+    'timm/regnetx_004': 'regnet_x_400mf',
+    'timm/regnetx_008': 'regnet_x_800mf',
+    'timm/regnetx_016': 'regnet_x_1_6gf',
+    'timm/regnetx_032': 'regnet_x_3_2gf',
+    'timm/regnetx_080': 'regnet_x_8gf',
+    'timm/regnetx_160': 'regnet_x_16gf',
+    'timm/regnetx_320': 'regnet_x_32gf',
+    'timm/regnety_004': 'regnet_y_400mf',
+    'timm/regnety_008': 'regnet_y_800mf',
+    'timm/regnety_016': 'regnet_y_1_6gf',
+    'timm/regnety_032': 'regnet_y_3_2gf',
+    'timm/regnety_080': 'regnet_y_8gf',
+    'timm/regnety_160': 'regnet_y_16gf',
+    'timm/regnety_320': 'regnet_y_32gf',
+    'timm/regnetx_004_tv': 'regnet_x_400mf_torchvision',
+    'timm/regnety_008_tv': 'regnet_y_800mf_torchvision',
+    'timm/regnety_080_tv': 'regnet_y_8gf_torchvision',
+}.items():
+    register_source(_id, model=_model, rules=_timm)

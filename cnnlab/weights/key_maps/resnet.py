@@ -38,35 +38,52 @@ KERAS = (
     keras.dense('predictions', 'head'),
 )
 
-for _name, _model in (
-    ('resnet18', 'resnet18'),
-    ('resnet34', 'resnet34'),
-    ('resnet50', 'resnet50_v1_5'),
-    ('resnet101', 'resnet101_v1_5'),
-    ('resnet152', 'resnet152_v1_5'),
-    ('wide_resnet50_2', 'wide_resnet50_2'),
-    ('wide_resnet101_2', 'wide_resnet101_2'),
-    ('resnext50_32x4d', 'resnext50_32x4d'),
-    ('resnext101_32x8d', 'resnext101_32x8d'),
-    ('resnext101_64x4d', 'resnext101_64x4d'),
-):
-    register_source(f'torchvision/{_name}', model=_model, rules=TORCH)
-    register_source(f'timm/{_name}', model=_model, rules=TORCH)
-for _name, _model in (
-    ('resnet200', 'resnet200_v1_5'),
-    ('resnext101_32x4d', 'resnext101_32x4d'),
-    ('resnext101_32x16d', 'resnext101_32x16d'),
-    ('resnext101_32x32d', 'resnext101_32x32d'),
-    ('seresnet50', 'se_resnet50_v1_5'),
-    ('seresnet101', 'se_resnet101_v1_5'),
-    ('seresnet152', 'se_resnet152_v1_5'),
-    ('seresnext50_32x4d', 'se_resnext50_32x4d_timm'),
-    ('seresnext101_32x4d', 'se_resnext101_32x4d_timm'),
-    ('seresnext101_32x8d', 'se_resnext101_32x8d_timm'),
-    ('seresnext101_64x4d', 'se_resnext101_64x4d_timm'),
-):
-    register_source(f'timm/{_name}', model=_model, rules=TORCH)
-for _depth in (18, 34, 50, 101, 152, 200):
-    register_source(f'timm/resnet{_depth}d', model=f'resnet{_depth}d', rules=TORCH_D)
-for _depth in (50, 101, 152):
-    register_source(f'keras/ResNet{_depth}', model=f'resnet{_depth}_keras', rules=KERAS)
+for _id, _model in {
+    'torchvision/resnet18': 'resnet18',
+    'torchvision/resnet34': 'resnet34',
+    'torchvision/resnet50': 'resnet50_v1_5',
+    'torchvision/resnet101': 'resnet101_v1_5',
+    'torchvision/resnet152': 'resnet152_v1_5',
+    'torchvision/wide_resnet50_2': 'wide_resnet50_2',
+    'torchvision/wide_resnet101_2': 'wide_resnet101_2',
+    'torchvision/resnext50_32x4d': 'resnext50_32x4d',
+    'torchvision/resnext101_32x8d': 'resnext101_32x8d',
+    'torchvision/resnext101_64x4d': 'resnext101_64x4d',
+    'timm/resnet18': 'resnet18',
+    'timm/resnet34': 'resnet34',
+    'timm/resnet50': 'resnet50_v1_5',
+    'timm/resnet101': 'resnet101_v1_5',
+    'timm/resnet152': 'resnet152_v1_5',
+    'timm/wide_resnet50_2': 'wide_resnet50_2',
+    'timm/wide_resnet101_2': 'wide_resnet101_2',
+    'timm/resnext50_32x4d': 'resnext50_32x4d',
+    'timm/resnext101_32x8d': 'resnext101_32x8d',
+    'timm/resnext101_64x4d': 'resnext101_64x4d',
+    'timm/resnet200': 'resnet200_v1_5',
+    'timm/resnext101_32x4d': 'resnext101_32x4d',
+    'timm/resnext101_32x16d': 'resnext101_32x16d',
+    'timm/resnext101_32x32d': 'resnext101_32x32d',
+    'timm/seresnet50': 'se_resnet50_v1_5',
+    'timm/seresnet101': 'se_resnet101_v1_5',
+    'timm/seresnet152': 'se_resnet152_v1_5',
+    'timm/seresnext50_32x4d': 'se_resnext50_32x4d_timm',
+    'timm/seresnext101_32x4d': 'se_resnext101_32x4d_timm',
+    'timm/seresnext101_32x8d': 'se_resnext101_32x8d_timm',
+    'timm/seresnext101_64x4d': 'se_resnext101_64x4d_timm',
+}.items():
+    register_source(_id, model=_model, rules=TORCH)
+for _id, _model in {
+    'timm/resnet18d': 'resnet18d',
+    'timm/resnet34d': 'resnet34d',
+    'timm/resnet50d': 'resnet50d',
+    'timm/resnet101d': 'resnet101d',
+    'timm/resnet152d': 'resnet152d',
+    'timm/resnet200d': 'resnet200d',
+}.items():
+    register_source(_id, model=_model, rules=TORCH_D)
+for _id, _model in {
+    'keras/ResNet50': 'resnet50_keras',
+    'keras/ResNet101': 'resnet101_keras',
+    'keras/ResNet152': 'resnet152_keras',
+}.items():
+    register_source(_id, model=_model, rules=KERAS)

@@ -16,16 +16,15 @@ RULES = (
     torch.dense('last_linear', 'head'),
 )
 
-register_source('timm/legacy_senet154', model='senet154', rules=RULES)
-for _depth in (50, 101, 152):
-    register_source(f'timm/legacy_seresnet{_depth}', model=f'se_resnet{_depth}', rules=RULES)
-for _depth in (50, 101):
-    register_source(
-        f'timm/legacy_seresnext{_depth}_32x4d', model=f'se_resnext{_depth}_32x4d', rules=RULES
-    )
-for _name, _model in (
-    ('seresnet18', 'se_resnet18_timm'),
-    ('seresnet34', 'se_resnet34_timm'),
-    ('seresnext26_32x4d', 'se_resnext26_32x4d_timm'),
-):
-    register_source(f'timm/legacy_{_name}', model=_model, rules=RULES)
+for _id, _model in {
+    'timm/legacy_senet154': 'senet154',
+    'timm/legacy_seresnet50': 'se_resnet50',
+    'timm/legacy_seresnet101': 'se_resnet101',
+    'timm/legacy_seresnet152': 'se_resnet152',
+    'timm/legacy_seresnext50_32x4d': 'se_resnext50_32x4d',
+    'timm/legacy_seresnext101_32x4d': 'se_resnext101_32x4d',
+    'timm/legacy_seresnet18': 'se_resnet18_timm',
+    'timm/legacy_seresnet34': 'se_resnet34_timm',
+    'timm/legacy_seresnext26_32x4d': 'se_resnext26_32x4d_timm',
+}.items():
+    register_source(_id, model=_model, rules=RULES)

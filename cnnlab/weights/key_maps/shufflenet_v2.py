@@ -23,7 +23,10 @@ _RULES = (
     torch.dense('fc', 'fc'),
 )
 
-for _width in ('0_5', '1_0', '1_5', '2_0'):
-    register_source(
-        f'torchvision/shufflenet_v2_x{_width}', model=f'shufflenet_v2_x{_width}', rules=_RULES
-    )
+for _id, _model in {
+    'torchvision/shufflenet_v2_x0_5': 'shufflenet_v2_x0_5',
+    'torchvision/shufflenet_v2_x1_0': 'shufflenet_v2_x1_0',
+    'torchvision/shufflenet_v2_x1_5': 'shufflenet_v2_x1_5',
+    'torchvision/shufflenet_v2_x2_0': 'shufflenet_v2_x2_0',
+}.items():
+    register_source(_id, model=_model, rules=_RULES)

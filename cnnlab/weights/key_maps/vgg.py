@@ -45,12 +45,30 @@ _KERAS = (
     keras.dense('predictions', 'fc8'),
 )
 
-for _depth in _BLOCKS:
-    for _suffix in ('', '_bn'):
-        _name, _convs = f'vgg{_depth}{_suffix}', _features(_depth, bool(_suffix))
-        register_source(f'torchvision/{_name}', model=_name, rules=(_convs, _TORCHVISION_HEAD))
-        register_source(
-            f'timm/{_name}', model=_name, fields={'dense': True}, rules=(_convs, _TIMM_HEAD)
-        )
-for _depth in (16, 19):
-    register_source(f'keras/VGG{_depth}', model=f'vgg{_depth}', rules=_KERAS)
+for _id, _model, _convs in (
+    ('torchvision/vgg11', 'vgg11', _features(11, False)),
+    ('torchvision/vgg11_bn', 'vgg11_bn', _features(11, True)),
+    ('torchvision/vgg13', 'vgg13', _features(13, False)),
+    ('torchvision/vgg13_bn', 'vgg13_bn', _features(13, True)),
+    ('torchvision/vgg16', 'vgg16', _features(16, False)),
+    ('torchvision/vgg16_bn', 'vgg16_bn', _features(16, True)),
+    ('torchvision/vgg19', 'vgg19', _features(19, False)),
+    ('torchvision/vgg19_bn', 'vgg19_bn', _features(19, True)),
+):
+    register_source(_id, model=_model, rules=(_convs, _TORCHVISION_HEAD))
+for _id, _model, _convs in (
+    ('timm/vgg11', 'vgg11', _features(11, False)),
+    ('timm/vgg11_bn', 'vgg11_bn', _features(11, True)),
+    ('timm/vgg13', 'vgg13', _features(13, False)),
+    ('timm/vgg13_bn', 'vgg13_bn', _features(13, True)),
+    ('timm/vgg16', 'vgg16', _features(16, False)),
+    ('timm/vgg16_bn', 'vgg16_bn', _features(16, True)),
+    ('timm/vgg19', 'vgg19', _features(19, False)),
+    ('timm/vgg19_bn', 'vgg19_bn', _features(19, True)),
+):
+    register_source(_id, model=_model, fields={'dense': True}, rules=(_convs, _TIMM_HEAD))
+for _id, _model in {
+    'keras/VGG16': 'vgg16',
+    'keras/VGG19': 'vgg19',
+}.items():
+    register_source(_id, model=_model, rules=_KERAS)

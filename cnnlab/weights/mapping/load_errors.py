@@ -15,6 +15,6 @@ def refuse(weights: str, mismatches: list[str]) -> None:
     lines = sorted(mismatches)
     more = f'\n  ... and {len(lines) - LISTED} more' if len(lines) > LISTED else ''
     raise ValueError(
-        f'{len(lines)} mismatch{"s" if len(lines) > 1 else ""} between these arrays and '
+        f'{len(lines)} mismatch{"es" if len(lines) > 1 else ""} between these arrays and '
         f'{weights}:\n  ' + '\n  '.join(lines[:LISTED]) + more
     )

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.filterwarnings('ignore::optuna.exceptions.ExperimentalW
 SPACE = [
     search.dimension(t)
     for t in (
-        'rate=log:1e-4:1',
-        'momentum=choice:0.8,0.9,0.99',
-        'batch=logint:8:64',
-        'smoothing=uniform:0:0.2',
+        'learning_rate=log:1e-4:1',
+        'optimizer.momentum=choice:0.8,0.9,0.99',
+        'batch_size=logint:8:64',
+        'label_smoothing=uniform:0:0.2',
     )
 ]
 
@@ -33,7 +33,9 @@ def study(path, trials=24, rounds=1, halving=0, seed=0, recipe=None, space=SPACE
 def value(trial):
     """Best at rate 0.01 and momentum 0.9."""
     drawn = dict(a.split('=') for a in search.assignments(SPACE, trial))
-    return -abs(math.log10(float(drawn['rate'])) + 2) - (drawn['momentum'] != '0.9')
+    return -abs(math.log10(float(drawn['learning_rate'])) + 2) - (
+        drawn['optimizer.momentum'] != '0.9'
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,11 +70,11 @@ def test_a_space_that_is_none_is_told(text, sentence):
 
 
 def test_fields_and_values_are_checked_before_anything_runs():
-    search.check([*SPACE, search.dimension('fields.num_classes=choice:4,5')], tiny())
+    search.check([*SPACE, search.dimension('model_fields.num_classes=choice:4,5')], tiny())
     for text, sentence in (
-        ('rat=log:1e-4:1', 'did you mean rate'),
-        ('batch=log:1:2', 'a whole number'),
-        ('rate=choice:a,b', 'a number'),
+        ('learning_rat=log:1e-4:1', 'did you mean optimizer.learning_rate'),
+        ('batch_size=log:1:2', 'a whole number'),
+        ('learning_rate=choice:a,b', 'a number'),
     ):
         with pytest.raises(ValueError, match=sentence):
             search.check([search.dimension(text)], tiny())
@@ -88,7 +90,9 @@ def test_draws_lie_in_the_space_and_depend_on_seed_and_number_alone(tmp_path):
         made.append([t.params for t in found.trials])
     assert made[0] == made[1] != made[2] and made[0][0] != made[0][1]
     assert all(
-        1e-4 <= p['rate'] <= 1 and 8 <= p['batch'] <= 64 and p['momentum'] in ('0.8', '0.9', '0.99')
+        1e-4 <= p['learning_rate'] <= 1
+        and 8 <= p['batch_size'] <= 64
+        and p['optimizer.momentum'] in ('0.8', '0.9', '0.99')
         for p in made[0]
     )
 
@@ -98,7 +102,7 @@ def test_later_rounds_draw_from_where_the_best_trials_lie(tmp_path):
     found = study(tmp_path, trials=36, rounds=3)
     found.optimize(value, n_trials=36)
     rates = [
-        [abs(math.log10(t.params['rate']) + 2) for t in found.trials[i : i + 12]]
+        [abs(math.log10(t.params['learning_rate']) + 2) for t in found.trials[i : i + 12]]
         for i in (0, 12, 24)
     ]
     assert max(rates[0]) > 1 > max(rates[2]) and sum(rates[2]) < sum(rates[0]) / 2
@@ -140,7 +144,7 @@ def test_a_study_goes_on_and_refuses_another_recipe_or_space(tmp_path):
     again.optimize(value, n_trials=1)
     assert again.trials[3].params not in [t.params for t in again.trials[:3]]
     with pytest.raises(ValueError, match='another recipe'):
-        study(tmp_path, recipe=tiny(rate=0.3))
+        study(tmp_path, recipe=tiny(learning_rate=0.3))
     with pytest.raises(ValueError, match='another space'):
         study(tmp_path, space=SPACE[:1])
 
@@ -157,3 +161,14 @@ def test_a_trial_that_is_tried_again_goes_on_in_its_directory(tmp_path):
         == search.directory(tmp_path, first)
         == tmp_path / 'trials/0000'
     )
+
+
+def test_a_search_draws_what_it_drew_before_fields_had_their_present_names(tmp_path):
+    """The values that the first release drew for rate, momentum, batch, smoothing, fields.width."""
+    space = [*SPACE, search.dimension('model_fields.width=int:1:100')]
+    found = study(tmp_path, space=space)
+    found.optimize(lambda trial: len(search.assignments(space, trial)), n_trials=2)
+    assert [list(trial.params.values()) for trial in found.trials] == [
+        [0.36362748215814406, '0.8', 15, 0.03843613007914973, 81],
+        [0.027280240901333325, '0.99', 23, 0.08335482897763949, 27],
+    ]

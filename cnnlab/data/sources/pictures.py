@@ -43,7 +43,7 @@ class Pictures:
         return map(self._read, range(len(self)))
 
 
-def find(text: str, count: int) -> Pictures:
+def open_pictures(text: str, count: int) -> Pictures:
     """The first `count` of 'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar
     as `imagenet_images.open_images` takes it, or SAMPLES.
 

@@ -4,8 +4,8 @@ import types
 
 import pytest
 
-from experiments import claim
-from experiments.seeds import Runs
+from cnnlab.studies import seed_study
+from cnnlab.studies.seeds import Runs
 
 
 def runs(*right, images=10_000):
@@ -31,4 +31,4 @@ def runs(*right, images=10_000):
     ],
 )
 def test_a_difference_counts_beyond_two_standard_errors(mine, theirs, said):
-    assert claim.beside(mine, theirs) == said
+    assert seed_study.beside(mine, theirs) == said

@@ -1,10 +1,10 @@
-"""From pictures to arrays, by hand-computed values."""
+"""From pictures to arrays and back, by hand-computed values."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from cnnlab.weights.preprocess import Preprocess
+from cnnlab.data.preprocessing import Preprocess
 
 PLAIN = {'interpolation': 'bilinear', 'mean': (0, 0, 0), 'std': (1, 1, 1)}
 
@@ -16,7 +16,7 @@ def picture(height, width):
 
 def test_the_center_is_cut_without_resizing_where_the_size_is_right():
     np.testing.assert_array_equal(
-        Preprocess(8, 4, **PLAIN).pixels(picture(8, 10)), picture(8, 10)[2:6, 3:7]
+        Preprocess.published(8, 4, **PLAIN).pixels(picture(8, 10)), picture(8, 10)[2:6, 3:7]
     )
 
 
@@ -27,21 +27,21 @@ def test_the_short_side_or_both_are_resized(mode, size):
     wanted = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
     left = round((size[0] - 10) / 2)
     np.testing.assert_array_equal(
-        Preprocess(10, 10, mode=mode, **PLAIN).pixels(image), wanted[:, left : left + 10]
+        Preprocess.published(10, 10, mode=mode, **PLAIN).pixels(image), wanted[:, left : left + 10]
     )
 
 
 def test_values_are_scaled_then_centered_then_divided():
     one = np.array([[[255, 51, 0]]], np.uint8)
     np.testing.assert_allclose(
-        Preprocess(1, 1, 'nearest', (0.5, 0.1, 0.25), (0.5, 0.2, 0.5))(one),
+        Preprocess.published(1, 1, 'nearest', (0.5, 0.1, 0.25), (0.5, 0.2, 0.5))(one),
         [[[1, 0.5, -0.5]]],
         atol=1e-6,
     )
 
 
 def test_bgr_takes_means_in_its_own_order():
-    caffe = Preprocess(
+    caffe = Preprocess.published(
         1, 1, 'nearest', (103.939, 116.779, 123.68), (1, 1, 1), scale=1, channels='bgr'
     )
     np.testing.assert_allclose(
@@ -54,13 +54,13 @@ def test_bgr_takes_means_in_its_own_order():
 @pytest.mark.parametrize('mode', ['L', 'RGBA', 'P', 'CMYK'])
 def test_every_kind_of_picture_becomes_three_channels(mode, tmp_path):
     image = Image.new('RGB', (6, 5), (200, 10, 30)).convert(mode)
-    assert Preprocess(4, 4, **PLAIN)(image).shape == (4, 4, 3)
+    assert Preprocess.published(4, 4, **PLAIN)(image).shape == (4, 4, 3)
 
 
 def test_a_file_is_read(tmp_path):
     Image.fromarray(picture(4, 4)).save(tmp_path / 'a.png')
     np.testing.assert_array_equal(
-        Preprocess(4, 4, **PLAIN).pixels(tmp_path / 'a.png'), picture(4, 4)
+        Preprocess.published(4, 4, **PLAIN).pixels(tmp_path / 'a.png'), picture(4, 4)
     )
 
 
@@ -75,12 +75,12 @@ def test_a_file_is_read(tmp_path):
 )
 def test_what_is_not_known_is_refused(facts, said):
     with pytest.raises(ValueError, match=said):
-        Preprocess(**{'resize': 8, 'crop': 4, **PLAIN, **facts})
+        Preprocess.published(**{'resize': 8, 'crop': 4, **PLAIN, **facts})
 
 
 def test_floating_pixels_are_refused():
     with pytest.raises(ValueError, match='takes pictures of uint8 pixels, got float64'):
-        Preprocess(4, 4, **PLAIN)(np.zeros((4, 4, 3)))
+        Preprocess.published(4, 4, **PLAIN)(np.zeros((4, 4, 3)))
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,4 @@ def test_floating_pixels_are_refused():
     ],
 )
 def test_the_protocol_is_said_in_words(facts, said):
-    assert Preprocess(**PLAIN, **facts).sentence() == said
+    assert Preprocess.published(**PLAIN, **facts).sentence() == said

@@ -1,6 +1,4 @@
-"""From pixels to inputs of a network, done on the device by the train step: `(pixels - mean) /
-std`, or whitening by a matrix.
-"""
+"""The mean and the standard deviation of a training set, or a matrix that whitens it."""
 
 import numpy as np
 

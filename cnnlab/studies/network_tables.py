@@ -112,7 +112,7 @@ def sources(names: list[str]) -> Table:
         (
             'Parameters are the trained values at the input and the classes of the paper. Weights '
             'are the ids that `cnnlab.weights` reads. '
-            'This list is written by `python -m experiments.zoo --table=sources`.',
+            'This list is written by `make docs`.',
         ),
     )
 

@@ -2,11 +2,15 @@
 terminal or a file.
 """
 
+import pathlib
 import re
 from collections.abc import Iterable
 
 from cnnlab.report.files import write_text
 from cnnlab.report.table import Table
+
+# around the table of a file that holds more than it
+_MARKS = '<!-- table -->', '<!-- end of table -->'
 
 
 def matching(what: str, pattern: str, names: Iterable[str]) -> list[str]:
@@ -35,8 +39,13 @@ def formatted(table: Table, form: str) -> str:
 
 
 def emit(text: str, path: str | None) -> None:
-    """Writes a text to a file, or prints it where none is named."""
-    if path:
-        write_text(path, text)
-    else:
+    """Prints a text, or writes it to a file: where that has a line `<!-- table -->` and later one
+    `<!-- end of table -->`, between them.
+    """
+    if not path:
         print(text, end='')
+        return
+    written = pathlib.Path(path)
+    before, begin, rest = (written.read_text() if written.is_file() else '').partition(_MARKS[0])
+    _, end, after = rest.partition(_MARKS[1])
+    write_text(path, f'{before}{begin}\n\n{text}\n{end}{after}' if begin and end else text)

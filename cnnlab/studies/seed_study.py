@@ -1,18 +1,15 @@
-"""What the experiments on one claim share: recipes side by side, several seeds each -> a table,
-curves, a page, a note to be kept.
+"""Studies of one claim over several seeds: recipes side by side -> a table, curves, a page, a note.
 
-An experiment states a `Claim` and calls `main` with its recipes by name. Runs that are finished are
-not made again, one that was stopped goes on. Into --workdir go report.html, table.csv and
-curves.png; with --results=docs/results a Markdown note with the table, command, hardware, seeds and
-time besides, and the curves as PNG beside it.
+An experiment states a `SeedStudy` and calls `run` with its recipes by name. Finished runs are not
+trained again, and a run that was stopped goes on. report.html, table.csv and curves.png go into the
+working directory. With `Settings.results` a Markdown note with the table, command, hardware, seeds
+and time is written besides, and the curves as PNG beside it.
 """
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Callable, Mapping
 
-from absl import flags
 from matplotlib.figure import Figure
 
 from cnnlab.recipes.recipe import Recipe
@@ -21,21 +18,11 @@ from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.numbers import MeanStd, mean_std, show
 from cnnlab.report.page import Picture, Section
 from cnnlab.report.table import Column, Table
+from cnnlab.studies import seeds
+from cnnlab.studies.seeds import Runs
 from cnnlab.train import workdir
 from cnnlab.train.monitor import run_log
-
-from . import common, seeds
-from .seeds import Runs
-
-SEEDS = flags.DEFINE_integer(
-    'seeds', 1, 'Runs of each variant, with seeds 0, 1, ...', lower_bound=1
-)
-RESULTS = flags.DEFINE_string(
-    'results', None, 'Directory that gets <claim>.md and <claim>.png besides, such as docs/results.'
-)
-NOTE = flags.DEFINE_string(
-    'note', '', 'A sentence on the circumstances for that note, such as what else the machine did.'
-)
+from cnnlab.train.options import Options
 
 COLUMNS = (
     Column('variant'),
@@ -46,14 +33,39 @@ COLUMNS = (
     Column('train s', 'seconds'),
     Column('images/s', 'integer'),
 )
-# flags whose values say where files are on one machine
-_PRIVATE = ('data_dir', 'workdir', 'results', 'note')
 # the training figures are means over the last tenth of the steps
 _LAST = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Claim:
+class Settings:
+    """How a study is carried out, as against what it claims.
+
+    Attributes:
+      seeds: runs of each variant, with seeds 0, 1, ...
+      workdir: where runs, table, curves and page go.
+      data_dir: where prepared data sets are.
+      shard: see `sharding.state_sharding`.
+      options: of each run.
+      override: changes the recipe of every variant, as --set does.
+      results: the folder of the note; None writes none.
+      command: the command line for the note.
+      note: a sentence on the circumstances for the note.
+    """
+
+    seeds: int
+    workdir: str
+    data_dir: str | None = None
+    shard: str = 'none'
+    options: Options = Options()
+    override: Callable[[Recipe], Recipe] = lambda recipe: recipe
+    results: str | None = None
+    command: str = ''
+    note: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedStudy:
     """One claim of a paper or a lecture.
 
     Attributes:
@@ -115,7 +127,7 @@ def percent(value: MeanStd | None) -> str:
     return 'none (diverged)' if value is None else show(value, 'percent')
 
 
-def claim_table(claim: Claim, measured: Mapping[str, Runs]) -> Table:
+def study_table(study: SeedStudy, measured: Mapping[str, Runs], count: int) -> Table:
     """A row a variant, in their order."""
     rows = []
     for name, runs in measured.items():
@@ -138,140 +150,136 @@ def claim_table(claim: Claim, measured: Mapping[str, Runs]) -> Table:
         'Training loss and error: means over the last tenth of the steps, on training batches as '
         'the network got them (augmented, '
         'with dropout where there is any). Validation and test error: of the last state. '
-        f'Mean ± sample standard deviation over {SEEDS.value} seed{"s" * (SEEDS.value > 1)}. '
+        f'Mean ± sample standard deviation over {count} seed{"s" * (count > 1)}. '
         f'Training seconds leave out compilation '
         'and evaluation.'
     ]
     notes += [
-        f'{name}: {len(runs.diverged)} of {SEEDS.value} seeds diverged; the first: '
-        f'{runs.diverged[0]}.'
+        f'{name}: {len(runs.diverged)} of {count} seeds diverged; the first: {runs.diverged[0]}.'
         for name, runs in measured.items()
         if runs.diverged
     ]
-    return Table(COLUMNS, rows, claim.title, notes)
+    return Table(COLUMNS, rows, study.title, notes)
 
 
-def curves(claim: Claim, measured: Mapping[str, Runs]) -> Figure:
+def curves(study: SeedStudy, measured: Mapping[str, Runs]) -> Figure:
     """Training and validation error, or loss, by step, on a logarithmic scale."""
     drawn = {
-        name: run_log.curve(runs.logs, 'top1' if claim.curve == 'error' else claim.curve)
+        name: run_log.curve(runs.logs, 'top1' if study.curve == 'error' else study.curve)
         for name, runs in measured.items()
         if runs.results
     }
-    if claim.curve == 'error':
+    if study.curve == 'error':
         drawn = {
             name: {k: v if k == 'step' else 100 * (1 - v) for k, v in parts.items()}
             for name, parts in drawn.items()
         }
     return plots.learning_curves(
-        drawn, 'error (%)' if claim.curve == 'error' else claim.curve, log=True
+        drawn, 'error (%)' if study.curve == 'error' else study.curve, log=True
     )
 
 
-def command() -> str:
-    """The command line without the places of one machine."""
-    module = next((a for a in sys.orig_argv if a.startswith('experiments.')), 'experiments')
-    kept = [a for a in sys.argv[1:] if not a.lstrip('-').startswith(_PRIVATE)]
-    return ' '.join(
-        [
-            'python -m',
-            module,
-            *(f'"{a}"' if ' ' in a else a for a in kept),
-            '--data_dir=DATA',
-            '--workdir=OUT',
-        ]
-    )
-
-
-def circumstances() -> dict[str, str]:
-    """The command, hardware and versions, and --note."""
+def circumstances(settings: Settings) -> dict[str, str]:
+    """The command, hardware, versions and `settings.note`."""
     facts = workdir.describe()
     return {
-        'command': command(),
+        'command': settings.command,
         'hardware': facts['platform'],
         'devices': ', '.join(facts['devices']),
         'versions': f'Python {facts["python"]}, '
         + ', '.join(f'{p} {facts["versions"][p]}' for p in ('jax', 'flax', 'optax')),
-        **({'note': NOTE.value} if NOTE.value else {}),
+        **({'note': settings.note} if settings.note else {}),
     }
 
 
-def how(measured: Mapping[str, Runs]) -> dict[str, str]:
-    """What a reader needs to repeat it."""
+def how(measured: Mapping[str, Runs], settings: Settings) -> dict[str, str]:
+    """What a reader needs to repeat the study."""
     total = sum(r['seconds'] for runs in measured.values() for r in runs.results)
     return {
-        **circumstances(),
-        'seeds': ', '.join(map(str, range(SEEDS.value))),
+        **circumstances(settings),
+        'seeds': ', '.join(map(str, range(settings.seeds))),
         'training': f'{show(total, "seconds")} in all',
     }
 
 
 def note(
-    claim: Claim,
+    study: SeedStudy,
     reading: str,
     shown: Table,
     facts: Mapping[str, str],
+    folder: str,
     figure: Figure | None = None,
     caption: str = '',
 ) -> None:
-    """Writes <claim>.md and, with a figure, <claim>.png into --results."""
-    folder = pathlib.Path(RESULTS.value)
+    """Writes <name>.md and, with a figure, <name>.png into `folder`."""
+    results = pathlib.Path(folder)
     picture = []
     if figure is not None:
-        write_bytes(folder / f'{claim.name}.png', plots.small_png(figure))
-        picture = [f'![{caption}]({claim.name}.png)', f'*{caption}*']
+        write_bytes(results / f'{study.name}.png', plots.small_png(figure))
+        picture = [f'![{caption}]({study.name}.png)', f'*{caption}*']
     lines = [
-        f'# {claim.title}',
-        f'Expected: {claim.expected}',
+        f'# {study.title}',
+        f'Expected: {study.expected}',
         f'Measured: {reading}',
         shown.to_markdown().partition('\n\n')[2].strip(),
         *picture,
         f'```\n{facts["command"]}\n```',
         '\n'.join(f'- {k}: {v}' for k, v in facts.items() if k != 'command'),
     ]
-    write_text(folder / f'{claim.name}.md', '\n\n'.join(lines) + '\n')
-    print(f'wrote {folder / claim.name}.md')
+    write_text(results / f'{study.name}.md', '\n\n'.join(lines) + '\n')
+    print(f'wrote {results / study.name}.md')
 
 
 def write(
-    claim: Claim, measured: Mapping[str, Runs], out: pathlib.Path, figure: Figure, caption: str
+    study: SeedStudy,
+    measured: Mapping[str, Runs],
+    settings: Settings,
+    figure: Figure,
+    caption: str,
 ) -> None:
-    """The page, the table, the curves, and the note where --results asks for it."""
-    shown, facts, reading = claim_table(claim, measured), how(measured), claim.reading(measured)
+    """Writes the page, the table and the curves, and the note where `settings` asks for it."""
+    out = workdir.writable(settings.workdir)
+    shown = study_table(study, measured, settings.seeds)
+    facts = how(measured, settings)
+    reading = study.reading(measured)
     shown.print()
     print(reading)
     write_text(out / 'table.csv', shown.to_csv())
     plots.save(figure, out / 'curves.png')
     page.write_page(
         out / 'report.html',
-        claim.title,
+        study.title,
         [
-            Section('The claim', [claim.expected]),
+            Section('The claim', [study.expected]),
             Section('Measured', [shown, reading]),
-            Section('Curves', [Picture(figure, caption, f'{claim.title}: {caption}')]),
+            Section('Curves', [Picture(figure, caption, f'{study.title}: {caption}')]),
             Section('How it was made', [facts]),
         ],
     )
     print(f'wrote {out}/report.html, table.csv and curves.png')
-    if RESULTS.value:
-        note(claim, reading, shown, facts, figure, caption)
+    if settings.results:
+        note(study, reading, shown, facts, settings.results, figure, caption)
 
 
-def measure(recipes: Mapping[str, Recipe], count: int | None = None) -> dict[str, Runs]:
-    """Trains every variant in a directory of its name, with `count` seeds (default: --seeds); --set
-    changes the recipes of all.
+def measure(
+    recipes: Mapping[str, Recipe], settings: Settings, count: int | None = None
+) -> dict[str, Runs]:
+    """Trains every variant in a directory of its name, with `count` seeds (default:
+    `settings.seeds`).
     """
-    out = workdir.writable(common.workdir())
+    out = workdir.writable(settings.workdir)
     # a mistake is told before anything is trained
-    recipes = {name: common.override(recipe) for name, recipe in recipes.items()}
+    recipes = {name: settings.override(recipe) for name, recipe in recipes.items()}
     measured: dict[str, Runs] = {}
     for name, recipe in recipes.items():
         before = next(reversed(measured.values())).setup if measured else None
         measured[name] = seeds.train(
             recipe,
-            count or SEEDS.value,
+            count or settings.seeds,
             out / 'runs' / directory(name),
-            common.DATA_DIR.value,
+            settings.data_dir,
+            shard=settings.shard,
+            options=settings.options,
             tolerant=True,
             like=before,
         )
@@ -283,15 +291,15 @@ def directory(name: str) -> str:
     return ''.join(c if c.isalnum() or c in '-_./' else '_' for c in name)
 
 
-def main(claim: Claim, recipes: Mapping[str, Recipe]) -> dict[str, Runs]:
-    """Trains every variant and writes what was found; returns it."""
-    measured = measure(recipes)
-    what = 'Error' if claim.curve == 'error' else claim.curve.capitalize()
+def run(study: SeedStudy, recipes: Mapping[str, Recipe], settings: Settings) -> dict[str, Runs]:
+    """Trains every variant, writes what was found, and returns the runs by variant."""
+    measured = measure(recipes, settings)
+    what = 'Error' if study.curve == 'error' else study.curve.capitalize()
     write(
-        claim,
+        study,
         measured,
-        workdir.writable(common.workdir()),
-        curves(claim, measured),
+        settings,
+        curves(study, measured),
         f'{what} on training batches and on validation images during training',
     )
     return measured

@@ -11,9 +11,8 @@ from cnnlab.recipes import paths
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import loop, workdir
 from cnnlab.train.monitor import run_log
+from cnnlab.train.options import Options
 from cnnlab.train.setup import Setup, build_setup
-
-from . import common
 
 # the fields that say which images a recipe means
 _DATA = ('dataset', 'data.holdout', 'data.fold', 'data.classes', 'data.limit')
@@ -41,12 +40,16 @@ def train(
     root: pathlib.Path,
     data_dir: str | None,
     *,
+    shard: str = 'none',
+    options: Options = Options(),  # noqa: B008 (frozen)
     tolerant: bool = False,
     like: Setup | None = None,
 ) -> Runs:
     """Trains seeds 0 .. seeds - 1 in `root`/seed0, ...; the steps compile once.
 
     Args:
+      shard: see `sharding.state_sharding`.
+      options: of each run.
       tolerant: a run that diverges is noted in `diverged` instead of ending everything.
       like: a setup whose data are opened already; they are used again where the recipe means the
         same.
@@ -57,9 +60,7 @@ def train(
     same = like is not None and all(
         paths.get(recipe, path) == paths.get(like.recipe, path) for path in _DATA
     )
-    setup = build_setup(
-        recipe, data_dir, data=like.data if same else None, shard=common.SHARD.value
-    )
+    setup = build_setup(recipe, data_dir, data=like.data if same else None, shard=shard)
     results, logs, diverged = [], [], []
     for seed in range(seeds):
         directory = root / f'seed{seed}'
@@ -72,7 +73,7 @@ def train(
         else:
             try:
                 loop.run_setup(
-                    setup, seed, directory, common.options().within(f'{root.name}/{directory.name}')
+                    setup, seed, directory, options.within(f'{root.name}/{directory.name}')
                 )
             except loop.NotFinite as error:
                 if not tolerant:

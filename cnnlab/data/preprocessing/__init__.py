@@ -1,0 +1,11 @@
+"""What stands between a picture and a network, in one room: the mean and the standard deviation of
+a training set, `(pixels - mean) / std`, and both with resizing and cropping as a Preprocess.
+
+Mean and standard deviation have one unit in this library: that of pixels, 0 to 255.
+"""
+
+from cnnlab.data.preprocessing.normalize import normalize, to_pixels
+from cnnlab.data.preprocessing.preprocess import Preprocess
+from cnnlab.data.preprocessing.statistics import KINDS, statistics
+
+__all__ = ['KINDS', 'Preprocess', 'normalize', 'statistics', 'to_pixels']
