@@ -202,9 +202,9 @@ def test_a_dry_run_prints_the_plan_without_the_data(tmp_path):
     )
     sources = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert (
-        '--set' in sources['rate']
-        and 'facts.md, table 2' in sources['momentum']
-        and 'airbench94.py' in sources['decay']
+        '--set' in sources['optimizer.learning_rate']
+        and 'facts.md, table 2' in sources['optimizer.momentum']
+        and 'airbench94.py' in sources['optimizer.weight_decay']
     )
     assert (tmp_path / 'airbench94_schedule.png').read_bytes().startswith(b'\x89PNG')
 
@@ -293,7 +293,7 @@ def _digest(directory):
         ),
         (
             ['compare', '--models=mlp2', '--workdir=WORK', '--set=rat=3'],
-            "no recipe field named 'rat'; did you mean rate",
+            "no recipe field named 'rat'; did you mean optimizer.learning_rate",
         ),
         (
             ['compare', '--models=mlp2', '--workdir=WORK', '--set=batch_size=2000'],

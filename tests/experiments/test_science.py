@@ -62,8 +62,8 @@ def test_two_processes_share_a_search_and_a_third_finds_it_done(tmp_path):
         *short,
         '--trials=8',
         '--rounds=2',
-        '--space=rate=log:1e-3:1',
-        '--space=momentum=choice:0.8,0.9',
+        '--space=learning_rate=log:1e-3:1',
+        '--space=optimizer.momentum=choice:0.8,0.9',
         '--validations=3',
         f'--workdir={tmp_path}',
     )
@@ -95,7 +95,7 @@ def test_a_killed_trial_goes_on_from_its_checkpoint(tmp_path):
         '--trials=1',
         '--halving=0',
         '--validations=4',
-        '--space=rate=log:1e-2:1e-1',
+        '--space=learning_rate=log:1e-2:1e-1',
     ]
     first = {name: tmp_path / name / 'trials/0000' for name in ('killed', 'whole')}
     process = started(*search, f'--workdir={tmp_path}/killed')

@@ -71,7 +71,7 @@ def test_one_field_has_one_source():
         sourced.sourced('alexnet', 'mnist', '', {'a paper': given, 'assumed': given})
     with pytest.raises(
         ValueError,
-        match="no recipe field named 'optimizer.learning_rat'; did you mean optimizer.learning_rate",
+        match="no recipe field named 'optimizer.learning_rat'; did you mean optimizer.learning",
     ):
         sourced.sourced('alexnet', 'mnist', '', {'a paper': {'optimizer': {'learning_rat': 0.1}}})
 

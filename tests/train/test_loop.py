@@ -19,7 +19,7 @@ from tests.train.nets import tiny
 
 def run(recipe, directory, **kwargs):
     return loop.run_setup(
-        build_setup(recipe, devices=1), recipe.seed, directory, Options(quiet=True), **kwargs
+        build_setup(recipe, devices=1), recipe.run.seed, directory, Options(quiet=True), **kwargs
     )
 
 
@@ -171,7 +171,7 @@ def test_a_finished_run_started_again_does_nothing(finished, tmp_path):
 
 def test_another_recipe_in_the_directory_is_refused_with_the_difference(finished):
     with pytest.raises(
-        ValueError, match=r'holds a run of another recipe \(rate: 0.1 there, 0.2 here\)'
+        ValueError, match=r'holds a run of another recipe \(optimizer.learning_rate: 0.1 there, 0.2 here\)'
     ):
         run(tiny(learning_rate=0.2), finished[0])
     with pytest.raises(ValueError, match='seed: 0 there, 1 here'):
@@ -272,7 +272,7 @@ def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
     at('a', 'run')
     with pytest.raises(
         ValueError,
-        match=r'c/a holds checkpoints of another run \(seed: 0 there, 1 here\); choose another',
+        match=r'c/a holds checkpoints of another run \(run.seed: 0 there, 1 here\); choose another',
     ):
         at('a', 'other', seed=1)
     with pytest.raises(
