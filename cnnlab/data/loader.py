@@ -382,7 +382,7 @@ def _check(source: ImageSource, batch: int, host: int, hosts: int) -> None:
 
 
 def _ahead(
-    batch_of: Callable[[int], Batch], steps: grain.MapDataset, threads: int | None, workers: int
+    batch_of: TrainBatch | EvalBatch, steps: grain.MapDataset, threads: int | None, workers: int
 ) -> Iterator[Batch]:
     """`map(batch_of, steps)`, computed ahead of the consumer."""
     if threads is None:

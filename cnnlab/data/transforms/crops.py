@@ -155,9 +155,8 @@ class RandomResizedCrop:
         return (h - height) // 2, (w - width) // 2, height, width
 
     def __call__(self, image: np.ndarray | Encoded, rng: np.random.Generator) -> np.ndarray:
-        return cut(
-            image, self.box(*image.shape[:2], rng), (self.size, self.size), FILTERS[self.filter]
-        )
+        h, w = image.shape[:2]
+        return cut(image, self.box(h, w, rng), (self.size, self.size), FILTERS[self.filter])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +192,5 @@ class ScaleJitter:
         return below(rng, h - side + 1), below(rng, w - side + 1), side, side
 
     def __call__(self, image: np.ndarray | Encoded, rng: np.random.Generator) -> np.ndarray:
-        return cut(
-            image, self.box(*image.shape[:2], rng), (self.size, self.size), FILTERS[self.filter]
-        )
+        h, w = image.shape[:2]
+        return cut(image, self.box(h, w, rng), (self.size, self.size), FILTERS[self.filter])
