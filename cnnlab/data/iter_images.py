@@ -34,7 +34,8 @@ def iter_images(
         unlike in training, never passed over.
     """
     threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
-    pool, ahead = concurrent.futures.ThreadPoolExecutor(threads), collections.deque()
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    ahead: collections.deque[concurrent.futures.Future] = collections.deque()
     try:
         for index in range(host, len(source), hosts):
             ahead.append(pool.submit(_one, source, transform, index))

@@ -35,6 +35,7 @@ from cnnlab.data.decoding.decode import Unreadable
 from cnnlab.data.parent_watchdog import end_with_parent
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
+from cnnlab.data.transforms.flip import flip_left_right
 from cnnlab.data.unreadable_images import UnreadableImages
 
 Batch = dict[str, np.ndarray]
@@ -134,7 +135,7 @@ class TrainBatch:
         if self.alternating_flip:
             for image, row, p in zip(found['image'], rows, positions, strict=True):
                 if mirrored_first(n, self.seed)[row] ^ (p // n % 2 == 1):
-                    image[:] = cv2.flip(image, 1).reshape(image.shape)
+                    image[:] = flip_left_right(image)
         return found
 
 
@@ -381,7 +382,7 @@ def _check(source: ImageSource, batch: int, host: int, hosts: int) -> None:
 
 
 def _ahead(
-    batch_of: Callable[[int], Batch], steps: grain.MapDataset, threads: int | None, workers: int
+    batch_of: TrainBatch | EvalBatch, steps: grain.MapDataset, threads: int | None, workers: int
 ) -> Iterator[Batch]:
     """`map(batch_of, steps)`, computed ahead of the consumer."""
     if threads is None:

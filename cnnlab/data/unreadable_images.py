@@ -28,7 +28,8 @@ class UnreadableImages:
                 f'the most images to pass over is a whole number, 0 or more, not {most}'
             )
         self.most = max(1, len(source) * PER_MILLE // 1000) if most is None else most
-        self._what, self._seen = f'{source.name} {source.split}', set()
+        self._what = f'{source.name} {source.split}'
+        self._seen: set[int] = set()
 
     def add(self, index: int, error: Unreadable) -> None:
         """Counts image `index`, once.

@@ -122,7 +122,10 @@ class InceptionV3(nn.Module):
         )
         x = Dense(self.num_classes, name='head')(x)
         dtype = jnp.promote_types(x.dtype, jnp.float32)
-        return (x.astype(dtype), aux.astype(dtype)) if self.aux and train else x.astype(dtype)
+        # at initialization the head is made and gives no output
+        if aux is not None and train:
+            return x.astype(dtype), aux.astype(dtype)
+        return x.astype(dtype)
 
 
 # Parameters: torchvision's count without its auxiliary head, and Keras's (tests/models/peers.json).

@@ -93,9 +93,7 @@ def register(
         )
     _check_fields(cls, fields)
     registered_by = sys._getframe(1).f_globals['__name__']
-    _TABLE[name] = ModelEntry(
-        cls, fields, family, paper, year, params, tuple(input_shape), registered_by
-    )
+    _TABLE[name] = ModelEntry(cls, fields, family, paper, year, params, input_shape, registered_by)
 
 
 def alias(name: str, registered: str) -> None:

@@ -34,4 +34,4 @@ def fitting(name: str, shape: tuple[int, int, int]) -> tuple[int, int]:
     dense_alone = all(
         len(s) < 4 for s in jax.tree.leaves(own, is_leaf=lambda s: isinstance(s, tuple))
     )
-    return tuple(shape[:2]) if dense_alone or own == papers else native
+    return (shape[0], shape[1]) if dense_alone or own == papers else native

@@ -14,7 +14,7 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.nn.blocks import DropPath
-from cnnlab.nn.geometry import resolve
+from cnnlab.nn.geometry import Padding, resolve
 from cnnlab.nn.layers import Act, AvgPool, BatchNorm, Conv, ConvNorm, MaxPool
 from cnnlab.nn.separable import SeparableConvNorm
 
@@ -91,7 +91,8 @@ class Operation(nn.Module):
 
     def _pool(self, x):
         border = names.among('border', self.border, BORDERS)
-        padding = resolve('tf_same', x.shape[1:3], (3, 3), self.stride)
+        pads = resolve('tf_same', x.shape[1:3], (3, 3), self.stride)
+        padding: Padding = pads
         if self.stride == 1:
             border = 'skip'
         if self.kind == 'avg':
@@ -99,7 +100,7 @@ class Operation(nn.Module):
                 3, self.stride, padding, count_include_pad=border != 'skip', name='pool'
             )(x)
         if border == 'zeros':
-            x, padding = jnp.pad(x, ((0, 0), *padding, (0, 0))), 0
+            x, padding = jnp.pad(x, ((0, 0), *pads, (0, 0))), 0
         return MaxPool(3, self.stride, padding, name='pool')(x)
 
 

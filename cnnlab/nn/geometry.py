@@ -37,19 +37,19 @@ def output_size(size: int, window: int, stride: int = 1, padding: int = 0) -> in
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     """3 -> (3, 3); a pair (height, width) stays."""
-    return (value, value) if isinstance(value, int) else tuple(value)
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 def same(kernel: int | tuple[int, int]) -> Pads:
     """The symmetric padding (k - 1) / 2 that keeps the size at stride 1; an even kernel has none
     and must state its own.
     """
-    kernel = pair(kernel)
-    if any(k % 2 == 0 for k in kernel):
+    height, width = kernel = pair(kernel)
+    if height % 2 == 0 or width % 2 == 0:
         raise ValueError(
             f'an even kernel {kernel} has no symmetric padding that keeps the size; state `padding`'
         )
-    return tuple((k // 2, k // 2) for k in kernel)
+    return (height // 2, height // 2), (width // 2, width // 2)
 
 
 def resolve(padding: Padding, size: tuple[int, int], window: tuple[int, int], stride: int) -> Pads:
@@ -57,11 +57,11 @@ def resolve(padding: Padding, size: tuple[int, int], window: tuple[int, int], st
     right, as TensorFlow and Keras do.
     """
     if padding == 'tf_same':
-        total = [
+        rows, columns = (
             max((-(-n // stride) - 1) * stride + k - n, 0)
             for n, k in zip(size, window, strict=True)
-        ]
-        return tuple((t // 2, t - t // 2) for t in total)
+        )
+        return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
     if isinstance(padding, str):
         raise ValueError(
             f'padding {padding!r} is unknown; allowed: an int, ((top, bottom), (left, right)) or '
@@ -69,7 +69,8 @@ def resolve(padding: Padding, size: tuple[int, int], window: tuple[int, int], st
         )
     if isinstance(padding, int):
         return ((padding, padding),) * 2
-    return tuple(map(tuple, padding))
+    (top, bottom), (left, right) = padding
+    return (top, bottom), (left, right)
 
 
 def windows(
@@ -87,7 +88,7 @@ def windows(
         if ceil and (count - 1) * stride >= n + low:
             count -= 1
         out.append(count if span >= 0 or ceil else 0)
-    return tuple(out)
+    return out[0], out[1]
 
 
 def checked_windows(

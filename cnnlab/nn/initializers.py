@@ -11,14 +11,16 @@ import math
 import re
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 from jax.nn import initializers
 
 from cnnlab import names, tree
 
-Initializer = initializers.Initializer
+# (key, shape, dtype) -> array
+Initializer = Callable[..., jax.Array]
+_Distribution = Literal['truncated_normal', 'normal', 'uniform']
 
 zeros, ones = initializers.zeros, initializers.ones
 
@@ -33,7 +35,7 @@ def gaussian(std: float = 0.01) -> Initializer:
     return initializers.normal(std)
 
 
-def xavier(distribution: str = 'uniform') -> Initializer:
+def xavier(distribution: _Distribution = 'uniform') -> Initializer:
     """Variance 2 / (fan_in + fan_out): Glorot & Bengio 2010.
 
     `distribution` is 'uniform' (the paper's) or 'normal'.
@@ -41,14 +43,16 @@ def xavier(distribution: str = 'uniform') -> Initializer:
     return initializers.variance_scaling(1.0, 'fan_avg', distribution)
 
 
-def xavier_fan_in(distribution: str = 'normal') -> Initializer:
+def xavier_fan_in(distribution: _Distribution = 'normal') -> Initializer:
     """Variance 1 / fan_in: what Caffe and the CNN lectures (L3, `randn / sqrt(fan_in)`) call
     Xavier.
     """
     return initializers.variance_scaling(1.0, 'fan_in', distribution)
 
 
-def he(mode: str = 'fan_in', distribution: str = 'normal') -> Initializer:
+def he(
+    mode: Literal['fan_in', 'fan_out'] = 'fan_in', distribution: _Distribution = 'normal'
+) -> Initializer:
     """Variance 2 / fan: He et al. 2015, arXiv:1502.01852, for ReLU.
 
     `mode` is 'fan_in' (the paper's choice) or 'fan_out' (torchvision's).

@@ -22,7 +22,7 @@ from cnnlab.nn.geometry import Pads
 PIXELS = 8192
 
 
-def worthwhile(shape: tuple[int, int, int, int], kernel: tuple[int, int], pads: Pads) -> bool:
+def worthwhile(shape: tuple[int, ...], kernel: tuple[int, ...], pads: Pads) -> bool:
     """Whether this form is the faster one: where the images together have a group's pixels, and
     where it multiplies at most a quarter more than it must (rows of an image that a shifted
     cotangent does not meet are zeros).

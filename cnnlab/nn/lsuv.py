@@ -3,6 +3,7 @@
 It looks at data: no `Initializer`.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -90,8 +91,10 @@ def lsuv(
                     f'the outputs of layer {layer} have variance {variance} on these images; LSUV '
                     f'cannot scale them to 1'
                 )
-            params = tree.map_with_name(
-                lambda path, w, of=f'{layer}/kernel', v=variance: w / v**0.5 if path == of else w,
-                params,
-            )
+            divided = functools.partial(_divided, kernel=f'{layer}/kernel', by=variance**0.5)
+            params = tree.map_with_name(divided, params)
     return {**variables, 'params': params}
+
+
+def _divided(path: str, leaf: jax.Array, *, kernel: str, by: float) -> jax.Array:
+    return leaf / by if path == kernel else leaf

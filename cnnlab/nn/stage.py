@@ -3,6 +3,7 @@ the same variables.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +56,7 @@ class Stage(nn.Module):
         rates = tuple(self.drop_path[i - 1] for i in equal)
         if self.is_initializing():
             self._make_variables(paths, x)
-        trees = [
+        trees: list[dict[str, Any]] = [
             {
                 c: self.get_variable(c, p)
                 for c in ('params', 'batch_stats')

@@ -14,7 +14,7 @@ from cnnlab.nn.geometry import Pads, windows
 def forward(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads) -> jax.Array:
     """`convolve` without groups; kernel (kh, kw, c, features)."""
     kh, kw, channels, features = kernel.shape
-    height, width = windows(x.shape[1:3], (kh, kw), stride, pads)
+    height, width = windows((x.shape[1], x.shape[2]), (kh, kw), stride, pads)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     patches = jnp.concatenate(
         [

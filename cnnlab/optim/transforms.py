@@ -109,7 +109,8 @@ class LookaheadState(NamedTuple):
 
     inner: Any
     slow: Any
-    count: jax.Array
+    # optax's name for it, which hides tuple.count
+    count: jax.Array  # type: ignore[assignment]
 
 
 def lookahead(

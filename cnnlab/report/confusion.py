@@ -79,7 +79,7 @@ def confusion_matrix(
     bar.set_label(f'share of the true class (%){pooled}', fontsize=9, color=style.INK)
     bar.ax.tick_params(labelsize=8, colors=style.INK)
     bar.outline.set_visible(False)
-    if k <= _MOST_COUNTS:
+    if side is None:
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 axes.text(

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
 from typing import Any, Protocol, TextIO
 
 import rich.box
@@ -28,11 +29,11 @@ class Tabular(Protocol):
     """What is written down: a `report.table.Table`, or whatever else has its columns and rows."""
 
     @property
-    def columns(self) -> tuple[Any, ...]:
+    def columns(self) -> Sequence[Any]:
         """Each with `name` and `align`."""
 
     @property
-    def rows(self) -> tuple[tuple[Any, ...], ...]:
+    def rows(self) -> Sequence[Any]:
         """Raw cells, one for each column."""
 
     @property
@@ -40,7 +41,7 @@ class Tabular(Protocol):
         """The caption."""
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> Sequence[str]:
         """Sentences below the table."""
 
     def shown(self) -> list[list[str]]:
@@ -87,7 +88,7 @@ def _render(table: Tabular, console: rich.console.Console) -> None:
         for i in group:
             grid.add_column(
                 rich.text.Text(table.columns[i].name),
-                justify=table.columns[i].align,
+                justify=table.columns[i].align or 'default',
                 overflow='fold',
             )
         for row in shown:
@@ -115,7 +116,10 @@ def _groups(names: list[str], shown: list[list[str]], width: int) -> list[list[i
 def markdown(table: Tabular) -> str:
     """A GitHub-flavoured table between its title in bold and its notes."""
     rules = {'left': ':--', 'right': '--:', 'center': ':-:'}
-    lines = [[_escaped(c.name) for c in table.columns], [rules[c.align] for c in table.columns]]
+    lines = [
+        [_escaped(c.name) for c in table.columns],
+        [rules[c.align or 'left'] for c in table.columns],
+    ]
     lines += [[_escaped(cell) for cell in row] for row in table.shown()]
     parts = [f'**{_escaped(table.title)}**'] if table.title else []
     parts += ['\n'.join(f'| {" | ".join(line)} |' for line in lines), *map(_escaped, table.notes)]

@@ -116,7 +116,7 @@ def changes(rows: Sequence[Change]) -> Figure:
             [Tile(row.before, row.caption), magnified(change, size), Tile(row.after, row.changed)]
         )
     figure = sheet(drawn, ('image', 'change', 'changed image'))
-    for row, (_, panel, changed) in zip(rows, np.reshape(figure.axes, (-1, 3)), strict=True):
+    for row, (_, panel, changed) in zip(rows, np.array(figure.axes).reshape(-1, 3), strict=True):
         places = np.argwhere((np.asarray(row.after) != np.asarray(row.before)).any(-1))
         if len(places) <= _FEW:
             for axes in (panel, changed):

@@ -165,7 +165,6 @@ def _inside(samples: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     one for each candidate.
     """
     boxes = boxes if boxes.ndim == 3 else boxes[None]
-    return (
-        (samples[:, :, None] > boxes[:, None, :, :2])
-        & (samples[:, :, None] < boxes[:, None, :, 2:])
-    ).all(-1)
+    above = samples[:, :, None] > boxes[:, None, :, :2]
+    below = samples[:, :, None] < boxes[:, None, :, 2:]
+    return np.all(above & below, axis=-1)

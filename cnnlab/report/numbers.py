@@ -62,6 +62,8 @@ def show(
         return MISSING
     if kind == 'text':
         return str(value)
+    if isinstance(value, str):
+        raise ValueError(f'{value!r} is a text and cannot be shown as kind {kind!r}')
     mean, std = value[:2] if isinstance(value, MeanStd) else (value, None)
     if not math.isfinite(mean):
         return str(float(mean))

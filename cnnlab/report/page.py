@@ -108,8 +108,8 @@ def _embedded(image: Figure | str | os.PathLike, by_pixel: bool) -> dict:
         if not path.is_file():
             raise FileNotFoundError(f'no picture at {os.fspath(path)!r}')
         content = path.read_bytes()
-    if content[:8] != b'\x89PNG\r\n\x1a\n':
-        raise ValueError(f'{os.fspath(image)!r} is no PNG file')
+        if content[:8] != b'\x89PNG\r\n\x1a\n':
+            raise ValueError(f'{os.fspath(image)!r} is no PNG file')
     # of the IHDR chunk
     width, height = (int.from_bytes(content[at : at + 4], 'big') for at in (16, 20))
     scale = 1 if by_pixel else _CSS_INCH / style.DPI

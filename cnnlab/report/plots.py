@@ -161,19 +161,17 @@ def _name_points(
         )
         for a, b, name in zip(x, y, names, strict=True)
     ]
-    renderer = figure.canvas.get_renderer()
-    sizes = np.array(
-        [(box.width, box.height) for box in (t.get_window_extent(renderer) for t in texts)]
-    )
+    sizes = np.array([(box.width, box.height) for box in (t.get_window_extent() for t in texts)])
     points = axes.transData.transform(np.stack([x, y], 1))
     ends = [axes.transData.transform(np.stack([x, y + sign * deviation], 1)) for sign in (-1, 1)]
     whiskers = np.concatenate([ends[0] - 2, ends[1] + 2], 1)[deviation > 0]
-    area = axes.get_window_extent(renderer).padded(-2)
+    area = axes.get_window_extent().padded(-2)
     radius = 4.5 * style.DPI / 72
     centers = label_placement.place_labels(points, sizes, area.extents, radius, whiskers)
     into = axes.transData.inverted()
     for i, text in enumerate(texts):
-        text.set_position(into.transform(centers[i]))
+        left, bottom = into.transform(centers[i])
+        text.set_position((left, bottom))
         end = label_placement.leader(points[i], centers[i], sizes[i])
         if np.linalg.norm(end - points[i]) > 2 * radius + 4:
             axes.add_line(
@@ -282,9 +280,15 @@ def _line(axes: Axes, step: np.ndarray, values: np.ndarray, index: int) -> None:
     values, step = np.ma.masked_invalid(values[:, known]), step[known]
     mean = values.mean(0).filled(np.nan)
     # a line through one point is invisible
-    lone = {'marker': 'o', 'markersize': 3} if len(step) < 3 else {}
+    lone = len(step) < 3
     axes.plot(
-        step, mean, color=style.color(index), linestyle=style.dash(index), linewidth=1.6, **lone
+        step,
+        mean,
+        color=style.color(index),
+        linestyle=style.dash(index),
+        linewidth=1.6,
+        marker='o' if lone else None,
+        markersize=3 if lone else None,
     )
     count = values.count(0)
     if len(values) > 1:

@@ -18,14 +18,14 @@ def sparkline(values: Sequence[float]) -> str:
     Raises:
       ValueError: there are no values, or one is negative.
     """
-    values = np.asarray(values, float)
-    if not values.size or (values < 0).any():
+    heights = np.asarray(values, float)
+    if not heights.size or (heights < 0).any():
         raise ValueError('a sparkline needs at least one value, and none below 0')
-    finite = values[np.isfinite(values)]
+    finite = heights[np.isfinite(heights)]
     top = finite.max() if finite.size and finite.max() > 0 else 1.0
     return ''.join(
         _LEVELS[min(int(v / top * len(_LEVELS)), len(_LEVELS) - 1)] if np.isfinite(v) else ' '
-        for v in values
+        for v in heights
     )
 
 
@@ -48,7 +48,11 @@ def schedule(
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=' '))
     above = axes.secondary_xaxis(
-        'top', functions=(lambda s: s / steps_per_epoch, lambda e: e * steps_per_epoch)
+        'top',
+        functions=(
+            lambda step: np.divide(step, steps_per_epoch),
+            lambda epoch: np.multiply(epoch, steps_per_epoch),
+        ),
     )
     above.set_xlabel('epoch', color=style.INK, fontsize=10)
     above.tick_params(colors=style.INK, labelsize=9, length=3)

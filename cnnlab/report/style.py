@@ -1,18 +1,27 @@
 """The look of every plot: a color-blind-safe cycle, quiet axes, one size of pixel."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 # of the PNG; a page shows an inch as 96 CSS pixels
 DPI = 144
 INK, FAINT = '#222222', '#dddddd'
 # Okabe and Ito; gray for yellow
 COLORS = ('#0072B2', '#E69F00', '#009E73', '#D55E00', '#CC79A7', '#56B4E9', '#000000', '#8C8C8C')
-DASHES = ('-', (0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (8, 2, 2, 2, 2, 2)))
+DASHES: tuple[LineStyleType, ...] = (
+    '-',
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (5, 2, 1, 2)),
+    (0, (8, 2, 2, 2, 2, 2)),
+)
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', 'p')
 # more lines than this go beside the axes
 LEGEND_INSIDE = 6
@@ -25,16 +34,17 @@ def figure(width: float, height: float) -> Figure:
     made = Figure(
         (round(16 * width) / 16, round(16 * height) / 16),
         dpi=DPI,
-        layout='constrained',
+        # inches to the edge
+        layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1),
         facecolor='white',
     )
-    # inches to the edge
-    made.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     FigureCanvasAgg(made)
     return made
 
 
-def quiet(axes: Axes, xlabel: str, ylabel: str, grid: str = 'both') -> Axes:
+def quiet(
+    axes: Axes, xlabel: str, ylabel: str, grid: Literal['both', 'x', 'y', ''] = 'both'
+) -> Axes:
     """Labels, two spines, and a faint grid ('both', 'x', 'y' or '' for none) behind the data."""
     axes.set_xlabel(xlabel, color=INK, fontsize=10, parse_math=False)
     axes.set_ylabel(ylabel, color=INK, fontsize=10, parse_math=False)
@@ -54,7 +64,7 @@ def color(index: int) -> str:
     return COLORS[index % len(COLORS)]
 
 
-def dash(index: int) -> str | tuple:
+def dash(index: int) -> LineStyleType:
     """The line style that goes with `color(index)`."""
     return DASHES[index // len(COLORS) % len(DASHES)]
 

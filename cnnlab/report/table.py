@@ -3,8 +3,8 @@
 import dataclasses
 import math
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TextIO
 
 from cnnlab.names import among
 from cnnlab.report import formats
@@ -24,7 +24,7 @@ class Column:
     kind: str = 'text'
     decimals: int | None = None
     prefix: str | None = None
-    align: str | None = None
+    align: Literal['left', 'right', 'center'] | None = None
 
     def __post_init__(self):
         among('kind of column', self.kind, KINDS)
@@ -58,11 +58,11 @@ class Table:
         column, a cell does not suit its column, or the levels are no outline of the rows.
     """
 
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    columns: Sequence[Column]
+    rows: Sequence[Any]
     title: str
-    notes: tuple[str, ...] = ()
-    levels: tuple[int, ...] = ()
+    notes: Sequence[str] = ()
+    levels: Sequence[int] = ()
 
     def __post_init__(self):
         columns = tuple(self.columns)
@@ -122,8 +122,8 @@ class Table:
             raise ValueError(
                 f'the table {self.title!r} is an outline, which has an order of its own'
             )
-        known = [row for row in self.rows if _rank(row[i]) is not None]
-        rest = [row for row in self.rows if _rank(row[i]) is None]
+        known = [row for row in self.rows if _rank(row[i])]
+        rest = [row for row in self.rows if not _rank(row[i])]
         known.sort(key=lambda row: _rank(row[i]), reverse=descending)
         return dataclasses.replace(self, rows=(*known, *rest))
 
@@ -164,9 +164,7 @@ def _cell(value: Any, column: Column, row: int) -> Cell:
     """`value` as a Python number, text, Spread or None; raises ValueError where `column` cannot
     show it.
     """
-    # a scalar of numpy or JAX
-    if getattr(value, 'shape', None) == ():
-        value = value.item()
+    value = _plain(value)
     where = f'row {row} of column {column.name!r}'
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if (
@@ -177,9 +175,7 @@ def _cell(value: Any, column: Column, row: int) -> Cell:
         and column.kind != 'text'
     ):
         if isinstance(value, MeanStd):
-            value = MeanStd(
-                *(None if v is None else v.item() if hasattr(v, 'item') else v for v in value)
-            )
+            value = MeanStd._make(map(_plain, value))
         try:
             show(value, column.kind, column.decimals, column.prefix)
         except ValueError as error:
@@ -193,10 +189,15 @@ def _cell(value: Any, column: Column, row: int) -> Cell:
     )
 
 
-def _rank(value: Cell) -> tuple | None:
-    """A key that orders numbers, then texts; None for what has no place in an order."""
+def _plain(value: Any) -> Any:
+    """A scalar of numpy or JAX as a Python number; anything else as it is."""
+    return value.item() if getattr(value, 'shape', None) == () else value
+
+
+def _rank(value: Cell) -> tuple:
+    """A key that orders numbers, then texts; empty for what has no place in an order."""
     if isinstance(value, MeanStd):
         value = value.mean
     if value is None or isinstance(value, float) and math.isnan(value):
-        return None
+        return ()
     return (1, value.casefold(), value) if isinstance(value, str) else (0, value)

@@ -139,17 +139,17 @@ def select_classes(
     Raises:
       ValueError: an index outside the model's classes, or one twice.
     """
-    order = np.asarray(list(order), int)
+    chosen = np.asarray(list(order), int)
     if (
-        order.size == 0
-        or order.min() < 0
-        or order.max() >= model.num_classes
-        or len(set(order.tolist())) != order.size
+        chosen.size == 0
+        or chosen.min() < 0
+        or chosen.max() >= model.num_classes
+        or len(set(chosen.tolist())) != chosen.size
     ):
         raise ValueError(
             f'order must name classes 0 to {model.num_classes - 1}, each at most once; got '
-            f'{order.size} indices '
-            f'from {order.min(initial=0)} to {order.max(initial=0)}'
+            f'{chosen.size} indices '
+            f'from {chosen.min(initial=0)} to {chosen.max(initial=0)}'
         )
     probe = tree.named_leaves(
         api.wanted_shapes(model.clone(num_classes=model.num_classes + 1), input_shape)
@@ -159,9 +159,9 @@ def select_classes(
         axes = [
             i for i, (a, b) in enumerate(zip(leaf.shape, probe[path].shape, strict=True)) if a != b
         ]
-        return np.take(np.asarray(leaf), order, axes[0]) if axes else leaf
+        return np.take(np.asarray(leaf), chosen, axes[0]) if axes else leaf
 
-    return model.clone(num_classes=order.size), tree.map_with_name(taken, variables)
+    return model.clone(num_classes=chosen.size), tree.map_with_name(taken, variables)
 
 
 def partial(

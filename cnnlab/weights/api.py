@@ -34,7 +34,7 @@ def _by_layer(names_in_file, expected):
     """{name: expected name}, where only a name's scopes differ: Keras's older files leave out those
     around a layer.
     """
-    ends = {}
+    ends: dict[str, list[str]] = {}
     for name in expected:
         ends.setdefault('/'.join(name.split('/')[-2:]), []).append(name)
     known = set(expected)

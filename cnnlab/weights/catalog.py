@@ -54,7 +54,7 @@ _TABLE: dict[str, WeightSource] = {}
 
 def flat(rules: Iterable[Rule | Iterable]) -> tuple[Rule, ...]:
     """Rules and nested tuples or lists of rules as one tuple."""
-    out = []
+    out: list[Rule] = []
     for rule in rules:
         out.extend([rule] if isinstance(rule, Rule) else flat(rule))
     return tuple(out)

@@ -40,11 +40,9 @@ class PublishedWeights:
     published: Mapping[str, Any] | None
 
     @property
-    def file_name(self) -> str | None:
-        """The last part of the address."""
-        return (
-            pathlib.PurePosixPath(urllib.parse.urlparse(self.url).path).name if self.url else None
-        )
+    def file_name(self) -> str:
+        """The last part of the address; empty where there is none."""
+        return pathlib.PurePosixPath(urllib.parse.urlparse(self.url or '').path).name
 
 
 def split(id: str) -> tuple[str, str | None]:

@@ -38,7 +38,7 @@ def address(entry: PublishedWeights) -> str:
     return (
         f'{mirror.rstrip("/")}/{entry.id.partition("/")[0]}/{entry.file_name}'
         if mirror
-        else entry.url
+        else entry.url or ''
     )
 
 

@@ -50,10 +50,10 @@ def probes(
     model: nn.Module, variables: Mapping[str, Any], images: np.ndarray
 ) -> list[tuple[tuple[int, ...], np.ndarray]]:
     """(shape, compared values) of every module's inputs and outputs, in evaluation."""
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
 
     def forward(variables, images):
-        seen = []
+        seen: list[jax.Array] = []
 
         def record(call, args, kwargs, context):
             out = call(*args, **kwargs)
@@ -99,7 +99,7 @@ def locate(
       channels_first: the rows' shapes are NCHW.
       tolerance: the largest difference, relative to the row's 'std', that still agrees.
     """
-    ours = {}
+    ours: dict[tuple[int, ...], list[np.ndarray]] = {}
     for shape, values in probes(model, variables, images):
         ours.setdefault(shape, []).append(values)
     agrees, first, after = 0, None, None

@@ -53,8 +53,8 @@ def check_whole(data: bytes, what: str) -> None:
 
 def pixels(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray:
     """As `decode`, of data that may end early: what is missing is gray then."""
-    rgb = _RGB is not None and reduce == 1 and channels == 3
-    flag = _RGB if rgb else _FLAGS[reduce][channels == 1]
+    rgb = _RGB if reduce == 1 and channels == 3 else None
+    flag = _FLAGS[reduce][channels == 1] if rgb is None else rgb
     try:
         image = (
             cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -65,7 +65,7 @@ def pixels(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray
         image = None
     if image is None:
         raise Unreadable(f'{what} is not a readable image ({len(data)} bytes)')
-    if rgb:
+    if rgb is not None:
         return image
     return image[:, :, None] if channels == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 

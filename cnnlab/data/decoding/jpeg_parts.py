@@ -105,7 +105,7 @@ def _marked(
     height, width = min(rows, r1 * tall) - r0 * tall, min(columns, c1 * span) - c0 * span
     size = height.to_bytes(2, 'big') + width.to_bytes(2, 'big')
     return (
-        b''.join((data[: frame + 5], size, data[frame + 9 : start], units, _END)),
+        b''.join((data[: frame + 5], size, data[frame + 9 : start], units.data, _END)),
         top - r0 * tall,
         left - c0 * span,
     )
@@ -138,13 +138,13 @@ def _header(data: bytes) -> Header | None:
             # a scan of some components only
             if frame is None or data[at + 4] != data[frame + 9]:
                 return None
-            size = tuple(int.from_bytes(data[frame + k : frame + k + 2], 'big') for k in (5, 7))
+            height, width = (int.from_bytes(data[frame + k : frame + k + 2], 'big') for k in (5, 7))
             factors = data[frame + 11 : frame + 11 + 3 * data[frame + 9] : 3]
             unit = (
                 (8, 8)
                 if len(factors) == 1
                 else (8 * max(f & 15 for f in factors), 8 * max(f >> 4 for f in factors))
             )
-            return Header(at + 2 + length, frame, size, unit, interval)
+            return Header(at + 2 + length, frame, (height, width), unit, interval)
         at += 2 + length
     return None

@@ -39,7 +39,7 @@ def read_image(image: Picture, channels: int) -> np.ndarray:
     if pixels.ndim != 3 or pixels.shape[-1] not in (1, 3, 4) or not pixels.size:
         raise ValueError(
             f'a picture is an array (height, width) or (height, width, 1, 3 or 4 channels), not '
-            f'of shape {np.shape(image)}'
+            f'of shape {np.asarray(image).shape}'
         )
     pixels = pixels[..., :3]
     if pixels.shape[-1] == channels:

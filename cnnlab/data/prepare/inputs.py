@@ -5,6 +5,7 @@ TFDS has prepared.
 import dataclasses
 import pathlib
 import re
+from collections.abc import Sequence
 
 from cnnlab import names
 from cnnlab.data import synsets
@@ -148,14 +149,14 @@ def _class_parts(
     """`limit` images are taken from the classes alike, one more from the first ones where it does
     not divide.
     """
-    most = (
+    most: Sequence[int | None] = (
         [None] * len(found)
         if limit is None
         else [limit // len(found) + (i < limit % len(found)) for i in range(len(found))]
     )
     kept = [i for i, m in enumerate(most) if m != 0]
     sizes = [
-        found[i].size if most[i] is None else min(found[i].size, most[i] * IMAGE_BYTES)
+        found[i].size if (m := most[i]) is None else min(found[i].size, m * IMAGE_BYTES)
         for i in kept
     ]
     groups = [[kept[j] for j in group] for group in grouped(sizes, shard)]

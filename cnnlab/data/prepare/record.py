@@ -49,7 +49,9 @@ def check_shards(folder: pathlib.Path, split: str) -> None:
 def content(folder: pathlib.Path, split: str) -> list[str] | None:
     """The SHA-256 of each shard of a split, in order; None as in `read`."""
     found = read(folder)
-    return found and [s['sha256'] for s in found['shards'] if f'-{split}.' in s['shard']]
+    if not found:
+        return None
+    return [s['sha256'] for s in found['shards'] if f'-{split}.' in s['shard']]
 
 
 def labels_file(split: str) -> str:

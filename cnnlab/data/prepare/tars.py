@@ -67,7 +67,7 @@ def members(path: pathlib.Path, within: Member | None = None) -> Iterator[Member
             with tarfile.open(fileobj=window, mode='r:') as tar:
                 while (entry := tar.next()) is not None:
                     # tarfile keeps every member that it has met
-                    tar.members.clear()
+                    tar.members.clear()  # type: ignore[attr-defined]
                     last = entry.offset_data + -(-entry.size // _BLOCK) * _BLOCK
                     if start + last > end:
                         raise ValueError(f'{what} is truncated: it ends inside {entry.name}')

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from typing import Protocol as Interface
 
 import jax
@@ -25,10 +25,16 @@ _normalized = jax.jit(normalize, static_argnames='dtype')
 class Views(Interface):
     """How a picture is resized and cropped: a `Protocol`, or the transforms of a recipe."""
 
-    # views of a picture
-    count: int
-    # over the views: 'softmax' or 'logits'
-    average: str
+    # of the dataclass that it is
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def count(self) -> int:
+        """Views of a picture."""
+
+    @property
+    def average(self) -> str:
+        """What is averaged over the views: 'softmax' or 'logits'."""
 
     def views(self, image: np.ndarray) -> list[np.ndarray]:
         """uint8 (h, w, c) -> `count` arrays uint8 (height, width, c)."""
@@ -211,14 +217,17 @@ class Preprocess:
     @classmethod
     def from_dict(cls, stated: Mapping[str, Any]) -> 'Preprocess':
         """The inverse of `to_dict`, of lists for tuples too."""
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in stated['protocol'].items()}
-        kind = names.lookup('protocol', fields.pop('kind'), _KINDS)
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in stated['protocol'].items()
+        }
+        kind: Any = names.lookup('protocol', fields.pop('kind'), _KINDS)
         return cls(**{**stated, 'protocol': kind(**fields)})
 
     def tree_flatten(self):
         """(what is traced, what a compiled function is made for)."""
         leaves = tuple(
-            np.float32(v) if isinstance(v, float | tuple) else v for v in (self.mean, self.std)
+            np.asarray(v, np.float32)[()] if isinstance(v, float | tuple) else v
+            for v in (self.mean, self.std)
         )
         return leaves, (self.protocol, self.channels, self.scale, self.dtype)
 

@@ -25,8 +25,11 @@ _LARGEST = 4096
 # (assumed scale)
 _LEAST = 1e-5 * 255**2
 
+# of shape () where it is one for all channels
+Statistic = np.ndarray | np.float32
 
-def statistics(source: ImageSource, kind: str) -> tuple[np.ndarray, np.ndarray]:
+
+def statistics(source: ImageSource, kind: str) -> tuple[Statistic, Statistic]:
     """(mean, std), float32 in pixel units (0..255), which broadcast against images (n, h, w, c).
 
     unit: 0 and 255, so that inputs lie in 0..1; shapes ().
@@ -65,9 +68,10 @@ def statistics(source: ImageSource, kind: str) -> tuple[np.ndarray, np.ndarray]:
     if kind == 'symmetric':
         return np.float32(127.5), np.float32(127.5)
     if kind == 'imagenet':
-        return tuple(255 * np.float32(v) for v in IMAGENET)
+        mean, std = IMAGENET
+        return 255 * np.asarray(mean, np.float32), 255 * np.asarray(std, np.float32)
     if kind == 'imagenet_mean':
-        return 255 * np.float32(IMAGENET[0]), np.ones(3, np.float32)
+        return 255 * np.asarray(IMAGENET[0], np.float32), np.ones(3, np.float32)
     if kind == 'lenet':
         return np.float32(0.1 / 1.275 * 255), np.float32(255 / 1.275)
     if not len(source):
@@ -106,7 +110,7 @@ def _channel(source: ImageSource) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-def _pixel_mean(source: ImageSource) -> tuple[np.ndarray, np.ndarray]:
+def _pixel_mean(source: ImageSource) -> tuple[np.ndarray, np.float32]:
     if source.image_shape is None:
         raise ValueError(
             f'the images of {source.name} {source.split} differ in size and have no mean image'
@@ -122,9 +126,8 @@ def _whitening(source: ImageSource, turned_back: bool) -> tuple[np.ndarray, np.n
     d = mean.size
     if d > _LARGEST:
         raise ValueError(
-            f'images of {" x ".join(map(str, source.image_shape))} have {d:,} numbers, too many '
-            f'to be whitened; '
-            f'at most {_LARGEST:,}'
+            f'images of {" x ".join(map(str, mean.shape))} have {d:,} numbers, too many to be '
+            f'whitened; at most {_LARGEST:,}'
         )
     products = np.zeros((d, d))
     for images in _chunks(source):

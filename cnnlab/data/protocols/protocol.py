@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnlab import names
 from cnnlab.data.decoding import resample
+from cnnlab.data.transforms.flip import flip_left_right
 
 MODES = ('short', 'squash')
 CROPS = ('center', 'corners', 'googlenet', 'whole')
@@ -89,7 +90,7 @@ class Protocol:
             make it huge.
         """
         found = [view for scale in self.scales for view in self._at(image, scale)]
-        return [v for view in found for v in (view, view[:, ::-1])] if self.flip else found
+        return [v for view in found for v in (view, flip_left_right(view))] if self.flip else found
 
     def sentence(self) -> str:
         """What is done to an image, in words: 'the shorter side to 256 pixels (bilinear), 224 from

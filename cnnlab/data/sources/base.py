@@ -188,7 +188,7 @@ class Subset(ImageSource):
         return digest(self._source.fingerprint(), self._indices.astype('<i8'))
 
 
-def subset(source: ImageSource, indices: Sequence[int], split: str | None = None) -> ImageSource:
+def subset(source: ImageSource, indices: Iterable[int], split: str | None = None) -> ImageSource:
     """The images of `source` at `indices`, in that order; `split` renames it (default: the
     source's).
 

@@ -78,7 +78,8 @@ def _rows(table: pathlib.Path) -> list[tuple[str, str]]:
                 f'{",".join(reader.fieldnames or ()) or "empty"!r}, '
                 'where path,label is expected'
             )
-        rows = [tuple((row[column] or '').strip() for column in COLUMNS) for row in reader]
+        path, label = COLUMNS
+        rows = [((row[path] or '').strip(), (row[label] or '').strip()) for row in reader]
     if not rows:
         raise ValueError(f'{table} has no rows below its first line')
     if empty := next((line for line, row in enumerate(rows, 2) if not all(row)), None):

@@ -68,11 +68,11 @@ def open_fake(name: str) -> DataSet:
     """
     match = FORM.fullmatch(name)
     groups = match.groups() if match else ('0',) * len(DEFAULTS)
-    *shape, classes, examples = (
+    height, width, channels, classes, examples = (
         default if given is None else int(given)
         for given, default in zip(groups, DEFAULTS, strict=True)
     )
-    if not all((*shape, classes, examples)):
+    if not all((height, width, channels, classes, examples)):
         raise ValueError(
             f'{name!r} is not of the form fake:HEIGHTxWIDTHxCHANNELS:CLASSES:EXAMPLES with '
             f'numbers above 0, '
@@ -80,5 +80,7 @@ def open_fake(name: str) -> DataSet:
         )
     lengths = {'train': examples, 'test': max(1, examples // 5)}
     return DataSet(
-        name, tuple(lengths), lambda split: Fake(name, split, tuple(shape), classes, lengths[split])
+        name,
+        tuple(lengths),
+        lambda split: Fake(name, split, (height, width, channels), classes, lengths[split]),
     )

@@ -99,11 +99,11 @@ def of_files(paths: Sequence[str | pathlib.Path]) -> Pictures:
     Raises:
       FileNotFoundError: one is not there; OSError, when it is asked for: one is no picture.
     """
-    paths = [pathlib.Path(path).expanduser() for path in paths]
-    if absent := [p for p in paths if not p.is_file()]:
+    files = [pathlib.Path(path).expanduser() for path in paths]
+    if absent := [p for p in files if not p.is_file()]:
         raise FileNotFoundError(f'there is no picture {absent[0]}')
     return Pictures(
-        f'{len(paths)} pictures', tuple(p.name for p in paths), None, lambda i: _decoded(paths[i])
+        f'{len(files)} pictures', tuple(p.name for p in files), None, lambda i: _decoded(files[i])
     )
 
 

@@ -40,11 +40,11 @@ def hold_out(labels: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
         )
     classes, sizes = np.unique(labels, return_counts=True)
     random = np.random.RandomState(SEED)
-    held = [
+    drawn = [
         random.permutation(np.flatnonzero(labels == c))[:k]
         for c, k in zip(classes, quotas(sizes, wanted), strict=True)
     ]
-    held = np.sort(np.concatenate(held))
+    held = np.sort(np.concatenate(drawn))
     return np.setdiff1d(np.arange(len(labels)), held), held
 
 

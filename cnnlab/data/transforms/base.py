@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +33,8 @@ class Compose:
 
     def __call__(self, image: np.ndarray | Encoded, rng: np.random.Generator) -> np.ndarray:
         for transform in self.transforms:
-            image = transform(
-                image if getattr(transform, 'takes_encoded', False) else pixels(image), rng
-            )
+            given: Any = image if getattr(transform, 'takes_encoded', False) else pixels(image)
+            image = transform(given, rng)
         return pixels(image)
 
 

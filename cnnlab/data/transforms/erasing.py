@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def _fill(part: np.ndarray, value: object, rng: np.random.Generator) -> None:
         part[:] = value
 
 
-def _check_value(transform: object, value: object) -> None:
+def _check_value(transform: object, value: Any) -> None:
     require(
         value == 'random' or whole(value, 0) and value < 256 or _is_color(value),
         transform,
@@ -84,7 +84,8 @@ class Erase:
         return None
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        box = self.box(*image.shape[:2], rng)
+        h, w = image.shape[:2]
+        box = self.box(h, w, rng)
         if box is None:
             return image
         top, left, height, width = box

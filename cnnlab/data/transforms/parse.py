@@ -56,10 +56,13 @@ def _one(text: str) -> transforms.Transform:
         )
     name = names.among('transform', call.func.id, TRANSFORMS)
     try:
-        if any(k.arg is None for k in call.keywords):
-            raise ValueError
         given = [ast.literal_eval(a) for a in call.args]
-        named = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+        named = {}
+        for keyword in call.keywords:
+            # of **something
+            if keyword.arg is None:
+                raise ValueError
+            named[keyword.arg] = ast.literal_eval(keyword.value)
     except ValueError:
         raise ValueError(
             f'the arguments of {text!r} are not plain values: {_signature(name)}'

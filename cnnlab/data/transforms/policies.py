@@ -164,7 +164,8 @@ class AutoAugment:
         ]
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        for name, magnitude in self.draw(*image.shape[:2], rng):
+        h, w = image.shape[:2]
+        for name, magnitude in self.draw(h, w, rng):
             image = operate(image, name, magnitude, self.filter)
         return image
 
@@ -214,7 +215,8 @@ class RandAugment:
         return min(max(level, 0), self.bins - 1) / (self.bins - 1)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        for name, magnitude in self.draw(*image.shape[:2], rng):
+        h, w = image.shape[:2]
+        for name, magnitude in self.draw(h, w, rng):
             image = operate(image, name, magnitude, self.filter)
         return image
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from cnnlab.data.transforms.flip import flip_left_right
+
 
 class Mixed(NamedTuple):
     """Images with two labels each; their loss is that of the soft label with these two shares.
@@ -36,7 +38,7 @@ def mirrored(key: jax.Array, image: jax.Array) -> jax.Array:
     """(n, h, w, c), every other image on average with left and right exchanged."""
     n = image.shape[0]
     return jnp.where(
-        jax.random.bernoulli(key, 0.5, (n,)).reshape(n, 1, 1, 1), image[:, :, ::-1], image
+        jax.random.bernoulli(key, 0.5, (n,)).reshape(n, 1, 1, 1), flip_left_right(image), image
     )
 
 

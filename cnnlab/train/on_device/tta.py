@@ -8,12 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from cnnlab import names
+from cnnlab.data.transforms.flip import flip_left_right
 
 Views = list[tuple[float, Callable[[jax.Array], jax.Array]]]
-
-
-def _mirror(x):
-    return x[:, :, ::-1]
 
 
 def _moved(down, right, pad, mode):
@@ -33,7 +30,7 @@ def _moved(down, right, pad, mode):
 
 def _with_mirror(views: Views) -> Views:
     both = [(weight / 2, view) for weight, view in views]
-    return both + [(weight, lambda x, view=view: _mirror(view(x))) for weight, view in both]
+    return both + [(weight, lambda x, view=view: flip_left_right(view(x))) for weight, view in both]
 
 
 def _same(x):

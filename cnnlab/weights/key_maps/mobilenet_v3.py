@@ -7,6 +7,7 @@ from cnnlab.weights.catalog import register_source
 from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import timm_mobile
 from cnnlab.weights.mapping import torch_layers as torch
+from cnnlab.weights.mapping.rules import Rule
 
 _STAGES = {'large': LARGE, 'small': SMALL}
 
@@ -22,7 +23,8 @@ def _rows(size):
 
 
 def _torchvision(size):
-    rules, last = [torch.conv_norm('features.0.0', 'features.0.1', 'stem')], len(_rows(size)) + 1
+    rules: list[Rule | tuple[Rule, ...]] = [torch.conv_norm('features.0.0', 'features.0.1', 'stem')]
+    last = len(_rows(size)) + 1
     for n, ours, row in _rows(size):
         parts = (
             (['expand'] if n else [])

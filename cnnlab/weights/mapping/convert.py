@@ -19,7 +19,7 @@ ACCEPTED = ('float32', 'float16', 'bfloat16')
 
 def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """{path: leaf} as nested dicts."""
-    out = {}
+    out: dict[str, Any] = {}
     for path, value in flat.items():
         *folders, leaf = path.split('/')
         inner = out
@@ -86,17 +86,21 @@ def match(
     """
     shapes = tree.named_leaves(wanted)
     unread = re.compile('|'.join(f'(?:{p})' for p in ignore) or r'(?!)')
-    out, given_by, mismatches = {}, {}, []
+    out: dict[str, np.ndarray] = {}
+    given_by: dict[str, str] = {}
+    mismatches: list[str] = []
     for name in arrays:
         if unread.fullmatch(name) or book.is_counter(name):
             continue
-        path, layout = book.ours(name) or (None, None)
-        if path not in shapes:
+        place = book.ours(name)
+        if place is None or place[0] not in shapes:
             mismatches.append(
                 f'{name}: unexpected, the network has no place for it'
-                + (f' ({path})' if path else '')
+                + (f' ({place[0]})' if place else '')
             )
-        elif path in given_by:
+            continue
+        path, layout = place
+        if path in given_by:
             mismatches.append(f'{name}: gives {path}, which {given_by[path]} gives already')
         else:
             given_by[path] = name

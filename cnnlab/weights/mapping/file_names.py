@@ -29,7 +29,7 @@ def renumbered(names: Iterable[str]) -> dict[str, str]:
     they are. The ':0' that TensorFlow puts after a variable's name goes too.
     """
     plain = {name: name.removesuffix(':0') for name in names}
-    numbers = {}
+    numbers: dict[str, set[int]] = {}
     for name in plain.values():
         for part in name.split('/'):
             if found := _AUTOMATIC.fullmatch(part):
@@ -64,7 +64,7 @@ def composed(first: Mapping[str, str], then: Mapping[str, str]) -> dict[str, str
 
 def once(id: str, new: Mapping[str, str]) -> Mapping[str, str]:
     """`new`, unless two names of a file became the same: ValueError."""
-    old = {}
+    old: dict[str, str] = {}
     for name, known in new.items():
         if known in old:
             raise ValueError(

@@ -36,6 +36,7 @@ class Rule:
     arrays: Mapping[str, Leaf]
     counters: Mapping[str, tuple[str, tuple[int, ...]]] = dataclasses.field(default_factory=dict)
     separator: str = '.'
+    pair: Pair = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         object.__setattr__(self, 'pair', Pair(self.source, self.target))
@@ -59,7 +60,9 @@ class KeyMap:
     """
 
     def __init__(self, rules: Iterable[Rule]):
-        self._templates, self._by_source, self._by_target = [], {}, {}
+        self._templates: list[Rule] = []
+        self._by_source: dict[tuple[str, str], Rule] = {}
+        self._by_target: dict[tuple[str, str, str], Rule] = {}
         for rule in rules:
             if not rule.pair.literal:
                 self._templates.append(rule)
@@ -119,7 +122,9 @@ class KeyMap:
                 ),
                 None,
             )
-            source = None if own is None else rule.pair.backward(target)
+            if own is None:
+                continue
+            source = rule.pair.backward(target)
             if source is not None:
 
                 def full(own, source=source, rule=rule):

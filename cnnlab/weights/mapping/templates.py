@@ -24,7 +24,7 @@ class _Side:
         match = self.pattern.fullmatch(name)
         if not match:
             return None
-        values = {}
+        values: dict[str, str | int] = {}
         for text, (field, shift) in zip(match.groups(), self.fields, strict=True):
             value = int(text) - shift if text.isdecimal() else text
             if values.setdefault(field, value) != value or (isinstance(value, int) and value < 0):
@@ -34,7 +34,8 @@ class _Side:
     def filled(self, values: dict[str, str | int]) -> str:
         """The name with these values."""
         shown = [
-            str(values[f] + s) if isinstance(values[f], int) else values[f] for f, s in self.fields
+            str(value + shift) if isinstance(value := values[field], int) else value
+            for field, shift in self.fields
         ]
         return ''.join(piece + value for piece, value in zip(self.text, [*shown, ''], strict=True))
 

@@ -16,6 +16,7 @@ import pathlib
 import re
 import sys
 import types
+from typing import Any
 
 HERE = pathlib.Path(__file__).parent
 TORCHVISION = (
@@ -52,12 +53,13 @@ def torchvision_rows():
         kinds = models.get_model_weights(name)
         for weights in sorted(kinds, key=lambda w: w != kinds.DEFAULT):
             t, [(data, metric)] = weights.transforms(), weights.meta['_metrics'].items()
+            [digest] = re.findall(r'-([0-9a-f]{8,})\.pth$', weights.url)
             yield (
                 name,
                 weights.name,
                 {
                     'url': weights.url,
-                    'hash': 'sha256-prefix:' + re.search(r'-([0-9a-f]{8,})\.pth$', weights.url)[1],
+                    'hash': f'sha256-prefix:{digest}',
                     'license': 'BSD-3-Clause, as the package; its README says that weights may '
                     'have terms of their own',
                     'num_classes': 1000,
@@ -148,7 +150,7 @@ def keras_rows():
     random_initializers.VarianceScaling.__call__ = lambda self, shape, dtype=None: np.zeros(
         shape, dtype
     )
-    modes = {
+    modes: dict[str | None, dict[str, Any]] = {
         'caffe': {
             'channels': 'bgr',
             'scale': 1,
@@ -199,7 +201,8 @@ def keras_rows():
 def main():
     """Writes the table of each source named on the command line."""
     for source in sys.argv[1:]:
-        table, versions = {}, set()
+        table: dict[str, dict[str, Any]] = {}
+        versions = set()
         for name, tag, facts, version in {
             'torchvision': torchvision_rows,
             'timm': timm_rows,

@@ -76,7 +76,7 @@ def _legacy(root) -> dict[str, Any]:
     `weight_names`.
     """
     root = root.get('model_weights', root)
-    out = {}
+    out: dict[str, Any] = {}
     for layer in _attribute(root, 'layer_names'):
         names = _attribute(root[layer], 'weight_names')
         data = [root[layer][n] for n in names]
@@ -92,10 +92,10 @@ def _saved(root) -> dict[str, Any]:
     """{layer's own name / variable: dataset} of a .weights.h5: groups by class, each with the
     layer's name beside its variables.
     """
-    out = {}
+    out: dict[str, Any] = {}
 
-    def visit(path, item):
-        *_, group, last = ('', *path.split('/'))
+    def visit(path: str, item: Any) -> None:
+        [*_, group, last] = ['', *path.split('/')]
         if last != 'vars' or not len(item):
             return
         kind = re.sub(r'_\d+$', '', group)

@@ -44,4 +44,8 @@ def lazy(arrays: Mapping[str, np.ndarray]) -> LazyArrays:
     """Any mapping of arrays as a LazyArrays."""
     if isinstance(arrays, LazyArrays):
         return arrays
-    return LazyArrays({name: (lambda name=name: np.asarray(arrays[name])) for name in arrays})
+
+    def reader(name):
+        return lambda: np.asarray(arrays[name])
+
+    return LazyArrays({name: reader(name) for name in arrays})

@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 
 from cnnlab.weights.readers import keras_file, nested, safetensors_file, torch_file
-from cnnlab.weights.readers.lazy import LazyArrays
+from cnnlab.weights.readers.lazy import LazyArrays, lazy
 
 FORMATS = '.safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5, .keras'
 # What flipped bytes made the readers below raise; h5py and zipfile raise RuntimeError too (and
@@ -55,8 +55,7 @@ def _format(path: pathlib.Path) -> str:
 
 
 def _npz(path) -> LazyArrays:
-    file = np.load(path, allow_pickle=False)
-    return LazyArrays({name: (lambda name=name: file[name]) for name in file})
+    return lazy(np.load(path, allow_pickle=False))
 
 
 def _zip(path, ema) -> LazyArrays:

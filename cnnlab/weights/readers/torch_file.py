@@ -98,7 +98,7 @@ def load_legacy(path: pathlib.Path) -> Any:
       pickle.UnpicklingError, EOFError, ValueError: it is truncated, damaged, or names anything but
         tensors.
     """
-    waiting = {}
+    waiting: dict[str, Any] = {}
 
     def storage(key, dtype, size):
         asked = waiting.setdefault(key, (dtype, size))

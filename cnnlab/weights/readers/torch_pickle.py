@@ -64,6 +64,7 @@ class _Named:
     """
 
     __slots__ = ('_function',)
+    _function: Callable[..., Any]
 
     def __init__(self, function):
         object.__setattr__(self, '_function', function)
