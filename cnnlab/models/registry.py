@@ -6,7 +6,6 @@ named anywhere. Networks of other packages are known once those packages are imp
 """
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,14 +85,18 @@ def register(
       register('squeezenet1_1', SqueezeNet, family='SqueezeNet', paper='arXiv:1602.07360',
                year=2016, params=1_235_496, stem=(64, 3), pools=(2, 4, 6))
     """
+    caller = lookups.caller()
+    if caller.partition('.')[0] != __package__.partition('.')[0]:
+        # so that it is they who are told of a name that one of ours has
+        _table()
     if name in _TABLE:
         raise ValueError(
             f'the model {name!r} is registered already, with {_TABLE[name].cls.__name__} of '
             f'{_TABLE[name].paper}'
         )
     _check_fields(cls, fields)
-    registered_by = sys._getframe(1).f_globals['__name__']
-    _TABLE[name] = ModelEntry(cls, fields, family, paper, year, params, input_shape, registered_by)
+    added = ModelEntry(cls, fields, family, paper, year, params, input_shape, caller)
+    lookups.add('model', name, added, _TABLE)
 
 
 def alias(name: str, registered: str) -> None:

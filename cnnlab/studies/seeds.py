@@ -64,7 +64,7 @@ def train(
         if (directory / 'result.json').exists():
             workdir.claim(
                 directory,
-                dataclasses.replace(recipe, seed=seed),
+                dataclasses.replace(setup.recipe, seed=seed),
                 {s: d.fingerprint() for s, d in setup.data.items()},
             )
         else:

@@ -27,6 +27,7 @@ from cnnlab.recipes import progressive, training
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import nan_policy, recompute_batch_stats
 from cnnlab.train.distributed import sharding
+from cnnlab.train.network import registered
 from cnnlab.train.on_device import adversarial, tta
 from cnnlab.train.state import TrainState, init_state
 from cnnlab.train.step import eval_step, train_step
@@ -144,7 +145,8 @@ def build_setup(
     """Opens the data, declares the network and jits the steps; nothing compiles yet.
 
     Args:
-      recipe: any; `num_classes` follows the data unless the recipe's fields state it.
+      recipe: any; its model is a registered name, or the id of published weights, and then the
+        network that they fit; `num_classes` follows the data unless the recipe's fields state it.
       data_dir: where prepared sets are.
       devices: use the first so many devices (default: all).
       data: what `open_data` would open, where it is open already.
@@ -154,6 +156,7 @@ def build_setup(
       KeyError, ValueError, FileNotFoundError: an unknown name, data that is not there, a batch that
         does not fit; one sentence each.
     """
+    recipe = registered(recipe)
     dtype = names.lookup('precision', recipe.precision, _DTYPES)
     data = open_data(recipe, data_dir) if data is None else data
     train = data['train']
