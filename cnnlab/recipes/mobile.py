@@ -5,7 +5,6 @@ the rate that is stated.
 """
 
 from cnnlab.data.protocols import ilsvrc
-from cnnlab.models import registry
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
@@ -29,6 +28,19 @@ _TF = {
 }
 
 
+# pixels of the images' sides, as the networks are registered
+_SIZES = {
+    'nasnet_a_mobile': 224,
+    'nasnet_a_large': 331,
+    'efficientnet_b0': 224,
+    'efficientnet_b1': 240,
+    'efficientnet_b2': 260,
+    'efficientnet_b3': 300,
+    'efficientnet_b4': 380,
+    'efficientnet_b5': 456,
+    'efficientnet_b6': 528,
+    'efficientnet_b7': 600,
+}
 _EFFICIENT = {0: '77.1% top-1 and 93.3% top-5 accuracy', 7: '84.4% top-1 and 97.1% top-5 accuracy'}
 
 
@@ -37,7 +49,7 @@ def _published(text):
 
 
 def _nasnet(name, replicas, each, rate, decay, extra, published):
-    size = registry.entry(name).input_shape[0]
+    size = _SIZES[name]
     return sourced(
         name,
         DATASET,
@@ -78,7 +90,7 @@ def _nasnet(name, replicas, each, rate, decay, extra, published):
 
 def _efficient(number, accuracy):
     name = f'efficientnet_b{number}'
-    size = registry.entry(name).input_shape[0]
+    size = _SIZES[name]
     return sourced(
         name,
         DATASET,
