@@ -28,7 +28,7 @@ _STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1
 ON = {
     'dropout': ({'dropout': True}, ()),
     'augmentation': ({}, ('shift(2)',)),
-    'batch norm': ({'norm': True}, ()),
+    'batch norm': ({'batch_norm': True}, ()),
 }
 
 
@@ -68,7 +68,7 @@ def main(_):
     for name, (fields, views) in ON.items():
         recipes[name] = dataclasses.replace(base, fields={**base.fields, **fields}, augment=views)
     recipes['all three'] = dataclasses.replace(
-        base, fields={'dropout': True, 'norm': True}, augment=('shift(2)',)
+        base, fields={'dropout': True, 'batch_norm': True}, augment=('shift(2)',)
     )
     seed_study.run(
         seed_study.SeedStudy(

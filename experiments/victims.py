@@ -12,7 +12,6 @@ from cnnlab.data import preprocessing
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.sources.pictures import Pictures
 from cnnlab.data.synsets import synsets
-from cnnlab.recipes import training
 
 from . import runs
 from .preprocess import preprocess
@@ -73,9 +72,7 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     names_of = setup.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset
     view = '; '.join(setup.recipe.view) or 'as they are'
-    found = targets.of(setup.model, variables, mean, std).replace(
-        norm=training.batch_norm(setup.recipe)
-    )
+    found = targets.of(setup.model, variables, mean, std)
     return Victim(
         run.name,
         found,

@@ -12,6 +12,7 @@ from typing import Any
 from flax import linen as nn
 
 from cnnlab import names as lookups
+from cnnlab.nn.norms import BatchNormConfig, has_batch_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,13 @@ def _check_fields(cls, fields):
             raise ValueError(lookups.unknown(f'field of {cls.__name__}', field, field_names(cls)))
     if fields.get('num_classes', 1) < 1:
         raise ValueError(f'num_classes must be at least 1, got {fields["num_classes"]}')
+    settings = getattr(cls, 'norm', None)
+    if isinstance(settings, BatchNormConfig) and not isinstance(
+        fields.get('norm', settings), BatchNormConfig
+    ):
+        raise ValueError(
+            f'the field norm of {cls.__name__} is a BatchNormConfig, got {fields["norm"]!r}'
+        )
 
 
 def register(
@@ -132,11 +140,19 @@ def create(name: str, **overrides: Any) -> nn.Module:
 
     Raises:
       KeyError: no such name (the nearest are given).
-      ValueError: the network has no such field, or num_classes < 1.
+      ValueError: the network has no such field, num_classes < 1, or `norm` for a network without
+        batch norm.
     """
     found = entry(name)
+    without = f'the network {name} has no batch norm, so it takes no settings of it (norm=...)'
+    sets_batch_norm = isinstance(overrides.get('norm'), BatchNormConfig)
+    if sets_batch_norm and 'norm' not in field_names(found.cls):
+        raise ValueError(without)
     _check_fields(found.cls, overrides)
-    return found.cls(**{**found.fields, **overrides})
+    model = found.cls(**{**found.fields, **overrides})
+    if sets_batch_norm and not has_batch_norm(model):
+        raise ValueError(without)
+    return model
 
 
 def names() -> list[str]:

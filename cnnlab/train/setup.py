@@ -22,7 +22,7 @@ from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform, parse
 from cnnlab.models import registry
 from cnnlab.nn import initializers as initializers
-from cnnlab.nn.norms import BatchNormConfig, check_frozen
+from cnnlab.nn.norms import BatchNormConfig, check_frozen, has_batch_norm
 from cnnlab.recipes import progressive, training
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import nan_policy, recompute_batch_stats
@@ -169,13 +169,16 @@ def build_setup(
     transform = parse.parse(*recipe.evaluation, *recipe.view)
     fields = {'num_classes': train.num_classes, **recipe.fields}
     model = registry.create(recipe.model, **fields)
+    norm = training.batch_norm(recipe)
+    if has_batch_norm(model):
+        model = model.clone(norm=norm)
     mean, std = preprocessing.statistics(train, recipe.normalize)
     total = recipe.total(len(train))
     if total < 1:
         raise ValueError(f'{recipe.duration} is less than one step of {recipe.batch} images')
     schedule = training.schedule(recipe, len(train))
     tx = nan_policy.guarded(recipe.on_nan, training.optimizer(recipe, schedule, len(train)))
-    average, norm = training.average(recipe, len(train)), training.batch_norm(recipe)
+    average = training.average(recipe, len(train))
     weights = (
         balance.class_weights(train.labels(), train.num_classes, recipe.balance)
         if recipe.balance
@@ -221,7 +224,7 @@ def build_setup(
     _check(recipe, data, mesh, norm, shapes)
     tta.views(recipe.tta)
     placement = sharding.state_sharding(shapes, mesh, shard)
-    network = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype, 'norm': norm}
+    network = {'model': model, 'mean': mean, 'std': std, 'dtype': dtype}
     step_config = StepConfig(
         **network,
         tx=tx,

@@ -12,6 +12,7 @@ from cnnlab import losses
 from cnnlab.data import loader
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
+from cnnlab.nn.norms import replace_norm
 from cnnlab.recipes import training
 from cnnlab.report import images as pictures
 from cnnlab.train.initial_state import initial_state
@@ -80,7 +81,9 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
     loss = losses.by_name(recipe.loss)
     state = initial_state(setup, np.uint32(recipe.seed))
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
-    learner = Learner(setup.model, loss)
+    # the checks take fewer images than one ghost batch has
+    model = replace_norm(setup.model, ghost_batch_size=None)
+    learner = Learner(model, loss)
 
     images, labels = sample(train, setup.train_transform, BATCH)
     inputs = setup.inputs(images)
@@ -97,7 +100,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
         ],
     )
 
-    logits = jax.jit(functools.partial(forward.logits, setup.model))(variables, inputs)
+    logits = jax.jit(functools.partial(forward.logits, model))(variables, inputs)
     value = float(loss(logits, labels).mean())
     penalty = training.penalty(recipe)
     added = float(penalty(state.params)) if penalty else 0.0
@@ -111,7 +114,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
         ],
     )
 
-    report.layers = signals.measure(setup.model, variables, inputs, labels, loss)
+    report.layers = signals.measure(model, variables, inputs, labels, loss)
     yield 'activations', signals.judge(report.layers)
 
     images, labels = sample(train, setup.transform, CONTROL, seed=1)
@@ -138,7 +141,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
         )
 
     tested = gradients.of_network(
-        setup.model,
+        model,
         variables,
         np.asarray(setup.inputs(images[:_CHECKED]), np.float64),
         labels[:_CHECKED],
