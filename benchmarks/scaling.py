@@ -32,7 +32,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from cnnlab import losses
 from cnnlab.analysis.collectives import collectives
 from cnnlab.models import registry
-from cnnlab.nn.norms import BatchNormConfig
+from cnnlab.nn.norms import replace_norm
 from cnnlab.report.table import Column, Table
 from cnnlab.train.distributed import hosts, sharding
 from cnnlab.train.state import init_state
@@ -161,11 +161,10 @@ def measured():
     """What this layout takes: {'devices', 'processes', 'step', 'apart', 'between', 'small',
     'large', 'count', 'bytes'}.
     """
-    mesh, model, tx = (
-        sharding.data_mesh(),
-        registry.create(_MODEL.value, num_classes=10),
-        optax.sgd(0.1, 0.9),
-    )
+    mesh, tx = sharding.data_mesh(), optax.sgd(0.1, 0.9)
+    model = registry.create(_MODEL.value, num_classes=10)
+    if _OWN.value:
+        model = replace_norm(model, ghost_batch_size=_BATCH.value // mesh.size)
     init = jax.jit(
         functools.partial(
             init_state, model, tx, image=jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
@@ -179,9 +178,6 @@ def measured():
             loss=losses.softmax,
             mean=np.float32(127),
             std=np.float32(64),
-            norm=BatchNormConfig(
-                ghost_batch_size=_BATCH.value // mesh.size if _OWN.value else None
-            ),
         ),
     )
     train, first = sharding.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))

@@ -6,10 +6,14 @@ import difflib
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+import re
+import sys
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TypeVar
 
 Value = TypeVar('Value')
+# the modules of other packages that registered something, each once, in the order of that
+_REGISTRANTS: dict[str, None] = {}
 # up to this many known names are worth printing in full
 _LISTED = 30
 
@@ -51,6 +55,39 @@ def among(kind: str, name: str, known: Iterable[str]) -> str:
     if name not in known:
         raise ValueError(unknown(kind, name, known))
     return name
+
+
+def add(kind: str, name: str, value: Value, table: MutableMapping[str, Value]) -> None:
+    """Puts a value under a name into the table of a registry: what every public `register` calls.
+
+    Args:
+      kind: what the value is, in the singular ('model', 'transform').
+
+    Raises:
+      ValueError: the name is taken, or is not made of letters, digits, '_', '-' and '.'.
+    """
+    if not re.fullmatch(r'[\w.-]+', name):
+        raise ValueError(
+            f"a {kind} is named by letters, digits, '_', '-' and '.', and not {name!r}"
+        )
+    if name in table:
+        raise ValueError(f'the {kind} {name!r} is registered already')
+    table[name] = value
+    module = caller(2)
+    if module.partition('.')[0] != __package__:
+        _REGISTRANTS[module] = None
+
+
+def caller(above: int = 1) -> str:
+    """The module from which the function that asks was called; or `above` calls further up."""
+    return sys._getframe(above + 1).f_globals['__name__']
+
+
+def registrants() -> tuple[str, ...]:
+    """The modules of other packages that registered something in this process; what they registered
+    is known in another process once they are imported there.
+    """
+    return tuple(_REGISTRANTS)
 
 
 @functools.cache

@@ -14,6 +14,7 @@ import re
 
 from absl import flags
 
+from cnnlab import weights
 from cnnlab.analysis import cost, memory, table
 from cnnlab.models import registry
 from cnnlab.report import listing, page
@@ -22,7 +23,10 @@ from cnnlab.report.numbers import show
 from . import common
 
 _MODEL = flags.DEFINE_string(
-    'model', None, 'The network, by name; `python -m experiments.zoo` lists them.'
+    'model',
+    None,
+    'The network, by name (`python -m experiments.zoo` lists them) or by the id of published '
+    'weights that fit it.',
 )
 _AGAINST = flags.DEFINE_string(
     'against', None, 'A second network, to be shown beside the first with the differences.'
@@ -86,8 +90,10 @@ def main(_):
 
 def _network(name):
     """The module with the flags' classes, and the shape of its images."""
-    fields = {} if _CLASSES.value is None else {'num_classes': _CLASSES.value}
-    shape = registry.entry(name).input_shape
+    registered, fields = weights.model_of(name)
+    if _CLASSES.value is not None:
+        fields['num_classes'] = _CLASSES.value
+    shape = registry.entry(registered).input_shape
     if _SIZE.value is not None:
         size = re.fullmatch(r'(\d+)(?:x(\d+))?', _SIZE.value)
         if not size:
@@ -95,7 +101,7 @@ def _network(name):
                 f'--input_size is 224 or 160x224 (height x width), got {_SIZE.value!r}'
             )
         shape = (int(size[1]), int(size[2] or size[1]), *shape[2:])
-    return registry.create(name, **fields), shape
+    return registry.create(registered, **fields), shape
 
 
 def _memory(name, model, shape):

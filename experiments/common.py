@@ -1,8 +1,10 @@
 """What every experiment shares: its flags, one way to start, one way to fail."""
 
+import importlib
 import os
+import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -40,6 +42,12 @@ SET = flags.DEFINE_multi_string(
     [],
     'Replaces a field of the recipe: --set learning_rate=0.05 --set "duration=5 epochs" '
     '--set schedule=cosine --set model_fields.shortcut=B. May be repeated.',
+)
+_IMPORT = flags.DEFINE_multi_string(
+    'import',
+    [],
+    'A package of your own that registers networks, recipes, data sets, transforms, ...: it is '
+    'imported first, so that their names are known. May be repeated.',
 )
 SHARD = flags.DEFINE_enum(
     'shard',
@@ -82,6 +90,29 @@ _CHECKPOINT_DIR = flags.DEFINE_string(
     'with cnnlab[gcs]. '
     'The run remembers it. Of several runs each has a folder there.',
 )
+
+
+def import_packages(packages: Sequence[str]) -> None:
+    """Imports each of these packages or modules; those in the folder where the command was given
+    are found too.
+
+    Raises:
+      ValueError: there is no such package, or it needs one that is not installed.
+    """
+    # as `python -m` has it, but last: nothing that is installed is hidden
+    here = str(pathlib.Path.cwd())
+    if packages and here not in sys.path:
+        sys.path.append(here)
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            if f'{package}.'.startswith(f'{error.name}.'):
+                problem = 'is not installed, and not in the folder where the command was given'
+            else:
+                problem = f'imports {error.name}, which is not installed'
+            raise ValueError(f'--import={package}: {package} {problem}') from error
+
 
 _USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
@@ -185,6 +216,7 @@ def start(main: Callable[[list[str]], None]) -> None:
         try:
             if _DETERMINISTIC.value:
                 deterministic.require()
+            import_packages(_IMPORT.value)
             hosts.join(_DISTRIBUTED.value)
             main(arguments)
         except StartAgain as error:

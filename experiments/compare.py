@@ -19,6 +19,7 @@ import pathlib
 
 from absl import flags
 
+from cnnlab import weights
 from cnnlab.analysis import cost
 from cnnlab.data import sources
 from cnnlab.models import registry, sizes
@@ -48,9 +49,13 @@ EIGHT = (
 _DATASET = flags.DEFINE_string(
     'dataset',
     'digits',
-    f'A data set: {", ".join(sources.BUILT_IN)}, or one that is prepared in --data_dir.',
+    f'A data set: {", ".join(sources.DATA_SETS)}, or one that is prepared in --data_dir.',
 )
-_MODELS = flags.DEFINE_list('models', list(EIGHT), 'Registered networks, separated by commas.')
+_MODELS = flags.DEFINE_list(
+    'models',
+    list(EIGHT),
+    'Networks, separated by commas: registered names, or ids of published weights that fit them.',
+)
 _SEEDS = flags.DEFINE_integer(
     'seeds', 3, 'Runs of each network, with seeds 0, 1, ...', lower_bound=1
 )
@@ -101,21 +106,29 @@ def train_all(
     model: str, dataset: str, count: int, root: pathlib.Path, data_dir: str | None
 ) -> Compared:
     """Trains every seed of one network; the steps compile once."""
-    name = registry.resolve(model)
+    name, _ = weights.model_of(model)
+    # of an id, which says more than the network
+    shown = model if '/' in model else name
     shape = _image_shape(dataset, data_dir, registry.entry(name).input_shape)
     size = sizes.fitting(name, shape[1])
-    recipe = common.override(baseline.recipe(name, dataset, shape[0], size))
+    recipe = baseline.recipe(name, dataset, shape[0], size)
+    recipe = common.override(recipe.replace(model=model))
     runs = seeds.train(
         recipe,
         count,
-        root / 'runs' / name,
+        root / 'runs' / shown.replace('/', '_'),
         data_dir,
         shard=common.SHARD.value,
         options=common.options(),
     )
     costs = cost.costs(runs.setup.model, runs.setup.image.shape[1:])
     return Compared(
-        name, registry.entry(name).paper, runs.setup.image.shape[1:], costs.params, costs.macs, runs
+        shown,
+        registry.entry(name).paper,
+        runs.setup.image.shape[1:],
+        costs.params,
+        costs.macs,
+        runs,
     )
 
 
@@ -211,7 +224,7 @@ def main(_):
     out = workdir.writable(common.workdir())
     for model in _MODELS.value:
         # a misspelt name is told before anything is trained
-        registry.entry(model)
+        weights.model_of(model)
     compared = [
         train_all(m, _DATASET.value, _SEEDS.value, out, common.DATA_DIR.value)
         for m in _MODELS.value

@@ -21,7 +21,7 @@ from absl import flags
 from flax import linen as nn
 from sklearn.decomposition import PCA
 
-from cnnlab import losses
+from cnnlab import losses, weights
 from cnnlab.data import loader, preprocessing, sources
 from cnnlab.data.preprocessing import normalize
 from cnnlab.models import registry
@@ -39,7 +39,10 @@ _DATASET = flags.DEFINE_string(
     'dataset', 'digits', 'A set by name, with --data_dir where it is not built in.'
 )
 _MODEL = flags.DEFINE_string(
-    'model', 'convnetjs_cifar10', 'The network that embeds; `python -m experiments.zoo` lists them.'
+    'model',
+    'convnetjs_cifar10',
+    'The network that embeds; `python -m experiments.zoo` lists them. The id of published '
+    'weights means the network that they fit.',
 )
 _DIMENSIONS = flags.DEFINE_integer('dimensions', 32, 'Of the embedding.', lower_bound=2)
 _CLASSES = flags.DEFINE_integer('classes', 10, 'Classes in a batch.', lower_bound=2)
@@ -158,7 +161,8 @@ def main(_):
     )
     test_images = distorted(view, test_images, draws, 0)
     mean, std = preprocessing.statistics(source, 'channel')
-    model = registry.create(_MODEL.value, num_classes=_DIMENSIONS.value)
+    name, fields = weights.model_of(_MODEL.value)
+    model = registry.create(name, **{**fields, 'num_classes': _DIMENSIONS.value})
     tx = rules.build('adam', schedules.build('cosine', _RATE.value, _STEPS.value))
     state = jax.jit(
         functools.partial(

@@ -26,7 +26,7 @@ _STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1
 ON = {
     'dropout': ({'dropout': True}, ()),
     'augmentation': ({}, ('shift(2)',)),
-    'batch norm': ({'norm': True}, ()),
+    'batch norm': ({'batch_norm': True}, ()),
 }
 
 
@@ -66,7 +66,7 @@ def main(_):
     for name, (fields, transforms) in ON.items():
         recipes[name] = base.replace(model_fields={**base.model_fields, **fields}, train=transforms)
     recipes['all three'] = base.replace(
-        model_fields={'dropout': True, 'norm': True}, train=('shift(2)',)
+        model_fields={'dropout': True, 'batch_norm': True}, train=('shift(2)',)
     )
     seed_study.run(
         seed_study.SeedStudy(

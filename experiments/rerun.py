@@ -67,13 +67,14 @@ def main(_):
         raise ValueError(
             f'--checkpoint_dir must be another than that of --run, {workdir.checkpoints(run)}'
         )
-    result = loop.run(
-        recipe,
-        str(out),
-        common.DATA_DIR.value,
-        options,
-        shard=then.get('how', {}).get('shard', 'none'),
-    )
+    with workdir.naming_imports(run):
+        result = loop.run(
+            recipe,
+            str(out),
+            common.DATA_DIR.value,
+            options,
+            shard=then.get('how', {}).get('shard', 'none'),
+        )
     again = json.loads((out / 'manifest.json').read_text())
     if again['data'] != then['data']:
         raise ValueError(

@@ -72,7 +72,7 @@ def trained(path: str, step: str, data_dir: str | None) -> Victim:
     names_of = setup.data['train'].class_names
     order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset
     view = '; '.join(setup.recipe.augment.common) or 'as they are'
-    found = targets.of(setup.model, variables, mean, std).replace(norm=setup.recipe.batch_norm)
+    found = targets.of(setup.model, variables, mean, std)
     return Victim(
         run.name,
         found,

@@ -11,8 +11,9 @@ assignments on CPU, jax 0.10.2; `tests/analysis/test_memory.py` compares the sum
 
 import dataclasses
 import math
+from typing import Any
 
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from cnnlab.analysis.operations import called
 
@@ -119,9 +120,13 @@ class _Fused:
     buffers that it reads.
     """
 
-    equation: object
+    equation: JaxprEqn
     born: int
     reads: frozenset[int]
+
+
+# by variable: the buffers that hold it, or what it was fused into
+_Env = dict[Any, frozenset[int] | _Fused]
 
 
 def peak_bytes(jaxpr: Jaxpr) -> int:
@@ -142,7 +147,7 @@ class _Timeline:
         self._buffers: list[_Buffer] = []
         # when the max pool of these buffers ran
         self._pooled: dict[frozenset[int], int] = {}
-        env = {v: frozenset() for v in (*jaxpr.invars, *jaxpr.constvars)}
+        env: _Env = {v: frozenset() for v in (*jaxpr.invars, *jaxpr.constvars)}
         self._run(jaxpr, env)
         self._now += 1
         for result in jaxpr.outvars:
@@ -191,7 +196,7 @@ class _Timeline:
 
     def _inline(self, equation, inner, env):
         operands = equation.invars[len(equation.invars) - len(inner.invars) :]
-        inside = {v: frozenset() for v in inner.constvars}
+        inside: _Env = {v: frozenset() for v in inner.constvars}
         inside |= {
             v: frozenset() if isinstance(o, Literal) else env[o]
             for v, o in zip(inner.invars, operands, strict=True)
@@ -242,11 +247,8 @@ class _Timeline:
             self._array(atom, env)
             return
         for factor in value.equation.invars:
-            if (
-                not isinstance(factor, Literal)
-                and factor.aval.shape == atom.aval.shape
-                and factor in env
-            ):
+            array: Any = factor.aval
+            if not isinstance(factor, Literal) and array.shape == atom.aval.shape and factor in env:
                 self._array(factor, env)
         self._keep(value.reads)
 
@@ -260,7 +262,7 @@ def _room_besides(equation) -> int:
     if name == 'conv_general_dilated' and equation.params['dimension_numbers'].lhs_spec[0] != 0:
         return sum(bytes_of(v.aval) for v in equation.invars)
     if name == 'scan':
-        return peak_bytes(called(equation))
+        return peak_bytes(equation.params['jaxpr'].jaxpr)
     if name == 'cond':
         return max(peak_bytes(branch.jaxpr) for branch in equation.params['branches'])
     return 0

@@ -94,7 +94,8 @@ def outputs(
     run; computes on shapes only.
     """
     found: dict[str, Output] = {}
-    where, level = Paths(), []
+    where = Paths()
+    level: list[Any] = []
 
     def hook(call, args, kwargs, context):
         if not level:

@@ -15,7 +15,7 @@ _ARRAY = re.compile(r'(?P<type>[a-z]+)(?P<bits>\d+)\[(?P<sizes>[\d,]*)\]')
 class Sent(NamedTuple):
     """How many collectives of a kind there are, and the bytes of their results."""
 
-    count: int
+    number: int
     bytes: int
 
 

@@ -185,7 +185,7 @@ def _rows(traced: Trace, found: list[Operation]) -> list[Layer]:
         number = operation.call or 0
         # one row, however many equations
         if traced.calls[number].leaf:
-            key = (number,)
+            key: tuple[int, ...] = (number,)
         elif operation.pointwise:
             # a bias after the module's own convolution, or a learned factor by itself
             if not operation.weighted:
@@ -262,7 +262,7 @@ _KINDS = {
 
 
 def _kind(call: Call, main: Operation) -> str:
-    if main.primitive == 'conv_general_dilated':
+    if main.window and main.primitive == 'conv_general_dilated':
         if main.window.groups == 1:
             return 'conv'
         return 'depthwise conv' if main.window.depth == 1 else 'grouped conv'

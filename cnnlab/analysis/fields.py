@@ -168,14 +168,14 @@ def reshaped(fields: Fields, old: tuple[int, ...], new: tuple[int, ...]) -> Fiel
     """After a row-major reshape: positions follow their stride in memory, also inside a merged axis
     and out of it again.
     """
-    return tuple(f if f.axis is None else _followed(f, old, new) for f in fields)
+    return tuple(f if f.axis is None else _followed(f, f.axis, old, new) for f in fields)
 
 
-def _followed(field: Field, old: tuple[int, ...], new: tuple[int, ...]) -> Field:
+def _followed(field: Field, at: int, old: tuple[int, ...], new: tuple[int, ...]) -> Field:
     if field.count == 1:
-        stays = new[field.axis : field.axis + 1] == (1,) and old[: field.axis] == new[: field.axis]
+        stays = new[at : at + 1] == (1,) and old[:at] == new[:at]
         return field if stays else field.merged()
-    stride = math.prod(old[field.axis + 1 :]) * field.inner
+    stride = math.prod(old[at + 1 :]) * field.inner
     for axis, size in enumerate(new):
         behind = math.prod(new[axis + 1 :])
         if stride % behind == 0 and stride * field.count <= behind * size:

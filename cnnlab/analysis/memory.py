@@ -23,6 +23,7 @@ from cnnlab.analysis.buffers import bytes_of, peak_bytes
 from cnnlab.analysis.cost import costs
 from cnnlab.analysis.trace import abstract_variables, image_shapes
 from cnnlab.nn.layers import reference_convolution
+from cnnlab.nn.norms import replace_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +113,8 @@ def training(
       ValueError: a size is not positive, or the network refuses such images.
     """
     images = image_shapes(input_shape, batch, dtype)
+    # ghost batches change no size, and need not divide the images of one device
+    model = replace_norm(model, ghost_batch_size=None)
     labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
     with reference_convolution():
         variables = abstract_variables(model, images)

@@ -5,6 +5,7 @@ sees of the image.
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 from jax.extend.core import Jaxpr, Literal
 
@@ -83,7 +84,8 @@ def operations(jaxpr: Jaxpr) -> list[Operation]:
       ValueError: a `while` loop, whose length is not known, does multiply-adds.
     """
     walk = _Walk()
-    walk.jaxpr(jaxpr, [_Value(of_image(jaxpr.invars[0].aval.shape), 0)], None, ())
+    image: Any = jaxpr.invars[0].aval
+    walk.jaxpr(jaxpr, [_Value(of_image(image.shape), 0)], None, ())
     return walk.found
 
 
@@ -167,10 +169,10 @@ class _Walk:
         Inputs are constants, carried values and rows, in this order; only rows have an axis more
         outside than inside.
         """
-        body = called(equation)
+        body = equation.params['jaxpr'].jaxpr
         carried = _of_equal_rank(equation.outvars, body.outvars)
         held = _of_equal_rank(equation.invars, body.invars) - carried
-        out = [None] * len(body.outvars)
+        out: list[_Value | None] = [None] * len(body.outvars)
         for _ in range(equation.params['length']):
             out = self.jaxpr(body, operands, call, site)
             operands = [*operands[:held], *out[:carried], *operands[held + carried :]]

@@ -12,7 +12,7 @@ A step takes max(input, compute + exposed communication), where
                 goes up and down a tree, 2 log2 g and 2 log2 h times the latency
     statistics  of batch norm over the global batch: four small all-reduces a layer (two sums
                 forwards, two backwards), one after another, nothing but latency; none where
-                norm_span is the batch of one device
+                ghost_batch_size is the batch of one device
     input       images per host / (processor cores of a host * images per second and core)
 
 All-reduce of gradients can hide behind the backward pass, two thirds of compute, as gradients come
@@ -229,7 +229,7 @@ def predict(
 
     Args:
       share: of the peak, see `utilization`.
-      global_norm: batch norm over the global batch; False where norm_span is `batch`.
+      global_norm: batch norm over the global batch; False where ghost_batch_size is `batch`.
       decoded: images per second and core.
 
     Raises:

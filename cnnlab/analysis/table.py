@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from cnnlab.analysis.cost import Costs, Layer
 from cnnlab.analysis.fields import Field, Fields
 from cnnlab.analysis.operations import Window
-from cnnlab.report.table import Column, Table
+from cnnlab.report.table import Cell, Column, Table
 
 RULE = (
     'MACs are the multiply-adds of convolutions and matrix products; biases, normalizations, '
@@ -122,7 +122,7 @@ def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, LayerRow]]
 
 def _table(costs, title, found, levels=()):
     size = math.prod(costs.input_shape) * costs.batch
-    table = [
+    table: list[tuple[Cell, ...]] = [
         (
             'input',
             None,
@@ -209,9 +209,9 @@ def side_by_side(
     if names[0] == names[1]:
         raise ValueError(f'both networks are {names[0]!r}; comparing needs two names')
     pairs = _paired(rows(first, depth), rows(second, depth))
-    table = [
+    table: list[tuple[Cell, ...]] = [
         (
-            ((a or b).path),
+            next(row.path for row in (a, b) if row),
             *(_shape(r.shape) if r else None for r in (a, b)),
             *_both(a, b, 'params'),
             *_both(a, b, 'macs'),

@@ -107,7 +107,7 @@ def _lbfgs(target, images, labels, epsilon, settings, advance):
     return out
 
 
-ATTACKS: Mapping[str, Attack] = {
+ATTACKS: dict[str, Attack] = {
     'fgsm': Attack(
         'FGSM',
         'Goodfellow et al. 2014',
@@ -180,6 +180,15 @@ ATTACKS: Mapping[str, Attack] = {
         ),
     ),
 }
+
+
+def register(name: str, attack: Attack) -> None:
+    """Makes an attack of one's own known by name, to `attack`, `curve` and the experiments.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+    names.add('attack', name, attack, ATTACKS)
 
 
 def get(name: str) -> Attack:

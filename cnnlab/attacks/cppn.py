@@ -8,11 +8,12 @@ inputs are, the scale of the place, which neuron is drawn and how weights start 
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 INPUTS = 4
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'sine': np.sin,
     'sigmoid': lambda v: 1 / (1 + np.exp(-np.clip(v, -30, 30))),
     'gaussian': lambda v: np.exp(-np.square(v)),

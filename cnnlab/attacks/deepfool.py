@@ -100,15 +100,11 @@ def deepfool(
         -jnp.where(jnp.arange(scores.shape[1])[None] == labels[:, None], -jnp.inf, scores), axis=-1
     )
     others = others[:, : min(classes, num_classes(target, images)) - 1]
-    total, at, overshoot, taken = (
-        jnp.zeros_like(images),
-        images,
-        np.float32(overshoot),
-        np.zeros(len(images), int),
-    )
+    total, at = jnp.zeros_like(images), images
+    beyond, taken = np.float32(overshoot), np.zeros(len(images), int)
     for _ in range(steps):
         total, at, inside = _iteration(
-            target, images, total, labels[:, None], others, overshoot, norm=norm
+            target, images, total, labels[:, None], others, beyond, norm=norm
         )
         taken += np.asarray(inside)
         if not inside.any():

@@ -91,7 +91,7 @@ def _one(target, image, label, pixels, population, generations, targeted, rng, b
     first = rng.random((population, pixels, size))
     first[..., 2:] = np.clip(rng.normal(128 / 255, 127 / 255, first[..., 2:].shape), 0, 1)
     # value, candidate, whether it does what is wanted
-    best = [np.inf, None, False]
+    best: list[Any] = [np.inf, None, False]
 
     # (pixels * size, candidates) -> (candidates,)
     def function(columns):

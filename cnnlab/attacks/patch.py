@@ -141,5 +141,6 @@ def stuck(images: Any, patch: Any, *, share: float, seed: int = 0) -> np.ndarray
             f'a patch covers a share of the shorter side above 0 and at most 1, not {share:g}'
         )
     images = jnp.asarray(images, jnp.float32)
-    where = places(jax.random.key(seed), len(images), *images.shape[1:3], share, share)
+    count, h, w = images.shape[:3]
+    where = places(jax.random.key(seed), count, h, w, share, share)
     return np.asarray(_pasted(images, jnp.asarray(patch, jnp.float32), where))

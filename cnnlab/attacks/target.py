@@ -1,6 +1,5 @@
 """A network as an attacker sees it: images in [0, 1] in, logits out, the preprocessing inside."""
 
-import contextlib
 import math
 from typing import Any
 
@@ -13,7 +12,6 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.data.preprocessing import normalize
-from cnnlab.nn.norms import BatchNormConfig, batch_norm_settings
 
 CHANNELS = ('rgb', 'bgr')
 
@@ -33,7 +31,6 @@ class Target:
       model: the network.
       channels: 'rgb' or 'bgr', what the network takes; images are RGB.
       dtype: of images and activations: float32 or bfloat16. Perturbations and logits stay float32.
-      norm: what a run's recipe says about its batch norms, or None.
     """
 
     variables: Any
@@ -42,14 +39,12 @@ class Target:
     model: nn.Module = flax.struct.field(pytree_node=False)
     channels: str = flax.struct.field(pytree_node=False, default='rgb')
     dtype: Any = flax.struct.field(pytree_node=False, default=jnp.float32)
-    norm: BatchNormConfig | None = flax.struct.field(pytree_node=False, default=None)
 
     def __call__(self, images: jax.Array) -> jax.Array:
         x = images[..., ::-1] if self.channels == 'bgr' else images
-        with contextlib.nullcontext() if self.norm is None else batch_norm_settings(self.norm):
-            return self.model.apply(
-                self.variables, normalize(255 * x, self.mean, self.std, self.dtype), train=False
-            )
+        return self.model.apply(
+            self.variables, normalize(255 * x, self.mean, self.std, self.dtype), train=False
+        )
 
 
 def of(

@@ -45,7 +45,7 @@ def stand_in(dataset: str) -> str:
         return dataset
     known = (
         names.lookup('data set of known size', dataset, SETS)
-        if dataset not in sources.BUILT_IN
+        if dataset not in sources.DATA_SETS
         else None
     )
     if known is None:

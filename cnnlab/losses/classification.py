@@ -161,7 +161,24 @@ LOSSES: dict[str, Loss] = {
     'rbf_map': rbf_map,
 }
 # those that take label smoothing
-SMOOTHED = ('softmax', 'binary_cross_entropy')
+SMOOTHED = ['softmax', 'binary_cross_entropy']
+
+
+def register(name: str, loss: Loss, *, smoothed: bool = False) -> None:
+    """Lets recipes name a loss of one's own: after `register('poly1', poly1)` they can say
+    loss='poly1'.
+
+    Args:
+      name: by which recipes know it.
+      loss: (logits float (n, k), labels int (n,) or float (n, k)) -> float (n,).
+      smoothed: whether it has an argument `smoothing`, which recipes may then set.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+    names.add('loss', name, loss, LOSSES)
+    if smoothed:
+        SMOOTHED.append(name)
 
 
 def by_name(name: str) -> Loss:

@@ -12,6 +12,7 @@ from cnnlab.nn.convolve import convolve
 from cnnlab.nn.layers import (
     Act,
     BatchNorm,
+    BatchNormConfig,
     Conv,
     Dense,
     GlobalAvgPool,
@@ -77,6 +78,7 @@ class ConvGroup(nn.Module):
     """
 
     features: int
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
@@ -84,7 +86,7 @@ class ConvGroup(nn.Module):
             x = Conv(self.features, 3, bias=False, kernel_init=dirac, name=f'conv{i}')(x)
             if i == 1:
                 x = MaxPool(2, 2, name='pool')(x)
-            x = BatchNorm(0.6, 1e-12, scale=False, name=f'norm{i}')(x, train)
+            x = BatchNorm(0.6, 1e-12, scale=False, norm=self.norm, name=f'norm{i}')(x, train)
             x = Act(gelu, name=f'act{i}')(x)
         return x
 
@@ -95,6 +97,8 @@ class Airbench94(nn.Module):
     """
 
     widths: tuple[int, int, int] = (64, 256, 256)
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 
     @nn.compact
@@ -102,7 +106,7 @@ class Airbench94(nn.Module):
     def __call__(self, x, train=False):
         x = Act(gelu, name='act')(Whiten(name='whiten')(x))
         for i, features in enumerate(self.widths, 1):
-            x = ConvGroup(features, name=f'group{i}')(x, train)
+            x = ConvGroup(features, self.norm, name=f'group{i}')(x, train)
         # one pixel from 32; larger images have more, which are averaged
         x = GlobalAvgPool(name='mean')(MaxPool(3, 3, name='pool')(x))
         x = (

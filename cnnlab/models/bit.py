@@ -33,7 +33,7 @@ class BitResNet(nn.Module):
     # (n, 224, 224, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
         conv = functools.partial(Conv, bias=False, standardize=1e-8)
-        block = functools.partial(PreActivation, norm=GroupNorm, conv=conv)
+        block = functools.partial(PreActivation, norm_layer=GroupNorm, conv=conv)
         x = conv(64 * self.width, 7, 2, name='stem')(x)
         # zeros, which may exceed the pixels: nothing is activated yet
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))

@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalAvgPool
+from cnnlab.nn.layers import Act, BatchNorm, BatchNormConfig, Conv, Dense, GlobalAvgPool
 from cnnlab.nn.preactivation import PreActivation
 from cnnlab.nn.residual import basic, bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
@@ -43,6 +43,8 @@ class CifarPreResNet(nn.Module):
     remat: bool = False
     # one traced block a stage, for the deepest nets
     scan: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 
     @nn.compact
@@ -56,9 +58,10 @@ class CifarPreResNet(nn.Module):
                 rates,
                 self.remat,
                 self.scan,
+                norm=self.norm,
                 name=f'stage{i + 1}',
             )(x, train)
-        x = Act(name='act')(BatchNorm(name='norm')(x, train))
+        x = Act(name='act')(BatchNorm(norm=self.norm, name='norm')(x, train))
         x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
@@ -80,6 +83,7 @@ class CifarPreResNet(nn.Module):
             dropout=self.dropout,
             spatial=self.spatial_dropout,
             squeeze=features // self.reduction if self.reduction else None,
+            norm_layer=functools.partial(BatchNorm, norm=self.norm),
         )
 
 

@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import alias, register
 from cnnlab.nn.blocks import DropPath, StochasticDepth
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.residual import Residual, basic, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -33,20 +33,32 @@ class CifarResNet(nn.Module):
     remat: bool = False
     # one traced block a stage, for the deepest nets
     scan: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 
     @nn.compact
     # (n, 32, 32, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        x = ConvNorm(self.width, 3, name='stem')(x, train)
-        block = functools.partial(Residual, drop=StochasticDepth if self.drop_batch else DropPath)
+        conv = functools.partial(ConvNorm, norm=self.norm)
+        x = conv(self.width, 3, name='stem')(x, train)
+        drop = StochasticDepth if self.drop_batch else DropPath
+        block = functools.partial(Residual, drop=drop, conv=conv)
         for i, rates in enumerate(linear_decay(self.drop_path, (self.blocks,) * 3)):
             width, changes = self.width << i, i > 0
             first = functools.partial(
                 block, basic(width, 2 if changes else 1), shortcut_kind(self.shortcut, changes)
             )
             rest = functools.partial(block, basic(width), shortcut_kind(self.shortcut, False))
-            x = Stage(first, rest, rates, self.remat, self.scan, name=f'stage{i + 1}')(x, train)
+            x = Stage(
+                first,
+                rest,
+                rates,
+                self.remat,
+                self.scan,
+                norm=self.norm,
+                name=f'stage{i + 1}',
+            )(x, train)
         x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

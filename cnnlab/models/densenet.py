@@ -10,7 +10,17 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, AvgPool, BatchNorm, Conv, ConvNorm, Dense, GlobalAvgPool, MaxPool
+from cnnlab.nn.layers import (
+    Act,
+    AvgPool,
+    BatchNorm,
+    BatchNormConfig,
+    Conv,
+    ConvNorm,
+    Dense,
+    GlobalAvgPool,
+    MaxPool,
+)
 
 STEMS = ('imagenet', 'cifar')
 
@@ -26,10 +36,12 @@ class NormConv(nn.Module):
     dropout: float = 0.0
     momentum: float = 0.9
     eps: float = 1e-5
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
-        x = Act(name='act')(BatchNorm(self.momentum, self.eps, name='norm')(x, train))
+        x = BatchNorm(self.momentum, self.eps, norm=self.norm, name='norm')(x, train)
+        x = Act(name='act')(x)
         x = Conv(self.features, self.kernel, bias=False, name='conv')(x)
         return nn.Dropout(self.dropout, deterministic=not train, name='dropout')(x)
 
@@ -97,15 +109,17 @@ class DenseNet(nn.Module):
     eps: float = 1e-5
     # recompute layers in the backward pass: memory linear in the depth instead of quadratic
     remat: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, h, w, c) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        norm = {'momentum': self.momentum, 'eps': self.eps}
-        conv = functools.partial(NormConv, dropout=self.dropout, **norm)
+        batch_norm = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
+        conv = functools.partial(NormConv, dropout=self.dropout, **batch_norm)
         if names.among('stem', self.stem, STEMS) == 'imagenet':
-            x = ConvNorm(self.stem_features, 7, 2, **norm, name='stem')(x, train)
+            x = ConvNorm(self.stem_features, 7, 2, **batch_norm, name='stem')(x, train)
             x = MaxPool(3, 2, padding=1, name='pool')(x)
         else:
             x = Conv(self.stem_features, 3, bias=False, name='stem')(x)
@@ -116,7 +130,7 @@ class DenseNet(nn.Module):
             if b < len(self.blocks):
                 x = conv(int(x.shape[-1] * self.compression), 1, name=f'transition{b}')(x, train)
                 x = AvgPool(2, 2, name=f'pool{b}')(x)
-        x = Act(name='act')(BatchNorm(**norm, name='norm')(x, train))
+        x = Act(name='act')(BatchNorm(**batch_norm, name='norm')(x, train))
         x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

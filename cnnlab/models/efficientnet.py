@@ -18,7 +18,7 @@ from cnnlab.models.registry import register
 from cnnlab.nn import initializers
 from cnnlab.nn.activations import silu
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 from cnnlab.nn.rescale import Normalize, Rescale
 
@@ -87,13 +87,15 @@ class EfficientNet(nn.Module):
     # with `normalize`: divide by the root of ImageNet's deviations too, as Keras does for its
     # ImageNet weights
     std_twice: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     def __call__(self, x, train=False):
         if self.normalize:
             x = self._normalized(x)
-        conv = functools.partial(conv_norm, eps=self.eps, momentum=self.momentum)
+        conv = functools.partial(conv_norm, eps=self.eps, momentum=self.momentum, norm=self.norm)
         channels = divisible(32 * self.width)
         x = conv(channels, 3, 2, self.padding, act=silu, name='stem')(x, train)
         total, done = sum(self._blocks(row) for row in B0), 0

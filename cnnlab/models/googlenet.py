@@ -11,6 +11,7 @@ from cnnlab.nn.layers import (
     LRN,
     AdaptiveAvgPool,
     AvgPool,
+    BatchNormConfig,
     Conv,
     ConvNorm,
     Dense,
@@ -47,14 +48,20 @@ class Layer(nn.Module):
     features: int
     kernel: int
     stride: int = 1
-    norm: bool = False
+    # of the batch norm; None: there is none
+    norm: BatchNormConfig | None = None
 
     @nn.compact
     def __call__(self, x, train):
-        if self.norm:
-            return ConvNorm(self.features, self.kernel, self.stride, eps=1e-3, name='conv_norm')(
-                x, train
-            )
+        if self.norm is not None:
+            return ConvNorm(
+                self.features,
+                self.kernel,
+                self.stride,
+                eps=1e-3,
+                norm=self.norm,
+                name='conv_norm',
+            )(x, train)
         return Conv(
             self.features,
             self.kernel,
@@ -77,7 +84,8 @@ class Inception(nn.Module):
     # a row of INCEPTIONS; the naive form has no use for the reductions and the projection
     widths: tuple[int, int, int, int, int, int]
     kernel5: int = 5
-    norm: bool = False
+    # of the batch norms; None: there are none
+    norm: BatchNormConfig | None = None
     naive: bool = False
 
     @nn.compact
@@ -112,7 +120,8 @@ class AuxClassifier(nn.Module):
     num_classes: int
     # pool any map to 4x4 (torchvision); else 5x5 windows at stride 3 (the paper)
     adaptive: bool
-    norm: bool
+    # of the batch norm; None: there is none
+    norm: BatchNormConfig | None
 
     @nn.compact
     def __call__(self, x, train):
@@ -132,7 +141,7 @@ class GoogLeNet(nn.Module):
     """
 
     # batch norm in place of biases and of response normalization (torchvision)
-    norm: bool = False
+    batch_norm: bool = False
     # of the third branch; torchvision has 3 there (its issue 906)
     kernel5: int = 5
     # window of the pooling after 4e; torchvision's is 2
@@ -146,25 +155,23 @@ class GoogLeNet(nn.Module):
     # trained
     transform_input: bool = False
     aux: bool = False
+    # settings of the batch norms, where there are any
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, 224, 224, 3) -> float32 logits (n, num_classes), in training with aux a triple of them
     def __call__(self, x, train=False):
         heads = []
+        norm = self.norm if self.batch_norm else None
         if self.transform_input:
             x = halves_from_imagenet(name='transform_input')(x)
-        x = self._stem(x, train)
+        x = self._stem(x, train, norm)
         for name, widths in INCEPTIONS.items():
-            x = Inception(widths, self.kernel5, self.norm, self.naive, name=f'inception{name}')(
-                x, train
-            )
+            x = Inception(widths, self.kernel5, norm, self.naive, name=f'inception{name}')(x, train)
             if name in _AUX and self.aux and (train or self.is_initializing()):
-                heads.append(
-                    AuxClassifier(self.num_classes, self.adaptive_aux, self.norm, name=_AUX[name])(
-                        x, train
-                    )
-                )
+                head = AuxClassifier(self.num_classes, self.adaptive_aux, norm, name=_AUX[name])
+                heads.append(head(x, train))
             if name in ('3b', '4e'):
                 x = MaxPool(3 if name == '3b' else self.pool4, 2, ceil=True, name=f'pool{name[0]}')(
                     x
@@ -181,15 +188,15 @@ class GoogLeNet(nn.Module):
         )
 
     # (n, 224, 224, 3) -> (n, 28, 28, 192)
-    def _stem(self, x, train):
+    def _stem(self, x, train, norm):
         # Caffe's alpha of 1e-4 is divided by its size of 5
         def lrn(x, name):
-            return x if self.norm else LRN(5, k=1.0, alpha=2e-5, beta=0.75, name=name)(x)
+            return x if norm is not None else LRN(5, k=1.0, alpha=2e-5, beta=0.75, name=name)(x)
 
-        x = Layer(64, 7, 2, self.norm, name='conv1')(x, train)
+        x = Layer(64, 7, 2, norm, name='conv1')(x, train)
         x = lrn(MaxPool(3, 2, ceil=True, name='pool1')(x), 'norm1')
-        x = Layer(64, 1, 1, self.norm, name='conv2')(x, train)
-        x = lrn(Layer(192, 3, 1, self.norm, name='conv3')(x, train), 'norm2')
+        x = Layer(64, 1, 1, norm, name='conv2')(x, train)
+        x = lrn(Layer(192, 3, 1, norm, name='conv3')(x, train), 'norm2')
         return MaxPool(3, 2, ceil=True, name='pool2')(x)
 
 
@@ -202,7 +209,7 @@ register(
     'googlenet_torchvision',
     GoogLeNet,
     family='GoogLeNet',
-    norm=True,
+    batch_norm=True,
     kernel5=3,
     pool4=2,
     dropout=0.2,

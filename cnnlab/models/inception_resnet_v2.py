@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.inception import Branch, Branches, InceptionStem, Step
-from cnnlab.nn.layers import Act, Conv, ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import Act, BatchNormConfig, Conv, ConvNorm, Dense, GlobalAvgPool
 
 _MIXED5B = (
     Branch('branch0', (Step(96),)),
@@ -82,13 +82,19 @@ class InceptionResNetV2(nn.Module):
     momentum: float = 0.9
     # before the dense layer: dropout_keep_prob of research/slim/nets/inception_resnet_v2.py is 0.8
     dropout: float = 0.2
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, 299, 299, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
         conv = functools.partial(
-            ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale
+            ConvNorm,
+            eps=1e-3,
+            momentum=self.momentum,
+            norm_scale=self.norm_scale,
+            norm=self.norm,
         )
         x = InceptionStem(conv, name='stem')(x, train)
         for (name, mixed, block, branches, scale), repeats in zip(STAGES, self.blocks, strict=True):

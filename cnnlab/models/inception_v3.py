@@ -10,7 +10,7 @@ from flax import linen as nn
 from cnnlab.models.registry import register
 from cnnlab.nn.aux_head import AuxHead
 from cnnlab.nn.inception import Branch, Branches, InceptionStem, Step
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.rescale import halves_from_imagenet
 
 
@@ -102,13 +102,19 @@ class InceptionV3(nn.Module):
     transform_input: bool = False
     # an auxiliary head on mixed6e
     aux: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, 299, 299, 3) -> float32 logits (n, num_classes), in training with aux a pair of them
     def __call__(self, x, train=False):
         conv = functools.partial(
-            ConvNorm, eps=1e-3, momentum=self.momentum, norm_scale=self.norm_scale
+            ConvNorm,
+            eps=1e-3,
+            momentum=self.momentum,
+            norm_scale=self.norm_scale,
+            norm=self.norm,
         )
         if self.transform_input:
             x = halves_from_imagenet(name='transform_input')(x)

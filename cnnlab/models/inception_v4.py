@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.inception import Branch, Branches, Step
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 
 _ROW, _COLUMN = (1, 7), (7, 1)
 _FORK = (Step(256, (1, 3)), Step(256, (3, 1)))
@@ -70,12 +70,14 @@ class InceptionV4(nn.Module):
     dropout: float = 0.2
     # of the running statistics: timm's; research/slim has 0.9997
     momentum: float = 0.9
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, 299, 299, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum)
+        conv = functools.partial(ConvNorm, eps=1e-3, momentum=self.momentum, norm=self.norm)
         x = conv(32, 3, 2, padding=0, name='conv1a')(x, train)
         x = conv(32, 3, padding=0, name='conv2a')(x, train)
         x = conv(64, 3, name='conv2b')(x, train)

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn import initializers
-from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, MaxPool, flatten
+from cnnlab.nn.layers import Act, BatchNorm, BatchNormConfig, Conv, Dense, MaxPool, flatten
 
 
 class KerasConvnet(nn.Module):
@@ -28,7 +28,9 @@ class KerasConvnet(nn.Module):
     # as in the source; False leaves it out
     dropout: bool = True
     # batch norm before each hidden activation: norm<block>_<i>, norm_fc; not in the source
-    norm: bool = False
+    batch_norm: bool = False
+    # settings of the batch norms, where there are any
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 
     @nn.compact
@@ -60,10 +62,12 @@ class KerasConvnet(nn.Module):
         """The activation within convolutions and dense layers; with batch norm it comes after that
         instead.
         """
-        return None if self.norm else nn.relu
+        return None if self.batch_norm else nn.relu
 
     def _normalized(self, x, name, train):
-        return Act(name=f'act{name}')(BatchNorm(name=f'norm{name}')(x, train)) if self.norm else x
+        if not self.batch_norm:
+            return x
+        return Act(name=f'act{name}')(BatchNorm(norm=self.norm, name=f'norm{name}')(x, train))
 
 
 register(

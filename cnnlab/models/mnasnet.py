@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 
 
@@ -54,12 +54,14 @@ class MnasNet(nn.Module):
     momentum: float = 0.9997
     # before the dense layer: torchvision's
     dropout: float = 0.2
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, h, w, c) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        conv = functools.partial(ConvNorm, momentum=self.momentum)
+        conv = functools.partial(ConvNorm, momentum=self.momentum, norm=self.norm)
         x = conv(divisible(32 * self.width), 3, 2, name='stem')(x, train)
         channels = divisible(16 * self.width)
         x = Blocks(

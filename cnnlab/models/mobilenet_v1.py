@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks
 
 # channels, blocks, stride of the first
@@ -50,12 +50,16 @@ class MobileNetV1(nn.Module):
     momentum: float = 0.9
     # before the dense layer
     dropout: float = 0.0
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, h, w, c) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum, act=nn.relu6)
+        conv = functools.partial(
+            ConvNorm, eps=self.eps, momentum=self.momentum, norm=self.norm, act=nn.relu6
+        )
         x = conv(int(32 * self.width), 3, 2, 'tf_same' if self.keras else 1, name='stem')(x, train)
         for i, (channels, blocks, stride) in enumerate(_STAGES, 1):
             block = functools.partial(DepthwiseSeparable, int(channels * self.width), conv=conv)

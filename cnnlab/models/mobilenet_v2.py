@@ -7,7 +7,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 
 # the paper's t, c and s
@@ -32,12 +32,14 @@ class MobileNetV2(nn.Module):
     momentum: float = 0.9
     # before the dense layer: torchvision's
     dropout: float = 0.2
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, h, w, c) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum)
+        conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum, norm=self.norm)
         channels = 32 if self.fixed_ends else divisible(32 * self.width)
         x = conv(channels, 3, 2, self.padding, act=nn.relu6, name='stem')(x, train)
         for i, ((expansion, features, stride), blocks) in enumerate(

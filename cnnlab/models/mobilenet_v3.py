@@ -9,7 +9,7 @@ from flax import linen as nn
 from cnnlab.models.registry import register
 from cnnlab.nn.activations import hard_sigmoid, hard_swish
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, InvertedResidual, divisible
 from cnnlab.nn.rescale import Rescale
 
@@ -93,6 +93,8 @@ class MobileNetV3(nn.Module):
     dropout: float = 0.2
     # the net takes pixels of 0 .. 255 and maps them to -1 .. 1 itself (Keras)
     rescale: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
@@ -100,7 +102,7 @@ class MobileNetV3(nn.Module):
     def __call__(self, x, train=False):
         if self.rescale:
             x = Rescale((1 / 127.5,), (-1.0,), name='rescale')(x)
-        conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum)
+        conv = functools.partial(ConvNorm, eps=self.eps, momentum=self.momentum, norm=self.norm)
         swish = nn.relu if self.minimal else hard_swish
         channels = 16 if self.fixed_stem else divisible(16 * self.width)
         x = conv(channels, 3, 2, self.padding, act=swish, name='stem')(x, train)

@@ -10,7 +10,7 @@ from flax import linen as nn
 from cnnlab.models.registry import register
 from cnnlab.nn.aux_head import AuxHead
 from cnnlab.nn.cell import EPS, CellSpec, Genotype, RisingRate, run
-from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import Act, BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 
 CELL = Genotype(
     (
@@ -50,6 +50,8 @@ class PNASNet(nn.Module):
     dropout: float = 0.5
     # an auxiliary head before the third stage
     aux: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     def cells(self) -> tuple[CellSpec, ...]:
@@ -68,13 +70,19 @@ class PNASNet(nn.Module):
     def __call__(self, x, train=False):
         if self.width % 8:
             raise ValueError(f'width must be a multiple of 8, got {self.width}')
-        x = ConvNorm(
-            self.stem, 3, 2, padding=0, act=None, momentum=self.momentum, eps=EPS, name='conv0'
-        )(x, train)
+        conv = functools.partial(ConvNorm, momentum=self.momentum, eps=EPS, norm=self.norm)
+        x = conv(self.stem, 3, 2, padding=0, act=None, name='conv0')(x, train)
         rate = RisingRate(self.drop_path, self.drop_path_steps, name='drop_path')(train)
-        outputs = run(self.cells(), x, train, border='skip', momentum=self.momentum, drop_path=rate)
+        outputs = run(
+            self.cells(),
+            x,
+            train,
+            border='skip',
+            momentum=self.momentum,
+            drop_path=rate,
+            norm=self.norm,
+        )
         if self.aux and (train or self.is_initializing()):
-            conv = functools.partial(ConvNorm, momentum=self.momentum, eps=EPS)
             aux = Act(name='aux_act')(outputs[f'cell_{2 * self.repeats - 1}'])
             aux = AuxHead(self.num_classes, self.aux_window, conv, name='aux')(aux, train)
         x = GlobalAvgPool(name='mean')(Act(name='act')(outputs[f'cell_{3 * self.repeats - 1}']))

@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalAvgPool, MaxPool
+from cnnlab.nn.layers import Act, BatchNorm, BatchNormConfig, Conv, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.preactivation import PreActivation
 from cnnlab.nn.residual import basic, bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
@@ -34,6 +34,8 @@ class PreResNet(nn.Module):
     drop_path: float = 0.0
     # recompute inside blocks in the backward pass
     remat: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
@@ -41,13 +43,13 @@ class PreResNet(nn.Module):
     def __call__(self, x, train=False):
         x = Conv(64, 7, 2, bias=False, name='stem')(x)
         if self.stem_act:
-            x = Act(name='stem_act')(BatchNorm(name='stem_norm')(x, train))
+            x = Act(name='stem_act')(BatchNorm(norm=self.norm, name='stem_norm')(x, train))
         x = MaxPool(3, 2, padding=1, name='pool')(x)
         for i, rates in enumerate(linear_decay(self.drop_path, self.blocks)):
             x = Stage(
                 self._block(i, True), self._block(i, False), rates, self.remat, name=f'stage{i + 1}'
             )(x, train)
-        x = Act(name='act')(BatchNorm(name='norm')(x, train))
+        x = Act(name='act')(BatchNorm(norm=self.norm, name='norm')(x, train))
         x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
@@ -61,7 +63,11 @@ class PreResNet(nn.Module):
         )
         kind = shortcut_kind('B', first and (i > 0 or not plain))
         return functools.partial(
-            PreActivation, convs, kind, activated=first and i == 0 and self.stem_act
+            PreActivation,
+            convs,
+            kind,
+            activated=first and i == 0 and self.stem_act,
+            norm_layer=functools.partial(BatchNorm, norm=self.norm),
         )
 
 

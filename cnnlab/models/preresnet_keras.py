@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import Act, BatchNorm, Conv, Dense, GlobalAvgPool, MaxPool
+from cnnlab.nn.layers import Act, BatchNorm, BatchNormConfig, Conv, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.preactivation import PreActivation
 from cnnlab.nn.residual import bottleneck, linear_decay
 from cnnlab.nn.stage import Stage
@@ -25,13 +25,15 @@ class KerasPreResNet(nn.Module):
     drop_path: float = 0.0
     # recompute inside blocks in the backward pass
     remat: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, 224, 224, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        norm = functools.partial(BatchNorm, 0.99, 1.001e-5)
-        block = functools.partial(PreActivation, norm=norm, last_bias=True)
+        norm_layer = functools.partial(BatchNorm, 0.99, 1.001e-5, norm=self.norm)
+        block = functools.partial(PreActivation, norm_layer=norm_layer, last_bias=True)
         x = Conv(64, 7, 2, name='stem')(x)
         # zeros, which may exceed the pixels: nothing is activated yet
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -47,7 +49,7 @@ class KerasPreResNet(nn.Module):
                 last=last,
                 name=f'stage{i + 1}',
             )(x, train)
-        x = Act(name='act')(norm(name='norm')(x, train))
+        x = Act(name='act')(norm_layer(name='norm')(x, train))
         x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

@@ -6,13 +6,13 @@ named anywhere. Networks of other packages are known once those packages are imp
 """
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from flax import linen as nn
 
 from cnnlab import names as lookups
+from cnnlab.nn.norms import BatchNormConfig, has_batch_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +51,13 @@ def _check_fields(cls, fields):
             raise ValueError(lookups.unknown(f'field of {cls.__name__}', field, field_names(cls)))
     if fields.get('num_classes', 1) < 1:
         raise ValueError(f'num_classes must be at least 1, got {fields["num_classes"]}')
+    settings = getattr(cls, 'norm', None)
+    if isinstance(settings, BatchNormConfig) and not isinstance(
+        fields.get('norm', settings), BatchNormConfig
+    ):
+        raise ValueError(
+            f'the field norm of {cls.__name__} is a BatchNormConfig, got {fields["norm"]!r}'
+        )
 
 
 def register(
@@ -86,14 +93,18 @@ def register(
       register('squeezenet1_1', SqueezeNet, family='SqueezeNet', paper='arXiv:1602.07360',
                year=2016, params=1_235_496, stem=(64, 3), pools=(2, 4, 6))
     """
+    caller = lookups.caller()
+    if caller.partition('.')[0] != __package__.partition('.')[0]:
+        # so that it is they who are told of a name that one of ours has
+        _table()
     if name in _TABLE:
         raise ValueError(
             f'the model {name!r} is registered already, with {_TABLE[name].cls.__name__} of '
             f'{_TABLE[name].paper}'
         )
     _check_fields(cls, fields)
-    registered_by = sys._getframe(1).f_globals['__name__']
-    _TABLE[name] = ModelEntry(cls, fields, family, paper, year, params, input_shape, registered_by)
+    added = ModelEntry(cls, fields, family, paper, year, params, input_shape, caller)
+    lookups.add('model', name, added, _TABLE)
 
 
 def alias(name: str, registered: str) -> None:
@@ -129,11 +140,19 @@ def create(name: str, **overrides: Any) -> nn.Module:
 
     Raises:
       KeyError: no such name (the nearest are given).
-      ValueError: the network has no such field, or num_classes < 1.
+      ValueError: the network has no such field, num_classes < 1, or `norm` for a network without
+        batch norm.
     """
     found = entry(name)
+    without = f'the network {name} has no batch norm, so it takes no settings of it (norm=...)'
+    sets_batch_norm = isinstance(overrides.get('norm'), BatchNormConfig)
+    if sets_batch_norm and 'norm' not in field_names(found.cls):
+        raise ValueError(without)
     _check_fields(found.cls, overrides)
-    return found.cls(**{**found.fields, **overrides})
+    model = found.cls(**{**found.fields, **overrides})
+    if sets_batch_norm and not has_batch_norm(model):
+        raise ValueError(without)
+    return model
 
 
 def names() -> list[str]:

@@ -12,7 +12,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.blocks import SqueezeExcite
-from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import Act, BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.mobile import Blocks, divisible
 
 
@@ -46,16 +46,18 @@ class RegNetBlock(nn.Module):
     project: bool
     # channels within the squeeze-excite
     squeeze: int | None
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
-        y = ConvNorm(self.features, 1, name='conv1')(x, train)
-        y = ConvNorm(self.features, 3, self.stride, groups=self.groups, name='conv2')(y, train)
+        conv = functools.partial(ConvNorm, norm=self.norm)
+        y = conv(self.features, 1, name='conv1')(x, train)
+        y = conv(self.features, 3, self.stride, groups=self.groups, name='conv2')(y, train)
         if self.squeeze is not None:
             y = SqueezeExcite(self.squeeze, name='se')(y)
-        y = ConvNorm(self.features, 1, act=None, name='conv3')(y, train)
+        y = conv(self.features, 1, act=None, name='conv3')(y, train)
         if self.project:
-            x = ConvNorm(self.features, 1, self.stride, act=None, name='proj')(x, train)
+            x = conv(self.features, 1, self.stride, act=None, name='proj')(x, train)
         return Act(name='out')(x + y)
 
 
@@ -81,13 +83,15 @@ class RegNet(nn.Module):
     squeeze: bool = True
     # rounding a width to whole groups may not lose more than a tenth of it (torchvision)
     keep_width: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = ConvNorm(32, 3, 2, name='stem')(x, train)
+        x = ConvNorm(32, 3, 2, norm=self.norm, name='stem')(x, train)
         for i, (blocks, features, groups) in enumerate(self.stages(), 1):
-            block = functools.partial(RegNetBlock, features, groups)
+            block = functools.partial(RegNetBlock, features, groups, norm=self.norm)
             x = Blocks(
                 tuple(
                     functools.partial(

@@ -1,13 +1,14 @@
 """Residual and plain nets for ImageNet (He et al. 2015, arXiv:1512.03385)."""
 
 import functools
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool, MaxPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.residual import Residual, basic, bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -38,10 +39,14 @@ class ResNet(nn.Module):
     zero_last: bool = False
     # recompute inside blocks in the backward pass
     remat: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
-    # every convolution is called as this
-    conv = staticmethod(ConvNorm)
+    @property
+    def conv(self) -> Callable[..., nn.Module]:
+        """Makes every convolution of the network; called as ConvNorm is."""
+        return functools.partial(ConvNorm, norm=self.norm)
 
     @nn.compact
     # (n, 224, 224, 3) -> float32 logits (n, num_classes)
@@ -87,7 +92,10 @@ class ResNet(nn.Module):
 class KerasResNet(ResNet):
     """As in keras.applications: biases in the convolutions, epsilon 1.001e-5, Keras's momentum."""
 
-    conv = staticmethod(functools.partial(ConvNorm, bias=True, eps=1.001e-5, momentum=0.99))
+    @property
+    def conv(self) -> Callable[..., nn.Module]:
+        """Makes every convolution of the network; called as ConvNorm is."""
+        return functools.partial(ConvNorm, bias=True, eps=1.001e-5, momentum=0.99, norm=self.norm)
 
 
 # Parameters: torchvision's and Keras's counts (tests/models/peers.json); where the stride is

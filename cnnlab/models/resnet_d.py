@@ -3,21 +3,25 @@ resnet50d.
 """
 
 import functools
+from collections.abc import Callable
 
 from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.models.resnet import ResNet
-from cnnlab.nn.layers import ConvNorm, MaxPool
+from cnnlab.nn.layers import MaxPool
 
 
 class _DeepStem(nn.Module):
     """Three 3x3 convolutions in place of the 7x7. (n, h, w, c) -> (n, h / 2, w / 2, 64)."""
 
+    # called as ConvNorm is
+    conv: Callable
+
     @nn.compact
     def __call__(self, x, train):
         for i, (features, stride) in enumerate(((32, 2), (32, 1), (64, 1)), 1):
-            x = ConvNorm(features, 3, stride, name=f'conv{i}')(x, train)
+            x = self.conv(features, 3, stride, name=f'conv{i}')(x, train)
         return x
 
 
@@ -26,7 +30,7 @@ class ResNetD(ResNet):
 
     def stem(self, x, train):
         """(n, h, w, c) -> (n, h / 4, w / 4, 64)."""
-        return MaxPool(3, 2, padding=1, name='pool')(_DeepStem(name='stem')(x, train))
+        return MaxPool(3, 2, padding=1, name='pool')(_DeepStem(self.conv, name='stem')(x, train))
 
     def projecting(self, kind):
         """Projections average first."""

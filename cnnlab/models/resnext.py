@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.models.resnet import ResNet
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.residual import Residual, bottleneck, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -31,20 +31,24 @@ class CifarResNeXt(nn.Module):
     drop_path: float = 0.0
     # recompute inside blocks in the backward pass
     remat: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 
     @nn.compact
     # (n, 32, 32, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        x = ConvNorm(64, 3, name='stem')(x, train)
+        conv = functools.partial(ConvNorm, norm=self.norm)
+        block = functools.partial(Residual, conv=conv)
+        x = conv(64, 3, name='stem')(x, train)
         for i, rates in enumerate(linear_decay(self.drop_path, (self.blocks,) * 3)):
             convs = functools.partial(
                 bottleneck, self.groups * self.group_width << i, 256 << i, groups=self.groups
             )
             first = functools.partial(
-                Residual, convs(2 if i else 1), shortcut_kind(self.shortcut, True)
+                block, convs(2 if i else 1), shortcut_kind(self.shortcut, True)
             )
-            rest = functools.partial(Residual, convs(1), shortcut_kind(self.shortcut, False))
+            rest = functools.partial(block, convs(1), shortcut_kind(self.shortcut, False))
             x = Stage(first, rest, rates, self.remat, name=f'stage{i + 1}')(x, train)
         x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

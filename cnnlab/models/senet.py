@@ -10,7 +10,7 @@ from flax import linen as nn
 from cnnlab import names
 from cnnlab.models.registry import register
 from cnnlab.models.resnet import ResNet
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool, MaxPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.residual import ConvSpec, Residual, basic, linear_decay, shortcut_kind
 from cnnlab.nn.stage import Stage
 
@@ -45,16 +45,19 @@ class SENet(nn.Module):
     drop_path: float = 0.0
     # recompute inside blocks in the backward pass
     remat: bool = False
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, 224, 224, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
+        conv = functools.partial(ConvNorm, norm=self.norm)
         if self.deep_stem:
             for i, (features, stride) in enumerate(((64, 2), (64, 1), (128, 1)), 1):
-                x = ConvNorm(features, 3, stride, name=f'stem{i}')(x, train)
+                x = conv(features, 3, stride, name=f'stem{i}')(x, train)
         else:
-            x = ConvNorm(64, 7, 2, name='stem1')(x, train)
+            x = conv(64, 7, 2, name='stem1')(x, train)
         x = MaxPool(3, 2, ceil=True, name='pool')(x)
         for i, rates in enumerate(linear_decay(self.drop_path, self.blocks)):
             x = Stage(
@@ -90,6 +93,7 @@ class SENet(nn.Module):
             projection=self.projection if stride > 1 else 1,
             squeeze=features // REDUCTION,
             act_last=plain,
+            conv=functools.partial(ConvNorm, norm=self.norm),
         )
 
 

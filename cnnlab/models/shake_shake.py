@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.blocks import ShakeShake
-from cnnlab.nn.layers import Act, BatchNorm, Conv, ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import Act, BatchNorm, BatchNormConfig, Conv, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.nn.stage import Stage
 
 
@@ -25,25 +25,25 @@ class ShakeBlock(nn.Module):
     forward: str = 'shake'
     backward: str = 'shake'
     level: str = 'image'
+    norm: BatchNormConfig = BatchNormConfig()
     # has no meaning here; a stage hands it to every block
     drop_path: float = 0.0
 
     @nn.compact
     def __call__(self, x, train):
         active = Act(name='act')(x)
+        conv = functools.partial(ConvNorm, norm=self.norm)
 
         def branch(name):
-            y = ConvNorm(self.features, 3, self.stride, name=f'{name}_conv1')(active, train)
-            return ConvNorm(self.features, 3, act=None, name=f'{name}_conv2')(y, train)
+            y = conv(self.features, 3, self.stride, name=f'{name}_conv1')(active, train)
+            return conv(self.features, 3, act=None, name=f'{name}_conv2')(y, train)
 
         mixed = ShakeShake(self.forward, self.backward, self.level, name='shake')(
             branch('branch1'), branch('branch2'), train
         )
-        return (
-            TwoPaths(self.features, self.stride, name='shortcut')(active, train)
-            if self.project
-            else x
-        ) + mixed
+        if self.project:
+            x = TwoPaths(self.features, self.stride, self.norm, name='shortcut')(active, train)
+        return x + mixed
 
 
 class TwoPaths(nn.Module):
@@ -56,6 +56,7 @@ class TwoPaths(nn.Module):
 
     features: int
     stride: int
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
@@ -66,7 +67,7 @@ class TwoPaths(nn.Module):
             )
             for i, y in enumerate((x, shifted), 1)
         ]
-        return BatchNorm(name='norm')(jnp.concatenate(paths, -1), train)
+        return BatchNorm(norm=self.norm, name='norm')(jnp.concatenate(paths, -1), train)
 
 
 class ShakeShakeNet(nn.Module):
@@ -81,22 +82,25 @@ class ShakeShakeNet(nn.Module):
     forward: str = 'shake'
     backward: str = 'shake'
     level: str = 'image'
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 
     @nn.compact
     # (n, 32, 32, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        x = ConvNorm(16, 3, act=None, name='stem')(x, train)
-        how = {'forward': self.forward, 'backward': self.backward, 'level': self.level}
+        x = ConvNorm(16, 3, act=None, norm=self.norm, name='stem')(x, train)
+        block = functools.partial(
+            ShakeBlock,
+            forward=self.forward,
+            backward=self.backward,
+            level=self.level,
+            norm=self.norm,
+        )
         for i in range(3):
             features = self.width << i
-
-            def first(features=features, stride=2 if i else 1, **rest):
-                return ShakeBlock(features, stride, True, **how, **rest)
-
-            def others(features=features, **rest):
-                return ShakeBlock(features, **how, **rest)
-
+            first = functools.partial(block, features, 2 if i else 1, True)
+            others = functools.partial(block, features)
             x = Stage(first, others, (0.0,) * self.blocks, name=f'stage{i + 1}')(x, train)
         x = Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(Act(name='act')(x)))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

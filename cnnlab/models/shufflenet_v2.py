@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.models.registry import register
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool, MaxPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.mobile import Blocks
 
 
@@ -29,21 +29,23 @@ class Unit(nn.Module):
 
     features: int
     stride: int = 1
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     # (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features)
     def __call__(self, x, train):
         half = self.features // 2
+        conv = functools.partial(ConvNorm, norm=self.norm)
         if self.stride == 1:
             kept, y = jnp.split(x, 2, axis=-1)
         else:
-            kept = ConvNorm(
+            kept = conv(
                 x.shape[-1], 3, self.stride, groups=x.shape[-1], act=None, name='pass_depthwise'
             )(x, train)
-            kept, y = ConvNorm(half, 1, name='pass_conv')(kept, train), x
-        y = ConvNorm(half, 1, name='conv1')(y, train)
-        y = ConvNorm(half, 3, self.stride, groups=half, act=None, name='depthwise')(y, train)
-        y = ConvNorm(half, 1, name='conv2')(y, train)
+            kept, y = conv(half, 1, name='pass_conv')(kept, train), x
+        y = conv(half, 1, name='conv1')(y, train)
+        y = conv(half, 3, self.stride, groups=half, act=None, name='depthwise')(y, train)
+        y = conv(half, 1, name='conv2')(y, train)
         return shuffle(jnp.concatenate([kept, y], -1))
 
 
@@ -55,22 +57,26 @@ class ShuffleNetV2(nn.Module):
     # of conv1, the three stages, conv5
     channels: tuple[int, int, int, int, int]
     blocks: tuple[int, int, int] = (4, 8, 4)
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, h, w, c) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        x = ConvNorm(self.channels[0], 3, 2, name='conv1')(x, train)
+        conv = functools.partial(ConvNorm, norm=self.norm)
+        unit = functools.partial(Unit, norm=self.norm)
+        x = conv(self.channels[0], 3, 2, name='conv1')(x, train)
         x = MaxPool(3, 2, padding=1, name='pool')(x)
         for i, (features, blocks) in enumerate(
             zip(self.channels[1:-1], self.blocks, strict=True), 2
         ):
             row = (
-                functools.partial(Unit, features, 2),
-                *[functools.partial(Unit, features)] * (blocks - 1),
+                functools.partial(unit, features, 2),
+                *[functools.partial(unit, features)] * (blocks - 1),
             )
             x = Blocks(row, name=f'stage{i}')(x, train)
-        x = ConvNorm(self.channels[-1], 1, name='conv5')(x, train)
+        x = conv(self.channels[-1], 1, name='conv5')(x, train)
         x = Dense(self.num_classes, name='fc')(GlobalAvgPool(name='mean')(x))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 

@@ -9,7 +9,16 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn import initializers
-from cnnlab.nn.layers import AdaptiveAvgPool, Conv, ConvNorm, Dense, GlobalAvgPool, MaxPool, flatten
+from cnnlab.nn.layers import (
+    AdaptiveAvgPool,
+    BatchNormConfig,
+    Conv,
+    ConvNorm,
+    Dense,
+    GlobalAvgPool,
+    MaxPool,
+    flatten,
+)
 from cnnlab.nn.sliding import SlidingDense
 
 _WIDTHS = (64, 128, 256, 512, 512)
@@ -28,11 +37,12 @@ class VGG(nn.Module):
     # convolutions before each pooling
     blocks: tuple[int, ...]
     # batch norm after each convolution, which keeps its bias (torchvision)
-    norm: bool = False
+    batch_norm: bool = False
     # larger images: False pools the last map to 7 x 7 (torchvision); True slides fc6 .. fc8 over it
-    # and takes the
+    # and takes the mean of the scores, as the paper tests whole images and timm does
     dense: bool = False
-    # mean of the scores, as the paper tests whole images and timm does
+    # settings of the batch norms, where there are any
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
@@ -41,9 +51,14 @@ class VGG(nn.Module):
         for i, (convolutions, width) in enumerate(zip(self.blocks, _WIDTHS, strict=True), 1):
             for j in range(1, convolutions + 1):
                 name = f'conv{i}_{j}'
-                if self.norm:
+                if self.batch_norm:
                     x = ConvNorm(
-                        width, 3, bias=True, kernel_init=initializers.he('fan_out'), name=name
+                        width,
+                        3,
+                        bias=True,
+                        kernel_init=initializers.he('fan_out'),
+                        norm=self.norm,
+                        name=name,
                     )(x, train)
                 else:
                     x = Conv(width, 3, act=nn.relu, kernel_init=_GLOROT, name=name)(x)
@@ -80,7 +95,9 @@ _register('vgg16', blocks=_D, params=138_357_544)
 _register('vgg11', blocks=_A, params=132_863_336)
 _register('vgg13', blocks=_B, params=133_047_848)
 _register('vgg19', blocks=_E, params=143_667_240)
-_normed = functools.partial(_register, norm=True, paper='arXiv:1409.1556; batch norm: torchvision')
+_normed = functools.partial(
+    _register, batch_norm=True, paper='arXiv:1409.1556; batch norm: torchvision'
+)
 _normed('vgg11_bn', blocks=_A, params=132_868_840)
 _normed('vgg13_bn', blocks=_B, params=133_053_736)
 _normed('vgg16_bn', blocks=_D, params=138_365_992)

@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab.models.registry import register
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import Act, ConvNorm, Dense, GlobalAvgPool, MaxPool
+from cnnlab.nn.layers import Act, BatchNormConfig, ConvNorm, Dense, GlobalAvgPool, MaxPool
 from cnnlab.nn.separable import SeparableConvNorm
 
 
@@ -30,28 +30,21 @@ class XceptionBlock(nn.Module):
     padding: Padding = 'tf_same'
     momentum: float = 0.99
     eps: float = 1e-3
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
+        batch_norm = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
         shortcut = x
         if self.reduce:
             conv = ConvNorm(
-                self.widths[-1],
-                1,
-                2,
-                padding=0,
-                act=None,
-                momentum=self.momentum,
-                eps=self.eps,
-                name='shortcut',
+                self.widths[-1], 1, 2, padding=0, act=None, **batch_norm, name='shortcut'
             )
             shortcut = conv(x, train)
         for i, width in enumerate(self.widths, 1):
             if i > 1 or self.start_with_relu:
                 x = Act(name=f'act{i}')(x)
-            x = SeparableConvNorm(
-                width, 3, momentum=self.momentum, eps=self.eps, name=f'sepconv{i}'
-            )(x, train)
+            x = SeparableConvNorm(width, 3, **batch_norm, name=f'sepconv{i}')(x, train)
         if self.reduce:
             x = MaxPool(3, 2, padding=self.padding, name='pool')(x)
         return x + shortcut
@@ -70,15 +63,17 @@ class Xception(nn.Module):
     eps: float = 1e-3
     # before the dense layer; assumed, for the author's published code has none
     dropout: float = 0.5
+    # of every batch norm
+    norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     @nn.compact
     # (n, 299, 299, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        norm = {'momentum': self.momentum, 'eps': self.eps}
-        block = functools.partial(XceptionBlock, padding=self.pool_padding, **norm)
-        x = ConvNorm(32, 3, 2, padding=0, **norm, name='block1_conv1')(x, train)
-        x = ConvNorm(64, 3, padding=0, **norm, name='block1_conv2')(x, train)
+        batch_norm = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
+        block = functools.partial(XceptionBlock, padding=self.pool_padding, **batch_norm)
+        x = ConvNorm(32, 3, 2, padding=0, **batch_norm, name='block1_conv1')(x, train)
+        x = ConvNorm(64, 3, padding=0, **batch_norm, name='block1_conv2')(x, train)
         x = block((128, 128), True, start_with_relu=False, name='block2')(x, train)
         x = block((256, 256), True, name='block3')(x, train)
         x = block((728, 728), True, name='block4')(x, train)
@@ -86,7 +81,7 @@ class Xception(nn.Module):
             x = block((728, 728, 728), False, name=f'block{i}')(x, train)
         x = block((728, 1024), True, name='block13')(x, train)
         for i, width in ((1, 1536), (2, 2048)):
-            x = SeparableConvNorm(width, 3, **norm, name=f'block14_sepconv{i}')(x, train)
+            x = SeparableConvNorm(width, 3, **batch_norm, name=f'block14_sepconv{i}')(x, train)
             x = Act(name=f'block14_act{i}')(x)
         x = nn.Dropout(self.dropout, deterministic=not train, name='dropout')(
             GlobalAvgPool(name='mean')(x)

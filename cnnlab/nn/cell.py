@@ -15,7 +15,7 @@ from flax import linen as nn
 from cnnlab import names
 from cnnlab.nn.blocks import DropPath
 from cnnlab.nn.geometry import Padding, resolve
-from cnnlab.nn.layers import Act, AvgPool, BatchNorm, Conv, ConvNorm, MaxPool
+from cnnlab.nn.layers import Act, AvgPool, BatchNorm, BatchNormConfig, Conv, ConvNorm, MaxPool
 from cnnlab.nn.separable import SeparableConvNorm
 
 # of every batch norm: research/slim's arg scopes
@@ -67,13 +67,14 @@ class Operation(nn.Module):
     border: str = 'skip'
     momentum: float = 0.9997
     drop_path: float | jax.Array = 0.0
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
-        norm = {'momentum': self.momentum, 'eps': EPS}
+        batch_norm = {'momentum': self.momentum, 'eps': EPS, 'norm': self.norm}
         if names.among('operation', self.kind, OPERATIONS) == 'none':
             if self.fit or self.stride > 1:
-                x = ConvNorm(self.features, 1, self.stride, act=None, **norm, name='fit')(
+                x = ConvNorm(self.features, 1, self.stride, act=None, **batch_norm, name='fit')(
                     Act(name='act')(x), train
                 )
             return x
@@ -81,12 +82,17 @@ class Operation(nn.Module):
             for i, stride in ((1, self.stride), (2, 1)):
                 x = Act(name=f'act{i}')(x)
                 x = SeparableConvNorm(
-                    self.features, int(self.kind[3:]), stride, 'tf_same', **norm, name=f'sepconv{i}'
+                    self.features,
+                    int(self.kind[3:]),
+                    stride,
+                    'tf_same',
+                    **batch_norm,
+                    name=f'sepconv{i}',
                 )(x, train)
         else:
             x = self._pool(x)
             if self.fit:
-                x = ConvNorm(self.features, 1, act=None, **norm, name='fit')(x, train)
+                x = ConvNorm(self.features, 1, act=None, **batch_norm, name='fit')(x, train)
         return DropPath(self.drop_path, name='drop_path')(x, train)
 
     def _pool(self, x):
@@ -113,6 +119,7 @@ class FactorizedReduction(nn.Module):
 
     features: int
     momentum: float = 0.9997
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
@@ -125,7 +132,7 @@ class FactorizedReduction(nn.Module):
             ],
             -1,
         )
-        return BatchNorm(self.momentum, EPS, name='norm')(x, train)
+        return BatchNorm(self.momentum, EPS, norm=self.norm, name='norm')(x, train)
 
 
 class Cell(nn.Module):
@@ -143,6 +150,7 @@ class Cell(nn.Module):
     border: str = 'skip'
     momentum: float = 0.9997
     drop_path: float | jax.Array = 0.0
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, previous, train):
@@ -150,9 +158,9 @@ class Cell(nn.Module):
         if names.among('kind of second input', self.previous, PREVIOUS) == 'project':
             states[1] = self._conv('conv_previous', previous, train)
         elif self.previous == 'halve':
-            states[1] = FactorizedReduction(self.features, self.momentum, name='halve_previous')(
-                Act(name='act_previous')(previous), train
-            )
+            states[1] = FactorizedReduction(
+                self.features, self.momentum, self.norm, name='halve_previous'
+            )(Act(name='act_previous')(previous), train)
         for i, pair in enumerate(self.genotype.pairs, 1):
             left, right = (
                 self._operation(f'combine{i}_{side}', kind, state)(states[state], train)
@@ -163,16 +171,30 @@ class Cell(nn.Module):
 
     def _conv(self, name, x, train):
         x = Act(name=f'{name}_act')(x)
-        return ConvNorm(self.features, 1, act=None, momentum=self.momentum, eps=EPS, name=name)(
-            x, train
-        )
+        return ConvNorm(
+            self.features,
+            1,
+            act=None,
+            momentum=self.momentum,
+            eps=EPS,
+            norm=self.norm,
+            name=name,
+        )(x, train)
 
     def _operation(self, name, kind, state):
         # sums are of the reduced size already
         stride = self.stride if state < 2 else 1
         fit = self.previous == 'raw' and state == 1
         return Operation(
-            kind, self.features, stride, fit, self.border, self.momentum, self.drop_path, name=name
+            kind,
+            self.features,
+            stride,
+            fit,
+            self.border,
+            self.momentum,
+            self.drop_path,
+            self.norm,
+            name=name,
         )
 
 
@@ -206,6 +228,7 @@ def run(
     border: str,
     momentum: float,
     drop_path: float | jax.Array,
+    norm: BatchNormConfig,
 ) -> dict[str, jax.Array]:
     """Runs the cells one after the other, in the scope of the module that calls: {name: output}, in
     order.
@@ -224,6 +247,7 @@ def run(
             border,
             momentum,
             drop_path * (i / len(cells)),
+            norm,
             name=spec.name,
         )
         outputs.append(cell(outputs[-1], outputs[-min(spec.back, len(outputs))], train))

@@ -91,6 +91,20 @@ NAMED: dict[str, Callable[..., Initializer]] = {
 }
 
 
+def register(name: str, make: Callable[..., Initializer]) -> None:
+    """Lets recipes name an initializer of one's own: after `register('dirac', dirac)` they can say
+    'dirac' or 'dirac(0.5)'.
+
+    Args:
+      name: by which recipes know it.
+      make: called with the arguments that the recipe gives; makes (key, shape, dtype) -> array.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+    names.add('initializer', name, make, NAMED)
+
+
 def by_name(text: str) -> Initializer:
     """The initializer that a name and, in parentheses, its arguments say: 'he', 'gaussian(0.01)',
     "xavier('normal')".

@@ -20,7 +20,6 @@ from cnnlab.nn.norms import (
     BatchNormConfig,
     GroupNorm,
     LayerNorm,
-    batch_norm_settings,
 )
 from cnnlab.nn.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 
@@ -39,7 +38,6 @@ __all__ = [
     'LayerNorm',
     'MaxPool',
     'Scale',
-    'batch_norm_settings',
     'reference_convolution',
     'flatten',
     'refuse_integers',
@@ -197,6 +195,8 @@ class ConvNorm(nn.Module):
     norm_scale: bool = True
     scale_init: initializers.Initializer = initializers.ones
     kernel_init: initializers.Initializer = initializers.he()
+    # settings of all batch norms of the network
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
@@ -211,7 +211,12 @@ class ConvNorm(nn.Module):
             name='conv',
         )(x)
         x = BatchNorm(
-            self.momentum, self.eps, self.norm_scale, scale_init=self.scale_init, name='norm'
+            self.momentum,
+            self.eps,
+            self.norm_scale,
+            norm=self.norm,
+            scale_init=self.scale_init,
+            name='norm',
         )(x, train)
         return Act(self.act, name='act')(x) if self.act else x
 

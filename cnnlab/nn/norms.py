@@ -4,11 +4,8 @@ Statistics are computed and kept in float32 (float64 for float64 inputs), whatev
 dtype.
 """
 
-import contextlib
-import contextvars
 import dataclasses
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -21,15 +18,27 @@ from cnnlab.nn import initializers
 
 @dataclasses.dataclass(frozen=True)
 class BatchNormConfig:
-    """What a recipe says about every BatchNorm of a network; what is None is left to the layer.
+    """Settings of all batch norms of a network: the field `norm` of every network that has any.
 
-    ghost_batch_size: images per statistic. Papers trained with 32 images a GPU and statistics per
-      GPU; under jit over a mesh they would be over the global batch. A layer's own `norm_span` goes
-      before it.
-    momentum, eps: in place of the layer's.
-    frozen: layers whose path matches one of these regular expressions (`re.search`) use their
-      running statistics in training too and do not move them. Their scale and bias are parameters
-      like any other.
+    None leaves a value to the layer. All values are plain: `dataclasses.asdict` of a config can be
+    written as JSON, and `BatchNormConfig(**values)` reads it back.
+
+    Args:
+      ghost_batch_size: images per statistic; None takes the whole batch. Papers trained with 32
+        images per GPU and statistics per GPU, while under jit over a mesh the mean is over the
+        global batch (Hoffer et al. 2017, arXiv:1705.08741, name such parts ghost batches).
+      momentum: share of the running statistics that a training step keeps, in 0 .. 1.
+      eps: added to the variance under the root, at least 0.
+      frozen: regular expressions; a layer whose path matches one of them (`re.search`) uses its
+        running statistics in training too and does not move them. Its scale and bias stay
+        parameters like any other.
+
+    Raises:
+      ValueError: a value out of range, or a pattern that is no regular expression.
+
+    Example:
+      >>> model = registry.create('resnet50', norm=BatchNormConfig(ghost_batch_size=32))
+      >>> model.clone(norm=BatchNormConfig(frozen=('^stem', '^stage1')))
     """
 
     ghost_batch_size: int | None = None
@@ -38,6 +47,10 @@ class BatchNormConfig:
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self):
+        if isinstance(self.frozen, str):
+            raise ValueError(f'frozen of batch norm is a tuple of patterns, got {self.frozen!r}')
+        # JSON has lists, and a field of a module must be hashable
+        object.__setattr__(self, 'frozen', tuple(self.frozen))
         if self.ghost_batch_size is not None and self.ghost_batch_size < 1:
             raise ValueError(
                 f'ghost_batch_size of batch norm must be at least 1, got {self.ghost_batch_size}'
@@ -46,40 +59,62 @@ class BatchNormConfig:
             raise ValueError(f'momentum of batch norm lies between 0 and 1, got {self.momentum}')
         if self.eps is not None and self.eps < 0:
             raise ValueError(f'eps of batch norm must not be negative, got {self.eps}')
+        for pattern in self.frozen:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(
+                    f'the pattern {pattern!r} of frozen batch norm is no regular expression: '
+                    f'{error}'
+                ) from error
+
+    def is_frozen(self, path: tuple[str, ...]) -> bool:
+        """Whether the layer at this path keeps its running statistics in training."""
+        return any(re.search(pattern, '/'.join(path)) for pattern in self.frozen)
 
 
-_NOTHING = BatchNormConfig()
-_SETTINGS: contextvars.ContextVar[BatchNormConfig | None] = contextvars.ContextVar(
-    'batch_norm_settings', default=None
-)
+def has_batch_norm(model: nn.Module) -> bool:
+    """Whether a network has batch norm: a config as its field `norm`, and no `batch_norm=False`."""
+    settings = getattr(model, 'norm', None)
+    return isinstance(settings, BatchNormConfig) and getattr(model, 'batch_norm', True)
 
 
-@contextlib.contextmanager
-def batch_norm_settings(settings: BatchNormConfig) -> Iterator[None]:
-    """Within it, every BatchNorm follows these settings; an inner one replaces the outer."""
-    token = _SETTINGS.set(settings)
-    try:
-        yield
-    finally:
-        _SETTINGS.reset(token)
+def replace_norm(model: nn.Module, **changes: Any) -> nn.Module:
+    """The network with these settings of its batch norms replaced; as it is where it has none.
+
+    Args:
+      model: a network.
+      **changes: fields of BatchNormConfig.
+
+    Example:
+      >>> replace_norm(model, ghost_batch_size=None)
+    """
+    if not has_batch_norm(model):
+        return model
+    return model.clone(norm=dataclasses.replace(model.norm, **changes))
 
 
-def check_frozen(settings: BatchNormConfig, batch_stats: Any) -> None:
-    """Raises ValueError where a pattern of `settings.frozen` matches no layer that has batch
-    statistics; the sentence names it.
+def check_frozen(norm: BatchNormConfig, batch_stats: Any) -> None:
+    """Checks that every pattern of `norm.frozen` matches a layer.
+
+    Args:
+      norm: the settings.
+      batch_stats: of the network.
+
+    Raises:
+      ValueError: a pattern matches no layer that has batch statistics; the sentence names it.
     """
     layers = sorted({path.rpartition('/')[0] for path in tree.named_leaves(batch_stats)})
-    idle = [p for p in settings.frozen if not any(re.search(p, layer) for layer in layers)]
-    if idle:
-        some = (
-            f'layers with batch statistics are '
-            f'{", ".join(layers[:6])}{", ..." if len(layers) > 6 else ""} ({len(layers)} in '
-            f'all)'
+    idle = [p for p in norm.frozen if not any(re.search(p, layer) for layer in layers)]
+    if not idle:
+        return
+    where = 'the network has no batch norm'
+    if layers:
+        where = (
+            f'layers with batch statistics are {", ".join(layers[:6])}'
+            f'{", ..." if len(layers) > 6 else ""} ({len(layers)} in all)'
         )
-        raise ValueError(
-            f'the patterns {idle} of frozen batch norm match no layer; '
-            f'{some if layers else "the network has no batch norm"}'
-        )
+    raise ValueError(f'the patterns {idle} of frozen batch norm match no layer; {where}')
 
 
 def _vector(v, x):
@@ -93,16 +128,21 @@ class BatchNorm(nn.Module):
 
     In training it uses the batch's mean and biased variance and moves `batch_stats` by `1 -
     momentum` towards them (torch's momentum 0.1 is 0.9 here; torch moves towards the unbiased
-    variance); else it uses `batch_stats`. `norm_span` is the number of images per statistic (None:
-    what `batch_norm_settings` says, else the global batch); running statistics are the mean over
-    spans. `batch_norm_settings` may replace momentum and epsilon, and freeze layers.
+    variance); else it uses `batch_stats`. With ghost batches the running statistics move towards
+    the mean over them.
+
+    Args:
+      momentum, eps: the layer's own, used where `norm` states none.
+      scale, bias: whether the layer has these parameters.
+      norm: settings of all batch norms of the network.
+      scale_init: draws the scale.
     """
 
     momentum: float = 0.9
     eps: float = 1e-5
     scale: bool = True
     bias: bool = True
-    norm_span: int | None = None
+    norm: BatchNormConfig = BatchNormConfig()
     scale_init: initializers.Initializer = initializers.ones
 
     @nn.compact
@@ -111,16 +151,19 @@ class BatchNorm(nn.Module):
         mean = self.variable('batch_stats', 'mean', jnp.zeros, (features,), jnp.float32)
         var = self.variable('batch_stats', 'var', jnp.ones, (features,), jnp.float32)
         shape, y = x.shape, x.astype(dtype)
-        settings = _SETTINGS.get() or _NOTHING
-        momentum = self.momentum if settings.momentum is None else settings.momentum
-        eps = self.eps if settings.eps is None else settings.eps
-        if train and not any(re.search(p, '/'.join(self.path)) for p in settings.frozen):
-            span = self.norm_span or settings.ghost_batch_size or shape[0]
-            if shape[0] % span:
-                raise ValueError(f'norm_span {span} does not divide the batch of {shape[0]} images')
-            y = y.reshape(-1, span, *shape[1:])
+        momentum = self.momentum if self.norm.momentum is None else self.norm.momentum
+        eps = self.eps if self.norm.eps is None else self.norm.eps
+        if train and not self.norm.is_frozen(self.path):
+            ghost = self.norm.ghost_batch_size or shape[0]
+            if shape[0] % ghost:
+                raise ValueError(
+                    f'ghost_batch_size {ghost} does not divide the batch of {shape[0]} images'
+                )
+            y = y.reshape(-1, ghost, *shape[1:])
             axes = tuple(range(1, y.ndim - 1))
             m = y.mean(axes, keepdims=True)
+            # two passes: the mean of squares minus the square of the mean loses all digits where
+            # the mean is large
             v = jnp.square(y - m).mean(axes, keepdims=True)
             if not self.is_initializing():
                 for running, now in ((mean, m), (var, v)):

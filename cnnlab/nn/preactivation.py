@@ -37,7 +37,7 @@ class PreActivation(nn.Module):
     last_bias: bool = False
     drop_path: float | jax.Array = 0.0
     # called as BatchNorm is, its module with (x, train)
-    norm: Callable = BatchNorm
+    norm_layer: Callable = BatchNorm
     # called as Conv is
     conv: Callable = functools.partial(Conv, bias=False)
 
@@ -70,7 +70,7 @@ class PreActivation(nn.Module):
         return nn.Dropout(self.dropout, deterministic=not train, name='dropout')(y)
 
     def _activate(self, i, x, train):
-        return Act(name=f'act{i}')(self.norm(name=f'norm{i}')(x, train))
+        return Act(name=f'act{i}')(self.norm_layer(name=f'norm{i}')(x, train))
 
     def _conv(self, last, spec, name):
         conv = functools.partial(self.conv, bias=True) if last and self.last_bias else self.conv

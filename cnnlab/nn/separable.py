@@ -3,7 +3,7 @@
 from flax import linen as nn
 
 from cnnlab.nn.geometry import Padding
-from cnnlab.nn.layers import BatchNorm, Conv
+from cnnlab.nn.layers import BatchNorm, BatchNormConfig, Conv
 
 
 class SeparableConvNorm(nn.Module):
@@ -20,6 +20,8 @@ class SeparableConvNorm(nn.Module):
     padding: Padding | None = None
     momentum: float = 0.9
     eps: float = 1e-3
+    # settings of all batch norms of the network
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
@@ -34,4 +36,4 @@ class SeparableConvNorm(nn.Module):
             name='depthwise',
         )(x)
         x = Conv(self.features, 1, bias=False, name='pointwise')(x)
-        return BatchNorm(self.momentum, self.eps, name='norm')(x, train)
+        return BatchNorm(self.momentum, self.eps, norm=self.norm, name='norm')(x, train)

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from cnnlab.nn.norms import BatchNormConfig
+
 
 class Stage(nn.Module):
     """block1, block2, ...: the first may change the shape, the rest are equal, the last may differ.
@@ -30,6 +32,8 @@ class Stage(nn.Module):
     scan: bool = False
     # None: as the rest
     last: Callable[..., nn.Module] | None = None
+    # of the blocks, which get it from whoever declares them
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train):
@@ -44,7 +48,9 @@ class Stage(nn.Module):
         total = len(self.drop_path)
         equal = range(2, total + 1 if self.last is None else total)
         x = run(self.first, 1, x)
-        if self.scan and equal:
+        # Layers to freeze are found by their paths, which blocks have outside of a scan only. The
+        # variables are made by the scan all the same, so that freezing changes none of their bits.
+        if self.scan and equal and (self.is_initializing() or not self.norm.frozen):
             x = self._scanned(equal, x, train)
         else:
             for i in equal:

@@ -23,7 +23,7 @@ from cnnlab.optim import transforms
 
 FORMS = ('', 'coupled', 'decoupled')
 # the rules whose own form that is
-DECOUPLED = ('adamw', 'lamb', 'muon')
+DECOUPLED = ['adamw', 'lamb', 'muon']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +170,8 @@ def _muon(rate, h):
     )
 
 
-RULES: dict[str, Callable[[optax.GradientTransformation, Hyper], optax.GradientTransformation]] = {
+Rule = Callable[[optax.GradientTransformation, Hyper], optax.GradientTransformation]
+RULES: dict[str, Rule] = {
     'sgd': _sgd,
     'momentum': _momentum,
     'momentum_caffe': _momentum_caffe,
@@ -186,6 +187,31 @@ RULES: dict[str, Callable[[optax.GradientTransformation, Hyper], optax.GradientT
     'lamb': _lamb,
     'muon': _muon,
 }
+
+
+def register(name: str, rule: Rule, *, decoupled: bool = False) -> None:
+    """Lets recipes name an optimizer of one's own: after `register('lion', lion)` they can say
+    optimizer='lion'.
+
+    Args:
+      name: by which recipes know it.
+      rule: (rate, hyper) -> the whole optimizer. `rate` multiplies updates by minus the learning
+        rate and belongs into the chain; `hyper` is all else that the recipe says.
+      decoupled: whether its own form of weight decay is the decoupled one.
+
+    Raises:
+      ValueError: the name is taken.
+
+    Example:
+      def lion(rate, hyper):
+        decay = optax.add_decayed_weights(hyper.decay, hyper.mask)
+        return optax.chain(optax.scale_by_lion(hyper.momentum, hyper.second(0.99)), decay, rate)
+
+      register('lion', lion, decoupled=True)
+    """
+    names.add('optimizer', name, rule, RULES)
+    if decoupled:
+        DECOUPLED.append(name)
 
 
 def build(

@@ -157,7 +157,24 @@ SCHEDULES: dict[str, Callable[..., optax.Schedule]] = {
     'plateau': constant,
 }
 # a warm-up does not move these: their times count from step 0
-FROM_START = ('step', 'piecewise', 'exponential', 'inverse_time')
+FROM_START = ['step', 'piecewise', 'exponential', 'inverse_time']
+
+
+def register(name: str, make: Callable[..., optax.Schedule], *, from_start: bool = False) -> None:
+    """Lets recipes name a schedule of one's own: after `register('sawtooth', sawtooth)` they can
+    say schedule='sawtooth'.
+
+    Args:
+      name: by which recipes know it.
+      make: (rate, steps, **fields) -> (step -> learning rate); the fields are those of `build`.
+      from_start: its times count from step 0, so that a warm-up in front does not move them.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+    names.add('schedule', name, make, SCHEDULES)
+    if from_start:
+        FROM_START.append(name)
 
 
 def build(

@@ -4,7 +4,6 @@ Where replicas trained asynchronously (the MobileNets), all replicas' images mak
 the rate that is stated.
 """
 
-from cnnlab.models import registry
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center, train_transforms
 from cnnlab.recipes.sourced import TABLE_2, sourced
 
@@ -17,6 +16,19 @@ _SQUEEZE = 'SqueezeNet_v1.0 (solver and train_val.prototxt) in github.com/forres
 _RMSPROP = {'name': 'rmsprop_tf', 'momentum': 0.9, 'beta2': 0.9}
 
 
+# pixels of the images' sides, as the networks are registered
+_SIZES = {
+    'nasnet_a_mobile': 224,
+    'nasnet_a_large': 331,
+    'efficientnet_b0': 224,
+    'efficientnet_b1': 240,
+    'efficientnet_b2': 260,
+    'efficientnet_b3': 300,
+    'efficientnet_b4': 380,
+    'efficientnet_b5': 456,
+    'efficientnet_b6': 528,
+    'efficientnet_b7': 600,
+}
 _EFFICIENT = {0: '77.1% top-1 and 93.3% top-5 accuracy', 7: '84.4% top-1 and 97.1% top-5 accuracy'}
 
 
@@ -26,7 +38,7 @@ def _published(text):
 
 def _nasnet(name, replicas, each, learning_rate, weight_decay, model_fields, published):
     """`replicas` of `each` images, at a learning rate that is stated for one of them."""
-    size = registry.entry(name).input_shape[0]
+    size = _SIZES[name]
     return sourced(
         name,
         DATASET,
@@ -61,7 +73,7 @@ def _nasnet(name, replicas, each, learning_rate, weight_decay, model_fields, pub
 
 def _efficient(number, accuracy):
     name = f'efficientnet_b{number}'
-    size = registry.entry(name).input_shape[0]
+    size = _SIZES[name]
     return sourced(
         name,
         DATASET,

@@ -122,11 +122,15 @@ def _size(entry):
 
 
 def _totals(names):
-    """The costs in the order of the names."""
-    if len(names) < _LONG:
+    """The costs in the order of the names. Networks of other packages are known in this process
+    alone, so it counts them itself.
+    """
+    ours = [name for name in names if registry.entry(name).registered_by.startswith('cnnlab.')]
+    if len(ours) < _LONG:
         return [cost.totals(name) for name in names]
     workers = min(os.cpu_count() or 1, 8)
     with concurrent.futures.ProcessPoolExecutor(
         workers, multiprocessing.get_context('spawn')
     ) as pool:
-        return list(pool.map(cost.totals, names, chunksize=4))
+        counted = dict(zip(ours, pool.map(cost.totals, ours, chunksize=4), strict=True))
+    return [counted[name] if name in counted else cost.totals(name) for name in names]

@@ -67,7 +67,7 @@ def train(
         if (directory / 'result.json').exists():
             workdir.claim(
                 directory,
-                recipe.replace(seed=seed),
+                setup.recipe.replace(seed=seed),
                 {s: d.fingerprint() for s, d in setup.data.items()},
             )
         else:

@@ -47,9 +47,9 @@ def run(
 
     See `run_setup`; `shard` is that of `sharding.state_sharding`.
     """
-    return run_setup(
-        build_setup(recipe, data_dir, shard=shard), recipe.run.seed, directory, options
-    )
+    with workdir.naming_imports(pathlib.Path(directory).expanduser()):
+        setup = build_setup(recipe, data_dir, shard=shard)
+    return run_setup(setup, recipe.run.seed, directory, options)
 
 
 def run_setup(

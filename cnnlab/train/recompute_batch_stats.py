@@ -7,14 +7,13 @@ batch is normalized by itself as in training; the variance of a channel over all
 of its variances within batches plus the variance of its means, which is exact.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
-from cnnlab.nn.norms import batch_norm_settings
+from cnnlab.nn.norms import replace_norm
 from cnnlab.train.state import TrainState
 from cnnlab.train.step_config import ForwardConfig
 
@@ -28,14 +27,15 @@ def moments(
     It is of `state.evaluation_variables`. Frozen layers keep theirs. `key`, a uint32, is of
     dropout.
     """
-    with batch_norm_settings(dataclasses.replace(config.norm, ghost_batch_size=None, momentum=0.0)):
-        _, moved = config.model.apply(
-            state.evaluation_variables,
-            config.inputs(batch['image']),
-            train=True,
-            rngs={'dropout': jax.random.key(key)},
-            mutable=['batch_stats'],
-        )
+    # momentum 0 keeps nothing of the statistics before
+    model = replace_norm(config.model, ghost_batch_size=None, momentum=0.0)
+    _, moved = model.apply(
+        state.evaluation_variables,
+        config.inputs(batch['image']),
+        train=True,
+        rngs={'dropout': jax.random.key(key)},
+        mutable=['batch_stats'],
+    )
     return moved.get('batch_stats', {})
 
 

@@ -20,11 +20,12 @@ from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.models import registry
-from cnnlab.nn.norms import check_frozen
+from cnnlab.nn.norms import check_frozen, has_batch_norm
 from cnnlab.recipes.duration import Timeline
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import nan_policy, recompute_batch_stats
 from cnnlab.train.distributed import sharding
+from cnnlab.train.network import registered
 from cnnlab.train.on_device import adversarial, tta
 from cnnlab.train.state import TrainState, init_state
 from cnnlab.train.step import eval_step, train_step
@@ -148,7 +149,8 @@ def build_setup(
     """Opens the data, declares the network and jits the steps; nothing compiles yet.
 
     Args:
-      recipe: any; `num_classes` follows the data unless `model_fields` state it.
+      recipe: any; its model is a registered name, or the id of published weights, and then the
+        network that they fit; `num_classes` follows the data unless `model_fields` state it.
       data_dir: where prepared sets are.
       devices: use the first so many devices (default: all).
       data: what `open_data` would open, where it is open already.
@@ -158,6 +160,7 @@ def build_setup(
       KeyError, ValueError, FileNotFoundError: an unknown name, data that is not there, a batch that
         does not fit; one sentence each.
     """
+    recipe = registered(recipe)
     data = open_data(recipe, data_dir) if data is None else data
     train = data['train']
     batch_size = recipe.run.batch_size
@@ -202,7 +205,6 @@ def build_setup(
         'mean': mean,
         'std': std,
         'dtype': recipe.run.dtype,
-        'norm': recipe.batch_norm,
     }
     step_config = StepConfig(
         **network,
@@ -249,9 +251,10 @@ def build_setup(
 
 
 def _model(recipe: Recipe, train: ImageSource) -> nn.Module:
-    """The network of a recipe, with as many classes as the data unless the recipe states them."""
+    """The network of a recipe; as many classes as the data unless the recipe states them."""
     fields = {'num_classes': train.num_classes, **recipe.model_fields}
-    return registry.create(recipe.model, **fields)
+    model = registry.create(recipe.model, **fields)
+    return model.clone(norm=recipe.batch_norm) if has_batch_norm(model) else model
 
 
 def _class_weights(recipe: Recipe, train: ImageSource) -> np.ndarray | None:

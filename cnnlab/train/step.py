@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import optax
 
 from cnnlab import tree
-from cnnlab.nn.norms import batch_norm_settings
 from cnnlab.train.on_device import adversarial, mixing, tta
 from cnnlab.train.state import TrainState
 from cnnlab.train.step_config import EvalConfig, StepConfig
@@ -70,19 +69,18 @@ def _prepared(
     if config.flip:
         image = mixing.mirrored(jax.random.fold_in(key, _FLIP), image)
     if config.adversary is not None:
-        with batch_norm_settings(config.norm):
-            image = adversarial.examples(
-                config.adversary,
-                jax.random.fold_in(key, _ATTACK),
-                state.params,
-                state.batch_stats,
-                image,
-                label,
-                model=config.model,
-                mean=config.mean,
-                std=config.std,
-                dtype=config.dtype,
-            )
+        image = adversarial.examples(
+            config.adversary,
+            jax.random.fold_in(key, _ATTACK),
+            state.params,
+            state.batch_stats,
+            image,
+            label,
+            model=config.model,
+            mean=config.mean,
+            std=config.std,
+            dtype=config.dtype,
+        )
     image = config.inputs(image)
     if not (config.mixup or config.cutmix):
         return {'image': image, 'label': label}, jnp.ones(())
@@ -107,14 +105,13 @@ def _objective(
                 params,
                 tree.mask(params, config.frozen),
             )
-        with batch_norm_settings(config.norm):
-            found, moved = config.model.apply(
-                {'params': params, 'batch_stats': batch_stats},
-                rows['image'],
-                train=True,
-                rngs={'dropout': key},
-                mutable=['batch_stats'],
-            )
+        found, moved = config.model.apply(
+            {'params': params, 'batch_stats': batch_stats},
+            rows['image'],
+            train=True,
+            rngs={'dropout': key},
+            mutable=['batch_stats'],
+        )
         logits, *aux = found if isinstance(found, tuple) else (found,)
         label = truth = rows['label']
         if 'other' in rows:
@@ -179,12 +176,11 @@ def eval_step(config: EvalConfig, state: TrainState, batch: Rows) -> Metrics:
     are in no column. Counts are int32, 'loss' is float32.
     """
     variables = state.evaluation_variables
-    with batch_norm_settings(config.norm):
-        logits = tta.averaged(
-            lambda image: config.model.apply(variables, image, train=False),
-            config.inputs(batch['image']),
-            config.tta,
-        )
+    logits = tta.averaged(
+        lambda image: config.model.apply(variables, image, train=False),
+        config.inputs(batch['image']),
+        config.tta,
+    )
     labels, mask = batch['label'], batch['mask'] > 0
     rank = rank_of_truth(logits, labels)
     known = mask & ~jnp.isnan(logits).any(1)

@@ -11,7 +11,6 @@ from flax import linen as nn
 
 from cnnlab.data.preprocessing import normalize
 from cnnlab.losses import Loss
-from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.optim.average import ParameterAverage
 from cnnlab.train.on_device.adversarial import Adversary
 
@@ -24,14 +23,12 @@ class ForwardConfig:
       model: the network, `apply(variables, images, train)`.
       mean, std: what pixels (0 to 255) are normalized by.
       dtype: of the images that the network gets, and so of its activations.
-      norm: settings of every batch norm.
     """
 
     model: nn.Module
     mean: Any
     std: Any
     dtype: Any = jnp.float32
-    norm: BatchNormConfig = BatchNormConfig()  # noqa: RUF009 (frozen)
 
     def inputs(self, image: jax.Array) -> jax.Array:
         """uint8 images (n, h, w, c) -> what the network gets."""

@@ -1,5 +1,6 @@
 """The directory of a run: what it was, so that it can go on or be repeated, and nothing else's."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -9,11 +10,13 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 from etils import epath
 
+from cnnlab import names
 from cnnlab.recipes import recipe as recipes
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.report.files import write_text
@@ -87,6 +90,29 @@ def checkpoints(directory: pathlib.Path) -> epath.Path:
     return located(how.get('checkpoint_dir') or directory / 'checkpoints')
 
 
+@contextlib.contextmanager
+def naming_imports(directory: pathlib.Path) -> Iterator[None]:
+    """Where something is not known by its name, says which packages the run in `directory` was
+    started with, if they are not imported now. Nothing is imported because a file says so.
+
+    Raises:
+      KeyError, ValueError: as what is done within, with that added.
+    """
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        manifest = directory / 'manifest.json'
+        stated = json.loads(manifest.read_text()).get('imports', []) if manifest.exists() else []
+        missing = [module for module in stated if module not in sys.modules]
+        if not missing:
+            raise
+        told = (
+            f'{error.args[0]}; the run in {directory} has names that {" and ".join(missing)} '
+            f'registered: give {" ".join(f"--import={module}" for module in missing)}'
+        )
+        raise (KeyError if isinstance(error, KeyError) else ValueError)(told) from error
+
+
 def claim(
     directory: pathlib.Path, recipe: Recipe, data: dict[str, str], how: dict[str, Any] | None = None
 ) -> None:
@@ -131,12 +157,15 @@ def claim(
 
 
 def describe() -> dict[str, Any]:
-    """What a run ran with: command, versions, devices, flags, git state, time."""
+    """What a run ran with: command, versions, the modules of other packages that registered
+    something by name, devices, flags, git state, time.
+    """
     return {
         'command': [pathlib.Path(sys.executable).name, *sys.orig_argv[1:]],
         'started': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
         'python': platform.python_version(),
         'versions': {p: _version(p) for p in _PACKAGES},
+        'imports': list(names.registrants()),
         'devices': [str(d) for d in jax.devices()],
         'processes': jax.process_count(),
         'flags': {name: os.environ[name] for name in sorted(os.environ) if name in _FLAGS},

@@ -27,7 +27,8 @@ def each(
         indices = np.arange(start, min(start + batch, count))
         filled = np.pad(indices, (0, batch - len(indices)), 'edge')
         values, structure = jax.tree.flatten(function(filled))
-        yield indices, structure.unflatten([np.asarray(a)[: len(indices)] for a in values])
+        cut = [np.asarray(a)[: len(indices)] for a in values]
+        yield indices, jax.tree.unflatten(structure, cut)
 
 
 def gathered(function: Callable[[np.ndarray], Any], count: int, batch: int, label: str) -> Any:

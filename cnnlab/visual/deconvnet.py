@@ -6,7 +6,7 @@ rectified where it passes a ReLU. Other layers pass their gradient.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -82,7 +82,7 @@ def of_class(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
 ) -> jax.Array:
     """The class score projected, from a signal of 1: float32 (n, height, width, channels);
     arguments as of `gradients.gradient`.

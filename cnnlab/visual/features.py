@@ -72,7 +72,10 @@ def save(
     if path.suffix != '.npz':
         raise ValueError(f'features are saved as .npz; given: {os.fspath(path)!r}')
     extra = {'labels': labels, 'names': image_names}
-    arrays = {**features, **{k: np.asarray(v) for k, v in extra.items() if v is not None}}
+    arrays: dict[str, Any] = {
+        **features,
+        **{k: np.asarray(v) for k, v in extra.items() if v is not None},
+    }
     if len({len(a) for a in arrays.values()}) > 1:
         raise ValueError(
             f'features, labels and names are of equally many images; got '

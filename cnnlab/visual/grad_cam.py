@@ -17,7 +17,7 @@ def grad_cam(
     variables: Mapping[str, Any],
     images: jax.Array,
     path: str | None = None,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
 ) -> jax.Array:
     """relu(sum over k of mean(d score / d A_k) A_k): Selvaraju et al. 2016, arXiv:1610.02391.
 
@@ -46,7 +46,7 @@ def grad_cam_plus_plus(
     variables: Mapping[str, Any],
     images: jax.Array,
     path: str | None = None,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
 ) -> jax.Array:
     """Grad-CAM++, which weighs positions so that several objects of a class count each:
     Chattopadhyay et al. 2017, arXiv:1710.11063.
@@ -70,7 +70,7 @@ def guided_grad_cam(
     variables: Mapping[str, Any],
     images: jax.Array,
     path: str | None = None,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
 ) -> jax.Array:
     """Guided backprop times the upsampled Grad-CAM map: float32 (n, height, width, channels);
     arguments and errors as of both.
@@ -80,7 +80,7 @@ def guided_grad_cam(
     return gradients.guided_backprop(model, variables, images, found) * coarse[..., None]
 
 
-def upsampled(maps: jax.Array, size: tuple[int, int]) -> jax.Array:
+def upsampled(maps: jax.Array, size: Sequence[int]) -> jax.Array:
     """(n, rows, columns) -> (n, *size), bilinear."""
     return jax.image.resize(jnp.asarray(maps), (len(maps), *size), 'bilinear')
 

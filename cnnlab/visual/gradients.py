@@ -3,7 +3,7 @@ Simonyan et al. 2013, arXiv:1312.6034.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ def gradient(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
 ) -> jax.Array:
     """d logit / d pixel: float32 (n, height, width, channels).
 
@@ -36,7 +36,7 @@ def saliency(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
 ) -> jax.Array:
     """The largest magnitude of `gradient` over the channels: float32 (n, height, width); arguments
     and errors as there.
@@ -48,7 +48,7 @@ def guided_backprop(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
 ) -> jax.Array:
     """The gradient of which only positive parts pass back through ReLUs: Springenberg et al. 2014,
     arXiv:1412.6806.

@@ -3,7 +3,7 @@
 They sum to the difference of the scores, and that is checked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -33,7 +33,7 @@ def integrated_gradients(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
     *,
     baseline: float = 0.0,
     steps: int = 50,

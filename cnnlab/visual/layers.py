@@ -10,7 +10,10 @@ from cnnlab.analysis import capture
 
 
 def known(
-    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array | jax.ShapeDtypeStruct,
+    path: str,
 ) -> capture.Output:
     """What the layer at `path` gives.
 
@@ -62,10 +65,9 @@ def spatial(
 
 def channel(out: capture.Output, path: str, number: int) -> int:
     """The number of a feature map or unit of a layer; ValueError where the layer has fewer."""
-    if not 0 <= number < out.shape[-1]:
-        raise ValueError(
-            f'layer {path!r} has the feature maps 0 to {out.shape[-1] - 1}; got {number}'
-        )
+    count = out.shape[-1] if out.shape else 0
+    if not 0 <= number < count:
+        raise ValueError(f'layer {path!r} has the feature maps 0 to {count - 1}; got {number}')
     return number
 
 

@@ -10,7 +10,7 @@ with a squeeze-excite gate, passes its ordinary gradient.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -23,7 +23,7 @@ def lrp_epsilon(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
     *,
     eps: float = 1e-6,
 ) -> jax.Array:

@@ -76,7 +76,9 @@ def maximize(
       ValueError: neither or both of classes and channels, a class or feature map that the network
         has not, an unknown layer, settings below 0.
     """
-    if (classes is None) == (channels is None) or (channels is None) != (path is None):
+    given = classes if channels is None else channels
+    both = classes is not None and channels is not None
+    if given is None or both or (channels is None) != (path is None):
         raise ValueError('say what to maximize: classes, or path and channels')
     if steps < 1 or rate <= 0 or min(decay, blur, jitter) < 0 or not 0 <= zoom < 1:
         raise ValueError(
@@ -84,7 +86,7 @@ def maximize(
             f'1); '
             f'got {steps}, {rate}, {decay}, {blur}, {jitter}, {zoom}'
         )
-    wanted = list(classes if channels is None else channels)
+    wanted = list(given)
     like = jax.ShapeDtypeStruct((len(wanted), *shape), jnp.float32)
     if path is None:
         known = jax.eval_shape(model.apply, variables, like).shape[-1]
@@ -146,8 +148,9 @@ def _step(
 ):
     def loss(parameters):
         x = pixels.to_network(moved(form.pictures(parameters), key, jitter, zoom))
+        ruled: Any = backward.Ruled(model, backward.redirected)
         logits, kept = capture.apply(
-            backward.Ruled(model, backward.redirected),
+            ruled,
             variables,
             x,
             keep=[] if path is None else [path],

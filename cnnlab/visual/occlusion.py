@@ -4,7 +4,7 @@ Zeiler & Fergus 2013, arXiv:1311.2901, Figure 7.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -48,7 +48,7 @@ def occlusion(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
     *,
     window: int = 32,
     stride: int = 8,
@@ -95,9 +95,16 @@ def occlusion(
         return _covered(model, variables, images, path, found, channel, at, window, value)
 
     parts = batches.gathered(of, len(places), batch, 'occlusion')
-    grid = [None if p is None else p.reshape(len(images), len(top), len(left)) for p in parts]
+
+    def grid(part):
+        return part.reshape(len(images), len(top), len(left))
+
+    probability, score, most_likely, feature = parts
     return Occluded(
-        *grid,
+        grid(probability),
+        grid(score),
+        grid(most_likely),
+        None if feature is None else grid(feature),
         None if channel is None else np.asarray(channel),
         np.asarray(whole),
         top,

@@ -34,7 +34,7 @@ class Parametrization:
       ValueError: decorrelated colors for pictures that have not three channels.
     """
 
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     fourier: bool = True
     decorrelated: bool = True
 

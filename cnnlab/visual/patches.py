@@ -57,7 +57,8 @@ def strongest(
     Raises:
       ValueError: the layer is unknown or has no spatial extent, or has no such feature map.
     """
-    values, rows, columns = [], [], []
+    values: list[np.ndarray] = []
+    rows, columns = [], []
     for batch in images:
         if not values:
             out = layers.known(

@@ -32,7 +32,7 @@ def thumbnails(
     side = min(11.0, 4 + 0.45 * len(pictures) ** 0.5)
     figure = style.figure(side, side)
     axes = style.quiet(figure.add_subplot(), xlabel, ylabel)
-    axes.scatter(*points.T, s=1, color=style.FAINT)
+    axes.scatter(points[:, 0], points[:, 1], s=1, color=style.FAINT)
     for point, picture in zip(points, pictures, strict=True):
         box = OffsetImage(enlarged(picture, _THUMBNAIL), zoom=72 / style.DPI, resample=False)
         axes.add_artist(AnnotationBbox(box, point, frameon=False, pad=0))

@@ -5,7 +5,7 @@ Petsiuk et al. 2018, arXiv:1806.07421.
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ def rise(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
     *,
     masks: int = 2000,
     cells: int = 7,

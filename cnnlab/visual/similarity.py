@@ -22,7 +22,7 @@ class Tree(NamedTuple):
     order: np.ndarray
 
 
-def dendrogram(features: np.ndarray, labels: Sequence[int]) -> Tree:
+def dendrogram(features: np.ndarray, labels: Sequence[int] | np.ndarray) -> Tree:
     """The classes joined by average linkage of the cosine distance of their mean features.
 
     Args:

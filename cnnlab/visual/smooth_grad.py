@@ -3,7 +3,7 @@
 Smilkov et al. 2017, arXiv:1706.03825.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ def smooth_grad(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: target.Classes = None,
     *,
     samples: int = 50,
     noise: float = 0.15,

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+# one for all images, one for each, or the one that the network finds most likely
+Classes = int | Sequence[int] | np.ndarray | None
+
 
 def checked(images: jax.Array) -> jax.Array:
     """The images as they are; ValueError unless they are floating-point numbers of shape (n,
@@ -26,7 +29,7 @@ def classes(
     model: nn.Module,
     variables: Mapping[str, Any],
     images: jax.Array,
-    cls: int | Sequence[int] | None = None,
+    cls: Classes = None,
 ) -> np.ndarray:
     """The class of each image that is to be explained, int32 (n,).
 
@@ -56,7 +59,7 @@ def classes(
     return np.broadcast_to(given, (count,)).astype(np.int32)
 
 
-def score(logits: jax.Array, classes: jax.Array) -> jax.Array:
+def score(logits: Any, classes: jax.Array | np.ndarray) -> jax.Array:
     """The logit of each image's class: (n, classes) and (n,) -> (n,)."""
     return jnp.take_along_axis(logits, classes[:, None], 1)[:, 0]
 

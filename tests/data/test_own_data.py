@@ -247,7 +247,7 @@ def test_the_ten_lines_of_the_page_make_a_source(tmp_path):
 
 def test_the_page_names_every_built_in_set_and_flag_that_it_shows():
     page = (ROOT / 'docs' / 'data.md').read_text()
-    assert all(f'`{name}' in page for name in sources.BUILT_IN)
+    assert all(f'`{name}' in page for name in sources.DATA_SETS)
     flags = set(re.findall(r'--(\w+)', page))
     program = (
         (ROOT / 'experiments' / 'prepare_imagenet.py').read_text()

@@ -31,6 +31,13 @@ def test_analyze_prints_the_cnn_lectures_table_of_vgg16():
     assert 'vgg16, inference:' in text and 'vgg16, training step: about' in text
 
 
+def test_analyze_takes_the_id_of_published_weights():
+    text = run('analyze', '--model=torchvision/squeezenet1_1', '--depth=1').stdout
+    assert '1,235,496' in text
+    told = run('analyze', '--model=torchvision/squeezenet1_2', status=2).stderr
+    assert 'did you mean torchvision/squeezenet1_' in told
+
+
 def test_analyze_takes_size_classes_and_batch():
     found = rows(
         run(

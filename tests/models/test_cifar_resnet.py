@@ -1,5 +1,7 @@
 """CIFAR residual nets: their shortcuts, stochastic depth, and the scan that is the same network."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from cnnlab import tree
 from cnnlab.models import registry
 from cnnlab.nn.blocks import StochasticDepth
+from cnnlab.nn.layers import BatchNormConfig
 from cnnlab.nn.residual import Residual, basic, linear_decay
 
 
@@ -222,6 +225,37 @@ def test_scan_has_the_same_variables_and_outputs_and_moves_the_same_statistics(n
         np.testing.assert_allclose(
             leaf, tree.named_leaves(scan_moved)[name], rtol=1e-4, atol=1e-5, err_msg=name
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('frozen', [('^stage2/block[23]/conv1', 'stem'), ('.',)])
+def test_frozen_layers_are_found_by_their_paths_under_scan_too(net20, frozen):
+    model, variables, x = net20
+    model = model.clone(norm=BatchNormConfig(frozen=frozen))
+
+    def train(model):
+        return jax.jit(lambda v: model.apply(v, x, True, mutable=['batch_stats']))(variables)
+
+    (a, moved), (b, scan_moved) = train(model), train(model.clone(scan=True))
+    np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+    before = tree.named_leaves(variables['batch_stats'])
+    after = tree.named_leaves(scan_moved['batch_stats'])
+    for path, leaf in tree.named_leaves(moved['batch_stats']).items():
+        np.testing.assert_allclose(leaf, after[path], rtol=1e-4, atol=1e-5, err_msg=path)
+        stays = any(re.search(pattern, path.rpartition('/')[0]) for pattern in frozen)
+        assert np.array_equal(after[path], before[path]) == stays, path
+
+
+def test_freezing_changes_no_initial_value_under_scan():
+    plain, frozen = (
+        registry.create('cifar_resnet20', scan=True, norm=BatchNormConfig(frozen=patterns))
+        for patterns in ((), ('.',))
+    )
+    images = jnp.zeros((1, 8, 8, 3))
+    for a, b in zip(
+        *(jax.tree.leaves(m.init(jax.random.key(0), images)) for m in (plain, frozen)), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.slow

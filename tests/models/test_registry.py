@@ -17,6 +17,8 @@ from flax import linen as nn
 
 from cnnlab import models, tree
 from cnnlab.models import registry
+from cnnlab.nn.layers import BatchNorm, BatchNormConfig
+from cnnlab.nn.norms import has_batch_norm
 from tests import golden
 
 NAMES = registry.names()
@@ -197,6 +199,58 @@ def test_auxiliary_heads_exist_when_asked_for_and_answer_in_training_only(name):
     assert {(logits.shape, logits.dtype) for logits in trained} == {
         ((2, model.num_classes), jnp.dtype('float32'))
     }
+
+
+# other than any layer's own
+SETTINGS = BatchNormConfig(ghost_batch_size=1, momentum=0.25, eps=0.125, frozen=('^no layer$',))
+
+
+def batch_norms(model, input_shape):
+    """{path: the settings that it follows} of every batch norm that the network calls."""
+    found = {}
+
+    def note(call, args, kwargs, context):
+        if isinstance(context.module, BatchNorm) and context.method_name == '__call__':
+            found['/'.join(context.module.path)] = context.module.norm
+        return call(*args, **kwargs)
+
+    images = jax.ShapeDtypeStruct((2, *input_shape), jnp.float32)
+    with golden.reference_convolution(), nn.intercept_methods(note):
+        variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images)
+    statistics = {
+        path.rpartition('/')[0]
+        for path in tree.named_leaves(variables.get('batch_stats', {}))
+        if path.endswith('/var')
+    }
+    # `normalize` holds constants of Keras
+    assert statistics - {'normalize'} == set(found)
+    return found
+
+
+@pytest.mark.parametrize('name', each(NAMES))
+def test_settings_of_batch_norm_reach_every_batch_norm(name):
+    entry = registry.entry(name)
+    if has_batch_norm(registry.create(name)):
+        heads = {'aux': True} if 'aux' in registry.field_names(entry.cls) else {}
+        model = registry.create(name, norm=SETTINGS, **heads)
+        assert set(batch_norms(model, entry.input_shape).values()) == {SETTINGS}
+    else:
+        with pytest.raises(ValueError, match=f'the network {name} has no batch norm'):
+            registry.create(name, norm=SETTINGS)
+        assert not batch_norms(registry.create(name), entry.input_shape)
+
+
+@pytest.mark.parametrize('name', ['vgg11', 'googlenet', 'keras_mnist_convnet'])
+def test_a_network_that_is_given_batch_norm_takes_its_settings(name):
+    model = registry.create(name, batch_norm=True, norm=SETTINGS)
+    found = batch_norms(model, registry.entry(name).input_shape)
+    assert len(found) > 2 and set(found.values()) == {SETTINGS}
+
+
+@pytest.mark.parametrize('given', [True, None, {'eps': 1e-3}])
+def test_settings_of_batch_norm_are_a_config(given):
+    with pytest.raises(ValueError, match='the field norm of ResNet is a BatchNormConfig, got'):
+        registry.create('resnet18', norm=given)
 
 
 class Toy(nn.Module):

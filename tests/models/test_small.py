@@ -143,7 +143,7 @@ def test_keras_convnet_without_dropout_is_the_same_in_training_and_with_batch_no
         for t in (True, False)
     )
     np.testing.assert_array_equal(train, evaluated)
-    normed = shapes('keras_mnist_convnet', 6, 6, 1, norm=True)
+    normed = shapes('keras_mnist_convnet', 6, 6, 1, batch_norm=True)
     assert set(normed) - set(variables) == {'norm1_1', 'norm1_2', 'norm_fc'} and set(
         variables
     ) <= set(normed)

@@ -1,4 +1,7 @@
-"""Normalization: torch's answers, spans of the batch, and what training may move."""
+"""Normalization: torch's answers, ghost batches, and what training may move."""
+
+import dataclasses
+import json
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +12,9 @@ from cnnlab.nn.layers import (
     LRN,
     BatchNorm,
     BatchNormConfig,
+    ConvNorm,
     GroupNorm,
     LayerNorm,
-    batch_norm_settings,
 )
 from cnnlab.nn.norms import check_frozen
 
@@ -65,37 +68,69 @@ def test_init_leaves_the_running_statistics_at_zero_and_one():
     np.testing.assert_array_equal(v['batch_stats']['var'], np.ones(3))
 
 
+def ghosts(size):
+    return BatchNorm(norm=BatchNormConfig(ghost_batch_size=size))
+
+
 def spans():
     x = np.random.default_rng(0).standard_normal((6, 2, 3, 4)) * np.arange(1, 7).reshape(6, 1, 1, 1)
     x = x.astype(np.float32)
     return x, BatchNorm().init(jax.random.key(0), x, False)
 
 
-def test_norm_span_normalizes_each_span_alone_and_averages_the_running_statistics():
+def test_ghost_batches_are_normalized_alone_and_the_running_statistics_are_averaged():
     x, v = spans()
     whole, parts = BatchNorm(), [x[:2], x[2:4], x[4:]]
-    y, moved = train(BatchNorm(norm_span=2), v, x)
+    y, moved = train(ghosts(2), v, x)
     alone = [train(whole, v, part) for part in parts]
     close(y, np.concatenate([out for out, _ in alone]))
     for name in ('mean', 'var'):
         close(moved[name], np.mean([m[name] for _, m in alone], 0))
-    # the span matters at all
+    # ghost batches matter at all
     assert np.abs(y - train(whole, v, x)[0]).max() > 0.1
 
 
-def test_a_span_for_all_reaches_layers_that_state_none_and_no_others():
-    x, v = spans()
-    with batch_norm_settings(BatchNormConfig(2)):
-        inherited = train(BatchNorm(), v, x)[0]
-        own = train(BatchNorm(norm_span=3), v, x)[0]
-    np.testing.assert_array_equal(inherited, train(BatchNorm(norm_span=2), v, x)[0])
-    np.testing.assert_array_equal(own, train(BatchNorm(norm_span=3), v, x)[0])
+def test_settings_given_to_a_block_are_those_of_its_layer_and_a_clone_has_its_own():
+    x, _ = spans()
+    block = ConvNorm(5, 3, act=None, norm=BatchNormConfig(ghost_batch_size=2))
+    v = block.init(jax.random.key(0), x, False)
+    convolved = block.apply(v, x, False, capture_intermediates=True, mutable=['intermediates'])
+    convolved = convolved[1]['intermediates']['conv']['__call__'][0]
+    within = {name: tree['norm'] for name, tree in v.items()}
+    handed = train(block, v, x)[0]
+    own = train(block.clone(norm=BatchNormConfig(ghost_batch_size=3)), v, x)[0]
+    close(handed, train(ghosts(2), within, convolved)[0])
+    close(own, train(ghosts(3), within, convolved)[0])
+    assert np.abs(handed - own).max() > 0.1
 
 
-def test_a_span_must_divide_the_batch():
+def test_a_ghost_batch_must_divide_the_batch():
     x, v = spans()
-    with pytest.raises(ValueError, match='norm_span 4 does not divide the batch of 6 images'):
-        BatchNorm(norm_span=4).apply(v, x, True, mutable=['batch_stats'])
+    with pytest.raises(
+        ValueError, match='ghost_batch_size 4 does not divide the batch of 6 images'
+    ):
+        ghosts(4).apply(v, x, True, mutable=['batch_stats'])
+
+
+@pytest.mark.parametrize(
+    ('fields', 'sentence'),
+    [
+        ({'momentum': 1.5}, 'momentum of batch norm lies between 0 and 1, got 1.5'),
+        ({'eps': -1e-3}, 'eps of batch norm must not be negative, got -0.001'),
+        ({'ghost_batch_size': 0}, 'ghost_batch_size of batch norm must be at least 1, got 0'),
+        ({'frozen': '^stem'}, "frozen of batch norm is a tuple of patterns, got '\\^stem'"),
+        ({'frozen': ('stem(',)}, r"the pattern 'stem\(' of frozen batch norm is no regular"),
+    ],
+)
+def test_settings_out_of_range_are_refused_in_one_sentence(fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        BatchNormConfig(**fields)
+
+
+def test_settings_go_through_json():
+    settings = BatchNormConfig(32, 0.99, 1e-3, ('^stem', 'norm$'))
+    read = BatchNormConfig(**json.loads(json.dumps(dataclasses.asdict(settings))))
+    assert read == settings and hash(read) == hash(settings)
 
 
 def test_batch_norm_without_scale_or_bias_has_no_such_parameters():
@@ -154,9 +189,9 @@ def test_norms_keep_bfloat16_with_float32_parameters(layer):
 
 def test_settings_replace_momentum_and_epsilon_of_every_layer():
     x, v = spans()
-    with batch_norm_settings(BatchNormConfig(momentum=0.5, eps=0.1)):
-        found = train(BatchNorm(), v, x)
-        evaluated = BatchNorm().apply(v, x, False)
+    layer = BatchNorm(norm=BatchNormConfig(momentum=0.5, eps=0.1))
+    found = train(layer, v, x)
+    evaluated = layer.apply(v, x, False)
     wanted = train(BatchNorm(momentum=0.5, eps=0.1), v, x)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -170,8 +205,7 @@ def test_a_frozen_layer_in_training_is_one_in_evaluation():
         'params': {'scale': jnp.full(4, 2.0), 'bias': jnp.ones(4)},
         'batch_stats': {'mean': jnp.full(4, 0.5), 'var': jnp.full(4, 3.0)},
     }
-    with batch_norm_settings(BatchNormConfig(frozen=('.*',))):
-        y, moved = train(BatchNorm(), v, x)
+    y, moved = train(BatchNorm(norm=BatchNormConfig(frozen=('.*',))), v, x)
     np.testing.assert_allclose(y, BatchNorm().apply(v, x, False), rtol=1e-6)
     np.testing.assert_array_equal(moved['mean'], v['batch_stats']['mean'])
 

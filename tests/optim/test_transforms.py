@@ -51,7 +51,7 @@ def test_lookahead_is_optaxs():
 
 
 def test_clipping_by_norm_and_by_value_are_their_formulas():
-    """optax's, in the order of `recipes.training.optimizer`: elements first, then the norm."""
+    """optax's, in the order of `sections.Optimizer.build`: elements first, then the norm."""
     found = weights(optax.chain(optax.clip(0.7), optax.clip_by_global_norm(1.2), optax.sgd(0.1)))
     w = START
     for t in range(STEPS):

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnlab.nn.layers import ConvNorm, Dense, GlobalAvgPool
+from cnnlab.nn.layers import BatchNormConfig, ConvNorm, Dense, GlobalAvgPool
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.sections import Augment, Data, Optimizer, Run
 
@@ -35,12 +35,13 @@ class DropNet(nn.Module):
 
     num_classes: int = 10
     width: int = 8
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = ConvNorm(self.width, 3, name='conv1')(x, train)
+        x = ConvNorm(self.width, 3, norm=self.norm, name='conv1')(x, train)
         x = nn.Dropout(0.25, deterministic=not train, name='drop')(x)
-        x = ConvNorm(self.width, 3, 2, name='conv2')(x, train)
+        x = ConvNorm(self.width, 3, 2, norm=self.norm, name='conv2')(x, train)
         return Dense(self.num_classes, name='head')(GlobalAvgPool(name='mean')(x)).astype(
             jnp.promote_types(x.dtype, jnp.float32)
         )

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.studies import restarts
 from cnnlab.train import early_stopping, loop
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
@@ -212,6 +213,19 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
 def test_what_cannot_be_is_one_sentence_before_anything_is_trained(fields, sentence):
     with pytest.raises((ValueError, KeyError), match=sentence):
         build_setup(tiny(**fields), devices=1)
+
+
+def test_the_recipe_fills_the_settings_of_batch_norm_where_the_network_has_it():
+    said = {
+        'norm_span': 8,
+        'norm_momentum': 0.5,
+        'norm_eps': 0.01,
+    }
+    image = {'dataset': 'fake:8x8x3:4:64'}
+    model = build_setup(tiny(model='cifar_resnet20', **image, **said), devices=1).model
+    assert model.norm == BatchNormConfig(ghost_batch_size=8, momentum=0.5, eps=0.01)
+    plain = build_setup(tiny(model='vgg11', dataset='fake:32x32x3:4:64', **said), devices=1).model
+    assert plain == registry.create('vgg11', num_classes=4)
 
 
 def test_swa_of_a_network_with_batch_norm_needs_statistics(drop_net):

@@ -25,14 +25,20 @@ class Net(nn.Module):
     layer.
     """
 
+    norm: BatchNormConfig = BatchNormConfig(ghost_batch_size=2)
+
     @nn.compact
     def __call__(self, x, train=False):
-        x = BatchNorm(name='first')(Normalize(name='fixed')(x), train)
-        return Dense(3, name='head')(BatchNorm(name='second')(flatten(x), train))
+        x = BatchNorm(norm=self.norm, name='first')(Normalize(name='fixed')(x), train)
+        x = BatchNorm(norm=self.norm, name='second')(flatten(x), train)
+        return Dense(3, name='head')(x)
+
+
+NET = Net()
 
 
 def state(ema=False):
-    v = Net().init(jax.random.key(0), jnp.zeros((1, 2, 2, 3)))
+    v = NET.init(jax.random.key(0), jnp.zeros((1, 2, 2, 3)))
     v['batch_stats']['fixed']['mean'] = jnp.asarray([3.1, 4.7, 5.3])
     return TrainState(
         step=jnp.int32(5),
@@ -44,13 +50,11 @@ def state(ema=False):
     )
 
 
-def computed(start, norm=BatchNormConfig(ghost_batch_size=2), batch=4):  # noqa: B008
+def computed(start, model=NET, batch=4):
     step = jax.jit(
         functools.partial(
             recompute_batch_stats.moments,
-            ForwardConfig(
-                model=Net(), mean=np.float32(0), std=np.float32(1), dtype=jnp.float32, norm=norm
-            ),
+            ForwardConfig(model=model, mean=np.float32(0), std=np.float32(1), dtype=jnp.float32),
         )
     )
     return recompute_batch_stats.recompute(
@@ -68,7 +72,7 @@ def test_mean_and_variance_are_those_of_all_images():
 
 def test_constants_and_frozen_layers_keep_theirs_to_the_bit():
     start = state()
-    found = computed(start, BatchNormConfig(frozen=('^first',))).batch_stats
+    found = computed(start, Net(norm=BatchNormConfig(frozen=('^first',)))).batch_stats
     for layer in ('fixed', 'first'):
         for kind in ('mean', 'var'):
             np.testing.assert_array_equal(found[layer][kind], start.batch_stats[layer][kind])

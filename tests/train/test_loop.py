@@ -171,7 +171,9 @@ def test_a_finished_run_started_again_does_nothing(finished, tmp_path):
 
 def test_another_recipe_in_the_directory_is_refused_with_the_difference(finished):
     with pytest.raises(
-        ValueError, match=r'holds a run of another recipe \(optimizer.learning_rate: 0.1 there, 0.2 here\)'
+        ValueError,
+        match=r'holds a run of another recipe '
+        r'\(optimizer.learning_rate: 0.1 there, 0.2 here\)',
     ):
         run(tiny(learning_rate=0.2), finished[0])
     with pytest.raises(ValueError, match='seed: 0 there, 1 here'):

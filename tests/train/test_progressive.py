@@ -39,7 +39,10 @@ SIZES = ('16 from 0 steps', '24 from 2 steps')
 def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path):
     setup = build_setup(
         growing(
-            *SIZES, model='cifar_resnet20', fields={'blocks': 1, 'width': 4}, duration='3 steps'
+            *SIZES,
+            model='cifar_resnet20',
+            model_fields={'blocks': 1, 'width': 4},
+            duration='3 steps',
         ),
         devices=1,
     )

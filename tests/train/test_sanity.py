@@ -321,3 +321,10 @@ def test_a_sound_recipe_passes_and_one_whose_inputs_are_not_normalized_does_not(
     setup = build_setup(recipe, devices=1)
     raw = dataclasses.replace(setup, inputs=lambda images: jnp.asarray(images, jnp.float32))
     assert {'inputs', 'initial loss'} <= {f.check for f in run.check(raw, seconds=5).failed}
+
+
+@pytest.mark.slow
+def test_the_checks_take_fewer_images_than_a_ghost_batch_has():
+    recipe = tiny(model='cifar_resnet20', dataset='fake:8x8x3:4:128', batch=96, norm_span=48)
+    report = run.check(build_setup(recipe, devices=1), seconds=1)
+    assert len(report.findings) == 11

@@ -44,7 +44,7 @@ def start(dtype=jnp.float32, ema=False):
 def jitted(devices, **fields):
     mesh = sharding.data_mesh(devices)
     return mesh, sharding.parallel_train(
-        functools.partial(train_step, StepConfig(**FIXED, **fields)), mesh
+        functools.partial(train_step, StepConfig(**(FIXED | fields))), mesh
     )
 
 
@@ -137,11 +137,14 @@ def test_ema_is_the_moving_average_of_parameters_and_statistics():
 
 
 @pytest.mark.slow
-def test_norm_span_changes_the_statistics_and_a_span_of_the_batch_does_not():
-    losses_of = [run(1, start(), 1, norm=BatchNormConfig(s))[1][0] for s in (None, 16, 4)]
+def test_ghost_batches_change_the_statistics_and_one_of_the_whole_batch_does_not():
+    def ghosts(size):
+        return MODEL.clone(norm=BatchNormConfig(ghost_batch_size=size))
+
+    losses_of = [run(1, start(), 1, model=ghosts(size))[1][0] for size in (None, 16, 4)]
     assert losses_of[0] == losses_of[1] != losses_of[2]
-    with pytest.raises(ValueError, match='norm_span 5 does not divide the batch of 16'):
-        run(1, start(), 1, norm=BatchNormConfig(5))
+    with pytest.raises(ValueError, match='ghost_batch_size 5 does not divide the batch of 16'):
+        run(1, start(), 1, model=ghosts(5))
 
 
 @pytest.mark.slow

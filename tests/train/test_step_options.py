@@ -28,10 +28,12 @@ class NormNet(nn.Module):
     """A hidden layer with batch norm; with `aux` a second head in training."""
 
     aux: bool = False
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = nn.relu(BatchNorm(name='norm')(Dense(6, name='hidden')(flatten(x)), train))
+        x = Dense(6, name='hidden')(flatten(x))
+        x = nn.relu(BatchNorm(norm=self.norm, name='norm')(x, train))
         heads = [
             Dense(CLASSES, name=name)(x) for name in (('head', 'aux') if self.aux else ('head',))
         ]
@@ -88,16 +90,16 @@ def close(a, b, atol=1e-6):
 
 
 @pytest.mark.slow
-def test_accumulation_is_a_span_of_a_parts_size():
+def test_accumulation_is_ghost_batches_of_a_parts_size():
     """Four parts, each normalized by itself, and one move of the running statistics by their mean:
-    a norm_span of 4 images.
+    ghost batches of 4 images.
     """
     order = np.arange(N).reshape(4, 4).T.ravel()
     with jax.enable_x64(True):
         parts, found = run(accumulate=4, dtype=jnp.float64, turns=20)
         spans, wanted = run(
             {k: v[order] for k, v in BATCH.items()},
-            norm=BatchNormConfig(ghost_batch_size=4),
+            model=NormNet(norm=BatchNormConfig(ghost_batch_size=4)),
             dtype=jnp.float64,
             turns=20,
         )
@@ -153,7 +155,8 @@ def test_frozen_batch_norm_keeps_its_statistics_and_trains_its_scale():
             'norm': {'mean': np.full(6, 0.3, np.float32), 'var': np.full(6, 2.0, np.float32)}
         }
     )
-    after, found = run(state=before, norm=BatchNormConfig(frozen=('norm$',)))
+    model = NormNet(norm=BatchNormConfig(frozen=('norm$',)))
+    after, found = run(state=before, model=model)
     close(after.batch_stats, before.batch_stats, 0)
     assert not np.array_equal(after.params['norm']['scale'], before.params['norm']['scale'])
     image = (BATCH['image'].astype(np.float32) - 127) / 64

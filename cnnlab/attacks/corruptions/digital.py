@@ -22,9 +22,11 @@ def elastic(
     """Three corners moved by up to `shift` pixels (an affine map), then every pixel by a smooth
     random field of that strength.
     """
-    h, w, _ = x.shape
-    center, side = np.float32([h // 2, w // 2]), min(h, w) // 3
-    corners = np.float32([center + side, [center[0] + side, center[1] - side], center - side])
+    h, w, channels = x.shape
+    center, side = np.array([h // 2, w // 2], np.float32), min(h, w) // 3
+    corners = np.array(
+        [center + side, [center[0] + side, center[1] - side], center - side], np.float32
+    )
     moved = corners + rng.uniform(-shift, shift, corners.shape).astype(np.float32)
     x = cv2.warpAffine(
         x, cv2.getAffineTransform(corners, moved), (w, h), borderMode=cv2.BORDER_REFLECT_101
@@ -37,7 +39,7 @@ def elastic(
     return np.stack(
         [
             ndimage.map_coordinates(x[..., c], places, order=1, mode='reflect')
-            for c in range(x.shape[-1])
+            for c in range(channels)
         ],
         -1,
     )

@@ -1,17 +1,19 @@
 """Data sets by name: `load('mnist', 'train', data_dir='...')`; each kind of set has a file here."""
 
 from cnnlab.data.sources.base import Arrays, Example, ImageSource, in_memory, subset
-from cnnlab.data.sources.by_name import BUILT_IN, load, open_dataset
-from cnnlab.data.sources.dataset import SPLITS
+from cnnlab.data.sources.by_name import DATA_SETS, load, open_dataset, register
+from cnnlab.data.sources.dataset import SPLITS, DataSet
 
 __all__ = [
-    'BUILT_IN',
+    'DATA_SETS',
     'SPLITS',
     'Arrays',
+    'DataSet',
     'Example',
     'ImageSource',
     'in_memory',
     'load',
     'open_dataset',
+    'register',
     'subset',
 ]

@@ -8,12 +8,12 @@
                cifar10, ...) or by experiments.prepare_imagenet (ilsvrc2012, ...); or the path of
                such a set, /.../NAME/VERSION
 
-Nothing here ever uses the network.
+Sets of one's own join them by `register`. Nothing here ever uses the network.
 """
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,9 +25,46 @@ from cnnlab.data.sources.dataset import SPLITS, DataSet
 from cnnlab.data.sources.select import of_classes
 from cnnlab.data.sources.split import folds, hold_out, parse_fold
 
-BUILT_IN = ('csv', 'digits', 'fake', 'folder')
 # a set that is all training images gives up one in five for testing
 TEST_PART = 5
+
+Opener = Callable[[str, str | pathlib.Path | None], DataSet]
+
+
+def _plain(open: Callable[[str | pathlib.Path | None], DataSet]) -> Opener:
+    """The opener of a set whose name takes nothing after a colon."""
+
+    def opener(name, data_dir):
+        head, colon, rest = name.partition(':')
+        if colon:
+            raise ValueError(f'the data set {head} takes nothing after its name, got {name!r}')
+        return open(data_dir)
+
+    return opener
+
+
+# the sets that have a name of their own and need no preparing
+DATA_SETS: dict[str, Opener] = {
+    'csv': _plain(csv.open_csv),
+    'digits': _plain(lambda _: digits.DATASET),
+    'fake': lambda name, _: fake.open_fake(name),
+    'folder': _plain(folder.open_folder),
+}
+
+
+def register(name: str, open: Opener) -> None:
+    """Makes a data set of one's own known by name: after `register('mine', open_mine)` recipes can
+    say dataset='mine'.
+
+    Args:
+      name: by which recipes know it. They may write more after a colon ('mine:64').
+      open: (the name as the recipe has it, data_dir) -> DataSet; its splits may be
+        `sources.Arrays` of what lies in memory, or an `ImageSource` that reads one by one.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+    names.add('data set', name, open, DATA_SETS)
 
 
 def open_dataset(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
@@ -39,20 +76,14 @@ def open_dataset(name: str, data_dir: str | pathlib.Path | None = None) -> DataS
       ValueError: see `csv.open_csv`, `fake.open_fake`, `folder.open_folder` and
         `prepared.open_prepared`; or the set is not completely prepared.
     """
-    if name == 'digits':
-        return digits.DATASET
-    if name.partition(':')[0] == 'fake':
-        return fake.open_fake(name)
-    if name == 'folder':
-        return folder.open_folder(data_dir)
-    if name == 'csv':
-        return csv.open_csv(data_dir)
+    if (own := name.partition(':')[0]) in DATA_SETS:
+        return DATA_SETS[own](name, data_dir)
     if '/' in name and (path := pathlib.Path(name).expanduser()).is_dir():
         record.check_complete(path)
         return prepared.open_prepared(name, path)
     if data_dir is None:
         raise KeyError(
-            f'{names.unknown("built-in data set", name, BUILT_IN)}; a set prepared by TFDS needs '
+            f'{names.unknown("built-in data set", name, DATA_SETS)}; a set prepared by TFDS needs '
             f'data_dir'
         )
     root = pathlib.Path(data_dir).expanduser()
@@ -64,9 +95,8 @@ def open_dataset(name: str, data_dir: str | pathlib.Path | None = None) -> DataS
             record.check_complete(path)
         listed = ', '.join(sorted(n for n in available if ':' not in n)) or 'none'
         known = [n for n in available if (':' in n) == (':' in name)]
-        raise FileNotFoundError(
-            f'{names.unknown("data set", name, (*BUILT_IN, *known))} (prepared in {root}: {listed})'
-        )
+        miss = names.unknown('data set', name, (*DATA_SETS, *known))
+        raise FileNotFoundError(f'{miss} (prepared in {root}: {listed})')
     return prepared.open_prepared(name, available[name])
 
 

@@ -2,11 +2,12 @@
 
 import ast
 import inspect
+from collections.abc import Callable
 
 from cnnlab import names
 from cnnlab.data import transforms
 
-TRANSFORMS = {
+TRANSFORMS: dict[str, Callable[..., transforms.Transform]] = {
     'affine': transforms.Affine,
     'auto_augment': transforms.AutoAugment,
     'center_crop': transforms.CenterCrop,
@@ -29,10 +30,25 @@ TRANSFORMS = {
 }
 
 
+def register(name: str, transform: Callable[..., transforms.Transform]) -> None:
+    """Lets recipes call a transform of one's own: after `register('solarize', Solarize)` they can
+    say 'solarize(128)'.
+
+    Args:
+      name: by which recipes call it.
+      transform: called with the arguments that the recipe gives; makes a transform. Best is a
+        frozen dataclass: worker processes get it by pickle, and two can be compared.
+
+    Raises:
+      ValueError: the name is taken.
+    """
+    names.add('transform', name, transform, TRANSFORMS)
+
+
 def parse(*calls: str) -> transforms.Compose:
     """The transforms that `calls` describe, one after another.
 
-    Each is a call of one of `VIEWS` with literal arguments, as in 'pad(2)' or "random_crop(4,
+    Each is a call of one of `TRANSFORMS` with literal arguments, as in 'pad(2)' or "random_crop(4,
     edge='reflect')". Nothing is evaluated: the text is read as a syntax tree.
 
     Raises:

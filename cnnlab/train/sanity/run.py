@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cnnlab.data import loader
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
+from cnnlab.nn.norms import replace_norm
 from cnnlab.report import images as pictures
 from cnnlab.train.initial_state import initial_state
 from cnnlab.train.sanity import forward, gradients, learn, signals, start
@@ -78,7 +79,9 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
     loss = recipe.loss.evaluation()
     state = initial_state(setup, np.uint32(recipe.run.seed))
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
-    learner = Learner(setup.model, loss)
+    # the checks take fewer images than one ghost batch has
+    model = replace_norm(setup.model, ghost_batch_size=None)
+    learner = Learner(model, loss)
 
     images, labels = sample(train, setup.train_transform, BATCH)
     inputs = setup.inputs(images)
@@ -95,7 +98,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
         ],
     )
 
-    logits = jax.jit(functools.partial(forward.logits, setup.model))(variables, inputs)
+    logits = jax.jit(functools.partial(forward.logits, model))(variables, inputs)
     value = float(loss(logits, labels).mean())
     mask = recipe.optimizer.weight_decay_mask
     penalty = recipe.loss.penalty(mask)
@@ -110,7 +113,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
         ],
     )
 
-    report.layers = signals.measure(setup.model, variables, inputs, labels, loss)
+    report.layers = signals.measure(model, variables, inputs, labels, loss)
     yield 'activations', signals.judge(report.layers)
 
     images, labels = sample(train, setup.transform, CONTROL, seed=1)
@@ -137,7 +140,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
         )
 
     tested = gradients.of_network(
-        setup.model,
+        model,
         variables,
         np.asarray(setup.inputs(images[:_CHECKED]), np.float64),
         labels[:_CHECKED],
