@@ -111,6 +111,7 @@ def test_a_plateau_divides_the_rate_and_a_resumed_run_remembers_it(tmp_path, mon
 def drop_net(monkeypatch):
     """Recipes that say this name train a small network with batch norm and dropout."""
     monkeypatch.setattr(registry, 'create', lambda name, num_classes: DropNet(num_classes))
+    monkeypatch.setattr('cnnlab.train.setup.registered', lambda recipe: recipe)
     return 'drop_net'
 
 
@@ -217,9 +218,9 @@ def test_what_cannot_be_is_one_sentence_before_anything_is_trained(fields, sente
 
 def test_the_recipe_fills_the_settings_of_batch_norm_where_the_network_has_it():
     said = {
-        'norm_span': 8,
-        'norm_momentum': 0.5,
-        'norm_eps': 0.01,
+        'batch_norm.ghost_batch_size': 8,
+        'batch_norm.momentum': 0.5,
+        'batch_norm.eps': 0.01,
     }
     image = {'dataset': 'fake:8x8x3:4:64'}
     model = build_setup(tiny(model='cifar_resnet20', **image, **said), devices=1).model
