@@ -24,11 +24,21 @@ WORKDIR = flags.DEFINE_string(
     None,
     'Directory of the run: recipe, log, checkpoints, plots. A run that is there goes on.',
 )
+# the environment variable that names the folder which `experiments.prepare_data` fills
+DATA = 'CNNLAB_DATA'
+
+
+def _prepared_sets() -> str | None:
+    folder = os.environ.get(DATA)
+    return f'{folder}/tfds' if folder else os.environ.get('TFDS_DATA_DIR')
+
+
 DATA_DIR = flags.DEFINE_string(
     'data_dir',
-    os.environ.get('TFDS_DATA_DIR'),
+    _prepared_sets(),
     'Directory of the data sets that TFDS has prepared, or of an image folder '
-    '(root/train/<class>/*.jpg). The default is the environment variable TFDS_DATA_DIR.',
+    f'(root/train/<class>/*.jpg). The default is ${DATA}/tfds, which `make data` fills, else '
+    '$TFDS_DATA_DIR.',
 )
 WORKERS = flags.DEFINE_integer(
     'workers',

@@ -7,6 +7,7 @@ import urllib.parse
 
 import pooch
 import requests
+import rich
 from absl import logging
 from rich import progress
 
@@ -55,7 +56,9 @@ class _Resumed:
             total = int(answer.headers.get('Content-Length', 0)) + (have if resumed else 0)
             with (
                 self.part.open('ab' if resumed else 'wb') as file,
-                progress.Progress(transient=True) as bar,
+                progress.Progress(
+                    transient=True, disable=not rich.get_console().is_terminal
+                ) as bar,
             ):
                 task = bar.add_task(
                     self.part.stem, total=total or None, completed=have if resumed else 0

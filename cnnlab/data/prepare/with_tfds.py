@@ -28,7 +28,7 @@ Examples = Iterator[tuple[int, Mapping[str, Any]]]
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """One published file; size and hash are those that TFDS 4.9.10 has registered (url_checksums)."""
+    """One published file; its size and hash are those of TFDS 4.9.10 (its folder url_checksums)."""
 
     url: str
     # bytes
