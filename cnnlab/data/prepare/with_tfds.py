@@ -172,7 +172,7 @@ def write(name: str, data_dir: pathlib.Path, examples: Callable[[str], Examples]
     """
     import tensorflow_datasets as tfds
 
-    theirs = tfds.builder_cls(name)
+    theirs: Any = tfds.builder_cls(name)
     with tfds.core.registered.skip_registration():
 
         class Builder(theirs):
