@@ -17,6 +17,8 @@ from jax.sharding import Mesh
 from cnnlab import losses, names
 from cnnlab.data import balance, loader, preprocessing, sources
 from cnnlab.data.loader import ProgressiveTransforms
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform, parse
@@ -48,6 +50,8 @@ class Setup:
     train_transform: Transform | ProgressiveTransforms
     transform: Transform
     model: nn.Module
+    # from a picture to what the model gets
+    preprocess: Preprocess
     schedule: optax.Schedule
     tx: optax.GradientTransformation
     mesh: Mesh
@@ -173,6 +177,14 @@ def build_setup(
     if has_batch_norm(model):
         model = model.clone(norm=norm)
     mean, std = preprocessing.statistics(train, recipe.normalize)
+    first = train[0]['image']
+    preprocess = Preprocess(
+        Transformed((*recipe.evaluation, *recipe.view)),
+        mean,
+        std,
+        'gray' if first.shape[-1] == 1 else 'rgb',
+        dtype=recipe.precision,
+    )
     total = recipe.total(len(train))
     if total < 1:
         raise ValueError(f'{recipe.duration} is less than one step of {recipe.batch} images')
@@ -251,6 +263,7 @@ def build_setup(
         train_transform=_train_transform(recipe, train, model, image, shapes),
         transform=transform,
         model=model,
+        preprocess=preprocess,
         schedule=schedule,
         tx=tx,
         mesh=mesh,
