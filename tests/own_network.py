@@ -1,15 +1,24 @@
-"""A network that is not the library's: small, with batch norm; importing this module registers it,
-as somebody's own package would.
+"""A network that is not the library's: small, with batch norm, registered as somebody's own package
+would do it, while the tests of a module run.
 """
 
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnlab.models.registry import register
+import cnnlab
+from cnnlab.models import registry
 from cnnlab.nn.layers import Conv
 from cnnlab.nn.norms import BatchNorm
 
 NAME = 'own_tiny'
+# parameters by hand: (9 * 3 + 1) * 4 + 2 * 4 + (9 * 4 + 1) * 8 + 2 * 8 + (8 + 1) * 5
+FACTS = {
+    'family': 'Own',
+    'paper': 'none: a test',
+    'year': 2025,
+    'params': 477,
+    'input_shape': (16, 16, 3),
+}
 
 
 class OwnTiny(nn.Module):
@@ -27,13 +36,8 @@ class OwnTiny(nn.Module):
         return nn.Dense(self.num_classes, name='head')(x)
 
 
-# by hand: (9 * 3 + 1) * 4 + 2 * 4 + (9 * 4 + 1) * 8 + 2 * 8 + (8 + 1) * 5
-register(
-    NAME,
-    OwnTiny,
-    family='Own',
-    paper='none: a test',
-    year=2025,
-    params=477,
-    input_shape=(16, 16, 3),
-)
+def registered():
+    """A fixture: the network is known in between, and other tests find the library's alone."""
+    cnnlab.register(NAME, OwnTiny, **FACTS)
+    yield
+    del registry._TABLE[NAME]

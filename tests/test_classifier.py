@@ -19,6 +19,7 @@ from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.models import registry
 from tests import own_network
 
+own = pytest.fixture(scope='module', autouse=True)(own_network.registered)
 NAMES = ('ant', 'bee', 'cat', 'dog', 'eel')
 RECIPES = Preprocess(Transformed(('resize((16, 16))',)), (120.5, 110.25, 99.0), (60.0, 61.0, 62.0))
 
@@ -135,7 +136,7 @@ def test_features_are_the_activations_of_a_layer():
 
 def test_the_summary_counts_the_registered_parameters():
     table = classifier().summary()
-    assert table.values('parameters')[-1] == registry.entry(own_network.NAME).params
+    assert table.values('parameters')[-1] == own_network.FACTS['params']
     assert 'own_tiny: one image of 16 x 16 x 3' in repr(table) and '<table' in table._repr_html_()
 
 

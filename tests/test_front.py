@@ -21,6 +21,7 @@ from cnnlab.train.setup import build_setup
 from tests import own_network
 from tests.train.nets import tiny
 
+own = pytest.fixture(scope='module', autouse=True)(own_network.registered)
 ID = 'akamaster/resnet20'
 
 
