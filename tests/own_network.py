@@ -8,7 +8,7 @@ from flax import linen as nn
 import cnnlab
 from cnnlab.models import registry
 from cnnlab.nn.layers import Conv
-from cnnlab.nn.norms import BatchNorm
+from cnnlab.nn.norms import BatchNorm, BatchNormConfig
 
 NAME = 'own_tiny'
 # parameters by hand: (9 * 3 + 1) * 4 + 2 * 4 + (9 * 4 + 1) * 8 + 2 * 8 + (8 + 1) * 5
@@ -26,12 +26,13 @@ class OwnTiny(nn.Module):
 
     widths: tuple[int, int] = (4, 8)
     num_classes: int = 5
+    norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
     def __call__(self, x, train=False):
         for i, width in enumerate(self.widths):
             x = Conv(width, 3, stride=2, padding=1, name=f'conv{i + 1}')(x)
-            x = nn.relu(BatchNorm(name=f'norm{i + 1}')(x, train))
+            x = nn.relu(BatchNorm(norm=self.norm, name=f'norm{i + 1}')(x, train))
         x = x.mean((1, 2)).astype(jnp.promote_types(x.dtype, jnp.float32))
         return nn.Dense(self.num_classes, name='head')(x)
 

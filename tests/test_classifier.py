@@ -17,9 +17,11 @@ from cnnlab.data.preprocessing import Preprocess
 from cnnlab.data.protocols.protocol import Protocol
 from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.models import registry
+from cnnlab.nn.norms import BatchNormConfig
 from tests import own_network
 
 own = pytest.fixture(scope='module', autouse=True)(own_network.registered)
+NORM = BatchNormConfig(momentum=0.6, eps=0.02, frozen=('norm1',))
 NAMES = ('ant', 'bee', 'cat', 'dog', 'eel')
 RECIPES = Preprocess(Transformed(('resize((16, 16))',)), (120.5, 110.25, 99.0), (60.0, 61.0, 62.0))
 
@@ -188,7 +190,7 @@ def test_a_file_gives_back_the_very_bits(kind, tmp_path):
 
 
 def test_a_file_states_the_fields_that_differ_and_the_package(tmp_path):
-    model = registry.create(own_network.NAME, widths=(3, 6), num_classes=2)
+    model = registry.create(own_network.NAME, widths=(3, 6), num_classes=2, norm=NORM)
     variables = model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     net = classifier(model=model, variables=variables, class_names=None, preprocess=None)
     net.save(tmp_path / 'net.safetensors')
@@ -196,8 +198,9 @@ def test_a_file_states_the_fields_that_differ_and_the_package(tmp_path):
         stated = {k: v for k, v in file.metadata().items() if k != 'format'}
         assert 'params/conv1/kernel' in file.keys()  # noqa: SIM118 (no mapping)
     stated = {k: json.loads(v) for k, v in stated.items()}
-    assert stated['model'] == own_network.NAME and stated['package'] == 'tests'
-    assert stated['fields'] == {'widths': [3, 6], 'num_classes': 2}
+    assert stated['model'] == own_network.NAME and stated['package'] == 'tests.own_network'
+    norm = {'ghost_batch_size': None, 'momentum': 0.6, 'eps': 0.02, 'frozen': ['norm1']}
+    assert stated['fields'] == {'widths': [3, 6], 'num_classes': 2, 'norm': norm}
     again = Classifier.read(tmp_path / 'net.safetensors')
     assert again.model == model and again.class_names is None and again.preprocess is None
 
@@ -206,9 +209,9 @@ def test_a_network_of_another_package_is_named_and_not_imported(tmp_path, monkey
     classifier().save(tmp_path / 'net.safetensors')
     monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
     del registry._TABLE[own_network.NAME]
-    with pytest.raises(KeyError, match='the package tests registers: import tests first') as error:
+    with pytest.raises(KeyError, match='the package tests.own_network registers: import') as error:
         Classifier.read(tmp_path / 'net.safetensors')
-    assert '--import=tests' in str(error.value)
+    assert '--import=tests.own_network' in str(error.value)
 
 
 class Strange(own_network.OwnTiny):

@@ -22,6 +22,8 @@ from tests import own_network
 from tests.train.nets import tiny
 
 own = pytest.fixture(scope='module', autouse=True)(own_network.registered)
+# not what any network has
+NORM = {'norm_eps': 0.3, 'norm_momentum': 0.5}
 ID = 'akamaster/resnet20'
 
 
@@ -142,7 +144,7 @@ def test_a_real_network_names_what_is_in_a_picture(squeezenet_file):
 def run(tmp_path_factory):
     """(directory, setup, its last state) of a finished run."""
     directory = tmp_path_factory.mktemp('runs') / 'small'
-    recipe = tiny(model=own_network.NAME, dataset='fake:16x16x3:5:64', ema=0.9)
+    recipe = tiny(model=own_network.NAME, dataset='fake:16x16x3:5:64', ema=0.9, **NORM)
     setup = build_setup(recipe, devices=1)
     loop.run_setup(setup, 0, str(directory), Options(quiet=True))
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)

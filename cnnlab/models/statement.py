@@ -13,7 +13,7 @@ from cnnlab.models import registry
 
 def state(name: str, model: nn.Module) -> dict[str, Any]:
     """{'model': name, 'fields': those in which the model differs from the registered network, as
-    values that JSON can hold, 'package': that registers it}; `restore` is the inverse.
+    values that JSON can hold, 'package': the module that registers it}; `restore` is the inverse.
 
     Raises:
       KeyError: no network has that name. ValueError: the model is of another class than the
@@ -30,7 +30,7 @@ def state(name: str, model: nn.Module) -> dict[str, Any]:
         value = getattr(model, field)
         if value != getattr(registered, field):
             fields[field] = _plain(name, field, value)
-    return {'model': name, 'fields': fields, 'package': entry.registered_by.partition('.')[0]}
+    return {'model': name, 'fields': fields, 'package': entry.registered_by}
 
 
 def restore(stated: Mapping[str, Any], where: str) -> nn.Module:
@@ -47,7 +47,7 @@ def restore(stated: Mapping[str, Any], where: str) -> nn.Module:
     try:
         registered = registry.create(name)
     except KeyError as error:
-        if package == __package__.partition('.')[0]:
+        if package.partition('.')[0] == __package__.partition('.')[0]:
             raise KeyError(f'{where} holds the network {name!r}: {error.args[0]}') from None
         raise KeyError(
             f'{where} holds the network {name!r}, which the package {package} registers: import '
