@@ -198,12 +198,11 @@ _PRIVATE = ('data_dir', 'workdir', 'results', 'note')
 
 def command_line() -> str:
     """The command line, as another machine would repeat it."""
-    module = next((a for a in sys.orig_argv if a.startswith('experiments.')), 'experiments')
+    name = sys.modules['__main__'].__spec__.name.rpartition('.')[2]
     kept = [a for a in sys.argv[1:] if not a.lstrip('-').startswith(_PRIVATE)]
     return ' '.join(
         [
-            'python -m',
-            module,
+            as_started(f'python -m experiments.{name}'),
             *(f'"{a}"' if ' ' in a else a for a in kept),
             '--data_dir=DATA',
             '--workdir=OUT',
