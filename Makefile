@@ -1,4 +1,5 @@
-# make demo: train and compare eight networks on real images. make test: the test suite. Both set everything up first.
+# make demo: train and compare eight networks on real images. make test: the test suite. make data: real data sets and weights,
+# for experiments and for the tests that need them. All set everything up first.
 PYTHON ?= python3
 VENV ?= .venv
 # further extras of pyproject.toml: make setup EXTRAS=cuda
@@ -8,9 +9,16 @@ RUN = $(VENV)/bin/python
 BENCHMARKS ?= train_step stream conv_forms pool_forms inference
 PYTEST = $(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --junitxml=build/junit.xml
 
-.PHONY: demo test test-fast test-full lint golden docs bench setup clean
+# where real data is (docs/data.md); what `make data` has filled, unless the environment names another folder
+CNNLAB_DATA ?= $(abspath $(wildcard data))
+export CNNLAB_DATA
+
+.PHONY: demo data test test-fast test-full lint golden docs bench setup clean
 demo: setup
 	$(RUN) -m experiments.compare --dataset=digits --workdir=demo
+
+data: setup
+	$(RUN) -m experiments.prepare_data
 
 test: setup
 	$(PYTEST) -m "not full"

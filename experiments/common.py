@@ -24,11 +24,21 @@ WORKDIR = flags.DEFINE_string(
     None,
     'Directory of the run: recipe, log, checkpoints, plots. A run that is there goes on.',
 )
+# the environment variable that names the folder which `experiments.prepare_data` fills
+DATA = 'CNNLAB_DATA'
+
+
+def _prepared_sets() -> str | None:
+    folder = os.environ.get(DATA)
+    return f'{folder}/tfds' if folder else os.environ.get('TFDS_DATA_DIR')
+
+
 DATA_DIR = flags.DEFINE_string(
     'data_dir',
-    os.environ.get('TFDS_DATA_DIR'),
+    _prepared_sets(),
     'Directory of the data sets that TFDS has prepared, or of an image folder '
-    '(root/train/<class>/*.jpg). The default is the environment variable TFDS_DATA_DIR.',
+    f'(root/train/<class>/*.jpg). The default is ${DATA}/tfds, which `make data` fills, else '
+    '$TFDS_DATA_DIR.',
 )
 WORKERS = flags.DEFINE_integer(
     'workers',
@@ -188,12 +198,11 @@ _PRIVATE = ('data_dir', 'workdir', 'results', 'note')
 
 def command_line() -> str:
     """The command line, as another machine would repeat it."""
-    module = next((a for a in sys.orig_argv if a.startswith('experiments.')), 'experiments')
+    name = sys.modules['__main__'].__spec__.name.rpartition('.')[2]
     kept = [a for a in sys.argv[1:] if not a.lstrip('-').startswith(_PRIVATE)]
     return ' '.join(
         [
-            'python -m',
-            module,
+            as_started(f'python -m experiments.{name}'),
             *(f'"{a}"' if ' ' in a else a for a in kept),
             '--data_dir=DATA',
             '--workdir=OUT',

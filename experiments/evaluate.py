@@ -17,12 +17,12 @@ from cnnlab import names
 from cnnlab.report import confusion, plots
 from cnnlab.report.files import write_text
 from cnnlab.report.table import Column, Table
-from cnnlab.train import workdir
+from cnnlab.train import runs, workdir
 from cnnlab.train.distributed import sharding
 from cnnlab.train.evaluate import evaluate
 from cnnlab.train.on_device import tta
 
-from . import common, runs
+from . import common
 
 _RUN = flags.DEFINE_string(
     'run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True

@@ -41,12 +41,12 @@ from cnnlab.models import registry
 from cnnlab.report.files import write_text
 from cnnlab.report.proportions import calibration, wilson
 from cnnlab.report.table import Column, Table
-from cnnlab.train import fully_convolutional, predictions, scores, workdir
+from cnnlab.train import fully_convolutional, predictions, runs, scores, workdir
 from cnnlab.train.monitor.progress import Progress
 from cnnlab.train.predictions import Predictions
 from cnnlab.train.scores import Net
 
-from . import common, runs
+from . import common
 from .preprocess import preprocess
 
 _WEIGHTS = flags.DEFINE_multi_string(

@@ -34,11 +34,12 @@ from cnnlab.data.sources import pictures
 from cnnlab.report import plots
 from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.page import Picture, Row, Section, write_page
+from cnnlab.train import runs
 from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
 from cnnlab.visual.pixels import Pixels
 
-from . import common, runs
+from . import common
 from .explanations.case import Case, Group, Shown, layers_to_show
 from .explanations.methods import METHODS
 from .labels import labels_of

@@ -8,9 +8,9 @@ name the network and its fields. The optimizer's state and the step are left out
 
 from absl import flags
 
-from cnnlab.train import export
+from cnnlab.train import export, runs
 
-from . import common, runs
+from . import common
 
 _RUN = flags.DEFINE_string(
     'run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True

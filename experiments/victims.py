@@ -12,8 +12,8 @@ from cnnlab.data import preprocessing
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.sources.pictures import Pictures
 from cnnlab.data.synsets import synsets
+from cnnlab.train import runs
 
-from . import runs
 from .preprocess import preprocess
 
 

@@ -99,16 +99,28 @@ class _Chunks:
 
     at: Callable[[int], jax.Array]
 
-    def assemble(self, aval: Any) -> jax.Array:
+    def assemble(self, aval: jax.core.ShapedArray) -> jax.Array:
         # all are dispatched before the first one is read, so that XLA may use all cores
         chunks = [self.at(start) for start in range(0, max(aval.size, 1), CHUNK)]
         flat = np.concatenate([np.asarray(chunk) for chunk in chunks])[: aval.size]
         return jnp.asarray(flat.reshape(aval.shape))
 
 
+def _aval(v: core.Var | core.Literal) -> jax.core.ShapedArray:
+    """Shape and dtype of a variable."""
+    if not isinstance(v.aval, jax.core.ShapedArray):
+        raise _OutOfReach(f'{v.aval} is not an array')
+    return v.aval
+
+
+def _number(v: core.Literal) -> np.ndarray:
+    return np.asarray(v.val, _aval(v).dtype)
+
+
 def _operand(v: core.Var | core.Literal, known: dict[core.Var, _Operand]) -> _Operand:
     if isinstance(v, core.Literal):
-        return _Constant(v.aval.dtype, np.asarray(v.val, v.aval.dtype).tobytes())
+        number = _number(v)
+        return _Constant(number.dtype, number.tobytes())
     return known[v]
 
 
@@ -117,7 +129,7 @@ def _write(
 ) -> list[_Operand]:
     """Appends an equation over arrays of `size` values, without its shapes; returns its results."""
     name, params = eqn.primitive.name, eqn.params
-    if any(v.aval.size not in (1, size) for v in (*eqn.invars, *eqn.outvars)):
+    if any(_aval(v).size not in (1, size) for v in (*eqn.invars, *eqn.outvars)):
         raise _OutOfReach(f'{name} mixes arrays of several sizes')
     if name == 'jit' and not params['jaxpr'].consts:
         inner = params['jaxpr'].jaxpr
@@ -129,7 +141,7 @@ def _write(
     if name in _SHAPE_ONLY:
         return [operands[0]]
     if name == 'random_bits':
-        if str(eqn.invars[0].aval.dtype) != 'key<fry>' or not eqn.ctx.threefry_partitionable:
+        if str(_aval(eqn.invars[0]).dtype) != 'key<fry>' or not eqn.ctx.threefry_partitionable:
             raise _OutOfReach('the generator does not count')
         params = {'bit_width': params['bit_width']}
     elif name not in _ELEMENTWISE:
@@ -174,14 +186,16 @@ def _kernel(program: _Program) -> Callable[..., jax.Array]:
 
 def _in_chunks(eqn: core.JaxprEqn, inputs: Sequence[Any]) -> _Chunks:
     """The result of an equation from its inputs: keys, numbers and arrays in chunks."""
-    (out,) = eqn.outvars
+    if len(eqn.outvars) > 1:
+        raise _OutOfReach(f'{eqn.primitive.name} gives several arrays')
+    size = _aval(eqn.outvars[0]).size
     # a count has 64 bits, and `_threefry` leaves the upper 32 at zero
-    if out.aval.size > 2**32:
+    if size > 2**32:
         raise _OutOfReach('more values than 32 bits count')
     if any(not isinstance(x, _Chunks) and np.shape(x) for x in inputs):
         raise _OutOfReach(f'{eqn.primitive.name} takes an array that is not drawn')
     lines: list[_Line | None] = [None] * len(inputs)
-    (result,) = _write(eqn, range(len(inputs)), out.aval.size, lines)
+    (result,) = _write(eqn, range(len(inputs)), size, lines)
     kernel = _kernel(_Program(tuple(lines), result))
 
     def at(start):
@@ -208,13 +222,13 @@ def _evaluate(jaxpr: core.Jaxpr, known: dict[core.Var, Any]) -> list[jax.Array]:
 
     def read(v):
         if isinstance(v, core.Literal):
-            return np.asarray(v.val, v.aval.dtype)
+            return _number(v)
         if v not in values:
             raise _OutOfReach('a variable depends on the images')
         return values[v]
 
     def is_large(v):
-        return v.aval.size > 1 and jnp.issubdtype(v.aval.dtype, np.inexact)
+        return _aval(v).size > 1 and jnp.issubdtype(_aval(v).dtype, np.inexact)
 
     for eqn in _needed(jaxpr):
         inputs = [read(v) for v in eqn.invars]
@@ -226,7 +240,7 @@ def _evaluate(jaxpr: core.Jaxpr, known: dict[core.Var, Any]) -> list[jax.Array]:
                 results = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
             results = results if eqn.primitive.multiple_results else [results]
         values.update(zip(eqn.outvars, results, strict=True))
-    found = [(read(v), v.aval) for v in jaxpr.outvars]
+    found = [(read(v), _aval(v)) for v in jaxpr.outvars]
     return [
         x.assemble(aval) if isinstance(x, _Chunks) else jnp.asarray(x, aval.dtype)
         for x, aval in found
@@ -240,7 +254,7 @@ def _drawn_in_chunks(model: nn.Module, rngs: Any, images: Any) -> Any:
     except jax.errors.JAXTypeError as error:
         raise _OutOfReach('an initializer looks at values') from error
     jaxpr = closed.jaxpr
-    if closed.effects or any(v.aval.weak_type for v in jaxpr.outvars):
+    if closed.effects or any(_aval(v).weak_type for v in jaxpr.outvars):
         raise _OutOfReach('the trace does not say all that init does')
     known = dict(zip(jaxpr.constvars, closed.consts, strict=True))
     # the keys come first; what follows are the images, which stay unknown

@@ -38,7 +38,7 @@ class Column:
         )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Table:
     """Rows of raw cells under typed columns.
 
@@ -152,6 +152,13 @@ class Table:
     def to_html(self) -> str:
         """A <table> with caption, escaped; `page.write_page` styles it and makes it sortable."""
         return formats.html(self)
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.to_html()
 
     def print(self, file: TextIO | None = None) -> None:
         """Prints to `file` (standard output): on a terminal emphasized and in blocks of its width,

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnlab.data import loader
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.train import control, nan_policy, recompute_batch_stats, results, workdir
+from cnnlab.train import control, nan_policy, recompute_batch_stats, results, runs, workdir
 from cnnlab.train.checkpoint.checkpoints import Checkpoints, writable
 from cnnlab.train.checkpoint.shared import SharedCheckpoints
 from cnnlab.train.distributed import hosts, sharding
@@ -61,7 +61,8 @@ def run_setup(
 ) -> Result:
     """Trains one seed of a setup.
 
-    The directory holds recipe.json, manifest.json (versions, devices, commit), heartbeat.json,
+    The directory holds recipe.json, manifest.json (versions, devices, commit),
+    network.safetensors (the network without its weights), heartbeat.json,
     metrics.jsonl, tensorboard/, checkpoints/ and, in the end, loss.png, top1.png and result.json.
 
     Args:
@@ -87,6 +88,7 @@ def run_setup(
             data,
             {'shard': setup.shard, 'workers': options.workers, 'checkpoint_dir': where},
         )
+        runs.write_network(path, setup)
 
     hosts.broadcast(claimed)
     checkpoints = None

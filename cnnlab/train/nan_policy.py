@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from cnnlab import names
+from cnnlab.recipes.sections.run import ON_NAN
 from cnnlab.train.state import TrainState
 
 # what the rate is multiplied by at each rollback; assumed
@@ -43,7 +45,12 @@ def lowerable() -> optax.GradientTransformation:
 
 
 def guarded(policy: str, tx: optax.GradientTransformation) -> optax.GradientTransformation:
-    """The optimizer that a policy of `run.on_nan` needs."""
+    """The optimizer that a policy needs.
+
+    Raises:
+      ValueError: no such policy.
+    """
+    names.among('way to meet a NaN (on_nan)', policy, ON_NAN)
     return optax.chain(tx, lowerable()) if policy == 'rollback' else tx
 
 

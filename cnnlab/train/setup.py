@@ -16,6 +16,8 @@ from jax.sharding import Mesh
 
 from cnnlab.data import balance, loader, preprocessing, sources
 from cnnlab.data.loader import ProgressiveTransforms
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
@@ -45,6 +47,8 @@ class Setup:
     train_transform: Transform | ProgressiveTransforms
     transform: Transform
     model: nn.Module
+    # from a picture to what the model gets
+    preprocess: Preprocess
     schedule: optax.Schedule
     tx: optax.GradientTransformation
     mesh: Mesh
@@ -179,6 +183,7 @@ def build_setup(
     mean, std = preprocessing.statistics(train, recipe.data.normalize)
     image = jax.ShapeDtypeStruct((1, *_transformed_shape(train, transform)), recipe.run.dtype)
     _check_mean_image(recipe, mean, image)
+    preprocess = _preprocess(recipe, train, mean, std)
 
     schedule = recipe.schedule.build(recipe.optimizer.learning_rate, timeline)
     tx = recipe.optimizer.build(recipe.schedule.scale(schedule), timeline)
@@ -235,6 +240,7 @@ def build_setup(
         train_transform=train_transform,
         transform=transform,
         model=model,
+        preprocess=preprocess,
         schedule=schedule,
         tx=tx,
         mesh=mesh,
@@ -255,6 +261,18 @@ def _model(recipe: Recipe, train: ImageSource) -> nn.Module:
     fields = {'num_classes': train.num_classes, **recipe.model_fields}
     model = registry.create(recipe.model, **fields)
     return model.clone(norm=recipe.batch_norm) if has_batch_norm(model) else model
+
+
+def _preprocess(recipe: Recipe, train: ImageSource, mean: Any, std: Any) -> Preprocess:
+    """What a picture goes through before the network is tested on it."""
+    augment = recipe.augment
+    return Preprocess(
+        Transformed((*augment.evaluation, *augment.common)),
+        mean,
+        std,
+        'gray' if train[0]['image'].shape[-1] == 1 else 'rgb',
+        dtype=recipe.run.precision,
+    )
 
 
 def _class_weights(recipe: Recipe, train: ImageSource) -> np.ndarray | None:

@@ -1,13 +1,12 @@
 """The facts of published weights by id: `entry('torchvision/resnet50.IMAGENET1K_V1')`."""
 
 import dataclasses
-import pathlib
 import types
-import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 from cnnlab import names
+from cnnlab.data.download import file_name
 from cnnlab.data.preprocessing import Preprocess
 from cnnlab.models import registry
 from cnnlab.weights import catalog, published
@@ -42,7 +41,7 @@ class PublishedWeights:
     @property
     def file_name(self) -> str:
         """The last part of the address; empty where there is none."""
-        return pathlib.PurePosixPath(urllib.parse.urlparse(self.url or '').path).name
+        return file_name(self.url or '')
 
 
 def split(id: str) -> tuple[str, str | None]:

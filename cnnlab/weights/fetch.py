@@ -1,30 +1,19 @@
-"""Published files: downloaded once into a cache, their hashes verified, a broken download taken up
-where it broke.
-"""
+"""Published files: downloaded once into a cache, their hashes verified."""
 
-import hashlib
 import os
 import pathlib
 import re
 
 import pooch
-import requests
-from absl import logging
-from rich import progress
 
+from cnnlab.data.download import download, mirrored, verify
 from cnnlab.weights.entries import PublishedWeights
 
 # the environment variable that names the folder of downloaded files
 CACHE = 'CNNLAB_CACHE'
-# the address under which <source>/<file name> is asked for, in place of the entry's own
-MIRROR = 'CNNLAB_MIRROR'
 # huggingface_hub's own variable for the address of a mirror of the hub
 HUB_MIRROR = 'HF_ENDPOINT'
 _HUB_FILE = 'model.safetensors'
-# bytes read at a time; as much is lost where a connection breaks
-_BLOCK = 1 << 16
-# seconds without an answer
-_PATIENCE = 30
 
 
 def cache_folder() -> pathlib.Path:
@@ -34,81 +23,7 @@ def cache_folder() -> pathlib.Path:
 
 def address(entry: PublishedWeights) -> str:
     """The address of the file: $CNNLAB_MIRROR/<source>/<file name>, or the entry's own."""
-    mirror = os.environ.get(MIRROR)
-    return (
-        f'{mirror.rstrip("/")}/{entry.id.partition("/")[0]}/{entry.file_name}'
-        if mirror
-        else entry.url or ''
-    )
-
-
-class _Resumed:
-    """A downloader of pooch's kind that keeps what came of a broken download beside the file, and
-    asks for the rest the next time.
-    """
-
-    def __init__(self, part: pathlib.Path):
-        self.part = part
-
-    def __call__(self, url, output_file, pooch_):
-        have = self.part.stat().st_size if self.part.exists() else 0
-        headers = {'Range': f'bytes={have}-'} if have else {}
-        with requests.get(url, headers=headers, stream=True, timeout=_PATIENCE) as answer:
-            # what is kept is no beginning of this file
-            if answer.status_code == 416:
-                self.part.unlink()
-                return self(url, output_file, pooch_)
-            if answer.status_code == 404:
-                raise FileNotFoundError(f'{url} does not exist (404)')
-            answer.raise_for_status()
-            resumed = answer.status_code == 206
-            total = int(answer.headers.get('Content-Length', 0)) + (have if resumed else 0)
-            with (
-                self.part.open('ab' if resumed else 'wb') as file,
-                progress.Progress(transient=True) as bar,
-            ):
-                task = bar.add_task(
-                    self.part.stem, total=total or None, completed=have if resumed else 0
-                )
-                for block in answer.iter_content(_BLOCK):
-                    file.write(block)
-                    bar.advance(task, len(block))
-        if total and self.part.stat().st_size != total:
-            raise requests.ConnectionError(
-                f'the connection ended after {self.part.stat().st_size} of {total} bytes'
-            )
-        self.part.replace(output_file)
-        return None
-
-
-def _digest(path: pathlib.Path, kind: str) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, kind).hexdigest()
-
-
-def verify(path: pathlib.Path, stated: str | None) -> None:
-    """Holds a file against the hash that its source states, or, where it states none, against the
-    one noted at the first download.
-
-    Raises:
-      ValueError: it is another; the sentence has both.
-    """
-    note = path.with_name(path.name + '.sha256')
-    if stated is None and not note.exists():
-        note.write_text(_digest(path, 'sha256'))
-        logging.warning(
-            '%s is unverified: its source states no hash; its sha256 is noted beside it for the '
-            'next time',
-            path.name,
-        )
-        return
-    kind, _, wanted = (stated or f'sha256:{note.read_text()}').partition(':')
-    kind, _, part = kind.partition('-')
-    found = _digest(path, kind)
-    if not (found.startswith(wanted) if part else found == wanted):
-        raise ValueError(
-            f'{path} has the {kind} {found}, and {wanted} was stated: it is damaged or another file'
-        )
+    return mirrored(entry.id.partition('/')[0], entry.url or '')
 
 
 def fetch(entry: PublishedWeights) -> pathlib.Path:
@@ -123,33 +38,8 @@ def fetch(entry: PublishedWeights) -> pathlib.Path:
     """
     if entry.url is None:
         return _from_hub(entry)
-    folder = cache_folder() / entry.id.partition('/')[0]
-    path, url = folder / entry.file_name, address(entry)
-    if path.exists():
-        verify(path, entry.hash)
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    # what it says of hashes is said here
-    pooch.get_logger().setLevel('WARNING')
-    try:
-        pooch.retrieve(
-            url,
-            known_hash=None,
-            fname=entry.file_name,
-            path=folder,
-            downloader=_Resumed(folder / f'{entry.file_name}.part'),
-        )
-    except requests.RequestException as error:
-        raise ConnectionError(
-            f'{entry.id}: {url} cannot be had, and {path} is not there: '
-            f'{" ".join(str(error).split())}'
-        ) from error
-    try:
-        verify(path, entry.hash)
-    except ValueError:
-        path.unlink()
-        raise
-    return path
+    path = cache_folder() / entry.id.partition('/')[0] / entry.file_name
+    return download(address(entry), path, hash=entry.hash, what=entry.id)
 
 
 def _from_hub(entry: PublishedWeights) -> pathlib.Path:

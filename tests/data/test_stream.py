@@ -127,8 +127,8 @@ def test_worker_processes_change_nothing(workers):
 
 
 @pytest.mark.slow
-def test_worker_processes_read_prepared_sets_and_their_errors_arrive(data_folder, tmp_path):
-    cifar = sources.load('cifar10', 'test', data_dir=data_folder('tfds/cifar10') / 'tfds')
+def test_worker_processes_read_prepared_sets_and_their_errors_arrive(small_sets, tmp_path):
+    cifar = sources.load('cifar10', 'test', data_dir=small_sets)
     assert equal(take(4, cifar, workers=2, threads=2), take(4, cifar))
     for folder in ('train/a', 'train/b', 'test/a'):
         (tmp_path / folder).mkdir(parents=True)

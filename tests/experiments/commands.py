@@ -43,12 +43,17 @@ class Done:
     stderr: str
 
 
+def _inherited():
+    # the data of whoever runs the tests is not given to a command that does not ask for it
+    return {k: v for k, v in os.environ.items() if k not in ('CNNLAB_DATA', 'TFDS_DATA_DIR')}
+
+
 def started(experiment, *arguments, **how):
     """The command as a process of its own that goes on, to be killed or waited for; it computes the
     bits that `run` does.
     """
     command = [sys.executable, '-m', f'experiments.{experiment}', *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, env=os.environ | QUICK, **how)
+    return subprocess.Popen(command, cwd=ROOT, env=_inherited() | QUICK, **how)
 
 
 def run(experiment, *arguments, status=0, folder=ROOT, optimized=False, **environment):
@@ -58,11 +63,7 @@ def run(experiment, *arguments, status=0, folder=ROOT, optimized=False, **enviro
       optimized: with all of XLA's optimizations, for what computes longer than it compiles;
         otherwise as with the environment `QUICK`.
     """
-    environment = (
-        {k: v for k, v in os.environ.items() if k != 'TFDS_DATA_DIR'}
-        | ({} if optimized else QUICK)
-        | environment
-    )
+    environment = _inherited() | ({} if optimized else QUICK) | environment
     with tempfile.TemporaryDirectory() as written:
         files = [pathlib.Path(written) / name for name in ('stdout', 'stderr')]
         process = _processes.Process(

@@ -194,11 +194,28 @@ def by_numpy(key, shape, dtype=jnp.float32):
     )
 
 
-@pytest.mark.parametrize(
-    'init', [initializers.orthogonal(), normalized, by_numpy], ids=['orthogonal', 'sum', 'numpy']
-)
-def test_what_is_no_elementwise_draw_is_drawn_plainly(plainly, init):
-    model = Values(init)
+def antithetic(key, shape, dtype=jnp.float32):
+    """One draw used twice, next to each other; a function of several results."""
+
+    @jax.jit
+    def both(key):
+        drawn = jax.random.normal(key, (*shape[:-1], shape[-1] // 2), dtype)
+        return drawn, -drawn
+
+    return jnp.concatenate(both(key), -1)
+
+
+PLAINLY = {
+    'orthogonal': (initializers.orthogonal(), (3, 3, 5, 7)),
+    'sum': (normalized, (5, 7)),
+    'numpy': (by_numpy, (5, 7)),
+    'two results': (antithetic, (5, 6)),
+}
+
+
+@pytest.mark.parametrize(('init', 'shape'), PLAINLY.values(), ids=PLAINLY)
+def test_what_is_no_elementwise_draw_is_drawn_plainly(plainly, init, shape):
+    model = Values(init, (shape,))
     assert_same_bits(plainly(model, KEY, IMAGES), model.init(KEY, ZEROS))
 
 

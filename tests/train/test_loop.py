@@ -49,6 +49,7 @@ def test_a_run_leaves_recipe_manifest_log_plots_checkpoints_and_result(finished)
     assert {p.name for p in directory.iterdir()} == {
         'recipe.json',
         'manifest.json',
+        'network.safetensors',
         'heartbeat.json',
         'metrics.jsonl',
         'tensorboard',

@@ -12,11 +12,10 @@ import fsspec
 import pytest
 from etils import epath
 
-from cnnlab.train import compare_runs, loop, workdir
+from cnnlab.train import compare_runs, loop, runs, workdir
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.options import Options
 from cnnlab.train.setup import build_setup
-from experiments import runs
 from tests.experiments import commands
 from tests.train.nets import tiny
 from tests.train.states import at, odd, same

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from cnnlab.data import download
 from cnnlab.weights import fetch
 from cnnlab.weights.entries import PublishedWeights
 
@@ -25,6 +26,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Serves BODY; the path says how: /whole, /broken (ends half-way), /noranges, /absent."""
 
     def do_GET(self):
+        assert self.headers['Accept-Encoding'] == 'identity'
         self.server.asked.append((self.path, self.headers.get('Range')))
         if 'absent' in self.path:
             return self.send_error(404)
@@ -46,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv(fetch.CACHE, str(tmp_path / 'cache'))
-    monkeypatch.delenv(fetch.MIRROR, raising=False)
+    monkeypatch.delenv(download.MIRROR, raising=False)
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler) as running:
         running.asked = []
         thread = threading.Thread(target=running.serve_forever, kwargs={'poll_interval': 0.01})
@@ -121,7 +123,7 @@ def test_without_a_stated_hash_the_first_download_is_noted_and_held_later(server
 
 
 def test_a_mirror_is_asked_in_place_of_the_address(server, monkeypatch):
-    monkeypatch.setenv(fetch.MIRROR, f'http://127.0.0.1:{server.server_port}/mirror/')
+    monkeypatch.setenv(download.MIRROR, f'http://127.0.0.1:{server.server_port}/mirror/')
     fetch.fetch(dataclasses.replace(ENTRY, url='http://127.0.0.1:9/folder/whole.pth'))
     assert server.asked == [('/mirror/torchvision/whole.pth', None)]
 

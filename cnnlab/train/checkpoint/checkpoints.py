@@ -260,6 +260,17 @@ class Checkpoints:
             }
         )
 
+    def evaluation_variables(self, step: int) -> dict[str, Any]:
+        """`variables`, but of the average where the run keeps one: what evaluation uses.
+
+        Raises:
+          ValueError: it is damaged.
+        """
+        average = {
+            n.removeprefix('ema/'): a for n, a in self.arrays(step).items() if n.startswith('ema/')
+        }
+        return tree.nested(average) if average else self.variables(step)
+
     def close(self) -> None:
         """Waits, and lets go of the directory; what could not be written has been told by `save` or
         `wait`.

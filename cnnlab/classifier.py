@@ -1,0 +1,307 @@
+"""The noun of the house: a network with its variables, its preprocessing and its class names."""
+
+import dataclasses
+import os
+import pathlib
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from cnnlab.analysis import capture, cost, table
+from cnnlab.data.decoding.read import Picture
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.models import statement
+from cnnlab.report.table import Table
+from cnnlab.weights import own_file
+
+# {'params': ..., 'batch_stats': ...}
+Variables = dict[str, Any]
+# pictures that `predict` gives the network at a time
+_BATCH = 32
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """A network that tells classes, trained or not, with all that is needed to use it.
+
+    A pytree of the variables, the mean and the std, so that `jax.jit` and `jax.grad` take it as an
+    argument. It never changes: `replace` makes another.
+
+    Attributes:
+      model: the linen module, `model.apply(variables, images, train=False) -> logits (n, k)`.
+      variables: {'params', 'batch_stats'}.
+      preprocess: from a picture to the network's image; None where nobody stated it.
+      class_names: of each logit; None where nobody stated them.
+      architecture: the registered name of the network.
+      input_shape: (height, width, channels) of one image, as the network was declared or trained.
+      name: what it is called in tables and titles: an id, a run, a file.
+      class_order: what the order of the classes is, for comparing with labels: 'imagenet', the
+        name of another data set, or None where that is not known.
+      provenance: where it comes from: text and numbers, by key.
+
+    Example:
+      net = cnnlab.load('torchvision/squeezenet1_0')
+      net.predict('cat.jpg', top=5)  # [('tabby', 0.62), ...]
+    """
+
+    model: nn.Module
+    variables: Variables
+    preprocess: Preprocess | None
+    class_names: tuple[str, ...] | None
+    architecture: str
+    input_shape: tuple[int, int, int]
+    name: str = ''
+    class_order: str | None = None
+    provenance: Mapping[str, str | int | float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.class_names is not None:
+            object.__setattr__(self, 'class_names', tuple(self.class_names))
+        object.__setattr__(self, 'input_shape', tuple(self.input_shape))
+        if not self.name:
+            object.__setattr__(self, 'name', self.architecture)
+
+    def __repr__(self) -> str:
+        size = ' x '.join(map(str, self.input_shape))
+        return f'<Classifier {self.name}: {self.architecture}, images of {size}>'
+
+    def replace(self, **changes: Any) -> 'Classifier':
+        """Another one with these attributes in place of its own."""
+        return dataclasses.replace(self, **changes)
+
+    def logits(self, images: Any) -> jax.Array:
+        """What the network computes: (n, h, w, c) -> (n, k) float32, compiled once per shape.
+
+        Args:
+          images: floats as the network takes them: pictures after `preprocess`.
+
+        Raises:
+          ValueError: no batch of floating-point images, or of a size or number of channels that
+            the network does not take.
+        """
+        images = _batch(images)
+        try:
+            return _logits(self.model, self.variables, images)
+        except Exception as error:
+            # flax and jax each raise their own for shapes that do not fit
+            if self._fits(images.shape):
+                raise
+            raise ValueError(self._misfit(images.shape, error)) from error
+
+    def predict(
+        self, images: Picture | Sequence[Picture], top: int = 5
+    ) -> list[tuple[str, float]] | list[list[tuple[str, float]]]:
+        """The most probable classes of a picture with their probabilities, the best first.
+
+        Where the class names are not known, classes are 'class 0', 'class 1', ..., and a warning
+        says so.
+
+        Args:
+          images: the path of a file, a Pillow image or a uint8 array (height, width[, channels]);
+            or a list of these.
+          top: how many classes.
+
+        Returns:
+          [('tabby', 0.62), ...] for one picture, and a list of such lists for a list.
+
+        Raises:
+          FileNotFoundError: there is no such file. ValueError: it is no picture, the network has no
+            preprocessing, or `top` is none of 1 to the number of classes.
+        """
+        # an array (n, height, width, channels) is a list of pictures too
+        several = isinstance(images, list | tuple) or np.ndim(images) == 4
+        pictures = list(images) if several else [images]
+        found = [self._best(row, top) for row in self.probabilities(pictures)]
+        if self.class_names is None and found:
+            warnings.warn(
+                f'{self.name} has no class names; give them with '
+                f'net.replace(class_names=[...]), or load a network that has them',
+                stacklevel=2,
+            )
+        return found if several else found[0]
+
+    def probabilities(self, pictures: Sequence[Picture]) -> np.ndarray:
+        """The probability of every class for each of some pictures, float32 (n, k): the mean over
+        the views of a picture as the protocol of the preprocessing has it.
+
+        Raises:
+          FileNotFoundError, ValueError: as `predict`.
+        """
+        preprocess = self._preprocess()
+        views = [view for picture in pictures for view in preprocess.views(picture)]
+        if not views:
+            return np.zeros((0, self.num_classes), np.float32)
+        if len({view.shape for view in views}) > 1:
+            sizes = sorted({' x '.join(map(str, view.shape)) for view in views})
+            raise ValueError(
+                f'{self.name} takes pictures as they are, and these have different sizes: '
+                f'{", ".join(sizes[:3])}; give pictures of one size at a time'
+            )
+        scores = np.concatenate(
+            [np.asarray(self._scores(views[i : i + _BATCH])) for i in range(0, len(views), _BATCH)]
+        )
+        # each picture has so many views, one after another
+        scores = scores.reshape(len(pictures), -1, scores.shape[-1])
+        if preprocess.protocol.average == 'logits':
+            return np.asarray(jax.nn.softmax(scores.mean(1)))
+        return np.asarray(jax.nn.softmax(scores)).mean(1)
+
+    def features(self, images: Any, layer: str) -> jax.Array:
+        """What a layer gives for images as `logits` takes them, compiled once per shape.
+
+        Args:
+          layer: a path that `layers` lists: 'stage4', 'stage4/block1/conv2'.
+
+        Raises:
+          ValueError: no layer has that path (the nearest are given), or the images do not fit.
+        """
+        return _features(self.model, layer, self.variables, _batch(images))
+
+    def layers(self) -> list[str]:
+        """The paths of all layers that `features` can give, in the order in which they run."""
+        images = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
+        found = capture.outputs(self.model, self.variables, images)
+        return [path for path, output in found.items() if output.shape is not None]
+
+    def summary(self, depth: int | None = None) -> Table:
+        """Every layer with its output, parameters, multiply-adds and receptive field.
+
+        Args:
+          depth: fold layers into blocks, by so many names of a path; None shows every layer.
+        """
+        size = ' x '.join(map(str, self.input_shape))
+        costs = cost.costs(self.model, self.input_shape)
+        return table.layers(costs, f'{self.name}: one image of {size}', depth)
+
+    def save(self, path: str | os.PathLike) -> pathlib.Path:
+        """Writes one safetensors file with the weights and all that `cnnlab.load` needs, whole or
+        not at all; returns its path.
+
+        The metadata state, as JSON: the network's name, the fields that differ, the package that
+        registers it, the class names, the preprocessing, the shape of images and the provenance.
+
+        Raises:
+          ValueError: the network is not the registered one of that name, or has a field that no
+            file can state.
+        """
+        about = {
+            **statement.state(self.architecture, self.model),
+            'preprocess': self.preprocess and self.preprocess.to_dict(),
+            'class_names': self.class_names,
+            'input_shape': self.input_shape,
+            'class_order': self.class_order,
+            'provenance': dict(self.provenance),
+        }
+        return own_file.write(path, self.variables, about)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> 'Classifier':
+        """The classifier in a file of `save`, bit for bit; nothing in the file is run.
+
+        Raises:
+          FileNotFoundError: there is no such file. ValueError: it is damaged or of another kind.
+          KeyError: its network is not registered; the sentence names the package that does.
+        """
+        arrays, about = own_file.read(path)
+        return cls(
+            model=statement.restore(about, str(path)),
+            variables={'params': {}, 'batch_stats': {}, **arrays},
+            preprocess=about['preprocess'] and Preprocess.from_dict(about['preprocess']),
+            class_names=about['class_names'],
+            architecture=about['model'],
+            input_shape=about['input_shape'],
+            name=pathlib.Path(path).stem,
+            class_order=about['class_order'],
+            provenance=about['provenance'],
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """How many logits the network gives; nothing is computed."""
+        images = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
+        return _logits.eval_shape(self.model, self.variables, images).shape[-1]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each class: the class names, or 'class 0', 'class 1', ..."""
+        return self.class_names or tuple(f'class {k}' for k in range(self.num_classes))
+
+    def _preprocess(self) -> Preprocess:
+        if self.preprocess is None:
+            raise ValueError(
+                f'the source of {self.name} states no preprocessing; give one with '
+                f'net.replace(preprocess=...)'
+            )
+        return self.preprocess
+
+    def _scores(self, views: list[np.ndarray]) -> jax.Array:
+        """Logits of at most `_BATCH` views."""
+        return self.logits(self._preprocess().normalize(np.stack(views)))
+
+    def _best(self, probabilities: np.ndarray, top: int) -> list[tuple[str, float]]:
+        count = len(probabilities)
+        if not 1 <= top <= count:
+            raise ValueError(f'top is a number of classes, 1 to {count}; got {top}')
+        order = np.argsort(-probabilities, kind='stable')[:top]
+        labels = self.class_names or [f'class {k}' for k in range(count)]
+        return [(labels[k], float(probabilities[k])) for k in order]
+
+    def _fits(self, shape: tuple[int, ...]) -> bool:
+        try:
+            _logits.eval_shape(self.model, self.variables, jax.ShapeDtypeStruct(shape, jnp.float32))
+        except Exception:
+            return False
+        return True
+
+    def _misfit(self, shape: tuple[int, ...], error: Exception) -> str:
+        size, own = (' x '.join(map(str, s)) for s in (shape[1:], self.input_shape))
+        # a layer's own sentence, where it has one
+        reason = f': {error}' if type(error) is ValueError else ''
+        return f'images of {size} do not fit {self.name}, which is made for {own}{reason}'
+
+    def tree_flatten(self):
+        """(what is traced, what a compiled function is made for)."""
+        static = (
+            self.model,
+            self.class_names,
+            self.architecture,
+            self.input_shape,
+            self.name,
+            self.class_order,
+            tuple(self.provenance.items()),
+        )
+        return (self.variables, self.preprocess), static
+
+    @classmethod
+    def tree_unflatten(cls, static, leaves):
+        """The inverse."""
+        variables, preprocess = leaves
+        model, *rest, provenance = static
+        return cls(model, variables, preprocess, *rest, dict(provenance))
+
+
+def _batch(images: Any) -> Any:
+    """The images; ValueError unless they are a batch of floating-point numbers."""
+    if np.ndim(images) != 4 or not jnp.issubdtype(images.dtype, jnp.floating):
+        given = f'{getattr(images, "dtype", type(images).__name__)} of shape {np.shape(images)}'
+        raise ValueError(
+            f'a network takes a batch of floating-point images (n, height, width, channels), as '
+            f'net.preprocess makes them; got {given}'
+        )
+    return images
+
+
+_logits = jax.jit(
+    lambda model, variables, images: model.apply(variables, images, train=False), static_argnums=0
+)
+
+
+@jax.jit(static_argnums=(0, 1))
+def _features(model, layer, variables, images):
+    return capture.apply(model, variables, images, keep=[layer]).activations[layer]

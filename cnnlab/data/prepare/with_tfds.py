@@ -1,0 +1,196 @@
+"""MNIST and CIFAR-10 as TensorFlow Datasets prepares them, in array_record and without TensorFlow.
+
+TFDS writes the records, in its own order and under its own version; it opens the published archives
+with TensorFlow alone, so they are downloaded and read here.
+"""
+
+import contextlib
+import dataclasses
+import gzip
+import io
+import pathlib
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from cnnlab import names
+from cnnlab.data.download import download, file_name, mirrored
+from cnnlab.data.sources import prepared
+
+# (key, example) pairs, whose key decides about the order
+Examples = Iterator[tuple[int, Mapping[str, Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """One published file; its size and hash are those of TFDS 4.9.10 (its folder url_checksums)."""
+
+    url: str
+    # bytes
+    size: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """A data set of TFDS, and how its archives are read."""
+
+    archives: tuple[Archive, ...]
+    # (folder of the archives, split) -> the examples that TFDS's own builder gives, images as PNG
+    examples: Callable[[pathlib.Path, str], Examples]
+    # where TFDS reads them from the archive; () is its own
+    class_names: tuple[str, ...] = ()
+
+
+def _png(pixels):
+    # given as an array, TFDS would encode it by TensorFlow
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, 'PNG')
+    return file.getvalue()
+
+
+def _mnist(folder, split):
+    """Yann LeCun's IDX files: a header of 16 and of 8 bytes, then pixels and labels."""
+    start = {'train': 'train', 'test': 't10k'}[split]
+    with gzip.open(folder / f'{start}-images-idx3-ubyte.gz') as file:
+        images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
+    with gzip.open(folder / f'{start}-labels-idx1-ubyte.gz') as file:
+        labels = np.frombuffer(file.read(), np.uint8, offset=8)
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        yield index, {'image': _png(image), 'label': int(label)}
+
+
+def _cifar10(folder, split):
+    """Alex Krizhevsky's binary version: records of a label and 32 x 32 pixels, plane by plane."""
+    parts = {'train': [f'data_batch_{i}' for i in range(1, 6)], 'test': ['test_batch']}[split]
+    with tarfile.open(folder / 'cifar-10-binary.tar.gz') as tar:
+        batches = [tar.extractfile(f'cifar-10-batches-bin/{part}.bin').read() for part in parts]
+    records = np.frombuffer(b''.join(batches), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    for index, record in enumerate(records):
+        image = _png(record[1:].reshape(3, 32, 32).transpose(1, 2, 0))
+        yield index, {'id': f'{split}_{index:05}', 'image': image, 'label': int(record[0])}
+
+
+_MNIST = 'https://storage.googleapis.com/cvdf-datasets/mnist/'
+PUBLISHED = {
+    'mnist': Published(
+        (
+            Archive(
+                f'{_MNIST}train-images-idx3-ubyte.gz',
+                9_912_422,
+                '440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609',
+            ),
+            Archive(
+                f'{_MNIST}train-labels-idx1-ubyte.gz',
+                28_881,
+                '3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c',
+            ),
+            Archive(
+                f'{_MNIST}t10k-images-idx3-ubyte.gz',
+                1_648_877,
+                '8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6',
+            ),
+            Archive(
+                f'{_MNIST}t10k-labels-idx1-ubyte.gz',
+                4_542,
+                'f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6',
+            ),
+        ),
+        _mnist,
+    ),
+    'cifar10': Published(
+        (
+            Archive(
+                'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz',
+                170_052_171,
+                'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
+            ),
+        ),
+        _cifar10,
+        (
+            'airplane',
+            'automobile',
+            'bird',
+            'cat',
+            'deer',
+            'dog',
+            'frog',
+            'horse',
+            'ship',
+            'truck',
+        ),
+    ),
+}
+
+
+def is_prepared(name: str, data_dir: pathlib.Path) -> bool:
+    """Whether `prepare` has nothing to do."""
+    return name in prepared.available(data_dir)
+
+
+def prepare(name: str, data_dir: pathlib.Path, downloads: pathlib.Path) -> None:
+    """Downloads and prepares a data set as `data_dir/name/version`; one that is there is kept.
+
+    Killed or broken at any moment and called again, it goes on: what was downloaded is not
+    downloaded twice, and a set appears under its name only when all of it is written.
+
+    Args:
+      name: one of PUBLISHED.
+      data_dir: the folder of prepared sets.
+      downloads: a folder for the archives, which may be deleted afterwards.
+
+    Raises:
+      KeyError: no such data set is known here.
+      ValueError: an archive is damaged or another file (it is removed).
+      FileNotFoundError: an archive is no longer at its address.
+      ConnectionError: an archive cannot be had.
+    """
+    published = names.lookup('data set to download', name, PUBLISHED)
+    if is_prepared(name, data_dir):
+        return
+    for archive in published.archives:
+        download(
+            mirrored('tfds', archive.url),
+            downloads / file_name(archive.url),
+            hash=f'sha256:{archive.sha256}',
+            what=name,
+        )
+    # of a preparation that was killed
+    for rest in data_dir.glob(f'{name}/*incomplete*'):
+        shutil.rmtree(rest)
+    write(name, data_dir, lambda split: published.examples(downloads, split))
+
+
+def write(name: str, data_dir: pathlib.Path, examples: Callable[[str], Examples]) -> None:
+    """Lets TFDS write one of PUBLISHED as `data_dir/name/version`, from the given examples of
+    'train' and 'test'.
+    """
+    import tensorflow_datasets as tfds
+
+    theirs: Any = tfds.builder_cls(name)
+    with tfds.core.registered.skip_registration():
+
+        class Builder(theirs):
+            """TFDS's own, but for the reading of archives."""
+
+            name = theirs.name
+            # nothing is downloaded by it
+            url_infos = None
+
+            def _split_generators(self, dl_manager):
+                if PUBLISHED[name].class_names:
+                    self.info.features['label'].names = PUBLISHED[name].class_names
+                return {split: examples(split) for split in ('train', 'test')}
+
+    # an absent folder would send TFDS looking for the set elsewhere, for minutes
+    data_dir.mkdir(parents=True, exist_ok=True)
+    builder = Builder(data_dir=data_dir, file_format='array_record')
+    tfds.display_progress_bar(False)
+    # it prints of a download of unknown size, and leaves an empty folder of extracted files
+    with contextlib.redirect_stdout(None), tempfile.TemporaryDirectory() as extracted:
+        builder.download_and_prepare(download_dir=extracted)
