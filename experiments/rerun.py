@@ -56,10 +56,9 @@ def main(_):
     then = json.loads((run / 'manifest.json').read_text())
     for line in differences(then, workdir.describe()):
         print(f'differs: {line}')
-    recipe, out = (
-        recipes.from_json((run / 'recipe.json').read_text()),
-        workdir.writable(common.workdir()),
-    )
+    with workdir.naming_imports(run):
+        recipe = recipes.from_json((run / 'recipe.json').read_text())
+    out = workdir.writable(common.workdir())
     if out.resolve() == run.resolve():
         raise ValueError('--workdir must be another directory than --run')
     options = common.options()

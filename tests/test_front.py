@@ -14,6 +14,7 @@ import cnnlab
 from cnnlab import weights
 from cnnlab.classifier import Classifier
 from cnnlab.models import registry
+from cnnlab.recipes.sections import Average
 from cnnlab.train import loop, runs
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.options import Options
@@ -23,7 +24,7 @@ from tests.train.nets import tiny
 
 own = pytest.fixture(scope='module', autouse=True)(own_network.registered)
 # not what any network has
-NORM = {'norm_eps': 0.3, 'norm_momentum': 0.5}
+NORM = {'batch_norm.eps': 0.3, 'batch_norm.momentum': 0.5}
 ID = 'akamaster/resnet20'
 
 
@@ -144,7 +145,12 @@ def test_a_real_network_names_what_is_in_a_picture(squeezenet_file):
 def run(tmp_path_factory):
     """(directory, setup, its last state) of a finished run."""
     directory = tmp_path_factory.mktemp('runs') / 'small'
-    recipe = tiny(model=own_network.NAME, dataset='fake:16x16x3:5:64', ema=0.9, **NORM)
+    recipe = tiny(
+        model=own_network.NAME,
+        dataset='fake:16x16x3:5:64',
+        average=Average('ema', decay=0.9),
+        **NORM,
+    )
     setup = build_setup(recipe, devices=1)
     loop.run_setup(setup, 0, str(directory), Options(quiet=True))
     checkpoints = Checkpoints(directory / 'checkpoints', read_only=True)

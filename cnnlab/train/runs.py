@@ -67,10 +67,9 @@ def restored(
     """The setup of a run, its data opened, and the state of a checkpoint as numpy arrays; `tta` is
     in place of the recipe's.
     """
-    recipe = recipes.from_json((run / 'recipe.json').read_text())
-    recipe = recipe if tta is None else recipe.replace(tta=tta)
     with workdir.naming_imports(run):
-        setup = build_setup(recipe, data_dir)
+        recipe = recipes.from_json((run / 'recipe.json').read_text())
+        setup = build_setup(recipe if tta is None else recipe.replace(tta=tta), data_dir)
     checkpoints = Checkpoints(workdir.checkpoints(run), read_only=True)
     try:
         return setup, checkpoints.restore(eval_shape(setup.init, uint32(0)), step)

@@ -129,7 +129,9 @@ def claim(
     """
     path, manifest = directory / 'recipe.json', directory / 'manifest.json'
     if path.exists():
-        different = recipes.differences(recipes.from_json(path.read_text()), recipe)
+        with naming_imports(directory):
+            there = recipes.from_json(path.read_text())
+        different = recipes.differences(there, recipe)
         seen = json.loads(manifest.read_text())['data'] if manifest.exists() else data
         different += [
             f'the {split} images differ'

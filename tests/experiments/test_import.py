@@ -86,8 +86,8 @@ initializers.register('ones', lambda: nn.initializers.ones)
 registry.register(
     'small_corners',
     SourcedRecipe(
-        dataclasses.replace(
-            registry.get('digits'), model='small', dataset='corners', duration='2 epochs', init=''
+        registry.get('digits').replace(
+            model='small', dataset='corners', duration='2 epochs', init=''
         ),
         {},
         'none, an example',
@@ -95,14 +95,14 @@ registry.register(
 )
 '''
 OWN = (
-    '--set=augment=darken(2)',
-    '--set=view=',
+    '--set=augment.train=darken(2)',
+    '--set=augment.common=',
     '--set=holdout=0',
-    '--set=batch=16',
+    '--set=batch_size=16',
     '--set=optimizer=signs',
-    '--set=decay=0',
+    '--set=weight_decay=0',
     '--set=loss=distance',
-    '--set=smoothing=0',
+    '--set=label_smoothing=0',
     '--set=schedule=hold',
     '--set=warmup=0 steps',
     '--set=init=ones',
