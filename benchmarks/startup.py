@@ -90,14 +90,15 @@ def measured(*arguments: str) -> tuple[float, float]:
 
     The seconds are those that a program after `-c` prints, or else those of the whole process.
     """
-    times = []
+    is_program, times = arguments[0] == '-c', []
     for _ in range(1 + _REPEATS.value):
         processor, start = processor_seconds(), time.perf_counter()
+        # absl's --help exits with 1
         done = subprocess.run(
-            [sys.executable, *arguments], check=True, stdout=subprocess.PIPE, text=True
+            [sys.executable, *arguments], check=is_program, stdout=subprocess.PIPE, text=True
         )
         whole = time.perf_counter() - start
-        seconds = float(done.stdout.split()[-1]) if arguments[0] == '-c' else whole
+        seconds = float(done.stdout.split()[-1]) if is_program else whole
         times.append((seconds, processor_seconds() - processor))
     return statistics.median(s for s, _ in times[1:]), min(p for _, p in times[1:])
 
