@@ -6,13 +6,14 @@ import pathlib
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from cnnlab import names, weights
 from cnnlab.classifier import Classifier
 from cnnlab.data.preprocessing import Preprocess
 from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.models import registry
+from cnnlab.nn.fast_init import initialize
 from cnnlab.weights import fetch
 from cnnlab.weights.class_names import class_names
 
@@ -65,8 +66,8 @@ def create(
         fields['num_classes'] = num_classes
     model = registry.create(architecture, **{**stated, **fields})
     height, width, channels = shape = registry.entry(architecture).input_shape
-    images = jnp.zeros((1, *shape), jnp.float32)
-    variables = model.init({'params': jax.random.key(seed)}, images)
+    images = np.zeros((1, *shape), np.float32)
+    variables = initialize(model, {'params': jax.random.key(seed)}, images)
     return Classifier(
         model=model,
         variables={'batch_stats': {}, **variables},

@@ -57,16 +57,23 @@ def among(kind: str, name: str, known: Iterable[str]) -> str:
     return name
 
 
-def add(kind: str, name: str, value: Value, table: MutableMapping[str, Value]) -> None:
+def add(
+    kind: str,
+    name: str,
+    value: Value,
+    table: MutableMapping[str, Value],
+    form: str = r'[\w.-]+',
+) -> None:
     """Puts a value under a name into the table of a registry: what every public `register` calls.
 
     Args:
       kind: what the value is, in the singular ('model', 'transform').
+      form: the pattern of a name, where a registry has another than most.
 
     Raises:
       ValueError: the name is taken, or is not made of letters, digits, '_', '-' and '.'.
     """
-    if not re.fullmatch(r'[\w.-]+', name):
+    if not re.fullmatch(form, name):
         raise ValueError(
             f"a {kind} is named by letters, digits, '_', '-' and '.', and not {name!r}"
         )

@@ -3,6 +3,8 @@
 Every one is a Module, so that its output has a path.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,43 +15,71 @@ from cnnlab.nn.convolve import is_reference
 from cnnlab.nn.geometry import Padding, checked_windows, pair, resolve
 
 
-def _placed(module, x, window):
-    """(number of windows, padding as stated, padding that makes exactly these windows fit), each by
-    axis.
-    """
-    size = x.shape[1:3]
-    pads = resolve(module.padding, size, window, module.stride)
+class _Axis(NamedTuple):
+    """The windows of a pooling along one axis of the map."""
+
+    # pixels of the map
+    size: int
+    # pixels of a window
+    window: int
+    stride: int
+    # padding as the layer states it
+    low: int
+    high: int
+    # how many windows there are
+    count: int
+
+    @property
+    def used_padding(self) -> tuple[int, int]:
+        """(low, high) up to the end of the last window: more than stated where `ceil` keeps a
+        partial one, less where windows at this stride do not reach the end of the padding.
+        """
+        end = (self.count - 1) * self.stride + self.window
+        return self.low, max(end - self.low - self.size, 0)
+
+    def pixels(self, count_padding: bool) -> np.ndarray:
+        """How many pixels each window holds, int (count,); those of the stated padding count if
+        asked.
+        """
+        starts = np.arange(self.count) * self.stride - self.low
+        first, last = (-self.low, self.size + self.high) if count_padding else (0, self.size)
+        return np.minimum(starts + self.window, last) - np.maximum(starts, first)
+
+
+def _axes(pool: nn.Module, x: jax.Array) -> tuple[_Axis, _Axis]:
+    """The windows of a MaxPool or AvgPool over x, (n, h, w, c), along h and along w."""
+    size, window = x.shape[1:3], pair(pool.window)
+    pads = resolve(pool.padding, size, window, pool.stride)
     if any(p > k // 2 for k, both in zip(window, pads, strict=True) for p in both):
         raise ValueError(
             f'pooling pads by {pads}, more than half of its window {window}: some windows would '
             f'hold no pixel'
         )
-    count = checked_windows(module.path, size, window, module.stride, pads, module.ceil)
-    reach = tuple(
-        (low, max((c - 1) * module.stride + k - low - n, 0))
-        for c, k, n, (low, _) in zip(count, window, size, pads, strict=True)
-    )
-    return count, pads, reach
+    count = checked_windows(pool.path, size, window, pool.stride, pads, pool.ceil)
+    rows, columns = (_Axis(size[i], window[i], pool.stride, *pads[i], count[i]) for i in range(2))
+    return rows, columns
 
 
-def _largest(x, window, stride, count, reach):
-    """Max pooling as comparisons of shifted maps, along rows and then columns: the form in which a
+def _max_by_shifts(x: jax.Array, rows: _Axis, columns: _Axis) -> jax.Array:
+    """Max pooling as comparisons of shifted maps, along columns and then rows: the form in which a
     CPU is fast at the backward pass.
 
     The gradient goes to the first of equal pixels, as XLA's and torch's does, and a NaN wins.
     """
-    for axis in (2, 1):
-        low, high = reach[axis - 1]
-        pads = [(0, 0, 0)] * 4
-        pads[axis] = (low, high, 0)
-        x = jax.lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), pads)
-        last = (count[axis - 1] - 1) * stride + 1
-        out, *others = [
-            jax.lax.slice_in_dim(x, i, i + last, stride, axis) for i in range(window[axis - 1])
+    for axis, along in ((2, columns), (1, rows)):
+        edges = [(0, 0, 0)] * 4
+        edges[axis] = (*along.used_padding, 0)
+        x = jax.lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), edges)
+        # entry i of shifts[j] is pixel j of window i
+        past_last_start = (along.count - 1) * along.stride + 1
+        shifts = [
+            jax.lax.slice_in_dim(x, j, j + past_last_start, along.stride, axis)
+            for j in range(along.window)
         ]
-        for at in others:
-            out = jnp.where((out >= at) | jnp.isnan(out), out, at)
-        x = out
+        largest = shifts[0]
+        for pixel in shifts[1:]:
+            largest = jnp.where((largest >= pixel) | jnp.isnan(largest), largest, pixel)
+        x = largest
     return x
 
 
@@ -65,18 +95,18 @@ class MaxPool(nn.Module):
     ceil: bool = False
 
     def __call__(self, x):
-        window = pair(self.window)
-        count, _, reach = _placed(self, x, window)
+        rows, columns = _axes(self, x)
 
         def plain(x):
-            return nn.max_pool(x, window, (self.stride, self.stride), reach)
+            padding = (rows.used_padding, columns.used_padding)
+            return nn.max_pool(x, pair(self.window), (self.stride, self.stride), padding)
 
         def shifted(x):
-            return _largest(x, window, self.stride, count, reach)
+            return _max_by_shifts(x, rows, columns)
 
         if is_reference():
             return plain(x)
-        # XLA refuses plain's gradient
+        # XLA refuses the gradient of `plain` on a GPU where results must be deterministic
         others = {'cuda': shifted, 'rocm': shifted} if deterministic.required() else {}
         return jax.lax.platform_dependent(x, cpu=shifted, **others, default=plain)
 
@@ -95,16 +125,18 @@ class AvgPool(nn.Module):
     count_include_pad: bool = True
 
     def __call__(self, x):
-        window = pair(self.window)
-        count, pads, reach = _placed(self, x, window)
-        counted = self.count_include_pad and self.padding != 'tf_same'
-        covered = []
-        for c, k, n, (low, high) in zip(count, window, x.shape[1:3], pads, strict=True):
-            start = np.arange(c) * self.stride - low
-            first, last = (-low, n + high) if counted else (0, n)
-            covered.append(np.minimum(start + k, last) - np.maximum(start, first))
-        total = nn.pooling.pool(x, 0.0, jax.lax.add, window, (self.stride, self.stride), reach)
-        return total / jnp.asarray(np.outer(*covered).reshape(1, *count, 1), x.dtype)
+        rows, columns = _axes(self, x)
+        total = nn.pooling.pool(
+            x,
+            0.0,
+            jax.lax.add,
+            pair(self.window),
+            (self.stride, self.stride),
+            (rows.used_padding, columns.used_padding),
+        )
+        count_padding = self.count_include_pad and self.padding != 'tf_same'
+        pixels = np.outer(rows.pixels(count_padding), columns.pixels(count_padding))
+        return total / jnp.asarray(pixels.reshape(1, *pixels.shape, 1), x.dtype)
 
 
 class GlobalAvgPool(nn.Module):

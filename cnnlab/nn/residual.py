@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.nn import initializers
-from cnnlab.nn.blocks import DropPath, SqueezeExcite, StochasticDepth
+from cnnlab.nn.blocks import DropPath, SqueezeExcite
 from cnnlab.nn.layers import Act, AvgPool, ConvNorm
 
 # of the paper, for a whole network; 'none' is its plain net
@@ -161,67 +161,41 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x, train):
-        specs = tuple(map(ConvSpec._make, self.convs))
-
-        def branch(_, y):
-            for i, spec in enumerate(specs, 1):
-                act = nn.relu if i < len(specs) or self.act_last else None
-                start = (
-                    {'scale_init': initializers.zeros} if self.zero_last and i == len(specs) else {}
-                )
-                y = self.conv(
-                    spec.features,
-                    spec.kernel,
-                    spec.stride,
-                    groups=spec.groups,
-                    act=act,
-                    **start,
-                    name=f'conv{i}',
-                )(y, train)
-            return SqueezeExcite(self.squeeze, name='se')(y) if self.squeeze else y
-
+        convs = tuple(map(ConvSpec._make, self.convs))
+        features, stride = convs[-1].features, total_stride(convs)
+        height, width = (-(-size // stride) for size in x.shape[1:3])
         drop = self.drop(self.drop_path, name='drop_path')
-        drops = isinstance(drop, StochasticDepth) and not (
-            isinstance(self.drop_path, int | float) and self.drop_path == 0
+        y = drop.run_branch(
+            lambda block, x: block._branch(convs, x, train),
+            self,
+            x,
+            (x.shape[0], height, width, features),
+            train,
         )
-        if train and drops and not self.is_initializing():
-            shape = (
-                x.shape[0],
-                *(-(-n // total_stride(specs)) for n in x.shape[1:3]),
-                specs[-1].features,
-            )
-            y = self._if_kept(drop.kept(), branch, shape, x)
-        else:
-            y = drop(branch(self, x), train)
         if self.shortcut != 'none':
             y = y + shortcut(
                 self.shortcut,
                 x,
-                specs[-1].features,
-                total_stride(specs),
+                features,
+                stride,
                 lambda x, stride: self.conv(
-                    specs[-1].features, self.projection, stride, act=None, name='proj'
+                    features, self.projection, stride, act=None, name='proj'
                 )(x, train),
             )
         return Act(name='out')(y)
 
-    def _if_kept(self, kept, branch, shape, x):
-        """The branch where it is kept, else zeros and batch statistics that do not move; on an
-        accelerator it is not computed then.
-
-        On a CPU it is: within a conditional XLA's convolutions lose their threads and fast forms
-        there, which costs several times what is saved (ResNet-20, batch 32, two cores: 0.66 s a
-        step within conditionals, 0.11 s without).
-        """
-        # a copy: the dictionaries are written to
-        before = jax.tree.map(lambda a: a, self.variables.get('batch_stats', {}))
-        computed = jax.lax.platform_dependent(kept, cpu=jnp.ones_like, default=lambda kept: kept)
-        y = nn.cond(computed, branch, lambda _, x: jnp.zeros(shape, x.dtype), self, x)
-        if self.is_mutable_collection('batch_stats'):
-            for name, now in self.variables.get('batch_stats', {}).items():
-                self.put_variable(
-                    'batch_stats',
-                    name,
-                    jax.tree.map(lambda a, b: jnp.where(kept, a, b), now, before[name]),
-                )
-        return y * kept.astype(x.dtype)
+    def _branch(self, convs, x, train):
+        """The convolutions one after the other, then the squeeze-excite."""
+        for i, spec in enumerate(convs, 1):
+            last = i == len(convs)
+            x = self.conv(
+                spec.features,
+                spec.kernel,
+                spec.stride,
+                groups=spec.groups,
+                act=None if last and not self.act_last else nn.relu,
+                # passed only where it is not conv's own
+                **({'scale_init': initializers.zeros} if last and self.zero_last else {}),
+                name=f'conv{i}',
+            )(x, train)
+        return SqueezeExcite(self.squeeze, name='se')(x) if self.squeeze else x

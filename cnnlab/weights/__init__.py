@@ -5,7 +5,7 @@
 
 from cnnlab.data.preprocessing import Preprocess
 from cnnlab.weights.api import from_arrays, from_file, load, to_arrays
-from cnnlab.weights.catalog import supported
+from cnnlab.weights.catalog import register, supported
 from cnnlab.weights.entries import PublishedWeights, entry, model_of, tags
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     'from_file',
     'load',
     'model_of',
+    'register',
     'supported',
     'tags',
     'to_arrays',

@@ -47,29 +47,31 @@ def _by_layer(names_in_file, expected):
 
 
 def _known_names(
-    found: catalog.WeightSource, arrays: Mapping[str, np.ndarray], wanted: Variables
+    source: catalog.WeightSource, arrays: Mapping[str, np.ndarray], wanted: Variables
 ) -> LazyArrays:
     """The arrays under the names that the rules know."""
-    new = file_names.renumbered(arrays) if found.is_keras else file_names.without_prefix(arrays)
-    new = file_names.composed(new, file_names.rewritten(new.values(), found.old_names))
-    if found.is_keras:
-        new = file_names.composed(new, _by_layer(new.values(), convert.names(wanted, found.book)))
-    return lazy(arrays).renamed(file_names.once(found.id, new))
+    new = file_names.renumbered(arrays) if source.is_keras else file_names.without_prefix(arrays)
+    new = file_names.composed(new, file_names.rewritten(new.values(), source.old_names))
+    if source.is_keras:
+        new = file_names.composed(
+            new, _by_layer(new.values(), convert.names(wanted, source.key_map))
+        )
+    return lazy(arrays).renamed(file_names.once(source.id, new))
 
 
-def _prepared(found, arrays, fields):
+def _prepared(source, arrays, fields):
     """(model, its shapes, the arrays under the names that the rules know)."""
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
         raise ValueError(
-            f'the arrays of {found.id} are given as a dict of arrays by name; got '
+            f'the arrays of {source.id} are given as a dict of arrays by name; got '
             f'{type(arrays).__name__}'
             f'{" with keys that are no text" if isinstance(arrays, Mapping) else ""}'
         )
     model = registry.create(
-        found.model, **{**found.fields, **found.flagged(arrays), **(fields or {})}
+        source.model, **{**source.fields, **source.flagged(arrays), **(fields or {})}
     )
-    wanted = wanted_shapes(model, catalog.input_shape(found))
-    return model, wanted, _known_names(found, arrays, wanted)
+    wanted = wanted_shapes(model, catalog.input_shape(source))
+    return model, wanted, _known_names(source, arrays, wanted)
 
 
 def match(
@@ -78,9 +80,9 @@ def match(
     """(model, what of the arrays has a place in it): `from_arrays` for files that hold less, more
     or other than the network.
     """
-    found = catalog.source(id)
-    model, wanted, known = _prepared(found, arrays, fields)
-    return model, convert.match(known, found.book, wanted, ignore=found.ignore)
+    source = catalog.source(id)
+    model, wanted, known = _prepared(source, arrays, fields)
+    return model, convert.match(known, source.key_map, wanted, ignore=source.ignore)
 
 
 def from_arrays(
@@ -102,9 +104,11 @@ def from_arrays(
       KeyError: no such id (the nearest are given).
       ValueError: the arrays are not those of this network: one error with every mismatch.
     """
-    found = catalog.source(id)
-    model, wanted, known = _prepared(found, arrays, fields)
-    return model, convert.to_variables(known, found.book, wanted, ignore=found.ignore, weights=id)
+    source = catalog.source(id)
+    model, wanted, known = _prepared(source, arrays, fields)
+    return model, convert.to_variables(
+        known, source.key_map, wanted, ignore=source.ignore, weights=id
+    )
 
 
 def from_file(
@@ -137,12 +141,13 @@ def to_arrays(id: str, variables: Variables) -> dict[str, np.ndarray]:
       KeyError: no such id.
       ValueError: the variables are not those of this network.
     """
-    found = catalog.source(id)
+    source = catalog.source(id)
     model = registry.create(
-        found.model, **{**found.fields, **found.flagged(convert.names(variables, found.book))}
+        source.model,
+        **{**source.fields, **source.flagged(convert.names(variables, source.key_map))},
     )
     return convert.to_arrays(
-        variables, found.book, wanted_shapes(model, catalog.input_shape(found)), weights=id
+        variables, source.key_map, wanted_shapes(model, catalog.input_shape(source)), weights=id
     )
 
 
@@ -157,7 +162,7 @@ def load(id: str, *, fields: Mapping[str, Any] | None = None) -> tuple[nn.Module
       KeyError: no such id or tag (the nearest are given).
       ValueError, FileNotFoundError, ConnectionError: as `fetch.fetch` and `from_file`.
     """
-    found = entries.entry(id)
+    entry = entries.entry(id)
     return from_file(
-        entries.split(id)[0], fetch.fetch(found), fields={**found.fields, **(fields or {})}
+        entries.split(id)[0], fetch.fetch(entry), fields={**entry.fields, **(fields or {})}
     )

@@ -1,6 +1,7 @@
-"""The known weights: ids 'source/name', each with its model and its rules.
+"""The known weights: ids 'source/name', each with its model and the key map by which its files are
+read.
 
-Families register theirs when first asked for.
+The modules of `key_maps` are found by walking that folder when an id is first asked for.
 """
 
 import dataclasses
@@ -10,15 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cnnlab import names as lookups
+from cnnlab.data.preprocessing import Preprocess
 from cnnlab.models import registry
 from cnnlab.weights.mapping.rules import KeyMap, Rule
-
-SOURCES = ('torchvision', 'timm', 'keras', 'akamaster')
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightSource:
-    """How one network of a source is read: what `register_source` was told."""
+    """How the weights of one network of a source are read: what `register` was told."""
 
     id: str
     # a name of the model registry
@@ -32,6 +32,12 @@ class WeightSource:
     # patterns of names that are left unread
     ignore: tuple[str, ...]
     rules: Callable[[], tuple[Rule, ...]]
+    # what is known of weights that the source publishes, where it has no table in `published`
+    preprocess: Preprocess | None = None
+    class_order: str | None = None
+    url: str | None = None
+    hash: str | None = None
+    license: str | None = None
 
     @property
     def is_keras(self) -> bool:
@@ -44,7 +50,7 @@ class WeightSource:
         return {field: any(re.match(p, n) for n in names) for field, p in self.flags.items()}
 
     @functools.cached_property
-    def book(self) -> KeyMap:
+    def key_map(self) -> KeyMap:
         """The rules, compiled once."""
         return KeyMap(self.rules())
 
@@ -60,7 +66,7 @@ def flat(rules: Iterable[Rule | Iterable]) -> tuple[Rule, ...]:
     return tuple(out)
 
 
-def register_source(
+def register(
     id: str,
     *,
     model: str,
@@ -69,12 +75,17 @@ def register_source(
     flags: Mapping[str, str] | None = None,
     old_names: Iterable[tuple[str, str]] = (),
     ignore: Iterable[str] = (),
+    preprocess: Preprocess | None = None,
+    class_order: str | None = None,
+    url: str | None = None,
+    hash: str | None = None,
+    license: str | None = None,
 ) -> None:
-    """Adds one network of a source: `register_source('torchvision/resnet18', model='resnet18',
-    rules=...)`.
+    """Makes the weights of one network of a source known, so that its files can be read and
+    written.
 
     Args:
-      id: 'source/name' with the name exactly as the source writes it.
+      id: 'source/name' with the name as the source writes it.
       model: the registered network that computes the same.
       rules: of `torch_rules` or `keras_rules`, in order, nested as is convenient; or a function
         that makes them when first needed.
@@ -85,11 +96,22 @@ def register_source(
         that are older than the source's code.
       ignore: patterns (`re.fullmatch`) of names that are left unread. Counters are known to the
         rules and need not be named.
+      preprocess, class_order, url, hash, license: as `entries.PublishedWeights` has them, of the
+        weights that the source publishes; None is unknown.
 
     Raises:
-      ValueError: the id is taken or its source is not one of SOURCES.
+      ValueError: the id is taken, or is no 'source/name'.
+
+    Example:
+      register('torchvision/resnet18', model='resnet18', rules=[torch_layers.conv('conv1', 'stem')])
     """
-    lookups.among('weights source', id.partition('/')[0], SOURCES)
+    if not re.fullmatch(r'[\w-]+/[\w-]+', id):
+        raise ValueError(
+            f"the id of weights is 'source/name', of letters, digits, '_' and '-', and not {id!r}"
+        )
+    if not lookups.caller().startswith(f'{__package__}.'):
+        # so that it is they who are told of an id that one of ours has
+        _table()
     if id in _TABLE:
         raise ValueError(
             f'the weights {id!r} are registered already, for the model {_TABLE[id].model!r}'
@@ -99,9 +121,21 @@ def register_source(
     else:
         kept = flat(rules)
         made = functools.partial(tuple, kept)
-    _TABLE[id] = WeightSource(
-        id, model, dict(fields or {}), dict(flags or {}), tuple(old_names), tuple(ignore), made
+    added = WeightSource(
+        id,
+        model,
+        dict(fields or {}),
+        dict(flags or {}),
+        tuple(old_names),
+        tuple(ignore),
+        made,
+        preprocess,
+        class_order,
+        url,
+        hash,
+        license,
     )
+    lookups.add('weights id', id, added, _TABLE, form='[\\w/-]+')
 
 
 def _table() -> dict[str, WeightSource]:

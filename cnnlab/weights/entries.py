@@ -12,8 +12,6 @@ from cnnlab.models import registry
 from cnnlab.weights import catalog, published
 
 _IMAGENET = 1000
-# akamaster/pytorch_resnet_cifar10, trainer.py
-_CIFAR = Preprocess.published(32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,17 +69,16 @@ def entry(id: str) -> PublishedWeights:
     source, _, name = base.partition('/')
     known = published.source_table(source).get(name, {})
     if tag is None and not known:
-        akamaster = source == 'akamaster'
         return PublishedWeights(
             base,
             found.model,
             types.MappingProxyType(dict(found.fields)),
-            _CIFAR if akamaster else None,
-            'cifar10' if akamaster else None,
+            found.preprocess,
+            found.class_order,
+            found.url,
             None,
-            None,
-            None,
-            'BSD-2-Clause' if akamaster else None,
+            found.hash,
+            found.license,
             None,
         )
     tag = tag or next(iter(known))

@@ -141,13 +141,13 @@ def test_ignored_names_are_left_unread():
 
 
 def test_two_arrays_for_one_leaf_are_refused():
-    book = KeyMap(flat([torch.dense('fc', 'head'), torch.dense('classifier', 'head')]))
+    key_map = KeyMap(flat([torch.dense('fc', 'head'), torch.dense('classifier', 'head')]))
     given = {'fc.weight': numbers(1, 1), 'classifier.weight': numbers(1, 1)}
     with pytest.raises(
         ValueError,
         match=r'classifier\.weight: gives params/head/kernel, which fc\.weight gives already',
     ):
-        convert.to_variables(given, book, {'params': {'head': {'kernel': np.zeros((1, 1))}}})
+        convert.to_variables(given, key_map, {'params': {'head': {'kernel': np.zeros((1, 1))}}})
 
 
 def test_a_leaf_that_no_rule_speaks_of_is_named_in_both_directions():
@@ -192,7 +192,7 @@ def test_a_head_of_other_classes_is_written():
 
 
 def test_keras_layers_go_there_and_back():
-    book = KeyMap(
+    key_map = KeyMap(
         flat(
             [
                 keras.separable('sep{i}', 'unit{i}/depthwise', 'unit{i}/pointwise'),
@@ -241,12 +241,12 @@ def test_keras_layers_go_there_and_back():
             'normalize': {'mean': np.zeros(3), 'var': np.zeros(3)},
         },
     }
-    found = convert.to_variables(given, book, tree)
+    found = convert.to_variables(given, key_map, tree)
     assert (
         found['params']['unit1']['depthwise']['kernel'][2, 1, 0, 3]
         == given['sep1/depthwise_kernel'][2, 1, 3, 0]
     )
-    back = convert.to_arrays(found, book, tree)
+    back = convert.to_arrays(found, key_map, tree)
     assert set(back) == set(given)
     for name, array in given.items():
         np.testing.assert_array_equal(back[name], array)

@@ -3,11 +3,13 @@
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 
-from cnnlab import weights
+from cnnlab import names, weights
 from cnnlab.models import registry
-from cnnlab.weights import published
+from cnnlab.weights import catalog, published
+from cnnlab.weights.mapping import torch_layers
 
 PUBLISHED = [id for id in weights.supported() if weights.tags(id)]
 
@@ -121,3 +123,50 @@ def test_an_id_of_weights_for_other_classes_means_a_network_of_these_classes():
 def test_what_is_neither_a_network_nor_an_id_suggests_the_nearest(name, sentence):
     with pytest.raises(KeyError, match=sentence):
         weights.model_of(name)
+
+
+def test_ids_are_of_the_known_sources():
+    """A misspelt source would be one of its own."""
+    sources = {id.partition('/')[0] for id in weights.supported()}
+    assert sources == {'akamaster', 'keras', 'timm', 'torchvision'}
+
+
+@pytest.fixture
+def own_weights(monkeypatch):
+    """Weights that another package registers, for a network of this one; they are gone after the
+    test.
+    """
+    monkeypatch.setattr(catalog, '_TABLE', dict(catalog._TABLE))
+    monkeypatch.setattr(names, '_REGISTRANTS', {})
+    weights.register(
+        'mylab/linear',
+        model='softmax_linear',
+        rules=[torch_layers.dense('out', 'scores')],
+        preprocess=weights.Preprocess.published(32, 32, 'bilinear', (0.5,) * 3, (0.2,) * 3),
+        class_order='cifar10',
+        license='MIT',
+    )
+    return 'mylab/linear'
+
+
+def test_weights_of_another_package_are_read_and_stated(own_weights):
+    arrays = {'out.weight': np.ones((10, 3072), np.float32), 'out.bias': np.zeros(10, np.float32)}
+    model, variables = weights.from_arrays(own_weights, arrays)
+    assert model == registry.create('softmax_linear')
+    assert variables['params']['scores']['kernel'].shape == (3072, 10)
+    entry = weights.entry(own_weights)
+    assert (entry.class_order, entry.license, entry.url) == ('cifar10', 'MIT', None)
+    assert entry.preprocess.protocol.crop == 32
+    assert own_weights in weights.supported()
+    assert names.registrants() == (__name__,)
+
+
+@pytest.mark.parametrize('id', ['linear', 'mylab/linear.v1', 'a/b/c', 'mylab/'])
+def test_an_id_that_is_none_is_refused(id, own_weights):
+    with pytest.raises(ValueError, match="^the id of weights is 'source/name'"):
+        weights.register(id, model='softmax_linear', rules=[])
+
+
+def test_an_id_is_registered_once(own_weights):
+    with pytest.raises(ValueError, match="'timm/resnet50' are registered already.*'resnet50_v1_5'"):
+        weights.register('timm/resnet50', model='resnet50', rules=[])

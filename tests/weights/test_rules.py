@@ -85,10 +85,12 @@ def paths(name, fields, flags):
 @pytest.mark.parametrize('id', by_model())
 def test_every_leaf_has_one_name_at_the_source_and_that_name_leads_back(id):
     found, wanted = catalog.source(id), paths(*model_of(id))
-    names = {path: found.book.theirs(path) for path in wanted}
+    names = {path: found.key_map.theirs(path) for path in wanted}
     assert [path for path, theirs in names.items() if theirs is None] == []
     assert len({theirs[0] for theirs in names.values()}) == len(wanted)
-    assert {path: found.book.ours(name)[0] for path, (name, _, _) in names.items()} == {
+    assert {path: found.key_map.ours(name)[0] for path, (name, _, _) in names.items()} == {
         path: path for path in wanted
     }
-    assert all(found.book.is_counter(c.name) for _, _, counters in names.values() for c in counters)
+    assert all(
+        found.key_map.is_counter(c.name) for _, _, counters in names.values() for c in counters
+    )

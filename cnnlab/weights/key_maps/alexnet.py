@@ -1,9 +1,9 @@
 """AlexNet of torchvision."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch
 
-register_source(
+register(
     'torchvision/alexnet',
     model='alexnet_torchvision',
     rules=(

@@ -2,7 +2,8 @@
 weights).
 """
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch
 
 RULES = (
@@ -19,4 +20,14 @@ for _id, _model in {
     'akamaster/resnet110': 'cifar_resnet110',
     'akamaster/resnet1202': 'cifar_resnet1202',
 }.items():
-    register_source(_id, model=_model, rules=RULES)
+    register(
+        _id,
+        model=_model,
+        rules=RULES,
+        # trainer.py there
+        preprocess=Preprocess.published(
+            32, 32, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        ),
+        class_order='cifar10',
+        license='BSD-2-Clause',
+    )

@@ -6,7 +6,7 @@ Layers that are linear there are 1x1 convolutions here.
 import functools
 
 from cnnlab.models import registry
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers
 from cnnlab.weights.mapping.layouts import CHANNELS_FIRST_SCALE, VECTOR
 from cnnlab.weights.mapping.rules import Leaf, Rule
@@ -113,7 +113,7 @@ for _id, _model in {
     'torchvision/convnext_base': 'convnext_base',
     'torchvision/convnext_large': 'convnext_large',
 }.items():
-    register_source(_id, model=_model, rules=_torchvision)
+    register(_id, model=_model, rules=_torchvision)
 for _id, _model in {
     'timm/convnext_tiny': 'convnext_tiny',
     'timm/convnext_small': 'convnext_small',
@@ -121,7 +121,7 @@ for _id, _model in {
     'timm/convnext_large': 'convnext_large',
     'timm/convnext_xlarge': 'convnext_xlarge',
 }.items():
-    register_source(_id, model=_model, rules=_timm, old_names=_AUTHORS)
+    register(_id, model=_model, rules=_timm, old_names=_AUTHORS)
 for _id, _model in {
     'keras/ConvNeXtTiny': 'convnext_tiny_keras',
     'keras/ConvNeXtSmall': 'convnext_small_keras',
@@ -129,7 +129,7 @@ for _id, _model in {
     'keras/ConvNeXtLarge': 'convnext_large_keras',
     'keras/ConvNeXtXLarge': 'convnext_xlarge_keras',
 }.items():
-    register_source(
+    register(
         _id,
         model=_model,
         rules=functools.partial(_keras, _model),

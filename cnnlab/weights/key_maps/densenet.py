@@ -1,6 +1,6 @@
 """DenseNet of torchvision, timm (the same names) and Keras."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers
 
 _LAYER = 'block{b}/layer{i}'
@@ -47,10 +47,10 @@ for _id, _model in {
     'timm/densenet169': 'densenet169',
     'timm/densenet201': 'densenet201',
 }.items():
-    register_source(_id, model=_model, rules=_TORCH, old_names=_OLD)
+    register(_id, model=_model, rules=_TORCH, old_names=_OLD)
 for _id, _model in {
     'keras/DenseNet121': 'densenet121_keras',
     'keras/DenseNet169': 'densenet169_keras',
     'keras/DenseNet201': 'densenet201_keras',
 }.items():
-    register_source(_id, model=_model, rules=_KERAS)
+    register(_id, model=_model, rules=_KERAS)

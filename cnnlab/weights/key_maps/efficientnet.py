@@ -8,7 +8,7 @@ set.
 
 import string
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers
 
 _OURS = 'stage{s}/block{b+1}'
@@ -87,7 +87,7 @@ for _id, _model in {
     'torchvision/efficientnet_b6': 'efficientnet_b6_torchvision',
     'torchvision/efficientnet_b7': 'efficientnet_b7_torchvision',
 }.items():
-    register_source(_id, model=_model, rules=_torchvision)
+    register(_id, model=_model, rules=_torchvision)
 for _id, _model in {
     'timm/efficientnet_b0': 'efficientnet_b0_torchvision',
     'timm/efficientnet_b1': 'efficientnet_b1_torchvision',
@@ -95,14 +95,14 @@ for _id, _model in {
     'timm/efficientnet_b3': 'efficientnet_b3_torchvision',
     'timm/efficientnet_b4': 'efficientnet_b4_torchvision',
 }.items():
-    register_source(_id, model=_model, rules=_timm)
+    register(_id, model=_model, rules=_timm)
 # torchvision's keep the authors' epsilon and momentum from B5 on, timm's do not
 for _id, _model in {
     'timm/efficientnet_b5': 'efficientnet_b5_torchvision',
     'timm/efficientnet_b6': 'efficientnet_b6_torchvision',
     'timm/efficientnet_b7': 'efficientnet_b7_torchvision',
 }.items():
-    register_source(_id, model=_model, rules=_timm, fields={'eps': 1e-5, 'momentum': 0.9})
+    register(_id, model=_model, rules=_timm, fields={'eps': 1e-5, 'momentum': 0.9})
 for _id, _model in {
     'timm/tf_efficientnet_b0': 'efficientnet_b0',
     'timm/tf_efficientnet_b1': 'efficientnet_b1',
@@ -113,7 +113,7 @@ for _id, _model in {
     'timm/tf_efficientnet_b6': 'efficientnet_b6',
     'timm/tf_efficientnet_b7': 'efficientnet_b7',
 }.items():
-    register_source(_id, model=_model, rules=_timm)
+    register(_id, model=_model, rules=_timm)
 for _id, _model in {
     'keras/EfficientNetB0': 'efficientnet_b0_keras',
     'keras/EfficientNetB1': 'efficientnet_b1_keras',
@@ -124,7 +124,7 @@ for _id, _model in {
     'keras/EfficientNetB6': 'efficientnet_b6_keras',
     'keras/EfficientNetB7': 'efficientnet_b7_keras',
 }.items():
-    register_source(
+    register(
         _id,
         model=_model,
         rules=_keras,

@@ -1,6 +1,6 @@
 """GoogLeNet of torchvision, with or without its auxiliary heads."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch
 
 
@@ -17,7 +17,7 @@ _BRANCHES = (
     ('branch4.1', 'pool_proj'),
 )
 
-register_source(
+register(
     'torchvision/googlenet',
     model='googlenet_torchvision',
     flags={'aux': r'aux1\.'},

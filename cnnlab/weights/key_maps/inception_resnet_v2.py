@@ -4,7 +4,7 @@ network calls them).
 
 from cnnlab.models.inception_resnet_v2 import STAGES, InceptionResNetV2
 from cnnlab.nn.inception import conv_paths
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.key_maps.inception_v3 import STEM
 from cnnlab.weights.mapping import keras_layers, torch_layers
 
@@ -60,5 +60,5 @@ def _keras():
     )
 
 
-register_source('timm/inception_resnet_v2', model='inception_resnet_v2', rules=_TIMM)
-register_source('keras/InceptionResNetV2', model='inception_resnet_v2_keras', rules=_keras)
+register('timm/inception_resnet_v2', model='inception_resnet_v2', rules=_TIMM)
+register('keras/InceptionResNetV2', model='inception_resnet_v2_keras', rules=_keras)

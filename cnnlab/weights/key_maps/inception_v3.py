@@ -4,7 +4,7 @@ which the network calls them).
 
 from cnnlab.models.inception_v3 import MIXED
 from cnnlab.nn.inception import conv_paths
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers
 
 STEM = ('conv1a', 'conv2a', 'conv2b', 'conv3b', 'conv4a')
@@ -39,5 +39,5 @@ def _keras():
 
 
 for _id in ('torchvision/inception_v3', 'timm/inception_v3'):
-    register_source(_id, model='inception_v3', rules=_TORCH, flags={'aux': r'AuxLogits\.'})
-register_source('keras/InceptionV3', model='inception_v3_keras', rules=_keras)
+    register(_id, model='inception_v3', rules=_TORCH, flags={'aux': r'AuxLogits\.'})
+register('keras/InceptionV3', model='inception_v3_keras', rules=_keras)

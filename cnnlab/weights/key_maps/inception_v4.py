@@ -1,6 +1,6 @@
 """Inception-v4 of timm: one numbered sequence of modules."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping.torch_layers import conv_norm, dense
 
 # features.4 and on
@@ -47,7 +47,7 @@ def _module(number, mixed):
     )
 
 
-register_source(
+register(
     'timm/inception_v4',
     model='inception_v4',
     rules=(

@@ -1,7 +1,7 @@
 """MnasNet of torchvision (B1) and timm (B1 and, with squeeze-excite, A1)."""
 
 from cnnlab.models.mnasnet import A1, B1
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import timm_mobile
 from cnnlab.weights.mapping import torch_layers as torch
 
@@ -43,18 +43,18 @@ for _id, _model in {
     'torchvision/mnasnet1_0': 'mnasnet1_0',
     'torchvision/mnasnet1_3': 'mnasnet1_3',
 }.items():
-    register_source(_id, model=_model, rules=_TORCHVISION)
+    register(_id, model=_model, rules=_TORCHVISION)
 for _id, _model in {
     'timm/mnasnet_050': 'mnasnet0_5',
     'timm/mnasnet_075': 'mnasnet0_75',
     'timm/mnasnet_100': 'mnasnet1_0',
     'timm/mnasnet_140': 'mnasnet1_4',
 }.items():
-    register_source(_id, model=_model, fields=_TIMM_FIELDS, rules=_timm(B1))
+    register(_id, model=_model, fields=_TIMM_FIELDS, rules=_timm(B1))
 for _id, _model in {
     'timm/semnasnet_050': 'mnasnet_a1_0_5',
     'timm/semnasnet_075': 'mnasnet_a1_0_75',
     'timm/semnasnet_100': 'mnasnet_a1_1_0',
     'timm/semnasnet_140': 'mnasnet_a1_1_4',
 }.items():
-    register_source(_id, model=_model, fields=_TIMM_FIELDS, rules=_timm(A1))
+    register(_id, model=_model, fields=_TIMM_FIELDS, rules=_timm(A1))

@@ -1,6 +1,6 @@
 """MobileNet (v1) of timm and Keras."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import timm_mobile
 from cnnlab.weights.mapping import torch_layers as torch
@@ -30,6 +30,6 @@ _KERAS = (
     keras.conv_as_dense('conv_preds', 'head'),
 )
 
-register_source('timm/mobilenetv1_100', model='mobilenet_v1', rules=_TIMM)
-register_source('timm/mobilenetv1_125', model='mobilenet_v1_125', rules=_TIMM)
-register_source('keras/MobileNet', model='mobilenet_v1_keras', rules=_KERAS)
+register('timm/mobilenetv1_100', model='mobilenet_v1', rules=_TIMM)
+register('timm/mobilenetv1_125', model='mobilenet_v1_125', rules=_TIMM)
+register('keras/MobileNet', model='mobilenet_v1_keras', rules=_KERAS)

@@ -1,6 +1,6 @@
 """MobileNetV2 of torchvision, timm and Keras."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import timm_mobile
 from cnnlab.weights.mapping import torch_layers as torch
@@ -48,8 +48,8 @@ def _keras():
     return rules
 
 
-register_source('torchvision/mobilenet_v2', model='mobilenet_v2', rules=_torchvision)
-register_source('keras/MobileNetV2', model='mobilenet_v2_keras', rules=_keras)
+register('torchvision/mobilenet_v2', model='mobilenet_v2', rules=_torchvision)
+register('keras/MobileNetV2', model='mobilenet_v2_keras', rules=_keras)
 
 for _id, _model, _blocks in (
     ('timm/mobilenetv2_035', 'mobilenet_v2_035', _BLOCKS),
@@ -60,7 +60,7 @@ for _id, _model, _blocks in (
     ('timm/mobilenetv2_110d', 'mobilenet_v2_110d', (1, 3, 4, 5, 4, 4, 1)),
     ('timm/mobilenetv2_120d', 'mobilenet_v2_120d', (1, 3, 5, 6, 5, 5, 1)),
 ):
-    register_source(
+    register(
         _id,
         model=_model,
         fields={'dropout': 0.0},

@@ -3,7 +3,7 @@
 import functools
 
 from cnnlab.models.mobilenet_v3 import LARGE, SMALL
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import timm_mobile
 from cnnlab.weights.mapping import torch_layers as torch
@@ -92,7 +92,7 @@ for _id, _model, _rules in (
     ('keras/MobileNetV3Large', 'mobilenet_v3_large_keras', _keras_large),
     ('keras/MobileNetV3Small', 'mobilenet_v3_small_keras', _keras_small),
 ):
-    register_source(_id, model=_model, rules=_rules)
+    register(_id, model=_model, rules=_rules)
 for _id, _model, _rules in (
     ('timm/mobilenetv3_large_100', 'mobilenet_v3_large', _timm_large),
     ('timm/mobilenetv3_large_075', 'mobilenet_v3_large_075', _timm_large),
@@ -100,7 +100,7 @@ for _id, _model, _rules in (
     ('timm/mobilenetv3_small_075', 'mobilenet_v3_small_075', _timm_small),
     ('timm/mobilenetv3_small_050', 'mobilenet_v3_small_050', _timm_small),
 ):
-    register_source(_id, model=_model, fields=_TIMM_FIELDS, rules=_rules)
+    register(_id, model=_model, fields=_TIMM_FIELDS, rules=_rules)
 for _id, _model, _rules in (
     ('timm/tf_mobilenetv3_large_100', 'mobilenet_v3_large', _timm_large),
     ('timm/tf_mobilenetv3_large_075', 'mobilenet_v3_large_075', _timm_large),
@@ -109,4 +109,4 @@ for _id, _model, _rules in (
     ('timm/tf_mobilenetv3_small_075', 'mobilenet_v3_small_075', _timm_small),
     ('timm/tf_mobilenetv3_small_minimal_100', 'mobilenet_v3_small_minimal', _timm_small),
 ):
-    register_source(_id, model=_model, fields=_TF_FIELDS, rules=_rules)
+    register(_id, model=_model, fields=_TF_FIELDS, rules=_rules)

@@ -2,7 +2,7 @@
 network, reductions apart.
 """
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers
 
 CELL = '{cell:cell_stem|cell|reduction_cell}_{n}'
@@ -102,6 +102,6 @@ def _keras(repeats):
     return rules
 
 
-register_source('timm/nasnetalarge', model='nasnet_a_large_timm', rules=_TIMM)
-register_source('keras/NASNetMobile', model='nasnet_a_mobile_keras', rules=lambda: _keras(4))
-register_source('keras/NASNetLarge', model='nasnet_a_large_keras', rules=lambda: _keras(6))
+register('timm/nasnetalarge', model='nasnet_a_large_timm', rules=_TIMM)
+register('keras/NASNetMobile', model='nasnet_a_mobile_keras', rules=lambda: _keras(4))
+register('keras/NASNetLarge', model='nasnet_a_large_keras', rules=lambda: _keras(6))

@@ -1,10 +1,10 @@
 """PNASNet-5 of timm, under slim's names."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.key_maps.nasnet import CELL, OURS, separables
 from cnnlab.weights.mapping.torch_layers import conv, conv_norm, dense, norm
 
-register_source(
+register(
     'timm/pnasnet5large',
     model='pnasnet5_large',
     rules=(

@@ -2,7 +2,7 @@
 Keras's ResNet50V2 and larger.
 """
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import torch_layers as torch
 
@@ -35,7 +35,7 @@ for _id, _model in {
     'timm/resnetv2_101': 'preresnet101_timm',
     'timm/resnetv2_152': 'preresnet152_timm',
 }.items():
-    register_source(_id, model=_model, rules=_timm(torch.norm))
+    register(_id, model=_model, rules=_timm(torch.norm))
 for _id, _model in {
     'timm/resnetv2_50x1_bit': 'bit_resnet50x1',
     'timm/resnetv2_50x3_bit': 'bit_resnet50x3',
@@ -44,10 +44,10 @@ for _id, _model in {
     'timm/resnetv2_152x2_bit': 'bit_resnet152x2',
     'timm/resnetv2_152x4_bit': 'bit_resnet152x4',
 }.items():
-    register_source(_id, model=_model, rules=_timm(torch.affine))
+    register(_id, model=_model, rules=_timm(torch.affine))
 for _id, _model in {
     'keras/ResNet50V2': 'preresnet50_keras',
     'keras/ResNet101V2': 'preresnet101_keras',
     'keras/ResNet152V2': 'preresnet152_keras',
 }.items():
-    register_source(_id, model=_model, rules=KERAS)
+    register(_id, model=_model, rules=KERAS)

@@ -2,7 +2,7 @@
 regnety_004 is RegNetY-400MF.
 """
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers
 
 
@@ -58,7 +58,7 @@ for _id, _model in {
     'torchvision/regnet_y_16gf': 'regnet_y_16gf',
     'torchvision/regnet_y_32gf': 'regnet_y_32gf',
 }.items():
-    register_source(_id, model=_model, rules=_torchvision)
+    register(_id, model=_model, rules=_torchvision)
 for _id, _model in {
     'timm/regnetx_004': 'regnet_x_400mf',
     'timm/regnetx_008': 'regnet_x_800mf',
@@ -78,4 +78,4 @@ for _id, _model in {
     'timm/regnety_008_tv': 'regnet_y_800mf_torchvision',
     'timm/regnety_080_tv': 'regnet_y_8gf_torchvision',
 }.items():
-    register_source(_id, model=_model, rules=_timm)
+    register(_id, model=_model, rules=_timm)

@@ -2,7 +2,7 @@
 Keras's resnet.py.
 """
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import torch_layers as torch
 
@@ -71,7 +71,7 @@ for _id, _model in {
     'timm/seresnext101_32x8d': 'se_resnext101_32x8d_timm',
     'timm/seresnext101_64x4d': 'se_resnext101_64x4d_timm',
 }.items():
-    register_source(_id, model=_model, rules=TORCH)
+    register(_id, model=_model, rules=TORCH)
 for _id, _model in {
     'timm/resnet18d': 'resnet18d',
     'timm/resnet34d': 'resnet34d',
@@ -80,10 +80,10 @@ for _id, _model in {
     'timm/resnet152d': 'resnet152d',
     'timm/resnet200d': 'resnet200d',
 }.items():
-    register_source(_id, model=_model, rules=TORCH_D)
+    register(_id, model=_model, rules=TORCH_D)
 for _id, _model in {
     'keras/ResNet50': 'resnet50_keras',
     'keras/ResNet101': 'resnet101_keras',
     'keras/ResNet152': 'resnet152_keras',
 }.items():
-    register_source(_id, model=_model, rules=KERAS)
+    register(_id, model=_model, rules=KERAS)

@@ -2,7 +2,7 @@
 files).
 """
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch
 
 RULES = (
@@ -27,4 +27,4 @@ for _id, _model in {
     'timm/legacy_seresnet34': 'se_resnet34_timm',
     'timm/legacy_seresnext26_32x4d': 'se_resnext26_32x4d_timm',
 }.items():
-    register_source(_id, model=_model, rules=RULES)
+    register(_id, model=_model, rules=RULES)

@@ -1,6 +1,6 @@
 """ShuffleNet V2 of torchvision."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch
 
 _LAYERS = (
@@ -29,4 +29,4 @@ for _id, _model in {
     'torchvision/shufflenet_v2_x1_5': 'shufflenet_v2_x1_5',
     'torchvision/shufflenet_v2_x2_0': 'shufflenet_v2_x2_0',
 }.items():
-    register_source(_id, model=_model, rules=_RULES)
+    register(_id, model=_model, rules=_RULES)

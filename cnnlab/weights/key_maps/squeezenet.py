@@ -1,6 +1,6 @@
 """SqueezeNet of torchvision, which numbers its layers in a row, poolings included."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch
 
 
@@ -19,9 +19,9 @@ def _rules(fires):
     )
 
 
-register_source(
+register(
     'torchvision/squeezenet1_0', model='squeezenet1_0', rules=_rules((3, 4, 5, 7, 8, 9, 10, 12))
 )
-register_source(
+register(
     'torchvision/squeezenet1_1', model='squeezenet1_1', rules=_rules((3, 4, 6, 7, 9, 10, 11, 12))
 )

@@ -2,7 +2,7 @@
 Keras.
 """
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import torch_layers as torch
 
@@ -55,7 +55,7 @@ for _id, _model, _convs in (
     ('torchvision/vgg19', 'vgg19', _features(19, False)),
     ('torchvision/vgg19_bn', 'vgg19_bn', _features(19, True)),
 ):
-    register_source(_id, model=_model, rules=(_convs, _TORCHVISION_HEAD))
+    register(_id, model=_model, rules=(_convs, _TORCHVISION_HEAD))
 for _id, _model, _convs in (
     ('timm/vgg11', 'vgg11', _features(11, False)),
     ('timm/vgg11_bn', 'vgg11_bn', _features(11, True)),
@@ -66,9 +66,9 @@ for _id, _model, _convs in (
     ('timm/vgg19', 'vgg19', _features(19, False)),
     ('timm/vgg19_bn', 'vgg19_bn', _features(19, True)),
 ):
-    register_source(_id, model=_model, fields={'dense': True}, rules=(_convs, _TIMM_HEAD))
+    register(_id, model=_model, fields={'dense': True}, rules=(_convs, _TIMM_HEAD))
 for _id, _model in {
     'keras/VGG16': 'vgg16',
     'keras/VGG19': 'vgg19',
 }.items():
-    register_source(_id, model=_model, rules=_KERAS)
+    register(_id, model=_model, rules=_KERAS)

@@ -1,6 +1,6 @@
 """Xception of timm and of Keras. timm's block b is the paper's (and Keras's) block b + 1."""
 
-from cnnlab.weights.catalog import register_source
+from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers
 
 
@@ -63,5 +63,5 @@ _KERAS = (
     keras_layers.dense('predictions', 'head'),
 )
 
-register_source('timm/legacy_xception', model='xception_timm', rules=_TIMM)
-register_source('keras/Xception', model='xception', rules=_KERAS)
+register('timm/legacy_xception', model='xception_timm', rules=_TIMM)
+register('keras/Xception', model='xception', rules=_KERAS)

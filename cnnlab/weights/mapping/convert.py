@@ -71,7 +71,7 @@ class Matched:
 
 def match(
     arrays: Mapping[str, np.ndarray],
-    book: KeyMap,
+    key_map: KeyMap,
     wanted: tree.Tree,
     *,
     ignore: Iterable[str] = (),
@@ -80,7 +80,7 @@ def match(
 
     Args:
       arrays: {name: array} in the source's own layout, each read once.
-      book: the rules.
+      key_map: the rules.
       wanted: the model's variables, or their shapes (`jax.eval_shape`).
       ignore: patterns (`re.fullmatch`) of names that are left unread.
     """
@@ -90,9 +90,9 @@ def match(
     given_by: dict[str, str] = {}
     mismatches: list[str] = []
     for name in arrays:
-        if unread.fullmatch(name) or book.is_counter(name):
+        if unread.fullmatch(name) or key_map.is_counter(name):
             continue
-        place = book.ours(name)
+        place = key_map.ours(name)
         if place is None or place[0] not in shapes:
             mismatches.append(
                 f'{name}: unexpected, the network has no place for it'
@@ -116,7 +116,7 @@ def match(
 
 def to_variables(
     arrays: Mapping[str, np.ndarray],
-    book: KeyMap,
+    key_map: KeyMap,
     wanted: tree.Tree,
     *,
     ignore: Iterable[str] = (),
@@ -126,7 +126,7 @@ def to_variables(
     leaf its array.
 
     Args:
-      arrays, book, wanted, ignore: as in `place`.
+      arrays, key_map, wanted, ignore: as in `place`.
       weights: what the arrays were to be, for the error's first line.
 
     Returns:
@@ -136,8 +136,8 @@ def to_variables(
       ValueError: an array without a place, a leaf without an array, another shape or dtype, or
         values that are not finite: all in one list.
     """
-    placed = match(arrays, book, wanted, ignore=ignore)
-    refuse(weights, [*placed.mismatches, *(_missing(path, book) for path in placed.missing)])
+    placed = match(arrays, key_map, wanted, ignore=ignore)
+    refuse(weights, [*placed.mismatches, *(_missing(path, key_map) for path in placed.missing)])
     return nested({path: placed.leaves[path] for path in tree.named_leaves(wanted)})
 
 
@@ -146,8 +146,8 @@ def _source_shape(layout, shape) -> tuple[int, ...]:
     return layout.to_source(np.broadcast_to(np.float32(0), shape)).shape
 
 
-def _missing(path, book):
-    theirs = book.theirs(path)
+def _missing(path, key_map):
+    theirs = key_map.theirs(path)
     return (
         f'{theirs[0]}: missing, the network needs it ({path})'
         if theirs
@@ -155,13 +155,13 @@ def _missing(path, book):
     )
 
 
-def names(wanted: tree.Tree, book: KeyMap) -> list[str]:
+def names(wanted: tree.Tree, key_map: KeyMap) -> list[str]:
     """The source's names of all leaves that a rule speaks of."""
-    return [found[0] for path in tree.named_leaves(wanted) if (found := book.theirs(path))]
+    return [found[0] for path in tree.named_leaves(wanted) if (found := key_map.theirs(path))]
 
 
 def to_arrays(
-    variables: tree.Tree, book: KeyMap, wanted: tree.Tree, *, weights: str = 'the network'
+    variables: tree.Tree, key_map: KeyMap, wanted: tree.Tree, *, weights: str = 'the network'
 ) -> dict[str, np.ndarray]:
     """The inverse of `to_variables`: {the source's name: array in its layout}; the source's
     counters are zeros of its dtype.
@@ -169,7 +169,7 @@ def to_arrays(
     Args:
       variables: of the network; sizes are free (another number of classes), the leaves and their
         axes are not.
-      book: the rules.
+      key_map: the rules.
       wanted: the model's variables, or their shapes.
       weights: what the variables were to be, for the error's first line.
 
@@ -180,7 +180,7 @@ def to_arrays(
     have, shapes, out = tree.named_leaves(variables), tree.named_leaves(wanted), {}
     mismatches = [f'{path}: missing' for path in shapes if path not in have]
     for path, leaf in have.items():
-        found = book.theirs(path)
+        found = key_map.theirs(path)
         if path not in shapes:
             mismatches.append(f'{path}: unexpected, the network has no such leaf')
         elif np.ndim(leaf) != len(shapes[path].shape):
