@@ -185,7 +185,7 @@ def test_every_claim_runs(experiment, arguments, tmp_path):
         (['search', '--recipe=digits'], '--space is needed'),
         (
             ['search', '--recipe=digits', '--space=rat=log:1e-3:1'],
-            "no recipe field named 'rat'; did you mean rate",
+            "no recipe field named 'rat'; did you mean optimizer.learning_rate",
         ),
         (['plain_residual_cifar', '--depths=20,21'], '--depths takes two numbers of layers'),
     ],

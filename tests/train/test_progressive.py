@@ -69,7 +69,8 @@ def test_each_size_compiles_once_and_a_stopped_run_goes_on_bit_for_bit(tmp_path)
 def test_a_size_that_the_network_does_not_take_is_one_sentence():
     with pytest.raises(
         ValueError,
-        match='mlp2 does not take the images of 16 x 16 pixels that sizes=.16 from 0 steps. makes',
+        match='mlp2 does not take the images of 16 x 16 pixels that '
+        "augment.progressive_resizing='16 from 0 steps' makes",
     ):
         build_setup(growing('16 from 0 steps', '32 from 2 steps', model='mlp2'), devices=1)
 

@@ -9,7 +9,7 @@ def flip_left_right(images: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
     """Exchanges left and right.
 
     Args:
-      images: (..., h, w, c). A numpy array of 8-bit pixels is one image (h, w, c).
+      images: (..., h, w, c).
 
     Returns:
       The mirror image, in the shape of `images`; a copy.
@@ -18,7 +18,7 @@ def flip_left_right(images: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
       >>> flip_left_right(np.arange(3, dtype=np.uint8).reshape(1, 3, 1)).ravel().tolist()
       [2, 1, 0]
     """
-    if isinstance(images, np.ndarray):
+    if isinstance(images, np.ndarray) and images.ndim == 3:
         # A reversed view would be copied into a batch three bytes at a time, which takes longer
         # than decoding.
         return cv2.flip(images, 1).reshape(images.shape)
