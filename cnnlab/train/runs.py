@@ -122,7 +122,8 @@ def load(path: str | os.PathLike, step: str | int = 'last') -> Classifier:
             f'{run} has no {_NETWORK}: an older version of cnnlab began it; started again with the '
             f'same command the run writes it'
         )
-    network = Classifier.read(run / _NETWORK)
+    with workdir.naming_imports(run):
+        network = Classifier.read(run / _NETWORK)
     checkpoints = Checkpoints(workdir.checkpoints(run), read_only=True)
     try:
         variables = checkpoints.evaluation_variables(at)

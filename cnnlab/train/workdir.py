@@ -103,11 +103,12 @@ def naming_imports(directory: pathlib.Path) -> Iterator[None]:
     except (KeyError, ValueError) as error:
         manifest = directory / 'manifest.json'
         stated = json.loads(manifest.read_text()).get('imports', []) if manifest.exists() else []
-        missing = [module for module in stated if module not in sys.modules]
+        said = str(error.args[0]) if error.args else ''
+        missing = [m for m in stated if m not in sys.modules and m not in said]
         if not missing:
             raise
         told = (
-            f'{error.args[0]}; the run in {directory} has names that {" and ".join(missing)} '
+            f'{said}; the run in {directory} has names that {" and ".join(missing)} '
             f'registered: give {" ".join(f"--import={module}" for module in missing)}'
         )
         raise (KeyError if isinstance(error, KeyError) else ValueError)(told) from error

@@ -1,20 +1,7 @@
 """A name for each logit of published weights."""
 
+from cnnlab.data import cifar10
 from cnnlab.data.synsets import synsets
-
-# 'label_names' of batches.meta in Krizhevsky's python version of CIFAR-10
-_CIFAR10 = (
-    'airplane',
-    'automobile',
-    'bird',
-    'cat',
-    'deer',
-    'dog',
-    'frog',
-    'horse',
-    'ship',
-    'truck',
-)
 
 
 def class_names(order: str | None, count: int) -> tuple[str, ...] | None:
@@ -26,6 +13,9 @@ def class_names(order: str | None, count: int) -> tuple[str, ...] | None:
         'cifar10', or None.
       count: logits of the network.
     """
-    known = {'imagenet': lambda: tuple(s.name for s in synsets()), 'cifar10': lambda: _CIFAR10}
+    known = {
+        'imagenet': lambda: tuple(s.name for s in synsets()),
+        'cifar10': lambda: cifar10.CLASS_NAMES,
+    }
     names = known[order]() if order in known else None
     return names if names is not None and len(names) == count else None

@@ -3,98 +3,23 @@ them.
 """
 
 import json
+import pathlib
 import re
 
+import numpy as np
 import pytest
 
 from tests.experiments.commands import run
 
 pytestmark = pytest.mark.slow
 
-# A package that registers one of each kind, and uses them all in one recipe.
-PACKAGE = '''
-import dataclasses
-
-import jax.numpy as jnp
-import numpy as np
-import optax
-from flax import linen as nn
-
-from cnnlab import losses
-from cnnlab.data import sources
-from cnnlab.data.transforms import parse
-from cnnlab.models.registry import register
-from cnnlab.nn import initializers
-from cnnlab.nn.layers import Dense, flatten
-from cnnlab.optim import rules, schedules
-from cnnlab.recipes import registry
-from cnnlab.recipes.sourced import SourcedRecipe
-
-
-class Small(nn.Module):
-    """One hidden layer."""
-
-    width: int = 8
-    num_classes: int = 10
-
-    @nn.compact
-    def __call__(self, x, train=False):
-        x = Dense(self.width, act=nn.relu, name='fc1')(flatten(x))
-        return Dense(self.num_classes, name='fc2')(x).astype(jnp.float32)
-
-
-# 4 * 8 + 8 and 8 * 10 + 10
-register('small', Small, family='Small', paper='none, an example', year=2026, params=130,
-         input_shape=(2, 2, 1))
-
-
-@dataclasses.dataclass(frozen=True)
-class Darken:
-    by: int
-    random = False
-
-    def __call__(self, image, rng):
-        return image // self.by
-
-
-def corners(name, data_dir):
-    """Which of four pixels is white, 64 of each split."""
-
-    def split(which):
-        labels = np.arange(64) % 4
-        images = np.zeros((64, 2, 2, 1), np.uint8)
-        images[np.arange(64), labels // 2, labels % 2] = 255
-        return sources.Arrays(name, which, images, labels, ['a', 'b', 'c', 'd'])
-
-    return sources.DataSet(name, sources.SPLITS, split)
-
-
-def signs(rate, hyper):
-    return optax.chain(optax.scale_by_sign(), rate)
-
-
-def distance(logits, labels):
-    return jnp.square(logits - losses.classification.shares(logits, labels)).sum(-1)
-
-
-parse.register('darken', Darken)
-sources.register('corners', corners)
-rules.register('signs', signs)
-losses.register('distance', distance)
-schedules.register('hold', lambda rate, steps, **_: optax.constant_schedule(rate))
-initializers.register('ones', lambda: nn.initializers.ones)
-registry.register(
-    'small_corners',
-    SourcedRecipe(
-        registry.get('digits').replace(
-            model='small', dataset='corners', duration='2 epochs', init=''
-        ),
-        {},
-        'none, an example',
-    ),
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# a package that registers one of each kind, as the page shows it
+(PACKAGE,) = re.findall(
+    r'```python\n(.*?)```', (ROOT / 'docs' / 'extending.md').read_text(), flags=re.DOTALL
 )
-'''
 OWN = (
+    '--set=duration=2 epochs',
     '--set=augment.train=darken(2)',
     '--set=augment.common=',
     '--set=holdout=0',
@@ -190,3 +115,18 @@ def test_a_package_that_cannot_be_imported_is_one_sentence_and_status_2(package,
     told = run('zoo', f'--import={package}', '--match=lenet', folder=folder, status=2).stderr
     assert told.startswith('error: ') and told.count('\n') == 1
     assert sentence in told
+
+
+def test_weights_of_a_package_are_read_under_its_names(folder):
+    arrays = {'fc1.weight': np.ones((8, 4)), 'fc1.bias': np.zeros(8)}
+    arrays |= {'fc2.weight': np.ones((10, 8)), 'fc2.bias': np.arange(10.0)}
+    np.savez(folder / 'small.npz', **{k: v.astype(np.float32) for k, v in arrays.items()})
+    told = run(
+        'import_weights',
+        '--import=mylab',
+        '--weights=mylab/small',
+        '--file=small.npz',
+        '--out=small.safetensors',
+        folder=folder,
+    ).stdout
+    assert 'mylab/small as small: 130 parameters, every array used' in told

@@ -4,9 +4,9 @@ SqueezeNet 1.0 in float32.
     # made with captum 0.9.0, torch 2.13.0, torchvision 0.29.1
     python tests/visual/captum_reference.py WEIGHTS
 
-WEIGHTS is squeezenet1_0_deep_compression.safetensors. Only this script needs torch and captum, not
-the tests. Arrays are named '<network>/<method>'; images and attributions are (n, h, w, c), kernels
-(h, w, in, out) or (in, out).
+WEIGHTS is weights/squeezenet1_0_deep_compression.safetensors of `make data`. Only this script needs
+torch and captum, not the tests. Arrays are named '<network>/<method>'; images and attributions are
+(n, h, w, c), kernels (h, w, in, out) or (in, out).
 """
 
 import pathlib

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from cnnlab import names
+from cnnlab.data import cifar10
 from cnnlab.data.download import download, file_name, mirrored
 from cnnlab.data.sources import prepared
 
@@ -112,18 +113,7 @@ PUBLISHED = {
             ),
         ),
         _cifar10,
-        (
-            'airplane',
-            'automobile',
-            'bird',
-            'cat',
-            'deer',
-            'dog',
-            'frog',
-            'horse',
-            'ship',
-            'truck',
-        ),
+        cifar10.CLASS_NAMES,
     ),
 }
 
