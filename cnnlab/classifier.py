@@ -115,8 +115,9 @@ class Classifier:
             preprocessing, or `top` is none of 1 to the number of classes.
         """
         # an array (n, height, width, channels) is a list of pictures too
-        several = isinstance(images, list | tuple) or np.ndim(images) == 4
-        pictures = list(images) if several else [images]
+        several = isinstance(images, list | tuple) or getattr(images, 'ndim', 0) == 4
+        given: Any = images
+        pictures: Sequence[Picture] = list(given) if several else [given]
         found = [self._best(row, top) for row in self.probabilities(pictures)]
         if self.class_names is None and found:
             warnings.warn(
@@ -282,8 +283,18 @@ class Classifier:
     def tree_unflatten(cls, static, leaves):
         """The inverse."""
         variables, preprocess = leaves
-        model, *rest, provenance = static
-        return cls(model, variables, preprocess, *rest, dict(provenance))
+        model, class_names, architecture, input_shape, name, class_order, provenance = static
+        return cls(
+            model,
+            variables,
+            preprocess,
+            class_names,
+            architecture,
+            input_shape,
+            name,
+            class_order,
+            dict(provenance),
+        )
 
 
 def _batch(images: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from cnnlab import names, weights
 from cnnlab.classifier import Classifier
 from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.protocols.protocol import Protocol
 from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.models import registry
 from cnnlab.nn.fast_init import initialize
@@ -131,7 +132,7 @@ def published(id: str, file: str | os.PathLike | None = None, *, ema: bool = Fal
     where = fetch.fetch(entry) if file is None else pathlib.Path(file).expanduser()
     model, variables = weights.from_file(base, where, ema=ema, fields=entry.fields)
     shape = registry.entry(entry.model).input_shape
-    if entry.preprocess is not None:
+    if entry.preprocess and isinstance(entry.preprocess.protocol, Protocol):
         side = entry.preprocess.protocol.crop
         shape = (side, side, shape[-1])
     net = Classifier(

@@ -4,7 +4,9 @@ github.com/liuzhuang13/DenseNet models/densenet.lua.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -76,11 +78,14 @@ class DenseBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x, train):
-        maps, call = (x,), lambda layer, maps: layer(maps, train)
-        call = nn.remat(call) if self.remat else call
+        def call(layer, maps):
+            return layer(maps, train)
+
+        maps: tuple[jax.Array, ...] = (x,)
+        run = nn.remat(call) if self.remat else call
         for i in range(1, self.layers + 1):
             maps += (
-                call(DenseLayer(self.growth, self.bottleneck, self.conv, name=f'layer{i}'), maps),
+                run(DenseLayer(self.growth, self.bottleneck, self.conv, name=f'layer{i}'), maps),
             )
         return jnp.concatenate(maps, -1)
 
@@ -116,8 +121,10 @@ class DenseNet(nn.Module):
     @nn.compact
     # (n, h, w, c) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        batch_norm = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
-        conv = functools.partial(NormConv, dropout=self.dropout, **batch_norm)
+        batch_norm: dict[str, Any] = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
+        conv: Callable[..., nn.Module] = functools.partial(
+            NormConv, dropout=self.dropout, **batch_norm
+        )
         if names.among('stem', self.stem, STEMS) == 'imagenet':
             x = ConvNorm(self.stem_features, 7, 2, **batch_norm, name='stem')(x, train)
             x = MaxPool(3, 2, padding=1, name='pool')(x)

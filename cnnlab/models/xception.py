@@ -3,6 +3,8 @@ keras/src/applications/xception.py.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -34,7 +36,7 @@ class XceptionBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x, train):
-        batch_norm = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
+        batch_norm: dict[str, Any] = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
         shortcut = x
         if self.reduce:
             conv = ConvNorm(
@@ -70,8 +72,10 @@ class Xception(nn.Module):
     @nn.compact
     # (n, 299, 299, 3) -> float32 logits (n, num_classes)
     def __call__(self, x, train=False):
-        batch_norm = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
-        block = functools.partial(XceptionBlock, padding=self.pool_padding, **batch_norm)
+        batch_norm: dict[str, Any] = {'momentum': self.momentum, 'eps': self.eps, 'norm': self.norm}
+        block: Callable[..., nn.Module] = functools.partial(
+            XceptionBlock, padding=self.pool_padding, **batch_norm
+        )
         x = ConvNorm(32, 3, 2, padding=0, **batch_norm, name='block1_conv1')(x, train)
         x = ConvNorm(64, 3, padding=0, **batch_norm, name='block1_conv2')(x, train)
         x = block((128, 128), True, start_with_relu=False, name='block2')(x, train)

@@ -6,7 +6,7 @@ sums of two operations on earlier states.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +71,7 @@ class Operation(nn.Module):
 
     @nn.compact
     def __call__(self, x, train):
-        batch_norm = {'momentum': self.momentum, 'eps': EPS, 'norm': self.norm}
+        batch_norm: dict[str, Any] = {'momentum': self.momentum, 'eps': EPS, 'norm': self.norm}
         if names.among('operation', self.kind, OPERATIONS) == 'none':
             if self.fit or self.stride > 1:
                 x = ConvNorm(self.features, 1, self.stride, act=None, **batch_norm, name='fit')(

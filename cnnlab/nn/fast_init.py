@@ -165,7 +165,8 @@ def _kernel(program: _Program) -> Callable[..., jax.Array]:
 
     @jax.jit
     def run(start, *arguments):
-        given, values = iter(arguments), []
+        given = iter(arguments)
+        values: list[Any] = []
 
         def value(operand):
             return operand.value if isinstance(operand, _Constant) else values[operand]
@@ -176,7 +177,8 @@ def _kernel(program: _Program) -> Callable[..., jax.Array]:
                 continue
             operands, params = map(value, line.operands), dict(line.params)
             if line.primitive.name == 'random_bits':
-                values.append(_threefry(*operands, start, **params))
+                [key] = operands
+                values.append(_threefry(key, start, **params))
             else:
                 values.append(line.primitive.bind(*operands, **params))
         return jnp.broadcast_to(value(program.result), (CHUNK,))

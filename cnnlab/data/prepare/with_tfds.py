@@ -70,7 +70,8 @@ def _cifar10(folder, split):
     """Alex Krizhevsky's binary version: records of a label and 32 x 32 pixels, plane by plane."""
     parts = {'train': [f'data_batch_{i}' for i in range(1, 6)], 'test': ['test_batch']}[split]
     with tarfile.open(folder / 'cifar-10-binary.tar.gz') as tar:
-        batches = [tar.extractfile(f'cifar-10-batches-bin/{part}.bin').read() for part in parts]
+        files = [tar.extractfile(f'cifar-10-batches-bin/{part}.bin') for part in parts]
+        batches = [file.read() for file in files if file is not None]
     records = np.frombuffer(b''.join(batches), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
     for index, record in enumerate(records):
         image = _png(record[1:].reshape(3, 32, 32).transpose(1, 2, 0))

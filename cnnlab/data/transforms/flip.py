@@ -1,11 +1,15 @@
 """Horizontal flips: the one place where left and right are exchanged."""
 
+from typing import TypeVar
+
 import cv2
 import jax
 import numpy as np
 
+Images = TypeVar('Images', np.ndarray, jax.Array)
 
-def flip_left_right(images: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+
+def flip_left_right(images: Images) -> Images:
     """Exchanges left and right.
 
     Args:
