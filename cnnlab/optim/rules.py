@@ -33,9 +33,9 @@ class Hyper:
     momentum: float
     beta2: float | None
     eps: float | None
-    decay: float
-    mask: Callable[[Any], Any]
-    form: str
+    weight_decay: float
+    weight_decay_mask: Callable[[Any], Any]
+    weight_decay_form: str
 
     def second(self, default: float) -> float:
         """beta2, or what the rule has."""
@@ -50,8 +50,8 @@ def _chain(rate, h, rule, *, after=(), form='coupled', trust=()):
     """Rule, rate and decay in their order: a coupled decay before the rule, a decoupled one after
     it and before the rate.
     """
-    decay = optax.add_decayed_weights(h.decay, h.mask)
-    if (h.form or form) == 'coupled':
+    decay = optax.add_decayed_weights(h.weight_decay, h.weight_decay_mask)
+    if (h.weight_decay_form or form) == 'coupled':
         return optax.chain(decay, optax.chain(rule, *trust, rate, *after))
     return optax.chain(rule, decay, *trust, rate, *after)
 
@@ -125,18 +125,20 @@ def _adamw(rate, h):
 
 def _lars(rate, h):
     """Layer-wise ratio, then Caffe's momentum; the ratio contains the decay."""
-    if h.form == 'decoupled':
+    if h.weight_decay_form == 'decoupled':
         raise ValueError(
             "the ratio of 'lars' contains its weight decay, which therefore cannot be decoupled"
         )
-    return optax.chain(transforms.scale_by_lars(h.decay, h.mask), rate, optax.trace(h.momentum))
+    return optax.chain(
+        transforms.scale_by_lars(h.weight_decay, h.weight_decay_mask), rate, optax.trace(h.momentum)
+    )
 
 
 def _lamb(rate, h):
     """You et al. 2019, arXiv:1904.00962: Adam's direction (eps 1e-6) plus decay, times |w| /
     |direction| where the mask decays.
     """
-    trust = (optax.masked(optax.scale_by_trust_ratio(), h.mask),)
+    trust = (optax.masked(optax.scale_by_trust_ratio(), h.weight_decay_mask),)
     return _chain(rate, h, _adam_scale(h, 1e-6), form='decoupled', trust=trust)
 
 
@@ -204,7 +206,7 @@ def register(name: str, rule: Rule, *, decoupled: bool = False) -> None:
 
     Example:
       def lion(rate, hyper):
-        decay = optax.add_decayed_weights(hyper.decay, hyper.mask)
+        decay = optax.add_decayed_weights(hyper.weight_decay, hyper.weight_decay_mask)
         return optax.chain(optax.scale_by_lion(hyper.momentum, hyper.second(0.99)), decay, rate)
 
       register('lion', lion, decoupled=True)
@@ -216,45 +218,50 @@ def register(name: str, rule: Rule, *, decoupled: bool = False) -> None:
 
 def build(
     name: str,
-    rate: optax.Schedule | optax.GradientTransformation,
+    learning_rate: optax.Schedule | optax.GradientTransformation,
     *,
     momentum: float = 0.9,
     beta2: float | None = None,
     eps: float | None = None,
-    decay: float = 0.0,
-    decayed: Sequence[str] = ('.*',),
-    decay_form: str = '',
+    weight_decay: float = 0.0,
+    weight_decay_mask: Sequence[str] = ('.*',),
+    weight_decay_form: str = '',
 ) -> optax.GradientTransformation:
     """The optimizer of a run.
 
     Args:
       name: a key of RULES.
-      rate: learning rate by step; or a transform that multiplies updates by minus the rate.
+      learning_rate: by step; or a transform that multiplies updates by minus the rate.
       momentum: rho of the momentum rules and of RMSProp, beta 1 of Adam's, beta of Muon.
       beta2: decay of the mean of squared gradients (Adam's beta 2, RMSProp's decay, AdaDelta's
         rho); None is the rule's own.
       eps: what keeps a divisor from zero; None is the rule's own.
-      decay: the weight decay, multiplied by the weight (the L2 penalty is `decay / 2 * |w|^2`).
-      decayed: which parameters decay, as regular expressions on their path; ('.*',) is all,
-        ('kernel$',) spares biases and norms. LARS and LAMB adapt the same ones by their ratio.
-      decay_form: 'coupled' or 'decoupled'; '' is what the rule has.
+      weight_decay: multiplied by the weight (the L2 penalty is `weight_decay / 2 * |w|^2`).
+      weight_decay_mask: which parameters decay, as regular expressions on their path; ('.*',) is
+        all, ('kernel$',) spares biases and norms. LARS and LAMB adapt the same ones by their ratio.
+      weight_decay_form: 'coupled' or 'decoupled'; '' is what the rule has.
 
     Raises:
-      KeyError: unknown name. ValueError: a negative decay, momentum or eps; (when the state is
-        made) a pattern of `decayed` matches no parameter.
+      KeyError: unknown name. ValueError: a negative weight decay, momentum or eps; (when the state
+        is made) a pattern of `weight_decay_mask` matches no parameter.
     """
     rule = names.lookup('optimizer', name, RULES)
-    names.among('form of weight decay', decay_form, FORMS)
-    if decay < 0:
-        raise ValueError(f'weight decay must not be negative, got {decay}')
+    names.among('form of weight decay', weight_decay_form, FORMS)
+    if weight_decay < 0:
+        raise ValueError(f'weight decay must not be negative, got {weight_decay}')
     for what, value in (('momentum', momentum), ('beta2', beta2)):
         if value is not None and not 0 <= value < 1:
             raise ValueError(f'{what} is at least 0 and below 1, got {value}')
     if eps is not None and eps < 0:
         raise ValueError(f'eps must not be negative, got {eps}')
-    if not isinstance(rate, optax.GradientTransformation):
-        rate = optax.scale_by_learning_rate(rate)
-    return rule(
-        rate,
-        Hyper(momentum, beta2, eps, decay, lambda params: tree.mask(params, decayed), decay_form),
+    if not isinstance(learning_rate, optax.GradientTransformation):
+        learning_rate = optax.scale_by_learning_rate(learning_rate)
+    hyper = Hyper(
+        momentum=momentum,
+        beta2=beta2,
+        eps=eps,
+        weight_decay=weight_decay,
+        weight_decay_mask=lambda params: tree.mask(params, weight_decay_mask),
+        weight_decay_form=weight_decay_form,
     )
+    return rule(learning_rate, hyper)

@@ -15,7 +15,7 @@ PATHS = {
     'fold': 'data.fold',
     'limit': 'data.limit',
     'classes': 'data.classes',
-    'normalize': 'data.normalize',
+    'normalise': 'data.normalize',
     'augment': 'augment.train',
     'evaluation': 'augment.evaluation',
     'view': 'augment.common',
@@ -29,7 +29,6 @@ PATHS = {
     'adversarial_steps': 'augment.adversarial_steps',
     'adversarial_step': 'augment.adversarial_step',
     'tta': 'augment.tta',
-    'optimizer': 'optimizer.name',
     'optimiser': 'optimizer.name',
     'rate': 'optimizer.learning_rate',
     'rates': 'optimizer.learning_rate_factors',
@@ -96,7 +95,7 @@ PATHS = {
 }
 # fields that are gone, with the value that meant nothing
 _REMOVED = {'growth': 1}
-_OLD = {path: old for old, path in PATHS.items() if old != 'optimiser'}
+_OLD = {path: old for old, path in PATHS.items()}
 
 
 def old_name(path: str) -> str:

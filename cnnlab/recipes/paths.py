@@ -32,10 +32,11 @@ MODEL_FIELDS = 'model_fields.'
 @functools.cache
 def hints(recipe_class: type) -> dict[str, Any]:
     """{path: type} of every field, in order; a section stands for its fields."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, hint in typing.get_type_hints(recipe_class).items():
         if dataclasses.is_dataclass(hint):
-            found |= {f'{name}.{leaf}': inner for leaf, inner in hints(hint).items()}
+            inner_hints = typing.get_type_hints(hint)
+            found |= {f'{name}.{leaf}': inner for leaf, inner in inner_hints.items()}
         else:
             found[name] = hint
     return found
@@ -43,7 +44,8 @@ def hints(recipe_class: type) -> dict[str, Any]:
 
 def flat(recipe: Any) -> dict[str, Any]:
     """{path: value} of every field, in order."""
-    return {path: get(recipe, path) for path in hints(type(recipe))}
+    recipe_class: Any = type(recipe)
+    return {path: get(recipe, path) for path in hints(recipe_class)}
 
 
 def get(recipe: Any, path: str) -> Any:
@@ -69,11 +71,9 @@ def resolve(name: str, known: Iterable[str]) -> str:
         return f'{name}.name'
     found = [path for path in known if path.rpartition('.')[2] == name]
     before = old_names.PATHS.get(name)
-    if before and before not in found:
+    if found and before and before not in found:
         # 'decay' was the weight decay once, and must not set another field now
         found.append(before)
-    if found == [before] and before.rpartition('.')[2] != name:
-        found = []
     if len(found) == 1:
         return found[0]
     if found:

@@ -64,7 +64,8 @@ class Recipe:
           >>> recipe.replace({'loss.name': 'hinge'}, learning_rate=0.01)
           >>> recipe.replace(schedule=Schedule('step', boundaries=(0.5, 0.75)))
         """
-        known, new = paths.hints(Recipe), {}
+        known = paths.hints(Recipe)
+        new: dict[str, Any] = {}
         for name, value in {**(values or {}), **leaves}.items():
             path = name if dataclasses.is_dataclass(value) else paths.resolve(name, known)
             if path.startswith(paths.MODEL_FIELDS):
@@ -75,7 +76,8 @@ class Recipe:
 
     def _with(self, new: Mapping[str, Any]) -> 'Recipe':
         """The recipe with the values at these full paths."""
-        whole, parts = {}, {}
+        whole: dict[str, Any] = {}
+        parts: dict[str, dict[str, Any]] = {}
         for path, value in new.items():
             section, _, leaf = path.rpartition('.')
             if section:
@@ -102,18 +104,20 @@ def from_json(text: str) -> Recipe:
     recipe from before there were sections is read too.
 
     Raises:
-      ValueError: it states a field that recipes do not have.
+      ValueError: it states a field that recipes do not have, or no model or data set.
     """
     loaded = json.loads(text)
     known = paths.hints(Recipe)
     stated = old_names.migrated(loaded) if old_names.is_flat(loaded) else _flattened(loaded, known)
-    values = {}
+    values: dict[str, Any] = {}
     for path, value in stated.items():
         if path not in known:
             # raises, with the nearest paths
             paths.resolve(path, known)
             raise ValueError(f'no recipe field named {path!r}')
         values[path] = tuple(value) if isinstance(value, list) else value
+    if missing := {'model', 'dataset'} - values.keys():
+        raise ValueError(f'the recipe states no {" and no ".join(sorted(missing))}')
     recipe = Recipe(model=values.pop('model'), dataset=values.pop('dataset'))
     return recipe._with(values)
 

@@ -89,7 +89,9 @@ def sourced(
 
 def _by_path(given: Given) -> tuple[dict[str, Any], dict[str, str]]:
     """({path: value}, {path: source})."""
-    values, sources, known = {}, {}, paths.hints(Recipe)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    known = paths.hints(Recipe)
     for source, sections in given.items():
         for section, fields in sections.items():
             stated = {f'{section}.{field}': value for field, value in fields.items()}

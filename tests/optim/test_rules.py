@@ -155,7 +155,7 @@ RULES = {
 def run(name, start=START, steps=STEPS, path='kernel', **options):
     """The weights after each step, float64."""
     with jax.enable_x64(True):
-        tx = rules.build(name, rate_of, momentum=RHO, decay=DECAY, **options)
+        tx = rules.build(name, rate_of, momentum=RHO, weight_decay=DECAY, **options)
         params, out = {path: jax.numpy.asarray(start)}, []
         state = tx.init(params)
         update = jax.jit(tx.update) if name == 'muon' else tx.update
@@ -209,19 +209,21 @@ def test_decay_is_coupled_or_decoupled_as_asked():
     """Decoupled from Adam it is AdamW; decoupled from momentum it takes rate * decay * w off;
     coupled to AdamW it is Adam.
     """
-    np.testing.assert_array_equal(run('adam', decay_form='decoupled'), run('adamw'))
-    np.testing.assert_array_equal(run('adamw', decay_form='coupled'), run('adam'))
+    np.testing.assert_array_equal(run('adam', weight_decay_form='decoupled'), run('adamw'))
+    np.testing.assert_array_equal(run('adamw', weight_decay_form='coupled'), run('adam'))
     v, w = 0, START
     for t in range(STEPS):
         v = RHO * v + gradient(w, t)
         w = w - rate(t) * (v + DECAY * w)
-    np.testing.assert_allclose(run('momentum', decay_form='decoupled')[-1], w, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        run('momentum', weight_decay_form='decoupled')[-1], w, rtol=0, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize('name', ['momentum', 'adamw', 'lars', 'lamb'])
 def test_decay_spares_what_the_patterns_leave_out(name):
     params = {'conv': {'kernel': np.ones(2, np.float32), 'bias': np.ones(2, np.float32)}}
-    tx = rules.build(name, lambda _: 0.1, decay=0.5, decayed=('kernel$',))
+    tx = rules.build(name, lambda _: 0.1, weight_decay=0.5, weight_decay_mask=('kernel$',))
     updates, _ = tx.update(jax.tree.map(np.zeros_like, params), tx.init(params), params)
     assert (np.asarray(updates['conv']['kernel']) < 0).all()
     np.testing.assert_array_equal(updates['conv']['bias'], 0)
@@ -235,14 +237,14 @@ def test_layerwise_ratios_spare_the_same_parameters(name):
 
     def moved(scale, path):
         params = {path: scale * np.ones(4, np.float32)}
-        tx = rules.build(name, lambda _: 0.1, decayed=(f'{path}$',))
+        tx = rules.build(name, lambda _: 0.1, weight_decay_mask=(f'{path}$',))
         return np.asarray(
             tx.update({path: np.ones(4, np.float32)}, tx.init(params), params)[0][path]
         )
 
     def spared(scale):
         params = {'kernel': np.ones(4, np.float32), 'bias': scale * np.ones(4, np.float32)}
-        tx = rules.build(name, lambda _: 0.1, decayed=('kernel$',))
+        tx = rules.build(name, lambda _: 0.1, weight_decay_mask=('kernel$',))
         return np.asarray(
             tx.update(
                 {'kernel': np.ones(4, np.float32), 'bias': np.ones(4, np.float32)},
@@ -259,26 +261,28 @@ def test_layerwise_ratios_spare_the_same_parameters(name):
     ('fields', 'sentence'),
     [
         ({'name': 'nesterof'}, "no optimizer named 'nesterof'; did you mean nesterov"),
-        ({'decay': -1}, 'weight decay must not be negative, got -1'),
+        ({'weight_decay': -1}, 'weight decay must not be negative, got -1'),
         ({'momentum': 1.0}, 'momentum is at least 0 and below 1, got 1.0'),
         ({'beta2': -0.1}, 'beta2 is at least 0 and below 1, got -0.1'),
         ({'eps': -1e-8}, 'eps must not be negative'),
         (
-            {'decay_form': 'decopled'},
+            {'weight_decay_form': 'decopled'},
             "no form of weight decay named 'decopled'; did you mean decoupled",
         ),
         (
-            {'name': 'lars', 'decay_form': 'decoupled'},
+            {'name': 'lars', 'weight_decay_form': 'decoupled'},
             "the ratio of 'lars' contains its weight decay",
         ),
     ],
 )
 def test_mistakes_are_one_sentence(fields, sentence):
     with pytest.raises((KeyError, ValueError), match=sentence):
-        rules.build(**{'name': 'sgd', 'rate': lambda _: 0.1, **fields})
+        rules.build(**{'name': 'sgd', 'learning_rate': lambda _: 0.1, **fields})
 
 
 def test_a_pattern_that_matches_no_parameter_is_named():
-    tx = rules.build('sgd', lambda _: 0.1, decay=0.1, decayed=('kernel$', 'kernal'))
+    tx = rules.build(
+        'sgd', lambda _: 0.1, weight_decay=0.1, weight_decay_mask=('kernel$', 'kernal')
+    )
     with pytest.raises(ValueError, match=r"patterns \['kernal'\] match no parameter"):
         tx.init({'kernel': np.ones(2)})

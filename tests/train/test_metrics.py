@@ -39,3 +39,10 @@ def test_curves_of_several_seeds_share_their_steps():
     np.testing.assert_array_equal(found['step'], [1, 2])
     np.testing.assert_array_equal(found['train'], [[3, np.nan], [5, np.nan]])
     np.testing.assert_array_equal(found['validation'], [[np.nan, 2], [np.nan, np.nan]])
+
+
+def test_a_log_of_an_older_version_has_the_names_of_today(tmp_path):
+    (tmp_path / 'metrics.jsonl').write_text('{"step": 1, "split": "train", "rate": 0.1}\n')
+    assert run_log.read(tmp_path / 'metrics.jsonl') == [
+        {'step': 1, 'split': 'train', 'learning_rate': 0.1}
+    ]

@@ -66,12 +66,12 @@ class Loss:
             fields['smoothing'] = self.label_smoothing
         if self.target_threshold is not None:
             fields['threshold'] = self.target_threshold
-        found = self.evaluation()
+        # the softmax takes the weights of the classes together with its label smoothing, as torch
         if class_weights is not None and self.name == 'softmax':
-            return functools.partial(found, **fields, weights=class_weights)
-        if fields:
-            found = functools.partial(found, **fields)
-        if class_weights is not None:
+            fields['weights'] = class_weights
+        found = self.evaluation()
+        found = functools.partial(found, **fields) if fields else found
+        if class_weights is not None and self.name != 'softmax':
             found = functools.partial(losses.weighted, loss=found, weights=class_weights)
         return found
 

@@ -119,9 +119,9 @@ class Optimizer:
             momentum=self.momentum,
             beta2=self.beta2,
             eps=self.eps,
-            decay=self.weight_decay,
-            decayed=self.weight_decay_mask,
-            decay_form=self.weight_decay_form,
+            weight_decay=self.weight_decay,
+            weight_decay_mask=self.weight_decay_mask,
+            weight_decay_form=self.weight_decay_form,
         )
         if self.weight_decay_factors:
             adjusted = by_path.adjust_decay(

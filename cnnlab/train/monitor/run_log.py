@@ -31,10 +31,15 @@ def read(path: pathlib.Path) -> list[Record]:
     records = []
     for line in path.read_text().splitlines():
         try:
-            records.append(json.loads(line))
+            records.append(_renamed(json.loads(line)))
         except json.JSONDecodeError:
             break
     return records
+
+
+def _renamed(record: Record) -> Record:
+    """The record with the names of today: logs once called the learning rate 'rate'."""
+    return {'learning_rate' if key == 'rate' else key: value for key, value in record.items()}
 
 
 class Log:
