@@ -28,7 +28,7 @@ def tracked() -> list[pathlib.Path]:
     listed = subprocess.run(
         ['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split('\0')
-    paths = [ROOT / path for path in listed if path]
+    paths = [ROOT / path for path in listed if path and (ROOT / path).is_file()]
     return [p for p in paths if p.suffix in KINDS or p.name == 'Makefile']
 
 
