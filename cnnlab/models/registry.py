@@ -76,7 +76,8 @@ def register(
     Args:
       name: by which the network is created; two networks that differ have two names.
       cls: the linen module, called as `model.apply(variables, images, train=False)` with images
-        (n, h, w, c), and giving logits (n, num_classes).
+        (n, h, w, c), and giving logits (n, num_classes). One with batch norm has a field `norm`, a
+        `BatchNormConfig`, and hands it to every BatchNorm.
       family: the row of the networks' table in which it is counted. The oldest network of a
         family stands for it there, and of several of that year the one that was registered first.
       paper: where the network is described: an arXiv number, a citation, or a file of public code.

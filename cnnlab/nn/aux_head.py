@@ -8,13 +8,14 @@ from cnnlab.nn.layers import AvgPool, ConvNorm, Dense, GlobalAvgPool
 
 
 class AuxHead(nn.Module):
-    """(n, h, w, c) -> (n, num_classes): 5x5 average pooling at stride 3, 1x1 to 128, `window` x
-    `window` to 768 unpadded, dense.
+    """5x5 average pooling at stride 3, 1x1 convolution to 128 channels, `window` x `window` to 768
+    without padding, global mean, dense layer. (n, h, w, c) -> (n, num_classes).
 
-    Source: inception_v3.py and nasnet/nasnet.py in research/slim/nets of
-      github.com/tensorflow/models. NASNet's window is the whole map
-    there; it is declared here, and a larger map is averaged before the dense layer, as torchvision
-    does.
+    In research/slim NASNet's window is the whole map. Here it is declared, and a larger map is
+    averaged before the dense layer, as torchvision does.
+
+    Reference: inception_v3.py and nasnet/nasnet.py in research/slim/nets of
+    github.com/tensorflow/models.
     """
 
     num_classes: int

@@ -1,11 +1,12 @@
-"""A sum over the images of a batch that lies on several devices: each device sums its own in
-whatever loops, one all-reduce adds them up.
+"""Sums over the batch axis of arrays that are sharded over devices.
 
-Left to itself, XLA adds up over the devices within a loop, as often as it turns. That costs time,
-and between processes on CPU it fails: XLA starts what stands after a loop while the loop still
-turns (execution_graph.cc of github.com/openxla/xla orders collectives by "scheduling edges", which
-wait for a start and not for an end), and gloo, which knows collectives by their order, takes one
-for another.
+Each device sums its own rows, in a loop if need be, and one all-reduce adds up the devices' sums.
+
+Left to itself, XLA places the all-reduce within the loop, where it runs once per iteration. This is
+slow, and between CPU processes it fails: XLA may start a later collective while the loop is still
+running, since the "scheduling edges" that order collectives in execution_graph.cc of
+github.com/openxla/xla wait for the start of an operation and not for its end. gloo tells
+collectives apart by their order alone, so it mistakes one for another.
 """
 
 from collections.abc import Callable
@@ -15,11 +16,17 @@ from jax.sharding import PartitionSpec
 
 
 def sum_over_batch(form: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """`form(*arrays)`, which sums over the first axis of the arrays; traced for a mesh, every
-    device takes its own rows.
+    """Computes `form(*arrays)`, a sum over the batch axis, with one all-reduce on a mesh.
 
-    The mesh is jax's ambient one (`jax.sharding.use_abstract_mesh`). Without one, and where its
-    devices do not divide the rows, the form gets all rows.
+    The mesh is jax's ambient one (`jax.sharding.use_abstract_mesh`). Without a mesh, or where the
+    batch does not divide evenly over its devices, `form` gets all rows at once.
+
+    Args:
+      form: sums over the first axis of the arrays; on a mesh it gets the rows of one device.
+      *arrays: (n, ...) each.
+
+    Returns:
+      What `form` gives for all rows, the same on every device.
     """
     mesh = jax.sharding.get_abstract_mesh()
     if (
@@ -34,6 +41,7 @@ def sum_over_batch(form: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Ar
         lambda *own: jax.lax.psum(form(*own), axes),
         in_specs=PartitionSpec(axes),
         out_specs=PartitionSpec(),
-        # a loop of the form starts from zeros, which are the same on every device
+        # The check would refuse a loop in `form`: its sums start from zeros, which are the same on
+        # every device, and end as values that differ.
         check_vma=False,
     )(*arrays)

@@ -1,4 +1,4 @@
-"""Bricks that two or more families share."""
+"""Blocks that several families of networks share: gates, and regularization by dropping."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,13 @@ Branch = Callable[[nn.Module, jax.Array], jax.Array]
 
 
 class SqueezeExcite(nn.Module):
-    """x times a gate per channel, from the global mean through two 1x1 layers: Hu et al. 2017,
-    arXiv:1709.01507.
+    """Multiplies every channel by a gate in 0 .. 1, computed from the channels' global means by two
+    1x1 convolutions. (n, h, w, c) -> the same shape.
 
-    (n, h, w, c) -> (n, h, w, c); `width` is the number of channels between the two layers.
+    Reference: Hu et al. 2017, Squeeze-and-excitation networks, arXiv:1709.01507.
     """
 
+    # channels between the two convolutions
     width: int
     act: Callable = nn.relu
     gate: Callable = nn.sigmoid
@@ -40,11 +41,11 @@ def _drops_nothing(rate: float | jax.Array) -> bool:
 
 
 class DropPath(nn.Module):
-    """In training, drops the whole branch of an image with probability `rate` and divides the kept
-    ones by 1 - rate.
+    """In training, drops the branch of each image with probability `rate` and divides the kept ones
+    by 1 - rate; in evaluation, does nothing.
 
-    The later form of `StochasticDepth`, under the name of Larsson et al. 2016: evaluation is as
-    without it.
+    This is the later form of `StochasticDepth`, under the name that Larsson et al. 2016
+    (arXiv:1605.07648) gave to dropping paths.
     """
 
     # an array where a scan runs over blocks of several rates
@@ -64,7 +65,7 @@ class DropPath(nn.Module):
     def run_branch(
         self, branch: Branch, block: nn.Module, x: jax.Array, shape: tuple[int, ...], train: bool
     ) -> jax.Array:
-        """branch(block, x) of this `shape`, dropped for some images; see `StochasticDepth`."""
+        """Runs branch(block, x) and drops some images; see `StochasticDepth.run_branch`."""
         return self(branch(block, x), train)
 
 
@@ -72,15 +73,17 @@ class StochasticDepth(nn.Module):
     """In training, leaves the branch out for the whole batch with probability `rate`; in
     evaluation, multiplies it by 1 - rate.
 
-    Huang et al. 2016, arXiv:1603.09382, as in its code (yueatsprograms/Stochastic_Depth,
-    ResidualDrop.lua). Called with a branch that is computed already, it saves nothing; `run_branch`
-    does not compute a branch that is left out.
+    Called with the output of a branch it saves no time; `run_branch` does not compute a branch that
+    is left out.
+
+    Reference: Huang et al. 2016, Deep networks with stochastic depth, arXiv:1603.09382, and
+    ResidualDrop.lua in its code (github.com/yueatsprograms/Stochastic_Depth).
     """
 
     rate: float | jax.Array
 
     def kept(self):
-        """bool (), in training: whether the branch is part of the network for this batch."""
+        """Draws, in training, whether this batch has the branch: bool ()."""
         return jax.random.bernoulli(self.make_rng('dropout'), 1 - self.rate)
 
     @nn.compact
@@ -93,13 +96,13 @@ class StochasticDepth(nn.Module):
     def run_branch(
         self, branch: Branch, block: nn.Module, x: jax.Array, shape: tuple[int, ...], train: bool
     ) -> jax.Array:
-        """The branch where it is kept; else zeros, and batch statistics that do not move.
+        """Runs the branch where it is kept; else gives zeros, and batch statistics stay.
 
         Args:
-          branch: (block, x) -> array of `shape`; its layers are children of the block.
-          block: the module that has the branch.
-          x: the input of the branch.
-          shape: of its output.
+          branch: (block, x) -> array; its layers are children of the block.
+          block: the module that the branch belongs to.
+          x: (n, h, w, c), the input of the branch.
+          shape: of the branch's output.
           train: whether branches are left out.
         """
         if not train or _drops_nothing(self.rate) or block.is_initializing():
@@ -122,11 +125,13 @@ class StochasticDepth(nn.Module):
 
 
 class SpatialDropout(nn.Module):
-    """In training, drops whole maps: each channel of each image with probability `rate`, the kept
-    ones divided by 1 - rate.
+    """In training, drops each channel of each image with probability `rate` and divides the kept
+    ones by 1 - rate. (n, h, w, c) -> the same shape.
 
-    Tompson et al. 2014, arXiv:1411.4280: neighboring pixels of a map are alike, so that leaving
-    single ones out removes little. (n, h, w, c) -> the same shape.
+    Neighboring pixels of a feature map are alike, so that dropping single pixels, as Dropout does,
+    removes little information.
+
+    Reference: Tompson et al. 2014, arXiv:1411.4280.
     """
 
     rate: float
@@ -138,17 +143,21 @@ class SpatialDropout(nn.Module):
 
 
 class ShakeShake(nn.Module):
-    """a * first + (1 - a) * second: in training a is uniform in 0 .. 1, and another b takes its
-    place in the backward pass; else 1/2.
+    """Mixes two branches, a * first + (1 - a) * second, with a random weight that the backward pass
+    replaces by another one. (n, ...), (n, ...) -> (n, ...).
 
-    Gastaldi 2017, Shake-shake regularization, arXiv:1705.07485, under the names of
-    github.com/xgastaldi/shake-shake: `forward` is 'shake' or 'even' (1/2), `backward` 'shake',
-    'even' or 'keep' (b = a), and `level` 'image' (a draw for each) or 'batch' (one for all). (n,
-    ...), (n, ...) -> (n, ...).
+    In training the forward pass weighs by a and the backward pass by b; in evaluation both branches
+    weigh 1/2.
+
+    Reference: Gastaldi 2017, Shake-shake regularization, arXiv:1705.07485; the fields have the
+    names of github.com/xgastaldi/shake-shake.
     """
 
+    # a: 'shake' draws it uniformly in 0 .. 1, 'even' is 1/2
     forward: str = 'shake'
+    # b: 'shake', 'even', or 'keep' for b = a
     backward: str = 'shake'
+    # what one draw is for: an 'image' or the whole 'batch'
     level: str = 'image'
 
     @nn.compact
@@ -170,4 +179,5 @@ class ShakeShake(nn.Module):
         a = weight(self.forward)
         b = a if self.backward == 'keep' else weight(self.backward)
         difference = first - second
+        # autodiff takes the last term for a constant: the value has weight a, the gradient weight b
         return b * difference + second + jax.lax.stop_gradient((a - b) * difference)

@@ -2,7 +2,7 @@
 (Liu et al. 2017, arXiv:1712.00559).
 
 A cell is declared as data, as in research/slim/nets/nasnet of github.com/tensorflow/models: five
-sums of two operations on earlier states.
+sums, each of two operations on earlier states.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from cnnlab.nn.geometry import Padding, resolve
 from cnnlab.nn.layers import Act, AvgPool, BatchNorm, BatchNormConfig, Conv, ConvNorm, MaxPool
 from cnnlab.nn.separable import SeparableConvNorm
 
-# of every batch norm: research/slim's arg scopes
+# epsilon of every batch norm, from research/slim's arg scopes
 EPS = 1e-3
 OPERATIONS = ('sep3', 'sep5', 'sep7', 'avg', 'max', 'none')
 BORDERS = ('skip', 'count', 'zeros')
@@ -26,14 +26,15 @@ PREVIOUS = ('raw', 'project', 'halve')
 
 
 class Genotype(NamedTuple):
-    """What the search found: pairs of (operation, state it reads), and the states that are
-    concatenated at the end.
+    """The structure of a cell that the search found.
 
-    State 0 is the cell's input, state 1 the output of the cell before, both brought to the cell's
-    width; each sum adds a state.
+    States are numbered: 0 is the cell's input and 1 the output of the cell before, both brought to
+    the cell's width, and each pair adds one.
     """
 
+    # of (operation, state that it reads); the outputs of the two operations are added
     pairs: tuple[tuple[tuple[str, int], tuple[str, int]], ...]
+    # the states that are concatenated to the cell's output
     out: tuple[int, ...]
 
 
@@ -42,7 +43,7 @@ class CellSpec(NamedTuple):
 
     name: str
     genotype: Genotype
-    # of every state; the output has as many times the states that it concatenates
+    # channels of every state; the output has those of all states in `genotype.out` together
     features: int
     stride: int = 1
     # how many outputs back the second input lies
@@ -50,20 +51,21 @@ class CellSpec(NamedTuple):
 
 
 class Operation(nn.Module):
-    """(n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features); drop-path follows all but
-    'none'.
+    """One operation of a cell, followed by drop-path unless it is 'none'.
 
-    'sep3', 'sep5', 'sep7' are twice ReLU and a separable convolution, the stride on the first;
-    'avg', 'max' a 3x3 pooling; 'none' is the identity. With `fit` the input has another number of
-    channels, and a 1x1 convolution follows a pooling or stands for 'none'. `border` says what a
-    pooling at stride 2 sees beyond the map: nothing ('skip', research/slim), zeros that count in an
-    average only ('count', timm), or zeros in averages and maxima ('zeros', Keras).
+    (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features).
     """
 
+    # 'sep3', 'sep5', 'sep7': ReLU and a separable convolution, twice, with the stride on the first;
+    # 'avg', 'max': a 3x3 pooling; 'none': the identity
     kind: str
     features: int
     stride: int = 1
+    # the input has another number of channels: a 1x1 convolution follows a pooling, or takes the
+    # place of the identity
     fit: bool = False
+    # what a pooling at stride 2 sees beyond the map: nothing ('skip', research/slim), zeros that
+    # count in an average only ('count', timm), or zeros in averages and maxima ('zeros', Keras)
     border: str = 'skip'
     momentum: float = 0.9997
     drop_path: float | jax.Array = 0.0
@@ -111,8 +113,8 @@ class Operation(nn.Module):
 
 
 class FactorizedReduction(nn.Module):
-    """Factorized reduction: every second pixel, and every second one shifted by one, each through
-    half of the channels, then batch norm.
+    """Halves the map without a 3x3 convolution: 1x1 convolutions of every second pixel and of every
+    second pixel one to the right and below make half of the channels each; then batch norm.
 
     (n, h, w, c) -> (n, ceil(h / 2), ceil(w / 2), features).
     """
@@ -136,17 +138,19 @@ class FactorizedReduction(nn.Module):
 
 
 class Cell(nn.Module):
-    """(input, output of the cell before) -> (n, ceil(h / stride), ceil(w / stride), features *
-    number of states in `genotype.out`).
+    """A cell: the sums of its genotype, and the concatenation of some of them.
+
+    (n, h, w, c), (n, h', w', c') of the cell before -> (n, ceil(h / stride), ceil(w / stride),
+    features * len(genotype.out)).
     """
 
     genotype: Genotype
     features: int
     stride: int = 1
-    # the second input: 'halve' where it is twice as large, 'project' where not; 'raw': the input
-    # itself
+    # how the second input is brought to the cell's width: 'halve' where it is twice as large,
+    # 'project' where it has the size of the first, 'raw' where it is the first input itself
     previous: str = 'project'
-    # of the poolings: see Operation
+    # see Operation
     border: str = 'skip'
     momentum: float = 0.9997
     drop_path: float | jax.Array = 0.0
@@ -182,7 +186,7 @@ class Cell(nn.Module):
         )(x, train)
 
     def _operation(self, name, kind, state):
-        # sums are of the reduced size already
+        # the states after the two inputs are sums, which have the reduced size already
         stride = self.stride if state < 2 else 1
         fit = self.previous == 'raw' and state == 1
         return Operation(
@@ -199,14 +203,14 @@ class Cell(nn.Module):
 
 
 class RisingRate(nn.Module):
-    """`rate` times the share of `steps` done, at most 1: the second half of NASNet's scheduled
-    drop-path.
+    """A drop rate that rises linearly from 0 to `rate` over `steps` training passes: NASNet's
+    scheduled drop-path.
 
-    The training passes are counted in `batch_stats`. With `steps` None the rate is constant and
-    nothing is counted.
+    The passes are counted in `batch_stats`.
     """
 
     rate: float
+    # None: the rate is constant, and nothing is counted
     steps: int | None
 
     @nn.compact
@@ -230,11 +234,19 @@ def run(
     drop_path: float | jax.Array,
     norm: BatchNormConfig,
 ) -> dict[str, jax.Array]:
-    """Runs the cells one after the other, in the scope of the module that calls: {name: output}, in
-    order.
+    """Runs cells one after the other, as children of the module that calls.
 
-    The second input of the first cell is `x` itself. Cell i of n drops paths with probability
-    `drop_path` (i / n).
+    Args:
+      cells: in order.
+      x: (n, h, w, c), both inputs of the first cell.
+      train: whether batch norm uses the batch and paths are dropped.
+      border: see Operation.
+      momentum: of every batch norm.
+      drop_path: cell i of n drops paths with probability drop_path * i / n.
+      norm: settings of every batch norm.
+
+    Returns:
+      {name of a cell: its output}, in order.
     """
     outputs, halved = [x], False
     for i, spec in enumerate(cells, 1):

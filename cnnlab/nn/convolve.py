@@ -1,10 +1,14 @@
-"""One convolution, several forms of it: the reference one, and faster ones where XLA is slow.
+"""Convolution in several forms: a reference form, and faster ones where XLA is slow on CPU.
 
-On CPU, XLA runs a depthwise 3x3 at about 1 GFLOP/s and a grouped one little better, takes the
-gradient of a 1x1 kernel at a fifth of the speed of a matrix product and that of a larger kernel at
-a third to a half of the speed of `kernel_gradient`, and runs plain loops where the kernel is larger
-than the map; the form is chosen at lowering time by the platform of the computation, so a GPU keeps
-cuDNN's kernels. The forms agree to float rounding; `benchmarks/conv_forms.py` measures them.
+On CPU, XLA
+
+- runs a depthwise 3x3 convolution at about 1 GFLOP/s, and a grouped one little faster;
+- computes the gradient of a 1x1 kernel at a fifth of the speed of a matrix product, and that of a
+  larger kernel at a third to a half of the speed of `kernel_gradient`;
+- runs plain loops where the kernel is larger than the map.
+
+The form is chosen when the computation is lowered, by its platform, so a GPU keeps cuDNN's kernels.
+All forms agree up to float rounding; `python -m benchmarks.conv_forms` measures them.
 """
 
 import contextlib
@@ -17,8 +21,8 @@ import jax
 from cnnlab.nn import depthwise, grouped_convolution, kernel_gradient, unfold
 from cnnlab.nn.geometry import Pads
 
-# features up to which a convolution of one channel is faster forward as multiply-adds: 3 to 5
-# times; at 32 as fast, at 64 slower
+# features up to which the forward pass on one input channel is faster as multiply-adds: 3 to 5
+# times up to here, as fast at 32, slower at 64
 FEW = 16
 
 _REFERENCE = contextvars.ContextVar('reference', default=False)
@@ -26,8 +30,13 @@ _REFERENCE = contextvars.ContextVar('reference', default=False)
 
 @contextlib.contextmanager
 def reference_convolution() -> Iterator[None]:
-    """Within it every Conv traces as one `conv_general_dilated`: what `analysis` counts, and what
-    golden tests compare.
+    """Makes every Conv within it trace as one `conv_general_dilated`.
+
+    `analysis` counts this form, and golden tests compare it.
+
+    Example:
+      >>> with reference_convolution():
+      ...     jaxpr = jax.make_jaxpr(model.apply)(variables, images)
     """
     token = _REFERENCE.set(True)
     try:
@@ -44,12 +53,20 @@ def is_reference() -> bool:
 def convolve(
     x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1
 ) -> jax.Array:
-    """(n, h, w, c) with a kernel (kh, kw, c / groups, features) -> (n, h', w', features), in the
-    dtype of x.
+    """Convolves images with a kernel.
 
-    Grouped kernels, those of a single channel and those for which `kernel_gradient` is worthwhile
-    have derivatives of any order in reverse mode; for forward mode (`jax.jvp`) trace within
-    `reference_convolution()`.
+    The fast forms have derivatives of any order in reverse mode. For forward mode (`jax.jvp`) trace
+    within `reference_convolution()`.
+
+    Args:
+      x: (n, h, w, c).
+      kernel: (kh, kw, c / groups, features).
+      stride: in pixels, along both axes.
+      pads: ((top, bottom), (left, right)) in pixels.
+      groups: into how many parts the channels and the features are split.
+
+    Returns:
+      (n, h', w', features) in the dtype of x.
     """
     if _REFERENCE.get():
         return plain(x, kernel, stride, pads, groups)
@@ -75,7 +92,7 @@ def convolve(
 
 
 def plain(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int = 1) -> jax.Array:
-    """The reference form of `convolve`."""
+    """The reference form of `convolve`: one `conv_general_dilated`."""
     return jax.lax.conv_general_dilated(
         x,
         kernel,
@@ -87,12 +104,12 @@ def plain(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int 
 
 
 def _product(x, kernel, stride):
-    """A 1x1 convolution as a product of matrices."""
+    """Computes a 1x1 convolution as a matrix product."""
     return jax.lax.slice(x, (0, 0, 0, 0), x.shape, (1, stride, stride, 1)) @ kernel[0, 0]
 
 
 def _transposed(form, x, kernel, cotangent, *how):
-    """The cotangents of x and of the kernel, by transposing a form."""
+    """Gives the cotangents of x and of the kernel by differentiating a form."""
     return jax.vjp(lambda x, kernel: form(x, kernel, *how), x, kernel)[1](cotangent)
 
 
@@ -117,7 +134,7 @@ def _forward(x, kernel, stride, pads, groups):
 
 def _backward(stride, pads, groups, kept, cotangent):
     x, kernel = kept
-    # of one channel only the forward pass gains
+    # with one channel only the forward pass is faster in another form
     if groups == 1:
         return _transposed(plain, x, kernel, cotangent, stride, pads)
     fast = (

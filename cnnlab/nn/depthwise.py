@@ -1,7 +1,6 @@
-"""A depthwise convolution as shifted multiply-adds, and its derivatives likewise: the form that a
-CPU is fast at.
+"""Depthwise convolution and its derivatives as multiply-adds of shifted maps: fast on CPU.
 
-Products are summed in float32 for half precision, as XLA's own convolutions do.
+Half-precision products are summed in float32, as in XLA's own convolutions.
 """
 
 import jax
@@ -11,8 +10,16 @@ from cnnlab.nn.geometry import Pads, windows
 
 
 def forward(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
-    """`convolve` where groups are channels: one multiply-add over the whole map per tap of the
-    kernel.
+    """Convolves each channel by itself: one multiply-add of the whole map per entry of the kernel.
+
+    Args:
+      x: (n, h, w, c).
+      kernel: (kh, kw, 1, c * multiplier).
+      stride, pads: as `convolve` takes them.
+      groups: c.
+
+    Returns:
+      (n, h', w', c * multiplier) in the dtype of x.
     """
     x = _repeated(x, kernel.shape[-1] // groups)
     return _taps(x, kernel, stride, pads).astype(x.dtype)
@@ -21,7 +28,7 @@ def forward(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: in
 def backward(
     x: jax.Array, kernel: jax.Array, cotangent: jax.Array, stride: int, pads: Pads, groups: int
 ) -> tuple[jax.Array, jax.Array]:
-    """The cotangents of x and of the kernel."""
+    """Gives the cotangents of x and of the kernel; arguments as `forward`."""
     multiplier = kernel.shape[-1] // groups
     dx = _to_input(kernel, cotangent, x.shape[1:3], stride, pads)
     dx = dx.reshape(x.shape + (multiplier,)).sum(-1)
@@ -30,7 +37,7 @@ def backward(
 
 
 def _repeated(x, multiplier):
-    # output c * m + j belongs to input c
+    # output channel c * m + j is made of input channel c
     return x if multiplier == 1 else jnp.repeat(x, multiplier, axis=-1)
 
 
@@ -55,8 +62,8 @@ def _taps(x, kernel, stride, pads):
 
 
 def _to_input(kernel, cotangent, size, stride, pads):
-    """The transposed convolution: the cotangent with stride - 1 zeros between its pixels, under the
-    kernel turned by half a circle.
+    """Convolves the cotangent, with stride - 1 zeros between its pixels, with the kernel rotated by
+    180 degrees: the transposed convolution.
     """
     edges = []
     for n, k, count, (low, _) in zip(
@@ -69,8 +76,9 @@ def _to_input(kernel, cotangent, size, stride, pads):
 
 
 def _to_kernel(x, cotangent, size, stride, pads):
-    """Sums over the map, row by row: XLA's reductions of many pixels to few numbers are several
-    times slower than these additions.
+    """Sums products of x and the cotangent over the map, row by row.
+
+    XLA's reduction of many pixels to few numbers is several times slower than these additions.
     """
     (kh, kw), (n, height, width, features) = size, cotangent.shape
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))

@@ -1,11 +1,10 @@
-"""The same bits from the same run on a GPU; a CPU gives them anyway.
+"""XLA's flag for the same bits from the same run on a GPU; a CPU gives them without it.
 
-XLA's page on determinism (docs/determinism.md in github.com/openxla/xla) names two sources of
-differences on a GPU: kernels that are chosen by timing them, and operations such as convolutions
-that add up by atomics in no fixed order. `--xla_gpu_deterministic_ops` forbids both
-(openxla/xla#12520). It has a price in speed, and XLA refuses to compile an operation of which it
-has no deterministic form: that page names select-and-scatter, the gradient of max pools, in whose
-place `pooling` then compares shifted maps.
+XLA's page on determinism (docs/determinism.md in github.com/openxla/xla) names two reasons why runs
+on a GPU differ: kernels are chosen by timing them, and operations such as convolutions add up by
+atomics in no fixed order. `--xla_gpu_deterministic_ops` forbids both (openxla/xla#12520). It costs
+speed, and XLA refuses to compile an operation that has no deterministic form. That page names
+select-and-scatter, the gradient of max pooling; `pooling` then compares shifted maps instead.
 """
 
 import os
@@ -14,7 +13,7 @@ FLAG = '--xla_gpu_deterministic_ops=true'
 
 
 def _said() -> list[str]:
-    """What XLA_FLAGS says about it; the last counts."""
+    """The settings of the flag in XLA_FLAGS, of which the last one counts."""
     return [
         flag
         for flag in os.environ.get('XLA_FLAGS', '').split()
@@ -23,13 +22,14 @@ def _said() -> list[str]:
 
 
 def required() -> bool:
-    """Whether XLA was told so, by `require` or by the user."""
+    """Whether XLA was told to be deterministic, by `require` or by the user."""
     return _said()[-1:] in ([FLAG], ['--xla_gpu_deterministic_ops'])
 
 
 def require() -> None:
-    """Adds FLAG to XLA_FLAGS, which XLA reads once, when the first device is touched: to be called
-    before.
+    """Tells XLA to be deterministic, by adding FLAG to XLA_FLAGS.
+
+    Call it before the first device is touched: XLA reads the variable once, then.
 
     Raises:
       ValueError: XLA_FLAGS says the contrary.

@@ -1,5 +1,5 @@
-"""Where windows fall: output sizes and padding, by the rules of the CNN lectures, torch, Caffe and
-TensorFlow.
+"""Output sizes and padding of convolution and pooling, by the rules of the CNN lectures, torch,
+Caffe and TensorFlow.
 """
 
 from fractions import Fraction
@@ -11,15 +11,21 @@ Padding = int | Pads | str
 
 
 def output_size(size: int, window: int, stride: int = 1, padding: int = 0) -> int:
-    """(size - window + 2 padding) / stride + 1, in pixels, where it is a whole number.
+    """Computes (size - window + 2 padding) / stride + 1, which must be a whole number.
 
-    The CNN lectures' rule: 7 pixels under a window of 3 give 5 at stride 1, 3 at stride 2, and at
-    stride 3 the window does not fit. (Layers floor instead, as every framework does; `analysis`
-    marks the ones that drop a border.)
+    This is the CNN lectures' rule. Layers round down instead, as every framework does; `analysis`
+    marks those that drop a border.
+
+    Args:
+      size, window, stride, padding: in pixels; the padding is on each side.
 
     Raises:
       ValueError: the windows do not tile the padded input exactly, or the input is smaller than the
         window.
+
+    Example:
+      >>> output_size(7, 3), output_size(7, 3, stride=2)
+      (5, 3)
     """
     exact = Fraction(size - window + 2 * padding, stride) + 1
     if exact < 1:
@@ -29,20 +35,21 @@ def output_size(size: int, window: int, stride: int = 1, padding: int = 0) -> in
     if exact.denominator != 1:
         raise ValueError(
             f'windows of {window} at stride {stride} do not tile {size} pixels padded by '
-            f'{padding}: '
-            f'({size} - {window} + 2 * {padding}) / {stride} + 1 = {float(exact):.2f}'
+            f'{padding}: ({size} - {window} + 2 * {padding}) / {stride} + 1 = {float(exact):.2f}'
         )
     return int(exact)
 
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """3 -> (3, 3); a pair (height, width) stays."""
+    """Makes a pair (height, width) of one number: 3 -> (3, 3)."""
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 def same(kernel: int | tuple[int, int]) -> Pads:
-    """The symmetric padding (k - 1) / 2 that keeps the size at stride 1; an even kernel has none
-    and must state its own.
+    """The symmetric padding (k - 1) / 2 that keeps the size at stride 1.
+
+    Raises:
+      ValueError: the kernel is even, so that it has no such padding.
     """
     height, width = kernel = pair(kernel)
     if height % 2 == 0 or width % 2 == 0:
@@ -53,8 +60,18 @@ def same(kernel: int | tuple[int, int]) -> Pads:
 
 
 def resolve(padding: Padding, size: tuple[int, int], window: tuple[int, int], stride: int) -> Pads:
-    """((top, bottom), (left, right)) in pixels; 'tf_same' puts the odd pixel at the bottom and
-    right, as TensorFlow and Keras do.
+    """Resolves a layer's padding to ((top, bottom), (left, right)) in pixels.
+
+    Args:
+      padding: one number for all sides, the pairs themselves, or 'tf_same': TensorFlow's padding,
+        with which the output has ceil(size / stride) pixels; where it is odd, the bottom and the
+        right get one pixel more.
+      size: of the map, (height, width).
+      window: of the kernel or pooling, (height, width).
+      stride: along both axes.
+
+    Raises:
+      ValueError: another text than 'tf_same'.
     """
     if padding == 'tf_same':
         rows, columns = (
@@ -76,10 +93,14 @@ def resolve(padding: Padding, size: tuple[int, int], window: tuple[int, int], st
 def windows(
     size: tuple[int, int], window: tuple[int, int], stride: int, pads: Pads, ceil: bool = False
 ) -> tuple[int, int]:
-    """How many windows fit, (rows, columns).
+    """Counts the windows that fit: (rows, columns).
 
-    `ceil` keeps a last partial one, unless it would start in the bottom or right padding (torch's
-    rule).
+    Args:
+      size, window: (height, width) in pixels.
+      stride: along both axes.
+      pads: ((top, bottom), (left, right)).
+      ceil: a last, partial window counts too, unless it would start in the bottom or right padding
+        (torch's rule).
     """
     out = []
     for n, k, (low, high) in zip(size, window, pads, strict=True):
@@ -94,13 +115,21 @@ def windows(
 def checked_windows(
     path: tuple[str, ...], size, window, stride, pads: Pads, ceil: bool = False
 ) -> tuple[int, int]:
-    """`windows`, or one ValueError that names the layer and the least input it takes."""
+    """Counts the windows of a layer as `windows` does; there must be one.
+
+    Args:
+      path: of the layer.
+      size, window, stride, pads, ceil: as in `windows`.
+
+    Raises:
+      ValueError: no window fits; the sentence names the layer and the least input that it takes.
+    """
     out = windows(size, window, stride, pads, ceil)
     if min(out) < 1:
         least = ' x '.join(str(max(k - sum(p), 1)) for k, p in zip(window, pads, strict=True))
         raise ValueError(
             f'the image is too small for this network: layer {"/".join(path) or "(top)"} gets '
-            f'{size[0]} x {size[1]} pixels '
-            f'and its window of {window[0]} x {window[1]} needs at least {least}'
+            f'{size[0]} x {size[1]} pixels and its window of {window[0]} x {window[1]} needs at '
+            f'least {least}'
         )
     return out

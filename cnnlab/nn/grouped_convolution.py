@@ -1,8 +1,9 @@
-"""A grouped convolution as a few dense ones, each over several groups with a kernel that is zero
-between them: faster on CPU.
+"""Grouped convolution as a few dense ones, which are faster on CPU.
 
-It multiplies more numbers and still wins, for narrow convolutions leave a CPU idle; one dense
-convolution over all groups would multiply too many, and one for each group takes long to compile.
+Each dense convolution takes several groups, with a kernel that is zero between them. This
+multiplies more numbers and is faster all the same, since a narrow convolution leaves a CPU idle.
+One dense convolution over all groups would multiply too many, and one for each group takes long to
+compile.
 """
 
 from collections.abc import Callable
@@ -12,15 +13,25 @@ import jax.numpy as jnp
 
 from cnnlab.nn.geometry import Pads
 
-# channels that a dense convolution should have at least
+# the least input channels of a dense convolution, if the layer has as many
 WIDTH = 32
-# dense convolutions of one layer; each costs about 50 ms to compile
+# the most dense convolutions of one layer; each takes about 50 ms to compile
 MOST = 8
 
 
 def bounds(groups: int, inner: int) -> list[int]:
-    """Where clusters begin and the last one ends, in groups of `inner` channels: as even as
-    possible, [0, 4, 8, 13] for 13 groups of 8.
+    """Splits the groups of a layer among its dense convolutions, as evenly as possible.
+
+    Args:
+      groups: of the layer.
+      inner: input channels of one group.
+
+    Returns:
+      The first group of each dense convolution, and `groups` at the end.
+
+    Example:
+      >>> bounds(13, 8)
+      [0, 4, 8, 13]
     """
     count = min(MOST, groups, max(1, groups * inner // WIDTH))
     return [groups * i // count for i in range(count + 1)]
@@ -29,8 +40,14 @@ def bounds(groups: int, inner: int) -> list[int]:
 def forward(
     x: jax.Array, kernel: jax.Array, stride: int, pads: Pads, groups: int, dense: Callable
 ) -> jax.Array:
-    """`convolve` for groups of more than one channel; `dense(x, kernel, stride, pads)` is the
-    convolution without groups.
+    """Convolves in groups of more than one channel.
+
+    Args:
+      x, kernel, stride, pads, groups: as `convolve` takes them.
+      dense: (x, kernel, stride, pads) -> array, the convolution without groups.
+
+    Returns:
+      (n, h', w', features).
     """
     inner, outer = kernel.shape[2], kernel.shape[3] // groups
     edges = bounds(groups, inner)
@@ -42,7 +59,9 @@ def forward(
 
 
 def _block_diagonal(kernel, groups):
-    """(kh, kw, inner, groups * outer) -> (kh, kw, groups * inner, groups * outer)."""
+    """Fills in zeros between groups: a kernel (kh, kw, inner, groups * outer) becomes one of shape
+    (kh, kw, groups * inner, groups * outer).
+    """
     kh, kw, inner, features = kernel.shape
     blocks = kernel.reshape(kh, kw, 1, inner, groups, features // groups)
     eye = jnp.eye(groups, dtype=kernel.dtype).reshape(1, 1, groups, 1, groups, 1)

@@ -1,5 +1,5 @@
-"""Bricks of the Inceptions with batch norm: chains of convolutions side by side, declared as data,
-and the stem that two of them share.
+"""Blocks of the Inception networks with batch norm: branches of convolutions side by side, declared
+as data, and the stem that two of the networks share.
 """
 
 from collections.abc import Callable
@@ -16,33 +16,38 @@ POOLS = ('', 'avg', 'max')
 
 
 class Step(NamedTuple):
-    """One convolution of a chain; `padding` None keeps the size at stride 1."""
+    """One convolution of a branch."""
 
     features: int
     kernel: int | tuple[int, int] = 1
     stride: int = 1
+    # None keeps the size at stride 1
     padding: Padding | None = None
 
 
 class Branch(NamedTuple):
-    """A pooling or none, then convolutions one after the other; a tuple of Steps among them is a
-    fork: all read the same map.
-    """
+    """One branch of an inception module: perhaps a pooling, then convolutions."""
 
     name: str
+    # in order; a tuple of Steps is a fork: its convolutions read the same map and are concatenated
     steps: tuple[Step | tuple[Step, ...], ...] = ()
-    # 'avg' is 3x3 at stride 1, padded by 1; 'max' is 3x3 at stride 2, unpadded
+    # before the convolutions: 'avg' is 3x3 at stride 1, padded by 1; 'max' 3x3 at stride 2 without
+    # padding; '' none
     pool: str = ''
 
 
 class Chain(nn.Module):
-    """(n, h, w, c) -> (n, h', w', features of the last step): pool, conv1, conv2, ...; the parts of
-    a fork are conv2a, conv2b.
+    """The layers of one Branch: pool, conv1, conv2, ...; those of a fork are conv2a and conv2b.
+
+    (n, h, w, c) -> (n, h', w', features of the last step).
     """
 
+    # see Branch
     steps: tuple[Step | tuple[Step, ...], ...]
     pool: str = ''
+    # see Branches
     count_include_pad: bool = False
+    # called as ConvNorm is
     conv: Callable = ConvNorm
 
     @nn.compact
@@ -70,12 +75,12 @@ class Chain(nn.Module):
 
 
 class Branches(nn.Module):
-    """Chains on the same input, their outputs concatenated in the order of the table: an inception
-    module without a residual.
+    """An inception module: branches on the same input, their outputs concatenated in the order of
+    the table. (n, h, w, c) -> (n, h', w', features of all branches).
     """
 
     branches: tuple[Branch, ...]
-    # whether average poolings count their padding: torch's ports of v3 do, TensorFlow does not
+    # average poolings count their padding: true in torch's ports of v3, false in TensorFlow
     count_include_pad: bool = False
     # called as ConvNorm is
     conv: Callable = ConvNorm
@@ -90,8 +95,11 @@ class Branches(nn.Module):
 
 
 def conv_paths(branches: tuple[Branch, ...]) -> list[str]:
-    """The paths of the convolutions within `Branches`, in the order of the table: 'branch0/conv1',
-    ...
+    """Lists the paths of the convolutions within `Branches`, in the order of the table.
+
+    Example:
+      >>> conv_paths((Branch('branch0', (Step(96),)),))
+      ['branch0/conv1']
     """
     paths = []
     for branch in branches:
@@ -102,10 +110,14 @@ def conv_paths(branches: tuple[Branch, ...]) -> list[str]:
 
 
 class InceptionStem(nn.Module):
-    """(n, 299, 299, 3) -> (n, 35, 35, 192): Szegedy et al. 2015, arXiv:1512.00567; names are those
-    of research/slim's inception_v3.py.
+    """Five convolutions and two poolings; layers have the names of research/slim's inception_v3.py.
+
+    (n, 299, 299, 3) -> (n, 35, 35, 192).
+
+    Reference: Szegedy et al. 2015, Rethinking the Inception architecture, arXiv:1512.00567.
     """
 
+    # called as ConvNorm is
     conv: Callable = ConvNorm
 
     @nn.compact

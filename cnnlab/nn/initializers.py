@@ -1,9 +1,8 @@
-"""The initializers that papers name.
+"""The initial weights that papers name.
 
-Each returns `init(key, shape, dtype) -> array`, as jax.nn.initializers do.
-
-The fan-in of a convolution kernel (kh, kw, c, features) is kh kw c, that of a dense kernel (inputs,
-features) is `inputs`.
+Every initializer is a function (key, shape, dtype) -> array, as those of jax.nn.initializers are.
+The fan-in of a convolution kernel (kh, kw, c, features) is kh * kw * c, and that of a dense kernel
+(inputs, features) is `inputs`.
 """
 
 import ast
@@ -26,26 +25,27 @@ zeros, ones = initializers.zeros, initializers.ones
 
 
 def constant(value: float) -> Initializer:
-    """Every weight the same: the CNN lectures' example of units that stay alike for ever."""
+    """Every weight the same, so that all units stay alike: the CNN lectures' bad example."""
     return initializers.constant(value)
 
 
 def gaussian(std: float = 0.01) -> Initializer:
-    """N(0, std^2); AlexNet's and the CNN lectures' small Gaussian has std 0.01."""
+    """Normal with mean 0; the small Gaussian of AlexNet and the CNN lectures has std 0.01."""
     return initializers.normal(std)
 
 
 def xavier(distribution: _Distribution = 'uniform') -> Initializer:
-    """Variance 2 / (fan_in + fan_out): Glorot & Bengio 2010.
+    """Variance 2 / (fan_in + fan_out); the paper's distribution is uniform.
 
-    `distribution` is 'uniform' (the paper's) or 'normal'.
+    Reference: Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward
+    neural networks.
     """
     return initializers.variance_scaling(1.0, 'fan_avg', distribution)
 
 
 def xavier_fan_in(distribution: _Distribution = 'normal') -> Initializer:
-    """Variance 1 / fan_in: what Caffe and the CNN lectures (L3, `randn / sqrt(fan_in)`) call
-    Xavier.
+    """Variance 1 / fan_in: Xavier by the name of Caffe and of the CNN lectures (L3, `randn /
+    sqrt(fan_in)`).
     """
     return initializers.variance_scaling(1.0, 'fan_in', distribution)
 
@@ -53,29 +53,37 @@ def xavier_fan_in(distribution: _Distribution = 'normal') -> Initializer:
 def he(
     mode: Literal['fan_in', 'fan_out'] = 'fan_in', distribution: _Distribution = 'normal'
 ) -> Initializer:
-    """Variance 2 / fan: He et al. 2015, arXiv:1502.01852, for ReLU.
+    """Variance 2 / fan, for layers followed by ReLU; the paper's fan is fan_in, torchvision's
+    fan_out.
 
-    `mode` is 'fan_in' (the paper's choice) or 'fan_out' (torchvision's).
+    Reference: He et al. 2015, Delving deep into rectifiers, arXiv:1502.01852.
     """
     return initializers.variance_scaling(2.0, mode, distribution)
 
 
 def lecun1998(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
-    """Uniform in +-2.4 / fan_in: LeCun et al. 1998, where LeNet-5 is described."""
+    """Uniform in +-2.4 / fan_in: LeNet-5's.
+
+    Reference: LeCun et al. 1998, Gradient-based learning applied to document recognition.
+    """
     bound = 2.4 / math.prod(shape[:-1])
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
 def uniform_fan_in(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
-    """Uniform in +-1 / sqrt(fan_in): what torch's convolutions and linear layers begin with
-    (torch/nn/modules/conv.py and linear.py).
+    """Uniform in +-1 / sqrt(fan_in): the default of torch's convolutions and linear layers.
+
+    Reference: torch/nn/modules/conv.py and linear.py.
     """
     bound = math.prod(shape[:-1]) ** -0.5
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
 def orthogonal(scale: float = 1.0) -> Initializer:
-    """Rows or columns orthonormal, times `scale`: Saxe et al. 2013, arXiv:1312.6120."""
+    """Orthonormal rows or columns, times `scale`.
+
+    Reference: Saxe et al. 2013, arXiv:1312.6120.
+    """
     return initializers.orthogonal(scale)
 
 
@@ -106,11 +114,16 @@ def register(name: str, make: Callable[..., Initializer]) -> None:
 
 
 def by_name(text: str) -> Initializer:
-    """The initializer that a name and, in parentheses, its arguments say: 'he', 'gaussian(0.01)',
-    "xavier('normal')".
+    """Makes the initializer that a text names.
+
+    Args:
+      text: a name, perhaps with plain values as arguments in parentheses.
 
     Raises:
       ValueError: there is none of that name, or its arguments are wrong.
+
+    Example:
+      >>> by_name('he'), by_name('gaussian(0.01)'), by_name("xavier('normal')")
     """
     match = re.fullmatch(r'\s*(\w+)\s*(?:\((.*)\))?\s*', text)
     if not match:
@@ -129,13 +142,22 @@ def by_name(text: str) -> Initializer:
 
 
 def redrawn(params: Any, initializer: Initializer, key: jax.Array) -> Any:
-    """The parameters with every kernel (a leaf whose path ends so) drawn anew, each by a key of its
-    own; all else as it was.
+    """Draws every kernel anew, each with a key of its own, and leaves other parameters as they are.
+
+    Args:
+      params: a tree of parameters; kernels are the leaves named 'kernel'.
+      initializer: draws the kernels.
+      key: of all draws.
+
+    Returns:
+      The new tree.
     """
 
     def drawn(path, w):
         if path.rpartition('/')[2] != 'kernel':
             return w
-        return initializer(jax.random.fold_in(key, zlib.crc32(path.encode())), w.shape, w.dtype)
+        # by the path, so that a kernel's values do not depend on which others there are
+        own_key = jax.random.fold_in(key, zlib.crc32(path.encode()))
+        return initializer(own_key, w.shape, w.dtype)
 
     return tree.map_with_name(drawn, params)

@@ -1,12 +1,12 @@
-"""The derivative of a stride-1 convolution by its kernel, as products of shifted maps: the form
-that a CPU is fast at.
+"""Gradient of a stride-1 convolution by its kernel, as products of shifted maps: fast on CPU.
 
-The kernel's entry (i, j) sums x[y + i, x + j] times the output's cotangent at [y, x] over all
-pixels and images. XLA on CPU takes it for a convolution with a kernel as large as the map: four
-times slower than the forward pass at the widths of CIFAR's residual networks. Here the images are
-shifted sideways and the cotangents up and down, and one product of the two has every pair (i, j) at
-once; a few images at a time, so that the shifted copies stay in the processor's cache. Products are
-summed in float32 for half precision.
+Entry (i, j) of the gradient sums image[y + i, x + j] * cotangent[y, x] over all pixels (y, x) and
+images. XLA on CPU computes it as a convolution whose kernel is as large as the map, which at the
+widths of CIFAR's residual networks is four times slower than the forward pass.
+
+Here images are shifted sideways and cotangents up and down, and one matrix product of the two has
+the sums of all entries (i, j) at once. It takes a few images at a time, so that the shifted copies
+stay in the processor's cache. Half-precision products are summed in float32.
 """
 
 import functools
@@ -17,15 +17,22 @@ import jax.numpy as jnp
 from cnnlab.nn import batch_sum
 from cnnlab.nn.geometry import Pads
 
-# of a group of images, about; half and double of it are as fast, all images at once two to three
-# times slower
+# pixels of the images that one product takes, about; half and double of it are as fast, and all
+# images at once two to three times slower
 PIXELS = 8192
 
 
 def worthwhile(shape: tuple[int, ...], kernel: tuple[int, ...], pads: Pads) -> bool:
-    """Whether this form is the faster one: where the images together have a group's pixels, and
-    where it multiplies at most a quarter more than it must (rows of an image that a shifted
-    cotangent does not meet are zeros).
+    """Whether this form is faster than XLA's on CPU.
+
+    It is where the batch has the pixels of one product, and where it multiplies at most a quarter
+    more numbers than needed: rows of an image that a shifted cotangent does not meet are multiplied
+    by zeros.
+
+    Args:
+      shape: of the images, (n, h, w, c).
+      kernel: (kh, kw).
+      pads: ((top, bottom), (left, right)).
     """
     batch, height, width, _ = shape
     rows = height + sum(pads[0]) - kernel[0] + 1
@@ -35,8 +42,16 @@ def worthwhile(shape: tuple[int, ...], kernel: tuple[int, ...], pads: Pads) -> b
 def kernel_gradient(
     x: jax.Array, cotangent: jax.Array, kernel: tuple[int, int], pads: Pads
 ) -> jax.Array:
-    """(n, h, w, c) and the cotangent (n, h', w', features) of a stride-1 convolution -> (kh, kw, c,
-    features), in the dtype of x.
+    """Computes the gradient of a stride-1 convolution by its kernel.
+
+    Args:
+      x: (n, h, w, c), the images.
+      cotangent: (n, h', w', features), of the output.
+      kernel: (kh, kw).
+      pads: ((top, bottom), (left, right)) of the convolution.
+
+    Returns:
+      (kh, kw, c, features) in the dtype of x.
     """
     total = batch_sum.sum_over_batch(
         functools.partial(_products, kernel=kernel, pads=pads), x, cotangent
@@ -46,7 +61,7 @@ def kernel_gradient(
 
 
 def _products(x, cotangent, kernel, pads):
-    """(kw * c, kh * features), summed over images and pixels."""
+    """Sums the products over images and pixels: (kw * c, kh * features)."""
     (kh, kw), (n, height, _, channels), (_, high, width, features) = (
         kernel,
         x.shape,
@@ -72,8 +87,8 @@ def _products(x, cotangent, kernel, pads):
     group = max(
         d for d in range(1, n + 1) if n % d == 0 and d <= max(2, PIXELS // (height * width))
     )
-    # the groups are the minor part of the batch, so that a batch over several devices stays where
-    # it is also without a mesh
+    # A group takes every (n / group)-th image, so that the rows of a sharded batch stay on their
+    # devices even where no mesh is known.
     x, cotangent = (a.reshape(group, n // group, *a.shape[1:]) for a in (x, cotangent))
     take = functools.partial(jax.lax.dynamic_index_in_dim, axis=1, keepdims=False)
     zeros = jnp.zeros((kw * channels, kh * features), jnp.promote_types(x.dtype, jnp.float32))

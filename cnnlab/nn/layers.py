@@ -1,8 +1,8 @@
-"""The layers of every model here: NHWC, explicit padding, and each a Module, so that each has a
-path.
+"""The layers that all networks are made of: NHWC, with explicit padding.
 
-Compute dtype is the dtype of the input; parameters and statistics stay float32 (or whatever dtype
-they are passed in).
+Each is a Module, so that its output has a path by which it can be read or replaced. A layer
+computes in the dtype of its input; parameters and statistics stay float32, or the dtype in which
+they are passed.
 """
 
 from collections.abc import Callable
@@ -46,8 +46,10 @@ __all__ = [
 
 
 def refuse_integers(module: nn.Module, x: jax.Array) -> None:
-    """Raises ValueError, one sentence with the path of the layer, unless x holds floating-point
-    values.
+    """Checks that the input of a layer holds floating-point values.
+
+    Raises:
+      ValueError: it does not; the sentence has the path of the layer.
     """
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(
@@ -57,8 +59,10 @@ def refuse_integers(module: nn.Module, x: jax.Array) -> None:
 
 
 def refuse_rank(module: nn.Module, x: jax.Array, *ranks: int) -> None:
-    """Raises ValueError, one sentence with the path of the layer, unless x has one of these ranks:
-    4 for images, 2 for vectors.
+    """Checks that the input of a layer has one of these ranks: 4 for images, 2 for vectors.
+
+    Raises:
+      ValueError: it has another; the sentence has the path of the layer.
     """
     if x.ndim not in ranks:
         wanted = ' or '.join(
@@ -71,9 +75,7 @@ def refuse_rank(module: nn.Module, x: jax.Array, *ranks: int) -> None:
 
 
 def _refuse_other_inputs(module, inputs, what):
-    """Where the parameters exist already, says in one sentence that they were made for another
-    input.
-    """
+    """Raises ValueError where the layer's parameters were made for another number of inputs."""
     if module.has_variable('params', 'kernel'):
         made_for = module.get_variable('params', 'kernel').shape[-2]
         if made_for != inputs:
@@ -85,7 +87,7 @@ def _refuse_other_inputs(module, inputs, what):
 
 
 class Act(nn.Module):
-    """An activation function with a path, so that it can be read or replaced by interception."""
+    """An activation function as a layer, so that it has a path."""
 
     fn: Callable = nn.relu
 
@@ -94,11 +96,8 @@ class Act(nn.Module):
 
 
 class Conv(nn.Module):
-    """(n, h, w, c) -> (n, (h + 2 p - k) // s + 1, ..., features).
-
-    `padding` is an int, ((top, bottom), (left, right)) or 'tf_same'; None keeps the size at stride
-    1, (k - 1) / 2 on each side. `standardize` (BiT, arXiv:1912.11370): each filter to zero mean and
-    unit variance first; the value is the epsilon under the root.
+    """Convolution, and perhaps an activation: (n, h, w, c) -> (n, (h + 2 p - k) // s + 1, ...,
+    features) for kernel k, stride s and padding p.
 
     Raises:
       ValueError: channels or features do not split into `groups`; the image is smaller than the
@@ -106,14 +105,19 @@ class Conv(nn.Module):
     """
 
     features: int
+    # one number for both axes, or (height, width)
     kernel: int | tuple[int, int]
     stride: int = 1
+    # one number, ((top, bottom), (left, right)), or 'tf_same'; None is (kernel - 1) / 2 on each
+    # side, which keeps the size at stride 1
     padding: Padding | None = None
     groups: int = 1
     act: Callable | None = None
     bias: bool = True
     kernel_init: initializers.Initializer = initializers.he()
     bias_init: initializers.Initializer = initializers.zeros
+    # shifts and scales each filter to mean 0 and variance 1 before it is used; the value is the
+    # epsilon under the root (weight standardization, as in BiT, arXiv:1912.11370)
     standardize: float | None = None
 
     @nn.compact
@@ -148,7 +152,11 @@ class Conv(nn.Module):
 
 
 class Dense(nn.Module):
-    """(n, inputs) -> (n, features)."""
+    """A fully connected layer, and perhaps an activation: (n, inputs) -> (n, features).
+
+    Raises:
+      ValueError: integer or misshapen input.
+    """
 
     features: int
     act: Callable | None = None
@@ -170,8 +178,12 @@ class Dense(nn.Module):
 
 
 class Scale(nn.Module):
-    """x times one learned factor a channel: ConvNeXt's layer scale."""
+    """Multiplies each channel by a learned factor: ConvNeXt's layer scale.
 
+    (..., c) -> the same shape.
+    """
+
+    # value of every factor at first
     initial: float = 1.0
 
     @nn.compact
@@ -181,8 +193,12 @@ class Scale(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """Convolution without bias, batch norm, activation: what most nets after 2015 are built of."""
+    """Convolution without bias, batch norm, activation: the unit of most networks after 2015.
 
+    (n, h, w, c) -> (n, h', w', features).
+    """
+
+    # of the convolution: see Conv
     features: int
     kernel: int | tuple[int, int]
     stride: int = 1
@@ -190,6 +206,7 @@ class ConvNorm(nn.Module):
     groups: int = 1
     act: Callable | None = nn.relu
     bias: bool = False
+    # of the batch norm: see BatchNorm
     momentum: float = 0.9
     eps: float = 1e-5
     norm_scale: bool = True
@@ -222,5 +239,7 @@ class ConvNorm(nn.Module):
 
 
 def flatten(x: jax.Array) -> jax.Array:
-    """(n, h, w, c) -> (n, h w c), rows first (torch flattens channels first)."""
+    """Flattens images row by row: (n, h, w, c) -> (n, h * w * c). (torch's order has the channels
+    first.)
+    """
     return x.reshape(x.shape[0], -1)

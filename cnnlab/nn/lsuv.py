@@ -1,6 +1,6 @@
-"""Layer-sequential unit-variance initialization: Mishkin & Matas 2015, arXiv:1511.06422.
+"""Layer-sequential unit-variance initialization (LSUV): Mishkin & Matas 2015, arXiv:1511.06422.
 
-It looks at data: no `Initializer`.
+It needs training images, so it is not an `Initializer`.
 """
 
 import functools
@@ -18,10 +18,18 @@ from cnnlab.nn.layers import Act, Conv, Dense
 def output_variances(
     model: nn.Module, variables: dict[str, Any], images: jax.Array
 ) -> dict[str, jax.Array]:
-    """{path: variance of all outputs, before an activation} of every convolution and dense layer,
-    in the order in which they run.
+    """Measures the variance of the outputs of every convolution and dense layer.
 
-    Batch norm normalizes by the batch and dropout drops, as in training; nothing is moved.
+    The network runs as in training: batch norm uses the batch and dropout drops. Running statistics
+    do not move.
+
+    Args:
+      model: a network without remat or scan.
+      variables: of the network.
+      images: float (n, h, w, c), normalized.
+
+    Returns:
+      {path: variance of all outputs before the activation}, in the order in which the layers run.
     """
     found: dict[str, jax.Array] = {}
 
@@ -56,16 +64,22 @@ def lsuv(
     tolerance: float = 0.1,
     tries: int = 10,
 ) -> dict[str, Any]:
-    """Orthonormal kernels, then layer by layer each kernel divided by the deviation of its outputs,
-    until their variance is 1.
+    """Initializes kernels such that the outputs of every layer have variance 1 on these images.
+
+    Kernels begin orthonormal. Then, layer by layer, each kernel is divided by the standard
+    deviation of its outputs until their variance is 1.
 
     Args:
       model: a network without remat or scan.
       variables: of the network; only kernels change. Biases should be zero, as they are at first.
       images: float (n, h, w, c), normalized: a batch of training images.
       key: of the orthonormal kernels.
-      tolerance, tries: a layer is done when its variance is so near to 1, or after so many
-        divisions (those of yobibyte/torch-lsuv).
+      tolerance: a layer is done when its variance differs from 1 by less (the default is
+        yobibyte/torch-lsuv's).
+      tries: the most divisions of one kernel (likewise).
+
+    Returns:
+      The variables with new kernels.
 
     Raises:
       ValueError: the outputs of a layer do not vary at all.

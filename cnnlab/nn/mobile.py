@@ -1,4 +1,4 @@
-"""Bricks of the mobile networks: the inverted residual, and channel counts that are multiples of
+"""Blocks of the mobile networks: the inverted residual, and channel counts that are multiples of
 eight.
 """
 
@@ -12,30 +12,37 @@ from cnnlab.nn.layers import ConvNorm
 
 
 def divisible(channels: float, by: int = 8) -> int:
-    """The nearest multiple of `by`, at least `by`, and the next one up where that would lose more
-    than a tenth.
+    """Rounds a number of channels to a multiple of `by`.
 
-    `_make_divisible` of github.com/tensorflow/models (research/slim/nets/mobilenet), which Keras,
-    torchvision and timm follow.
+    The result is the nearest multiple, at least `by`; where that is less than nine tenths of
+    `channels`, it is the next one.
+
+    Reference: `_make_divisible` in research/slim/nets/mobilenet of github.com/tensorflow/models,
+    which Keras, torchvision and timm follow.
+
+    Example:
+      >>> divisible(35), divisible(11)
+      (32, 16)
     """
     nearest = max(by, int(channels + by / 2) // by * by)
     return nearest + by if nearest < 0.9 * channels else nearest
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depthwise convolution, squeeze-excite or none, linear 1x1 projection: Sandler
-    et al. 2018, arXiv:1801.04381.
+    """1x1 expansion, depthwise convolution, perhaps squeeze-excite, linear 1x1 projection.
 
-    (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features); with `skip` the input is
-    added, which needs stride 1 and c features.
+    (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features).
+
+    Reference: Sandler et al. 2018, MobileNetV2, arXiv:1801.04381.
     """
 
     features: int
-    # channels of the depthwise layer; None: no expansion layer, so those of the input
+    # channels of the depthwise layer; None: there is no expansion, and it has those of the input
     expanded: int | None = None
     # of the depthwise layer
     kernel: int = 3
     stride: int = 1
+    # adds the input, which needs stride 1 and as many features as channels
     skip: bool = False
     # after the expansion and the depthwise layer
     act: Callable = nn.relu6
@@ -74,10 +81,12 @@ class InvertedResidual(nn.Module):
 
 
 class Blocks(nn.Module):
-    """block1, block2, ... one after the other, each declared by the function that makes it:
-    `make(name=...)` is called with (x, train).
+    """Blocks one after the other: block1, block2, ...
+
+    (n, h, w, c) -> (n, h', w', c').
     """
 
+    # each is called with its name and makes a block, which is called with (x, train)
     blocks: tuple[Callable[..., nn.Module], ...]
 
     @nn.compact

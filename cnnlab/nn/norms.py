@@ -1,7 +1,7 @@
-"""Normalization layers.
+"""Normalization layers, and the settings of all batch norms of a network.
 
-Statistics are computed and kept in float32 (float64 for float64 inputs), whatever the compute
-dtype.
+Statistics are computed in float32 (in float64 for float64 inputs) and kept in float32, whatever the
+compute dtype.
 """
 
 import dataclasses
@@ -122,14 +122,14 @@ def _vector(v, x):
 
 
 class BatchNorm(nn.Module):
-    """Ioffe & Szegedy 2015, arXiv:1502.03167.
+    """Normalizes each channel over all other axes: (n, ..., c) -> the same shape.
 
-    (n, ..., c) -> the same shape; normalizes each channel over all other axes.
+    In training it uses the mean and the biased variance of the batch, and moves the running
+    statistics (in `batch_stats`) by 1 - momentum towards them; with ghost batches, towards the mean
+    over these. In evaluation it uses the running statistics. torch's momentum 0.1 is 0.9 here, and
+    torch moves towards the unbiased variance.
 
-    In training it uses the batch's mean and biased variance and moves `batch_stats` by `1 -
-    momentum` towards them (torch's momentum 0.1 is 0.9 here; torch moves towards the unbiased
-    variance); else it uses `batch_stats`. With ghost batches the running statistics move towards
-    the mean over them.
+    Reference: Ioffe & Szegedy 2015, arXiv:1502.03167.
 
     Args:
       momentum, eps: the layer's own, used where `norm` states none.
@@ -181,11 +181,15 @@ class BatchNorm(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Wu & He 2018, arXiv:1803.08494.
+    """Normalizes each image over all positions and the channels of a group.
 
-    (n, ..., c): mean and variance per image, over all positions and the channels of a group.
+    (n, ..., c) -> the same shape. `train` changes nothing: it lets a GroupNorm be called as a
+    BatchNorm is.
 
-    `train` changes nothing; with it a GroupNorm is called as a BatchNorm is.
+    Raises:
+      ValueError: the channels do not split into groups.
+
+    Reference: Wu & He 2018, arXiv:1803.08494.
     """
 
     groups: int = 32
@@ -207,9 +211,11 @@ class GroupNorm(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Ba et al. 2016, arXiv:1607.06450.
+    """Normalizes every pixel over its channels, the last axis, as in ConvNeXt.
 
-    Over the last axis only, as ConvNeXt's on channels-last maps.
+    (..., c) -> the same shape.
+
+    Reference: Ba et al. 2016, arXiv:1607.06450.
     """
 
     eps: float = 1e-6
@@ -225,13 +231,16 @@ class LayerNorm(nn.Module):
 
 
 class LRN(nn.Module):
-    """Local response normalization across channels: Krizhevsky et al. 2012.
+    """Local response normalization: x / (k + alpha * sum of x^2 over neighboring channels) ** beta.
 
-    x / (k + alpha * sum of x^2 over `size` neighboring channels) ^ beta. alpha multiplies the
-    *sum*, as the paper has it; Caffe and torch divide their alpha by the size, so their alpha 1e-4
-    at size 5 is 2e-5 here.
+    (n, h, w, c) -> the same shape. alpha multiplies the *sum*, as in the paper. Caffe and torch
+    divide their alpha by the size first, so their alpha 1e-4 at size 5 is 2e-5 here.
+
+    Reference: Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural
+    networks, section 3.3.
     """
 
+    # channels in the sum
     size: int = 5
     k: float = 2.0
     alpha: float = 1e-4

@@ -1,7 +1,4 @@
-"""Pooling over windows and over the whole map.
-
-Every one is a Module, so that its output has a path.
-"""
+"""Pooling over windows and over the whole map; each is a Module, so that its output has a path."""
 
 from typing import NamedTuple
 
@@ -84,14 +81,16 @@ def _max_by_shifts(x: jax.Array, rows: _Axis, columns: _Axis) -> jax.Array:
 
 
 class MaxPool(nn.Module):
-    """(n, h, w, c) -> (n, h', w', c).
+    """The largest value of every window: (n, h, w, c) -> (n, h', w', c).
 
-    `ceil` keeps the last, partial window, as Caffe does (torch: ceil_mode).
+    Raises:
+      ValueError: the padding is more than half of the window, or no window fits.
     """
 
     window: int | tuple[int, int]
     stride: int
     padding: Padding = 0
+    # keeps a last, partial window, as Caffe does (torch's ceil_mode)
     ceil: bool = False
 
     def __call__(self, x):
@@ -112,16 +111,18 @@ class MaxPool(nn.Module):
 
 
 class AvgPool(nn.Module):
-    """(n, h, w, c) -> (n, h', w', c).
+    """The mean of every window: (n, h, w, c) -> (n, h', w', c).
 
-    The divisor counts padding if `count_include_pad`, but never the overhang of `ceil` nor the
-    padding of 'tf_same'.
+    Raises:
+      ValueError: the padding is more than half of the window, or no window fits.
     """
 
     window: int | tuple[int, int]
     stride: int
     padding: Padding = 0
     ceil: bool = False
+    # the mean counts the zeros of the padding; never those of 'tf_same' nor what a partial window
+    # lacks
     count_include_pad: bool = True
 
     def __call__(self, x):
@@ -140,8 +141,9 @@ class AvgPool(nn.Module):
 
 
 class GlobalAvgPool(nn.Module):
-    """(n, h, w, c) -> (n, c), any size; `keep` leaves (n, 1, 1, c)."""
+    """The mean of every channel over the whole map: (n, h, w, c) -> (n, c)."""
 
+    # the result is (n, 1, 1, c)
     keep: bool = False
 
     def __call__(self, x):
@@ -149,12 +151,13 @@ class GlobalAvgPool(nn.Module):
 
 
 class AdaptiveAvgPool(nn.Module):
-    """(n, h, w, c) -> (n, size, size, c) for any h, w: bin i averages rows floor(i h / size) to
-    ceil((i + 1) h / size), as torch's.
+    """Averages a map of any size to `size`: (n, h, w, c) -> (n, size, size, c).
 
-    `size` may be a pair (height, width).
+    Row i of the result averages rows floor(i * h / size) to ceil((i + 1) * h / size), as in torch,
+    and columns likewise.
     """
 
+    # one number for both axes, or (height, width)
     size: int | tuple[int, int]
 
     def __call__(self, x):

@@ -1,5 +1,5 @@
-"""Pre-activation blocks: He et al. 2016, "Identity mappings in deep residual networks",
-arXiv:1603.05027; declared as data.
+"""Pre-activation residual blocks, declared as data: He et al. 2016, "Identity mappings in deep
+residual networks", arXiv:1603.05027.
 """
 
 import functools
@@ -14,12 +14,13 @@ from cnnlab.nn.residual import ConvSpec, shortcut, total_stride
 
 
 class PreActivation(nn.Module):
-    """shortcut + branch, where norm and ReLU come before each convolution and nothing after the
-    sum.
+    """shortcut(x) + branch(x): norm and ReLU before each convolution, and nothing after the sum.
 
-    A projecting shortcut is a bare 1x1 convolution of the *activated* input, and shares the first
-    norm with the branch (KaimingHe/resnet-1k-layers, resnet-pre-act.lua); other shortcuts take the
-    input as it is. (n, h, w, c) -> (n, h', w', convs[-1].features).
+    (n, h, w, c) -> (n, h', w', convs[-1].features).
+
+    A projecting shortcut is a bare 1x1 convolution of the *activated* input, so it shares the first
+    norm with the branch (resnet-pre-act.lua of github.com/KaimingHe/resnet-1k-layers). Other
+    shortcuts take the input as it is.
     """
 
     convs: tuple[ConvSpec, ...]
@@ -29,12 +30,13 @@ class PreActivation(nn.Module):
     activated: bool = False
     # channels between the two layers of a squeeze-excite at the end of the branch
     squeeze: int | None = None
-    # before the last convolution: Wide ResNet
+    # rate before the last convolution, for Wide ResNets
     dropout: float = 0.0
-    # dropout leaves out whole maps
+    # drops whole channels
     spatial: bool = False
-    # biases in the last convolution and the projection: Keras
+    # the last convolution and the projection have biases, as in Keras
     last_bias: bool = False
+    # probability of leaving the branch out in training
     drop_path: float | jax.Array = 0.0
     # called as BatchNorm is, its module with (x, train)
     norm_layer: Callable = BatchNorm

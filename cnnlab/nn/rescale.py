@@ -1,4 +1,4 @@
-"""A fixed change of pixel scale within a network, for nets whose published weights expect one."""
+"""Fixed changes of pixel scale within a network, which some published weights expect."""
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -7,11 +7,13 @@ from cnnlab.nn.layers import refuse_integers, refuse_rank
 
 
 class Rescale(nn.Module):
-    """x * scale + shift, one constant a channel or one for all. (n, h, w, c) -> the same shape.
+    """x * scale + shift with fixed numbers, one per channel or one for all.
+
+    (n, h, w, c) -> the same shape.
 
     Raises:
-      ValueError: neither one constant nor as many as x has channels; integer input, which the
-        constants would be rounded to; an array that is no batch of images.
+      ValueError: neither one number nor as many as x has channels; integer input, to which the
+        numbers would be rounded; an array that is no batch of images.
     """
 
     scale: tuple[float, ...]
@@ -32,19 +34,20 @@ class Rescale(nn.Module):
 
 
 def halves_from_imagenet(name: str) -> Rescale:
-    """From (pixel - mean) / std with ImageNet's figures to (pixel - 0.5) / 0.5: the
-    `transform_input` of torchvision's Inceptions.
+    """Makes a layer from (pixel - mean) / std with ImageNet's mean and std to (pixel - 0.5) / 0.5.
+
+    It is the `transform_input` of torchvision's Inception networks.
     """
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     return Rescale(tuple(s / 0.5 for s in std), tuple((m - 0.5) / 0.5 for m in mean), name=name)
 
 
 class Normalize(nn.Module):
-    """(x - mean) / sqrt(var), both of them constants a channel that are loaded and never trained:
-    Keras's Normalization.
+    """(x - mean) / sqrt(var) per channel, with numbers that are loaded and never trained: Keras's
+    Normalization.
 
-    (n, h, w, c) -> the same shape. They lie in `batch_stats`, zeros and ones at first, as Keras
-    builds the layer without data.
+    (n, h, w, c) -> the same shape. Mean and variance are kept in `batch_stats`; at first they are 0
+    and 1, as in Keras's layer before it sees data.
     """
 
     @nn.compact

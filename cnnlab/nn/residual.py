@@ -1,4 +1,6 @@
-"""Residual blocks after He et al. 2015 (arXiv:1512.03385), declared as data."""
+"""Residual blocks, declared as data: He et al. 2015, "Deep residual learning for image
+recognition", arXiv:1512.03385.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,14 +14,14 @@ from cnnlab.nn import initializers
 from cnnlab.nn.blocks import DropPath, SqueezeExcite
 from cnnlab.nn.layers import Act, AvgPool, ConvNorm
 
-# of the paper, for a whole network; 'none' is its plain net
+# the paper's options for the shortcuts of a whole network; 'none' is its plain network
 OPTIONS = ('A', 'B', 'C', 'none')
-# of one block's shortcut
+# kinds of one block's shortcut
 KINDS = ('identity', 'pad', 'project', 'pool_project', 'none')
 
 
 class ConvSpec(NamedTuple):
-    """One convolution of a branch."""
+    """One convolution of a branch: fields as those of Conv."""
 
     features: int
     kernel: int
@@ -28,15 +30,21 @@ class ConvSpec(NamedTuple):
 
 
 def basic(width: int, stride: int = 1) -> tuple[ConvSpec, ...]:
-    """Figure 5 of the paper, left: two 3x3 convolutions, the stride on the first."""
+    """Two 3x3 convolutions of `width` channels, the stride on the first: figure 5, left."""
     return ConvSpec(width, 3, stride), ConvSpec(width, 3)
 
 
 def bottleneck(
     width: int, features: int, stride: int = 1, *, stride_on: str = '3x3', groups: int = 1
 ) -> tuple[ConvSpec, ...]:
-    """Figure 5, right: 1x1 to `width` channels, 3x3, 1x1 to `features`; the stride is on the first
-    '1x1' or on the '3x3' ("v1.5").
+    """1x1 convolution to `width` channels, 3x3, 1x1 to `features` channels: figure 5, right.
+
+    Args:
+      width: channels of the first two convolutions.
+      features: channels of the last one.
+      stride: of the whole branch.
+      stride_on: which convolution has it: the first '1x1' (the paper) or the '3x3' ("v1.5").
+      groups: of the 3x3.
     """
     on_first = names.among('place of the stride', stride_on, ('1x1', '3x3')) == '1x1'
     return (
@@ -47,7 +55,7 @@ def bottleneck(
 
 
 def total_stride(convs: tuple[ConvSpec, ...]) -> int:
-    """By how much a branch shrinks the map."""
+    """The stride of a whole branch: the product of its convolutions' strides."""
     stride = 1
     for spec in convs:
         stride *= spec.stride
@@ -55,12 +63,15 @@ def total_stride(convs: tuple[ConvSpec, ...]) -> int:
 
 
 def shortcut_kind(option: str, changes: bool) -> str:
-    """What a block's shortcut is under options A, B, C of the paper, or 'none'.
+    """The kind of a block's shortcut under one of the paper's options.
 
     Args:
-      option: A pads with zero channels, without parameters; B projects where the block `changes`
-        the shape; C projects everywhere.
+      option: 'A' pads with zero channels, without parameters; 'B' projects where the shape changes;
+        'C' projects everywhere; 'none' has no shortcut.
       changes: the block is declared to change the size or the number of channels.
+
+    Returns:
+      One of KINDS.
     """
     names.among('shortcut option', option, OPTIONS)
     if option == 'none':
@@ -71,14 +82,24 @@ def shortcut_kind(option: str, changes: bool) -> str:
 
 
 def linear_decay(rate: float, blocks: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:
-    """Drop rates for every block of every stage: block l of L is left out with probability rate l /
-    L.
+    """Drop rates that rise linearly over the network: block l of L is dropped with probability
+    rate * l / L.
 
-    Stochastic depth (Huang et al. 2016, arXiv:1603.09382; its code's 'lin_decay'); `rate` is the
-    paper's 1 - p_L.
+    Args:
+      rate: of the last block; the paper's 1 - p_L.
+      blocks: how many blocks each stage has.
+
+    Returns:
+      The rates of each stage's blocks.
 
     Raises:
       ValueError: the rate is not in [0, 1).
+
+    Example:
+      >>> linear_decay(0.5, (2, 2))
+      ((0.125, 0.25), (0.375, 0.5))
+
+    Reference: Huang et al. 2016, arXiv:1603.09382, section 3; 'lin_decay' in its code.
     """
     if not 0 <= rate < 1:
         raise ValueError(f'drop_path must be at least 0 and less than 1, got {rate}')
@@ -90,12 +111,12 @@ def linear_decay(rate: float, blocks: tuple[int, ...]) -> tuple[tuple[float, ...
 
 
 class ZeroPad(nn.Module):
-    """Option A: every `stride`-th pixel, and zero channels on both sides.
+    """Option A: takes every `stride`-th pixel and adds channels of zeros.
 
     (n, h, w, c) -> (n, h', w', features).
 
-    The paper does not say where the zeros are; half before and half after is
-    akamaster/pytorch_resnet_cifar10's way.
+    The paper does not say where the zeros are. Half before and half after the channels of x is the
+    way of github.com/akamaster/pytorch_resnet_cifar10.
     """
 
     features: int
@@ -110,15 +131,18 @@ class ZeroPad(nn.Module):
 
 
 def shortcut(kind: str, x: jax.Array, features: int, stride: int, project: Callable) -> jax.Array:
-    """What is added to the branch, (n, h, w, c) -> (n, ceil(h / stride), ..., features); called
-    within a block's compact method.
-
-    'pool_project' averages 2x2 before a projection at stride 1: ResNet-D, He et al. 2018,
-    arXiv:1812.01187.
+    """Computes a block's shortcut, within the block's compact method.
 
     Args:
-      kind: one of KINDS but 'none'.
-      project: (x, stride) -> the projection of x.
+      kind: one of KINDS but 'none'. 'pool_project' averages over stride x stride pixels before a
+        projection at stride 1, as in ResNet-D (He et al. 2018, arXiv:1812.01187).
+      x: (n, h, w, c), the input of the block.
+      features: channels of the branch's output.
+      stride: of the branch.
+      project: (x, stride) -> the projection of x to `features` channels.
+
+    Returns:
+      (n, ceil(h / stride), ceil(w / stride), features), to be added to the branch.
     """
     names.among('shortcut', kind, KINDS[:-1])
     if kind == 'pad':
@@ -133,11 +157,10 @@ def shortcut(kind: str, x: jax.Array, features: int, stride: int, project: Calla
 
 
 class Residual(nn.Module):
-    """relu(shortcut(x) + branch(x)): each convolution of the branch with batch norm, and ReLU after
-    all but the last.
+    """relu(shortcut(x) + branch(x)): convolutions with batch norm, all but the last with ReLU too.
 
-    The stride and the channels of the shortcut are those of the branch. (n, h, w, c) -> (n, h', w',
-    convs[-1].features).
+    (n, h, w, c) -> (n, h', w', convs[-1].features); the shortcut has the stride and the channels of
+    the branch.
     """
 
     convs: tuple[ConvSpec, ...]
@@ -147,14 +170,14 @@ class Residual(nn.Module):
     projection: int = 1
     # channels between the two layers of a squeeze-excite at the end of the branch
     squeeze: int | None = None
-    # ReLU after the last convolution of the branch too
+    # the last convolution of the branch has ReLU too
     act_last: bool = False
-    # the scale of the branch's last norm begins at 0, so that the block begins as its shortcut:
-    # Goyal et al. 2017
+    # the scale of the branch's last batch norm begins at 0, so that the block begins as its
+    # shortcut: Goyal et al. 2017, arXiv:1706.02677, section 5.1
     zero_last: bool = False
     # probability of leaving the branch out in training
     drop_path: float | jax.Array = 0.0
-    # or StochasticDepth
+    # how it is left out: DropPath or StochasticDepth
     drop: Callable = DropPath
     # called as ConvNorm is
     conv: Callable = ConvNorm
@@ -165,6 +188,7 @@ class Residual(nn.Module):
         features, stride = convs[-1].features, total_stride(convs)
         height, width = (-(-size // stride) for size in x.shape[1:3])
         drop = self.drop(self.drop_path, name='drop_path')
+        # `block` is this module, or flax's copy of it within a conditional
         y = drop.run_branch(
             lambda block, x: block._branch(convs, x, train),
             self,

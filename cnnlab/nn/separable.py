@@ -1,4 +1,4 @@
-"""Depthwise separable convolutions as Xception and the searched cells have them."""
+"""The depthwise separable convolution of Xception and of the searched cells."""
 
 from flax import linen as nn
 
@@ -7,14 +7,15 @@ from cnnlab.nn.layers import BatchNorm, BatchNormConfig, Conv
 
 
 class SeparableConvNorm(nn.Module):
-    """A depthwise convolution, a 1x1 convolution and batch norm, without biases and with no
-    activation in between.
+    """Depthwise convolution, 1x1 convolution, batch norm; no biases, and no activation in between.
 
-    Chollet 2016, arXiv:1610.02357. (n, h, w, c) -> (n, h', w', features); the stride is the
-    depthwise convolution's.
+    (n, h, w, c) -> (n, h', w', features).
+
+    Reference: Chollet 2016, Xception, arXiv:1610.02357.
     """
 
     features: int
+    # of the depthwise convolution, like stride and padding
     kernel: int
     stride: int = 1
     padding: Padding | None = None

@@ -1,4 +1,4 @@
-"""A dense layer slid over a map: the same weights, one output wherever its window fits."""
+"""A dense layer that slides over a map and gives one output wherever its window fits."""
 
 from collections.abc import Callable
 
@@ -13,18 +13,20 @@ _NO_PADS = ((0, 0), (0, 0))
 
 
 class SlidingDense(nn.Module):
-    """(n, h, w, c) -> (n, h - size + 1, w - size + 1, features): a Dense on `size` x `size` x c
-    inputs, at every place.
+    """A dense layer on every `size` x `size` window of a map.
 
-    Its variables are those of a `Dense` after `flatten` of a `size` x `size` map, so a net trained
-    on crops is tested on whole images: Sermanet et al. 2013, arXiv:1312.6229; Simonyan & Zisserman
-    2014, arXiv:1409.1556.
+    (n, h, w, c) -> (n, h - size + 1, w - size + 1, features).
+
+    Its variables are those of a `Dense` after `flatten` of a `size` x `size` map, so that a network
+    that was trained on crops is tested on whole images, as in Sermanet et al. 2013
+    (arXiv:1312.6229) and Simonyan & Zisserman 2014 (arXiv:1409.1556).
 
     Raises:
       ValueError: the map is smaller than the window.
     """
 
     features: int
+    # pixels of the window, along both axes
     size: int
     act: Callable | None = None
     kernel_init: initializers.Initializer = initializers.xavier_fan_in()

@@ -1,5 +1,5 @@
-"""Blocks in a row: one after the other, or one traced block run over all equal ones by a scan, from
-the same variables.
+"""A stage of a network: blocks one after the other, or one traced block that a scan runs over all
+equal ones.
 """
 
 from collections.abc import Callable
@@ -13,26 +13,25 @@ from cnnlab.nn.norms import BatchNormConfig
 
 
 class Stage(nn.Module):
-    """block1, block2, ...: the first may change the shape, the rest are equal, the last may differ.
+    """Blocks block1, block2, ...: the first may change the shape, the rest are equal, and the last
+    may differ. (n, h, w, c) -> (n, h', w', features).
 
-    (n, h, w, c) -> (n, h', w', features).
-
-    `scan` traces the equal blocks once, which lets nets of a thousand layers compile in seconds.
-    Variables have the same names and shapes either way; what happens inside the scan has no module
-    path and cannot be captured. `remat` keeps only the inputs of the blocks for the backward pass,
-    and computes the rest again.
+    Variables have the same names and shapes with and without `scan`.
     """
 
     # called with drop_path and name; the block is called with (x, train)
     first: Callable[..., nn.Module]
     rest: Callable[..., nn.Module]
-    # one rate a block, so its length is the number of blocks
+    # the drop rate of each block, which also says how many blocks there are
     drop_path: tuple[float, ...]
+    # keeps only the inputs of the blocks for the backward pass, and computes the rest again
     remat: bool = False
+    # traces the equal blocks once, so that networks of a thousand layers compile in seconds; layers
+    # within the scan have no path and cannot be captured
     scan: bool = False
-    # None: as the rest
+    # None: the last block is as the rest
     last: Callable[..., nn.Module] | None = None
-    # of the blocks, which get it from whoever declares them
+    # settings of all batch norms of the network; the functions that make blocks hand it to them
     norm: BatchNormConfig = BatchNormConfig()
 
     @nn.compact
@@ -109,7 +108,7 @@ class Stage(nn.Module):
     def _make_variables(self, paths, x):
         block = self.rest(drop_path=0.0, parent=None)
         keys = jax.random.split(self.make_rng('params'), len(paths))
-        # a loop: under vmap each block would compile its own generator
+        # a loop: under vmap every block would compile a random generator of its own
         made = jax.lax.map(lambda key: block.init(key, x, False), keys)
         for i, path in enumerate(paths):
             for collection, tree in made.items():

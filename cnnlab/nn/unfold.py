@@ -1,8 +1,7 @@
-"""A convolution as one product of its unfolded patches: the form for maps that are smaller than the
-kernel.
+"""Convolution as one matrix product with all patches: the form for maps smaller than the kernel.
 
-There XLA on CPU falls back to plain loops: a 3x3 convolution of 2x2 maps of 64 channels at batch 64
-takes seven times longer than this product, one of 512 channels forty times.
+For such maps XLA on CPU falls back to plain loops: a 3x3 convolution of 2x2 maps with 64 channels
+at batch size 64 takes seven times as long as this product, and one with 512 channels forty times.
 """
 
 import jax
@@ -12,7 +11,9 @@ from cnnlab.nn.geometry import Pads, windows
 
 
 def forward(x: jax.Array, kernel: jax.Array, stride: int, pads: Pads) -> jax.Array:
-    """`convolve` without groups; kernel (kh, kw, c, features)."""
+    """Convolves without groups: (n, h, w, c) and a kernel (kh, kw, c, features) give (n, h', w',
+    features); arguments as `convolve`.
+    """
     kh, kw, channels, features = kernel.shape
     height, width = windows((x.shape[1], x.shape[2]), (kh, kw), stride, pads)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))

@@ -1,11 +1,11 @@
 """AlexNet: Krizhevsky, Sutskever & Hinton 2012; and ZFNet: Zeiler & Fergus 2013, arXiv:1311.2901.
 
 Both were annealed by hand, when validation stopped improving. The networks' own initial weights are
-those of table 2.
+the papers'.
 """
 
 from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
-from cnnlab.recipes.sourced import TABLE_2, sourced
+from cnnlab.recipes.sourced import sourced
 
 _CAFFE = 'models/bvlc_alexnet/solver.prototxt in github.com/BVLC/caffe'
 
@@ -18,7 +18,7 @@ RECIPES = {
         DATASET,
         'Krizhevsky, Sutskever & Hinton 2012, NIPS 25',
         {
-            TABLE_2: {
+            'Krizhevsky, Sutskever & Hinton 2012, Sections 4.1 and 5': {
                 'augment': {'train': train_transforms('alexnet', 227)},
                 'optimizer': {'learning_rate': 0.01, 'momentum': 0.9, 'weight_decay': 5e-4},
                 'schedule': {'name': 'step', 'factor': 0.1},
@@ -37,28 +37,22 @@ RECIPES = {
             'recorded': LOG,
         },
         published='40.7% top-1 and 18.2% top-5 error, ILSVRC-2012 validation, ten crops '
-        '(facts.md, table 1b)',
+        '(Table 2 of the paper)',
     ),
     'zfnet': sourced(
         'zfnet',
         DATASET,
         'arXiv:1311.2901',
         {
-            TABLE_2: {
+            'arXiv:1311.2901, Section 3': {
                 'augment': {'train': _UNLIT},
-                'optimizer': {'filter_rms': 0.1},
+                'optimizer': {'learning_rate': 0.01, 'momentum': 0.9, 'filter_rms': 0.1},
                 'schedule': {'name': 'plateau'},
-                'run': {'duration': '70 epochs'},
+                'run': {'duration': '70 epochs', 'batch_size': 128},
             },
-            "assumed: AlexNet's (the optimizer is from memory in table 2)": {
-                'optimizer': {
-                    'name': 'momentum_caffe',
-                    'learning_rate': 0.01,
-                    'momentum': 0.9,
-                    'weight_decay': 5e-4,
-                },
+            "assumed: AlexNet's, on whose implementation theirs is built": {
+                'optimizer': {'name': 'momentum_caffe', 'weight_decay': 5e-4},
                 'schedule': {'factor': 0.1},
-                'run': {'batch_size': 128},
             },
             'assumed': {
                 'data': {'normalize': 'imagenet_mean'},
@@ -67,6 +61,7 @@ RECIPES = {
             },
             'recorded': LOG,
         },
-        published='37.5% top-1 and 16.0% top-5 error, ILSVRC-2012 validation (facts.md, table 1b)',
+        published='37.5% top-1 and 16.0% top-5 error, ILSVRC-2012 validation (arXiv:1409.1556, '
+        'Table 7)',
     ),
 }

@@ -1,8 +1,10 @@
 """Descendants of ResNet on CIFAR-10: wide, aggregated, with stochastic depth, shake-shake."""
 
-from cnnlab.recipes.resnet import CIFAR_LOG, CIFAR_TRAIN, FB, FB_CIFAR
-from cnnlab.recipes.sourced import TABLE_2, sourced
+from cnnlab.recipes.resnet import BLACK, CIFAR_LOG, CIFAR_TRAIN, FB, FB_CIFAR, FB_CIFAR_DATA
+from cnnlab.recipes.sourced import sourced
 
+_WIDE = 'README of github.com/szagoruyko/wide-residual-networks'
+_NEXT = 'README of github.com/facebookresearch/ResNeXt'
 _DEPTH = 'main.lua in github.com/yueatsprograms/Stochastic_Depth'
 _SHAKE = 'README of github.com/xgastaldi/shake-shake'
 
@@ -14,10 +16,9 @@ def _wide(name, published, **model_fields):
         'cifar10',
         'arXiv:1605.07146',
         {
-            TABLE_2: {
+            f'arXiv:1605.07146, Section 3; {_WIDE}': {
                 **({'model_fields': model_fields} if model_fields else {}),
                 'data': {'normalize': 'channel'},
-                'augment': {'train': ("random_crop(4, edge='reflect')", 'flip()')},
                 'optimizer': {
                     'name': 'nesterov',
                     'learning_rate': 0.1,
@@ -34,6 +35,9 @@ def _wide(name, published, **model_fields):
             'train.lua in github.com/szagoruyko/wide-residual-networks': {
                 'optimizer': {'weight_decay_mask': ('.*',)}
             },
+            'scripts/train_cifar.sh in github.com/szagoruyko/wide-residual-networks': {
+                'augment': {'train': ("random_crop(4, edge='reflect')", 'flip()')}
+            },
             'recorded': CIFAR_LOG,
         },
         published=published,
@@ -49,10 +53,7 @@ def _aggregated(name, published=''):
         'cifar10',
         'arXiv:1611.05431',
         {
-            f'{TABLE_2} (README of github.com/facebookresearch/ResNeXt)': {
-                'optimizer': {'weight_decay': 5e-4},
-                'run': {'batch_size': 128},
-            },
+            _NEXT: {'optimizer': {'weight_decay': 5e-4}, 'run': {'batch_size': 128}},
             FB: {
                 'optimizer': {
                     field: value
@@ -62,10 +63,11 @@ def _aggregated(name, published=''):
                 'schedule': FB_CIFAR['schedule'],
                 'run': {'duration': '164 epochs'},
             },
-            'assumed: 8 GPUs, each with statistics of its own': {
+            f'{_NEXT}: 8 GPUs, each with statistics of its own': {
                 'batch_norm': {'ghost_batch_size': 16}
             },
-            'assumed': {'data': {'normalize': 'channel'}, 'augment': {'train': CIFAR_TRAIN}},
+            FB_CIFAR_DATA: {'data': {'normalize': 'channel'}},
+            f'{FB_CIFAR_DATA}; {BLACK}': {'augment': {'train': CIFAR_TRAIN}},
             'recorded': CIFAR_LOG,
         },
         published=published,
@@ -89,10 +91,13 @@ _DEEP = sourced(
             'schedule': {'name': 'step', 'factor': 0.1, 'boundaries': (0.5, 0.75)},
             'run': {'duration': '500 epochs', 'batch_size': 128},
         },
-        'assumed': {'data': {'holdout': 5000}, 'augment': {'train': CIFAR_TRAIN}},
+        'arXiv:1603.09382, Section 4': {
+            'data': {'holdout': 5000},
+            'augment': {'train': CIFAR_TRAIN},
+        },
         'recorded': CIFAR_LOG,
     },
-    published='5.25% test error (facts.md, table 1c)',
+    published='5.25% test error (arXiv:1603.09382, Table 1)',
 )
 
 
@@ -116,7 +121,8 @@ def _shaken(width, published):
                     'weight_decay_mask': ('.*',),
                 }
             },
-            'assumed': {'data': {'normalize': 'channel'}, 'augment': {'train': CIFAR_TRAIN}},
+            FB_CIFAR_DATA: {'data': {'normalize': 'channel'}},
+            f'{FB_CIFAR_DATA}; {BLACK}': {'augment': {'train': CIFAR_TRAIN}},
             'recorded': {
                 'run': {
                     'log_every': '100 steps',
@@ -130,18 +136,16 @@ def _shaken(width, published):
 
 
 RECIPES = {
-    'wrn28_10': _wide('wrn28_10', '4.00% test error, median of 5 (facts.md, table 1c)'),
-    'wrn28_10_dropout': _wide(
-        'wrn28_10', '3.89% test error, median of 5 (facts.md, table 1c)', dropout=0.3
-    ),
-    'wrn16_8': _wide('wrn16_8', '4.27% test error (facts.md, table 1c)'),
+    'wrn28_10': _wide('wrn28_10', f'4.00% test error, median of 5 ({_WIDE})'),
+    'wrn28_10_dropout': _wide('wrn28_10', f'3.89% test error, median of 5 ({_WIDE})', dropout=0.3),
+    'wrn16_8': _wide('wrn16_8', '4.27% test error (arXiv:1709.01507, Table 4)'),
     'wrn40_4': _wide('wrn40_4', ''),
     'resnext29_8x64d_cifar10': _aggregated('cifar_resnext29_8x64d'),
     'resnext29_16x64d_cifar10': _aggregated('cifar_resnext29_16x64d'),
     'resnet110_stochastic_depth': _DEEP,
     'resnet1202_stochastic_depth': _DEEP.varied(
         {
-            TABLE_2: {
+            'arXiv:1603.09382, Section 4': {
                 'schedule': {
                     'boundaries': ('150 epochs', '225 epochs'),
                     'warmup': '10 epochs',
@@ -152,9 +156,9 @@ RECIPES = {
             }
         },
         model='cifar_resnet1202_stochastic_depth',
-        published='4.91% test error (facts.md, table 1c)',
+        published='4.91% test error (arXiv:1603.09382, Section 4)',
     ),
-    'shake_shake26_2x32d': _shaken(32, f'3.46% test error ({_SHAKE})'),
-    'shake_shake26_2x64d': _shaken(64, f'2.82% test error ({_SHAKE})'),
-    'shake_shake26_2x96d': _shaken(96, f'2.72% test error ({_SHAKE})'),
+    'shake_shake26_2x32d': _shaken(32, f'3.55% test error, mean of 3 ({_SHAKE})'),
+    'shake_shake26_2x64d': _shaken(64, f'2.98% test error, mean of 3 ({_SHAKE})'),
+    'shake_shake26_2x96d': _shaken(96, f'2.86% test error, mean of 5 ({_SHAKE})'),
 }

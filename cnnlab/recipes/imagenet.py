@@ -18,21 +18,21 @@ LOG = {'run': {'log_every': '100 steps'}}
 # input.
 _COLOR = 'color_jitter(0.4, 0.4, 0.4)'
 TRAIN_TRANSFORMS: dict[str, tuple[str, ...]] = {
-    # Krizhevsky et al. 2012: the middle square of 256, a window of it, mirrored, colored
+    # Krizhevsky et al. 2012, Sections 2 and 4.1: the middle square of 256, a window of it,
+    # mirrored, colored
     'alexnet': ('resize(256)', 'center_crop(256)', 'random_window({size})', 'flip()', 'lighting()'),
-    # Simonyan & Zisserman 2014: the shorter side in [256, 512], mirrored, 'random RGB color shift'
-    # (facts.md, table 2)
+    # Simonyan & Zisserman 2014, Section 3.1: the shorter side in [256, 512], mirrored, a random
+    # shift of the RGB colors
     'vgg': ('scale_jitter({size}, 256, 512)', 'flip()', 'lighting()'),
-    # Szegedy et al. 2014: 8-100% of the area, 3/4-4/3 (facts.md, table 2); their photometric
-    # distortions are not given in numbers
+    # Szegedy et al. 2014, Section 6: 8-100% of the area, 3/4-4/3; their photometric distortions are
+    # not given in numbers
     'googlenet': ('random_resized_crop({size})', 'flip()', _COLOR),
-    # He et al. 2015: the shorter side in [256, 480] (facts.md, table 2), mirrored, AlexNet's
-    # colors
+    # He et al. 2015, Section 3.4: the shorter side in [256, 480], mirrored, AlexNet's colors
     'resnet': ('scale_jitter({size}, 256, 480)', 'flip()', 'lighting()'),
     # datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch
     'fb_resnet': ('random_resized_crop({size})', _COLOR, 'lighting()', 'flip()'),
-    # references/classification/presets.py in github.com/pytorch/vision; the recipe of 2021:
-    # facts.md, table 2
+    # references/classification/presets.py in github.com/pytorch/vision, and the recipe of 2021
+    # (docs/sources.md, "Recipes")
     'torchvision': ('random_resized_crop({size})', 'flip()'),
     'torchvision_2021': (
         'random_resized_crop({size})',

@@ -5,17 +5,19 @@ the rate that is stated.
 """
 
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center, train_transforms
-from cnnlab.recipes.sourced import TABLE_2, sourced
+from cnnlab.recipes.sourced import sourced
 
 _SLIM = 'research/slim/train_image_classifier.py in github.com/tensorflow/models'
+_PIXELS = 'research/slim/preprocessing/inception_preprocessing.py in github.com/tensorflow/models'
 _V1 = 'research/slim/nets/mobilenet_v1_train.py in github.com/tensorflow/models'
 _V2 = 'research/slim/nets/mobilenet/README.md in github.com/tensorflow/models'
 _NASNET = 'research/slim/nets/nasnet/nasnet.py in github.com/tensorflow/models'
 _TPU = 'models/official/efficientnet/main.py and utils.py in github.com/tensorflow/tpu'
-_SQUEEZE = 'SqueezeNet_v1.0 (solver and train_val.prototxt) in github.com/forresti/SqueezeNet'
+_SQUEEZE = (
+    'SqueezeNet_v1.0 (solver and train_val.prototxt, commit 1515b38) in '
+    'github.com/forresti/SqueezeNet'
+)
 _RMSPROP = {'name': 'rmsprop_tf', 'momentum': 0.9, 'beta2': 0.9}
-
-
 # pixels of the images' sides, as the networks are registered
 _SIZES = {
     'nasnet_a_mobile': 224,
@@ -29,11 +31,10 @@ _SIZES = {
     'efficientnet_b6': 528,
     'efficientnet_b7': 600,
 }
-_EFFICIENT = {0: '77.1% top-1 and 93.3% top-5 accuracy', 7: '84.4% top-1 and 97.1% top-5 accuracy'}
 
 
-def _published(text):
-    return f'{text}, ILSVRC-2012 validation, one crop (facts.md, table 1b)'
+def _published(text, source):
+    return f'{text}, ILSVRC-2012 validation, one crop ({source})'
 
 
 def _nasnet(name, replicas, each, learning_rate, weight_decay, model_fields, published):
@@ -57,8 +58,8 @@ def _nasnet(name, replicas, each, learning_rate, weight_decay, model_fields, pub
                 'run': {'duration': '250000 steps', 'batch_size': replicas * each},
             },
             _SLIM: {'optimizer': {**_RMSPROP, 'eps': 1.0}, 'schedule': {'staircase': True}},
+            _PIXELS: {'data': {'normalize': 'symmetric'}},
             'assumed': {
-                'data': {'normalize': 'symmetric'},
                 'augment': {
                     'train': train_transforms('googlenet', size),
                     'evaluation': center(size),
@@ -67,11 +68,11 @@ def _nasnet(name, replicas, each, learning_rate, weight_decay, model_fields, pub
             },
             'recorded': LOG,
         },
-        published=_published(published),
+        published=published,
     )
 
 
-def _efficient(number, accuracy):
+def _efficient(number, published=''):
     name = f'efficientnet_b{number}'
     size = _SIZES[name]
     return sourced(
@@ -79,13 +80,12 @@ def _efficient(number, accuracy):
         DATASET,
         'arXiv:1905.11946',
         {
-            TABLE_2: {
+            'arXiv:1905.11946, Section 5.2': {
                 'optimizer': {**_RMSPROP, 'learning_rate': 0.256, 'weight_decay': 1e-5},
                 'schedule': {'name': 'exponential', 'factor': 0.97, 'every': '2.4 epochs'},
                 'batch_norm': {'momentum': 0.99},
-                'run': {'duration': '350 epochs'},
             },
-            f'{TABLE_2}; size: the registry': {
+            'arXiv:1905.11946, Section 5.2; size: the registered one': {
                 'augment': {'train': (f'random_resized_crop({size})', 'flip()', 'auto_augment()')}
             },
             _TPU: {
@@ -94,17 +94,20 @@ def _efficient(number, accuracy):
                 'loss': {'label_smoothing': 0.1},
                 'average': {'name': 'ema', 'decay': 0.9999},
             },
-            "assumed: twice the code's 2,048, whose rate would be 0.128": {
+            f'{_TPU}: 218,949 steps of 2,048 images': {'run': {'duration': '350 epochs'}},
+            f"{_TPU}: 0.016 for 256 images, hence 4,096 for the paper's 0.256": {
                 'run': {'batch_size': 4096}
             },
+            'models/official/efficientnet/efficientnet_builder.py in github.com/tensorflow/tpu': {
+                'data': {'normalize': 'imagenet'}
+            },
             'assumed': {
-                'data': {'normalize': 'imagenet'},
                 'augment': {'evaluation': center(size)},
                 'batch_norm': {'ghost_batch_size': 128},
             },
             'recorded': LOG,
         },
-        published=_published(accuracy) if accuracy else '',
+        published=published,
     )
 
 
@@ -114,12 +117,17 @@ RECIPES = {
         DATASET,
         'arXiv:1602.07360',
         {
-            f'{TABLE_2}; {_SQUEEZE}': {
-                'optimizer': {'learning_rate': 0.08, 'momentum': 0.9, 'weight_decay': 2e-4},
+            _SQUEEZE: {
+                'optimizer': {
+                    'name': 'momentum_caffe',
+                    'learning_rate': 0.08,
+                    'momentum': 0.9,
+                    'weight_decay': 2e-4,
+                    'weight_decay_mask': ('.*',),
+                },
                 'schedule': {'name': 'polynomial', 'power': 0.5},
                 'run': {'duration': '85000 steps', 'batch_size': 1024, 'accumulate': 32},
             },
-            _SQUEEZE: {'optimizer': {'name': 'momentum_caffe', 'weight_decay_mask': ('.*',)}},
             "assumed: Caffe's way to prepare ImageNet, both sides to 256 "
             '(examples/imagenet/create_imagenet.sh)': {
                 'data': {'normalize': 'imagenet_mean'},
@@ -130,7 +138,10 @@ RECIPES = {
             },
             'recorded': LOG,
         },
-        published=_published('58.1% top-1 and 80.4% top-5 accuracy (the weights of torchvision)'),
+        published=_published(
+            '58.092% top-1 and 80.420% top-5 accuracy',
+            'torchvision, SqueezeNet1_0_Weights.IMAGENET1K_V1',
+        ),
     ),
     'mobilenet_v1': sourced(
         'mobilenet_v1',
@@ -147,22 +158,25 @@ RECIPES = {
                 },
                 'run': {'batch_size': 64},
             },
+            'research/slim/nets/mobilenet_v1.py in github.com/tensorflow/models': {
+                'optimizer': {'weight_decay': 4e-5}
+            },
+            _PIXELS: {'data': {'normalize': 'symmetric'}},
             'assumed': {
-                'data': {'normalize': 'symmetric'},
                 'augment': {'train': train_transforms('googlenet', 224), 'evaluation': center(224)},
-                'optimizer': {'weight_decay': 4e-5, 'weight_decay_mask': KERNELS},
+                'optimizer': {'weight_decay_mask': KERNELS},
                 'run': {'duration': '200 epochs'},
             },
             'recorded': LOG,
         },
-        published=_published('70.6% top-1 accuracy'),
+        published=_published('70.6% top-1 accuracy', 'arXiv:1704.04861, Table 4'),
     ),
     'mobilenet_v2': sourced(
         'mobilenet_v2',
         DATASET,
         'arXiv:1801.04381',
         {
-            TABLE_2: {
+            'arXiv:1801.04381, Section 6.1': {
                 'optimizer': {**_RMSPROP, 'learning_rate': 0.045, 'weight_decay': 4e-5},
                 'schedule': {'name': 'exponential', 'factor': 0.98, 'every': '1 epochs'},
                 'run': {'batch_size': 16 * 96},
@@ -173,21 +187,21 @@ RECIPES = {
             },
             f'{_V2}: 700,000 steps of 8 x 96 images': {'run': {'duration': '420 epochs'}},
             _SLIM: {'optimizer': {'eps': 1.0}, 'schedule': {'staircase': True}},
+            _PIXELS: {'data': {'normalize': 'symmetric'}},
             'assumed': {
-                'data': {'normalize': 'symmetric'},
                 'augment': {'train': train_transforms('googlenet', 224), 'evaluation': center(224)},
                 'optimizer': {'weight_decay_mask': KERNELS},
             },
             'recorded': LOG,
         },
-        published=_published('72.0% top-1 accuracy'),
+        published=_published('72.0% top-1 accuracy', _V2),
     ),
     'mobilenet_v3': sourced(
         'mobilenet_v3_large',
         DATASET,
         'arXiv:1905.02244',
         {
-            TABLE_2: {
+            'arXiv:1905.02244, Section 6.1.1': {
                 'augment': {'train': train_transforms('googlenet', 224)},
                 'optimizer': {
                     'name': 'rmsprop_tf',
@@ -204,8 +218,8 @@ RECIPES = {
                 'schedule': {'name': 'exponential', 'factor': 0.99, 'staircase': True}
             },
             "assumed: 'dropout of 0.8' as what is kept": {'model_fields': {'dropout': 0.2}},
+            _PIXELS: {'data': {'normalize': 'symmetric'}},
             'assumed': {
-                'data': {'normalize': 'symmetric'},
                 'augment': {'evaluation': center(224)},
                 'optimizer': {'beta2': 0.9, 'eps': 0.002, 'weight_decay_mask': KERNELS},
                 'schedule': {'warmup': '5 epochs'},
@@ -213,7 +227,7 @@ RECIPES = {
             },
             'recorded': LOG,
         },
-        published=_published('75.2% top-1 accuracy'),
+        published=_published('75.2% top-1 accuracy', _V2),
     ),
     'nasnet_a_mobile': _nasnet(
         'nasnet_a_mobile',
@@ -222,7 +236,9 @@ RECIPES = {
         0.04,
         4e-5,
         {},
-        '74.0% top-1 and 91.6% top-5 accuracy at 224 pixels',
+        _published(
+            '74.0% top-1 and 91.6% top-5 accuracy at 224 pixels', 'arXiv:1707.07012, Table 3'
+        ),
     ),
     'nasnet_a_large': _nasnet(
         'nasnet_a_large',
@@ -231,7 +247,19 @@ RECIPES = {
         0.015,
         5e-5,
         {'drop_path_steps': 250_000},
-        '82.7% top-1 and 96.2% top-5 accuracy at 331 pixels',
+        _published(
+            '82.7% top-1 and 96.2% top-5 accuracy at 331 pixels', 'arXiv:1707.07012, Table 2'
+        ),
     ),
-    **{f'efficientnet_b{i}': _efficient(i, _EFFICIENT.get(i, '')) for i in range(8)},
+    'efficientnet_b0': _efficient(
+        0, _published('77.1% top-1 and 93.3% top-5 accuracy', 'arXiv:1905.11946, Table 2')
+    ),
+    **{f'efficientnet_b{i}': _efficient(i) for i in range(1, 7)},
+    'efficientnet_b7': _efficient(
+        7,
+        _published(
+            '84.4% top-1 and 97.1% top-5 accuracy',
+            'README of models/official/efficientnet in github.com/tensorflow/tpu',
+        ),
+    ),
 }

@@ -3,18 +3,30 @@ MLPerf, FFCV; BiT; ConvNeXt.
 """
 
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center, train_transforms
-from cnnlab.recipes.sourced import TABLE_2, sourced
+from cnnlab.recipes.sourced import sourced
 
 _V2 = 'pull request 5560 of github.com/pytorch/vision'
+_BLOG = 'pytorch.org/blog/how-to-train-state-of-the-art-models-using-torchvision-latest-primitives'
+_README = 'references/classification/README.md in github.com/pytorch/vision'
 _TRAIN = 'references/classification/train.py in github.com/pytorch/vision'
+_PRESETS = 'references/classification/presets.py in github.com/pytorch/vision'
 _NEXT = 'main.py, optim_factory.py and TRAINING.md in github.com/facebookresearch/ConvNeXt'
 _BIT = 'big_vision/configs/bit_i1k.py in github.com/google-research/big_vision'
 _MM = 'configs/resnet (rsb) and configs/_base_ in github.com/open-mmlab/mmpretrain'
+_REPEATS = 'mmpretrain/datasets/samplers/repeat_aug.py in github.com/open-mmlab/mmpretrain'
+_A2 = 'README of github.com/Alibaba-MIIL/ML_Decoder'
+_TIMM = 'results/results-imagenet.csv in github.com/huggingface/pytorch-image-models'
+_FLAX = 'examples/imagenet (train.py and configs) in github.com/google/flax'
+_LOG = (
+    'NVIDIA/results/h200_ngc24.04_mxnet/resnet/result_0.txt in '
+    'github.com/mlcommons/training_results_v4.0'
+)
+_FFCV = 'rn50_configs/rn50_88_epochs.yaml and train_imagenet.py in github.com/libffcv/ffcv-imagenet'
 _CROP = "random_resized_crop({}, filter='bicubic')"
 
 
-def _published(text):
-    return f'{text}, ILSVRC-2012 validation, one crop (facts.md, table 2)'
+def _published(text, source):
+    return f'{text}, ILSVRC-2012 validation, one crop ({source})'
 
 
 GOYAL = sourced(
@@ -22,36 +34,33 @@ GOYAL = sourced(
     DATASET,
     'Goyal et al. 2017, arXiv:1706.02677',
     {
-        TABLE_2: {
+        'arXiv:1706.02677, Section 5.1': {
+            'model_fields': {'zero_last': True},
+            'data': {'normalize': 'imagenet'},
             'augment': {'train': train_transforms('torchvision', 224)},
             'optimizer': {
                 'name': 'nesterov',
-                'learning_rate': 3.2,
                 'momentum': 0.9,
                 'weight_decay': 1e-4,
                 'weight_decay_mask': NOT_NORMS,
             },
-            'schedule': {'warmup': '5 epochs'},
-            'batch_norm': {'ghost_batch_size': 32},
-            'run': {'batch_size': 8192},
-        },
-        'assumed: from memory in table 2': {'model_fields': {'zero_last': True}},
-        'assumed: the warm-up begins at the rate of a batch of 256': {
-            'schedule': {'warmup_start': 0.1 / 3.2}
-        },
-        'assumed': {
-            'data': {'normalize': 'imagenet'},
-            'augment': {'evaluation': center(224)},
             'schedule': {
                 'name': 'step',
                 'factor': 0.1,
                 'boundaries': ('30 epochs', '60 epochs', '80 epochs'),
             },
+            'batch_norm': {'ghost_batch_size': 32},
             'run': {'duration': '90 epochs'},
         },
+        'arXiv:1706.02677, Section 5.2': {
+            'optimizer': {'learning_rate': 3.2},
+            'schedule': {'warmup': '5 epochs', 'warmup_start': 0.1 / 3.2},
+            'run': {'batch_size': 8192},
+        },
+        "assumed: fb.resnet.torch's, whose network it is": {'augment': {'evaluation': center(224)}},
         'recorded': LOG,
     },
-    published=_published('23.74 ± 0.09% top-1 error'),
+    published=_published('23.74 ± 0.09% top-1 error', 'arXiv:1706.02677, Table 1'),
 )
 
 _TV1 = sourced(
@@ -59,13 +68,13 @@ _TV1 = sourced(
     DATASET,
     'torchvision, references/classification',
     {
-        TABLE_2: {
-            'augment': {'train': train_transforms('torchvision', 224)},
+        _TRAIN: {
             'optimizer': {
                 'name': 'momentum',
                 'learning_rate': 0.1,
                 'momentum': 0.9,
                 'weight_decay': 1e-4,
+                'weight_decay_mask': ('.*',),
             },
             'schedule': {
                 'name': 'step',
@@ -75,24 +84,25 @@ _TV1 = sourced(
             'batch_norm': {'ghost_batch_size': 32},
             'run': {'duration': '90 epochs', 'batch_size': 256},
         },
-        _TRAIN: {'optimizer': {'weight_decay_mask': ('.*',)}},
-        'references/classification/presets.py in github.com/pytorch/vision': {
+        _PRESETS: {
             'data': {'normalize': 'imagenet'},
-            'augment': {'evaluation': center(224)},
+            'augment': {
+                'train': train_transforms('torchvision', 224),
+                'evaluation': center(224),
+            },
         },
         'recorded': LOG,
     },
-    published=_published('76.130% top-1 accuracy'),
+    published=_published('76.130% top-1 accuracy', 'torchvision, IMAGENET1K_V1'),
 )
-_SLOW = {TABLE_2: {'optimizer': {'learning_rate': 0.01}}}
+_SLOW = {_README: {'optimizer': {'learning_rate': 0.01}}}
 
 
 def _first(model, published, given=None):
     return _TV1.varied(
         given or {},
         model=model,
-        published=f'{published} top-1 accuracy, ILSVRC-2012 validation, one crop '
-        '(facts.md, table 1b)',
+        published=_published(f'{published} top-1 accuracy', 'torchvision, IMAGENET1K_V1'),
     )
 
 
@@ -101,7 +111,7 @@ TORCHVISION_V2 = sourced(
     DATASET,
     'torchvision, the recipe of 2021',
     {
-        f'{TABLE_2}; {_V2}': {
+        f'{_BLOG}; {_V2}': {
             'augment': {
                 'train': train_transforms('torchvision_2021', 176),
                 'evaluation': center(224, 232),
@@ -120,7 +130,7 @@ TORCHVISION_V2 = sourced(
             'batch_norm': {'ghost_batch_size': 128},
             'run': {'duration': '600 epochs', 'batch_size': 1024},
         },
-        f'{TABLE_2}; {_TRAIN}: the decay 0.99998 is adjusted to batch and epochs': {
+        f'{_BLOG}; {_TRAIN}: the decay 0.99998 is adjusted to batch and epochs': {
             'average': {
                 'name': 'ema',
                 'decay': 1 - (1 - 0.99998) * 1024 * 32 / 600,
@@ -128,11 +138,11 @@ TORCHVISION_V2 = sourced(
                 'begin': '5 epochs',
             }
         },
-        _TRAIN: {'optimizer': {'name': 'momentum'}},
-        'assumed': {'data': {'normalize': 'imagenet'}, 'schedule': {'warmup_start': 0.01}},
+        _TRAIN: {'optimizer': {'name': 'momentum'}, 'schedule': {'warmup_start': 0.01}},
+        _PRESETS: {'data': {'normalize': 'imagenet'}},
         'recorded': LOG,
     },
-    published=_published('80.858% top-1 and 95.434% top-5 accuracy'),
+    published=_published('80.858% top-1 and 95.434% top-5 accuracy', _BLOG),
 )
 
 
@@ -148,30 +158,36 @@ def _strikes_back(
     strong=True,
 ):
     """Wightman et al. 2021, arXiv:2110.00476."""
-    repeated = {'assumed: three views, from memory': {'augment': {'repeats': 3}}} if strong else {}
+    repeated = {_REPEATS: {'augment': {'repeats': 3}}} if strong else {}
     dropped = {'model_fields': {'drop_path': 0.05}} if strong else {}
+    threshold = f'{_A2}: its command for A2' if epochs == 300 else f'assumed: as A2 ({_A2})'
     return sourced(
         'resnet50_v1_5',
         DATASET,
         'arXiv:2110.00476',
         {
-            f'{TABLE_2}; {_MM}': {
+            _MM: {
                 **dropped,
-                'augment': {'mixup': mixup, 'cutmix': 1.0},
+                'data': {'normalize': 'imagenet'},
+                'augment': {
+                    'evaluation': center(224, 236, 'bicubic'),
+                    'mixup': mixup,
+                    'cutmix': 1.0,
+                },
                 'optimizer': {
                     'name': 'lamb',
                     'learning_rate': learning_rate,
                     'weight_decay': weight_decay,
+                    'weight_decay_mask': KERNELS,
                 },
-                'schedule': {'name': 'cosine', 'warmup': '5 epochs'},
-                'loss': {'name': 'binary_cross_entropy'},
+                'schedule': {
+                    'name': 'cosine',
+                    'warmup': '5 epochs',
+                    'warmup_start': 1e-4,
+                    'end': 1e-6 / learning_rate,
+                },
+                'loss': {'name': 'binary_cross_entropy', 'label_smoothing': label_smoothing},
                 'run': {'duration': f'{epochs} epochs', 'batch_size': 2048},
-            },
-            _MM: {
-                'data': {'normalize': 'imagenet'},
-                'augment': {'evaluation': center(224, 236, 'bicubic')},
-                'optimizer': {'weight_decay_mask': KERNELS},
-                'schedule': {'warmup_start': 1e-4, 'end': 1e-6 / learning_rate},
             },
             f"{_MM}; assumed: torchvision's operations in place of timm's": {
                 'augment': {
@@ -183,12 +199,10 @@ def _strikes_back(
                 }
             },
             **repeated,
-            'assumed: from memory': {
-                'loss': {'label_smoothing': label_smoothing, 'target_threshold': 0.2}
-            },
+            threshold: {'loss': {'target_threshold': 0.2}},
             'recorded': LOG,
         },
-        published=f'{published} top-1 accuracy at 224 pixels, timm (facts.md, table 2)',
+        published=f'{published} top-1 accuracy at 224 pixels ({_TIMM})',
     )
 
 
@@ -199,23 +213,21 @@ def _convnext(size, drop_path, accuracy):
         DATASET,
         'arXiv:2201.03545',
         {
-            f'{TABLE_2}; {_NEXT}': {
+            _NEXT: {
                 'model_fields': {'drop_path': drop_path},
                 'augment': {'mixup': 0.8, 'cutmix': 1.0},
-                'optimizer': {'name': 'adamw', 'learning_rate': 4e-3},
-                'schedule': {'warmup': '20 epochs'},
-                'loss': {'label_smoothing': 0.1},
-                'run': {'duration': '300 epochs', 'batch_size': 4096},
-            },
-            _NEXT: {
                 'optimizer': {
+                    'name': 'adamw',
+                    'learning_rate': 4e-3,
                     'beta2': 0.999,
                     'eps': 1e-8,
                     'weight_decay': 0.05,
                     'weight_decay_mask': KERNELS,
                 },
-                'schedule': {'name': 'cosine', 'end': 1e-6 / 4e-3},
+                'schedule': {'name': 'cosine', 'warmup': '20 epochs', 'end': 1e-6 / 4e-3},
+                'loss': {'label_smoothing': 0.1},
                 'average': {'name': 'ema', 'decay': 0.9999},
+                'run': {'duration': '300 epochs', 'batch_size': 4096},
             },
             f"{_NEXT}; assumed: torchvision's operations in place of timm's": {
                 'augment': {
@@ -227,14 +239,14 @@ def _convnext(size, drop_path, accuracy):
                     )
                 }
             },
-            'assumed': {
+            'datasets.py in github.com/facebookresearch/ConvNeXt': {
                 'data': {'normalize': 'imagenet'},
                 'augment': {'evaluation': center(224, 256, 'bicubic')},
             },
             'recorded': LOG,
         },
-        published=f'{accuracy} top-1 accuracy at 224 pixels, ILSVRC-2012 validation (facts.md, '
-        f'table 1b)',
+        published=f'{accuracy} top-1 accuracy at 224 pixels, ILSVRC-2012 validation (README of '
+        f'github.com/facebookresearch/ConvNeXt)',
     )
 
 
@@ -242,13 +254,13 @@ RECIPES = {
     'resnet50_goyal': GOYAL,
     'resnet50_goyal_256': GOYAL.varied(
         {
-            TABLE_2: {
+            'arXiv:1706.02677, Section 5.1': {
                 'optimizer': {'learning_rate': 0.1},
                 'schedule': {'warmup': '0 steps'},
                 'run': {'batch_size': 256},
             }
         },
-        published=_published('23.60 ± 0.12% top-1 error'),
+        published=_published('23.60 ± 0.12% top-1 error', 'arXiv:1706.02677, Table 1'),
     ),
     'resnet50_torchvision_v1': _TV1,
     'resnet18_torchvision_v1': _first('resnet18', '69.758%'),
@@ -262,7 +274,7 @@ RECIPES = {
         'resnext50_32x4d',
         '77.618%',
         {
-            TABLE_2: {
+            _README: {
                 'schedule': {'boundaries': ('30 epochs', '60 epochs', '90 epochs')},
                 'run': {'duration': '100 epochs'},
             }
@@ -272,7 +284,7 @@ RECIPES = {
         'mobilenet_v2',
         '71.878%',
         {
-            TABLE_2: {
+            _README: {
                 'optimizer': {'learning_rate': 0.045, 'weight_decay': 4e-5},
                 'schedule': {
                     'name': 'exponential',
@@ -290,7 +302,7 @@ RECIPES = {
         DATASET,
         'github.com/google/flax, examples/imagenet',
         {
-            TABLE_2: {
+            _FLAX: {
                 'augment': {'train': train_transforms('torchvision', 224)},
                 'optimizer': {
                     'name': 'nesterov',
@@ -300,20 +312,24 @@ RECIPES = {
                     'weight_decay_mask': KERNELS,
                 },
                 'schedule': {'name': 'cosine', 'warmup': '5 epochs'},
-                'run': {'duration': '100 epochs'},
+                'run': {'duration': '100 epochs', 'batch_size': 1024},
             },
-            'facts.md, table 3a': {'run': {'batch_size': 1024}},
-            'assumed': {'data': {'normalize': 'imagenet'}, 'augment': {'evaluation': center(224)}},
+            'examples/imagenet/input_pipeline.py in github.com/google/flax': {
+                'data': {'normalize': 'imagenet'}
+            },
+            'assumed: bilinear, where it has bicubic': {'augment': {'evaluation': center(224)}},
             'recorded': LOG,
         },
-        published=_published('76.37% top-1 accuracy'),
+        published=_published(
+            '76.37% top-1 accuracy', 'README of examples/imagenet in github.com/google/flax'
+        ),
     ),
     'resnet50_mlperf': sourced(
         'resnet50_v1_5',
         DATASET,
         'mlcommons, training_results_v4.0, eight H200',
         {
-            TABLE_2: {
+            _LOG: {
                 'optimizer': {
                     'name': 'lars',
                     'learning_rate': 11.0,
@@ -321,6 +337,7 @@ RECIPES = {
                     'weight_decay': 5e-5,
                 },
                 'schedule': {'name': 'polynomial', 'power': 2.0, 'warmup': '2 epochs'},
+                'batch_norm': {'ghost_batch_size': 400},
                 'run': {'duration': '35 epochs', 'batch_size': 3200},
             },
             'assumed': {
@@ -331,11 +348,10 @@ RECIPES = {
                 },
                 'optimizer': {'weight_decay_mask': KERNELS},
                 'loss': {'label_smoothing': 0.1},
-                'batch_norm': {'ghost_batch_size': 400},
             },
             'recorded': LOG,
         },
-        published=_published('76.07% top-1 accuracy'),
+        published=_published('76.07% top-1 accuracy', _LOG),
     ),
     'resnet50_torchvision_v2': TORCHVISION_V2,
     'mobilenet_v2_torchvision_v2': TORCHVISION_V2.varied(
@@ -351,16 +367,21 @@ RECIPES = {
         DATASET,
         'github.com/libffcv/ffcv-imagenet',
         {
-            TABLE_2: {
-                'augment': {
-                    'train': ('random_resized_crop({size})', 'flip()'),
-                    'evaluation': center(224),
-                    'tta': 'flip',
+            _FFCV: {
+                'data': {'normalize': 'imagenet'},
+                'augment': {'train': ('random_resized_crop({size})', 'flip()'), 'tta': 'flip'},
+                'optimizer': {
+                    'name': 'momentum',
+                    'momentum': 0.9,
+                    'weight_decay': 1e-4,
+                    'weight_decay_mask': NOT_NORMS,
                 },
-                'optimizer': {'weight_decay_mask': NOT_NORMS},
+                'schedule': {'name': 'polynomial'},
+                'loss': {'label_smoothing': 0.1},
                 'run': {'duration': '88 epochs'},
             },
-            'assumed: when between 160 and 192 pixels, in steps of 16': {
+            'README of github.com/libffcv/ffcv-imagenet': {'augment': {'evaluation': center(224)}},
+            f'{_FFCV}; assumed: 176 pixels between, where it has 160 or 192': {
                 'augment': {
                     'progressive_resizing': (
                         '160 from 0 epochs',
@@ -369,30 +390,27 @@ RECIPES = {
                     )
                 }
             },
-            'assumed': {
-                'data': {'normalize': 'imagenet'},
-                'optimizer': {
-                    'name': 'momentum',
-                    'learning_rate': 2.0,
-                    'momentum': 0.9,
-                    'weight_decay': 1e-4,
-                },
-                'schedule': {'name': 'polynomial', 'warmup': '5 epochs'},
-                'loss': {'label_smoothing': 0.1},
+            'assumed: on fewer images; the file has 1.7 for 8 x 512 and its peak after 2 epochs': {
+                'optimizer': {'learning_rate': 2.0},
+                'schedule': {'warmup': '5 epochs'},
                 'batch_norm': {'ghost_batch_size': 128},
                 'run': {'batch_size': 1024},
             },
             'recorded': LOG,
         },
-        published=_published('78.4% top-1 accuracy'),
+        published=_published('78.4% top-1 accuracy', 'README of github.com/libffcv/ffcv-imagenet'),
     ),
     'bit_resnet50x1': sourced(
         'bit_resnet50x1',
         DATASET,
         'arXiv:1912.11370',
         {
-            f'{TABLE_2}; {_BIT}': {
-                'augment': {'train': ('random_resized_crop(224)', 'flip()')},
+            _BIT: {
+                'data': {'normalize': 'symmetric'},
+                'augment': {
+                    'train': ('random_resized_crop(224)', 'flip()'),
+                    'evaluation': center(224),
+                },
                 'optimizer': {
                     'learning_rate': 0.1 / 256 * 4096,
                     'weight_decay_form': 'decoupled',
@@ -401,13 +419,13 @@ RECIPES = {
                 'schedule': {'name': 'cosine', 'warmup': '1000 steps'},
                 'run': {'duration': '90 epochs', 'batch_size': 4096},
             },
-            _BIT: {'data': {'normalize': 'symmetric'}, 'augment': {'evaluation': center(224)}},
             f'{_BIT}: 1e-4 / 256 x batch, times the schedule but not the rate': {
                 'optimizer': {'weight_decay': 1e-4 / 0.1}
             },
-            'assumed': {
-                'optimizer': {'name': 'momentum', 'momentum': 0.9, 'weight_decay_mask': KERNELS}
+            'big_vision/optax.py in github.com/google-research/big_vision': {
+                'optimizer': {'name': 'momentum', 'momentum': 0.9}
             },
+            'assumed': {'optimizer': {'weight_decay_mask': KERNELS}},
             'recorded': LOG,
         },
     ),

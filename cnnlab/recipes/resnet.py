@@ -1,7 +1,7 @@
 """Residual and plain networks: He, Zhang, Ren & Sun 2015, arXiv:1512.03385; and the pre-activation
 form, He et al. 2016, arXiv:1603.05027.
 
-CIFAR-10, as facts.md, table 2 has it: SGD with momentum 0.9 and weight decay 1e-4 on all
+CIFAR-10 (arXiv:1512.03385, Section 4.2): SGD with momentum 0.9 and weight decay 1e-4 on all
 parameters; batch 128; rate 0.1, divided by 10 at 32k and 48k of 64k steps; 45k/5k split; images
 padded by 4, cropped to 32 and flipped; the per-pixel mean subtracted. ResNet-110 begins with 0.01
 for about 400 steps. Assumed: batch statistics over the whole batch, and zeros for the padding (the
@@ -10,21 +10,25 @@ paper pads images whose mean is subtracted already).
 
 from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
 from cnnlab.recipes.recipe import Recipe
-from cnnlab.recipes.sourced import TABLE_2, SourcedRecipe, sourced
+from cnnlab.recipes.sourced import SourcedRecipe, sourced
 
 CIFAR_LOG = {
     'run': {'evaluate_every': '2 epochs', 'checkpoint_every': '2 epochs', 'log_every': '100 steps'}
 }
 CIFAR_TRAIN = ('random_crop(4)', 'flip()')
 _README = 'README of github.com/KaimingHe/deep-residual-networks'
+_LAYERS = 'README of github.com/KaimingHe/resnet-1k-layers'
 FB = 'opts.lua and train.lua in github.com/facebookarchive/fb.resnet.torch'
-# facts.md, table 1c
+FB_CIFAR_DATA = 'datasets/cifar10.lua in github.com/facebookarchive/fb.resnet.torch'
+# which has the mean color there, as it pads after normalization
+BLACK = 'assumed: black at the border'
+# arXiv:1512.03385, Table 6
 _ERROR = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43, 1202: 7.93}
+# arXiv:1512.03385, Table 3; option A for 34
 _TEN_CROPS = {
     34: '25.03% top-1 and 7.76% top-5 error',
     50: '22.85% top-1 and 6.71% top-5 error',
     101: '21.75% top-1 and 6.05% top-5 error',
-    # facts.md, table 1b, option A for 34
     152: '21.43% top-1 and 5.71% top-5 error',
 }
 # fb.resnet.torch on CIFAR: 164 epochs, divided by 10 when the 81st and the 122nd begin.
@@ -52,7 +56,7 @@ def stated_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
         'cifar10',
         'arXiv:1512.03385',
         {
-            TABLE_2: {
+            'arXiv:1512.03385, Section 4.2': {
                 'data': {'holdout': 5000, 'normalize': 'pixel_mean'},
                 'augment': {'train': CIFAR_TRAIN},
                 'optimizer': {
@@ -70,7 +74,9 @@ def stated_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
             },
             'recorded': CIFAR_LOG,
         },
-        published='' if plain else f'{_ERROR.get(depth, "-")}% test error (facts.md, table 1c)',
+        published=''
+        if plain
+        else f'{_ERROR.get(depth, "-")}% test error (arXiv:1512.03385, Table 6)',
     )
 
 
@@ -82,7 +88,7 @@ def cifar10(depth: int, plain: bool = False) -> Recipe:
 def imagenet(depth: int) -> SourcedRecipe:
     """`depth` is 18, 34, 50, 101 or 152."""
     published = (
-        f'{_TEN_CROPS[depth]}, ILSVRC-2012 validation, ten crops (facts.md, table 1b)'
+        f'{_TEN_CROPS[depth]}, ILSVRC-2012 validation, ten crops (arXiv:1512.03385, Table 3)'
         if depth in _TEN_CROPS
         else ''
     )
@@ -91,19 +97,18 @@ def imagenet(depth: int) -> SourcedRecipe:
         DATASET,
         'arXiv:1512.03385',
         {
-            TABLE_2: {
+            'arXiv:1512.03385, Section 3.4': {
+                'augment': {'train': train_transforms('resnet', 224)},
                 'optimizer': {'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4},
                 'schedule': {'name': 'plateau', 'factor': 0.1},
-                'batch_norm': {'ghost_batch_size': 32},
-                'run': {'batch_size': 256},
+                'run': {'duration': '600000 steps', 'batch_size': 256},
             },
-            _README: {'optimizer': {'name': 'momentum_caffe'}},
+            _README: {
+                'optimizer': {'name': 'momentum_caffe'},
+                'batch_norm': {'ghost_batch_size': 32},
+            },
             f'{_README}; assumed: on how many images': {
                 'run': {'recompute_batch_stats': '50000 examples'}
-            },
-            'assumed: from memory in table 2': {
-                'augment': {'train': train_transforms('resnet', 224)},
-                'run': {'duration': '600000 steps'},
             },
             'assumed': {
                 'data': {'normalize': 'imagenet'},
@@ -123,23 +128,22 @@ def preact(depth: int) -> SourcedRecipe:
     """
     released = depth == 1001
     errors = {
-        110: '6.37% test error',
-        164: '5.46% test error',
-        1001: '4.62% test error (4.92% with a batch of 128)',
+        110: '6.37% test error (arXiv:1603.05027, Table 2)',
+        164: '5.46% test error (arXiv:1603.05027, Table 2)',
+        1001: f'4.62% test error, 4.92% with a batch of 128 ({_LAYERS})',
     }
     return sourced(
         f'cifar_preresnet{depth}',
         'cifar10',
         'arXiv:1603.05027',
         {
-            f'{TABLE_2} (README of github.com/KaimingHe/resnet-1k-layers)': {
-                'run': {'duration': '200 epochs', 'batch_size': 64 if released else 128}
-            },
+            _LAYERS: {'run': {'duration': '200 epochs', 'batch_size': 64 if released else 128}},
             FB: FB_CIFAR,
-            'assumed': {'data': {'normalize': 'channel'}, 'augment': {'train': CIFAR_TRAIN}},
+            FB_CIFAR_DATA: {'data': {'normalize': 'channel'}},
+            f'{FB_CIFAR_DATA}; {BLACK}': {'augment': {'train': CIFAR_TRAIN}},
             'recorded': CIFAR_LOG,
         },
-        published=f'{errors[depth]} (facts.md, table 1c)',
+        published=errors[depth],
     )
 
 

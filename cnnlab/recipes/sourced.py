@@ -7,7 +7,6 @@ from typing import Any
 from cnnlab.recipes import paths
 from cnnlab.recipes.recipe import Recipe
 
-TABLE_2 = 'facts.md, table 2'
 # prefix of a value that no source gives: 'assumed', or 'assumed: why'
 ASSUMED = 'assumed'
 # What a run is called and how it is watched; the paper need not say it.

@@ -10,7 +10,7 @@ do as well after submission.
 """
 
 from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
-from cnnlab.recipes.sourced import TABLE_2, sourced
+from cnnlab.recipes.sourced import sourced
 
 # Net A's first four convolutions and its dense layers, under the names that they have in every net
 # of the family.
@@ -24,7 +24,8 @@ _PUBLISHED = {
 
 
 def _published(depth):
-    return f'{_PUBLISHED[depth]}, ILSVRC-2012 validation, dense and mirrored (facts.md, table 1b)'
+    protocol = 'ILSVRC-2012 validation, dense and mirrored (arXiv:1409.1556, Table 3)'
+    return f'{_PUBLISHED[depth]}, {protocol}'
 
 
 def _net(depth, **start):
@@ -33,7 +34,7 @@ def _net(depth, **start):
         DATASET,
         'arXiv:1409.1556',
         {
-            TABLE_2: {
+            'arXiv:1409.1556, Section 3.1': {
                 'augment': {'train': train_transforms('vgg', 224)},
                 'optimizer': {'learning_rate': 0.01, 'momentum': 0.9, 'weight_decay': 5e-4},
                 'schedule': {'name': 'step', 'factor': 0.1},

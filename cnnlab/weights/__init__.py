@@ -1,4 +1,4 @@
-"""Published weights: read, proven, written.
+"""Published weights: downloaded, read into our networks, adapted to other tasks, and written back.
 
 `model, variables = weights.load('torchvision/resnet50.IMAGENET1K_V1')`.
 """

@@ -1,8 +1,8 @@
-"""Loaded weights for another task: other classes, other channels, other image sizes, and files that
-hold only a part.
+"""Adapts loaded weights to another task: other classes, channels or image sizes, or a file that
+holds only some of the weights.
 
-Nothing is guessed from names: which leaves depend on the classes, the channels or the image size is
-read off the shapes that the model declares for each.
+Nothing is guessed from names: the shapes that the model declares show which leaves depend on the
+classes, the channels or the image size.
 """
 
 import dataclasses
@@ -16,7 +16,6 @@ from flax import linen as nn
 
 from cnnlab import names, tree
 from cnnlab.weights import api
-from cnnlab.weights.mapping import convert
 
 CHANNELS = ('mean', 'repeat')
 
@@ -44,9 +43,7 @@ class Report:
 
 
 def _fresh(model, input_shape, seed, paths):
-    """The model's own initial values of these leaves, by path; what they do not need is not
-    computed.
-    """
+    """The initial values that the model gives these leaves, by path; no others are computed."""
 
     def initial(x):
         leaves = tree.named_leaves(model.init(jax.random.key(seed), x))
@@ -57,8 +54,8 @@ def _fresh(model, input_shape, seed, paths):
 
 
 def _other_channels(kernel, channels, how):
-    """A first kernel (h, w, c, out) for another number of channels, scaled so that gray pictures
-    give what they gave.
+    """A first kernel (h, w, c, out) for another number of channels, scaled so that gray images give
+    the same activations as before.
     """
     given = kernel.shape[2]
     if how == 'mean':
@@ -84,21 +81,20 @@ def adapt(
     channels: str = 'mean',
     seed: int = 0,
 ) -> tuple[nn.Module, dict[str, Any], Report]:
-    """The model for other classes, channels or sizes, with every weight kept that still fits.
+    """Changes the classes, channels or image size of a model; every weight that still fits is kept.
 
     Args:
       model, variables: as `from_arrays` gives them.
       input_shape: (height, width, channels) of the new images.
-      num_classes: of the new task; the leaves whose shape depends on it are initialized anew. None
+      num_classes: of the new task; leaves whose shape depends on it are initialized anew. None
         keeps the classes.
-      channels: what becomes of the first kernel where the images have another number of channels:
-        'mean' spreads the mean over the channels, 'repeat' repeats them in order; both are scaled
-        by old / new, so that gray pictures give the same activations.
-      seed: of what is initialized anew.
+      channels: how the first kernel is changed if the images have another number of channels:
+        'mean' gives every channel the mean kernel, 'repeat' repeats the kernels in order; both are
+        scaled by old / new, so that gray images give the same activations.
+      seed: of the leaves that are initialized anew.
 
     Returns:
-      The new model, its variables (numpy arrays), and what became of every leaf; the report is
-      logged too.
+      The new model, its variables as numpy arrays, and a report on every leaf, which is logged too.
     """
     names.among('way to change channels', channels, CHANNELS)
     new = model if num_classes is None else model.clone(num_classes=num_classes)
@@ -121,7 +117,7 @@ def adapt(
     left = tuple(f'{path}: the new model has no such leaf' for path in have if path not in want)
     report = Report(tuple(kept), changed, tuple(fresh), left)
     logging.info('%s', report)
-    return new, convert.nested({path: out[path] for path in want}), report
+    return new, tree.nested({path: out[path] for path in want}), report
 
 
 def select_classes(
@@ -131,13 +127,13 @@ def select_classes(
     *,
     input_shape: tuple[int, int, int],
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The model whose class i is the given model's class `order[i]`: permutes, selects, or drops
-    classes without training.
+    """Permutes, selects or drops classes without training: class i of the new model is class
+    `order[i]` of the given one.
 
     `order=range(1, 1001)` drops the background class of a 1001-class TF head.
 
     Raises:
-      ValueError: an index outside the model's classes, or one twice.
+      ValueError: an index is not one of the model's classes, or occurs twice.
     """
     chosen = np.asarray(list(order), int)
     if (
@@ -172,13 +168,16 @@ def partial(
     input_shape: tuple[int, int, int],
     seed: int = 0,
 ) -> tuple[nn.Module, dict[str, Any], Report]:
-    """`from_arrays` for a file that holds less, more or other than the network: what fits is
-    loaded, the rest initialized anew, and told.
+    """Like `from_arrays`, for a file that does not match the network: loads what fits, initializes
+    the rest anew, and reports both.
 
     Args:
       id, arrays, fields: as in `from_arrays`.
       input_shape: (height, width, channels) of the images.
-      seed: of what is initialized anew.
+      seed: of the leaves that are initialized anew.
+
+    Returns:
+      As `adapt`.
     """
     model, placed = api.match(id, arrays, fields=fields)
     want = tree.named_leaves(api.wanted_shapes(model, input_shape))
@@ -186,4 +185,4 @@ def partial(
     leaves = placed.leaves | _fresh(model, input_shape, seed, fresh)
     report = Report(tuple(p for p in want if p in placed.leaves), {}, fresh, placed.mismatches)
     logging.info('%s', report)
-    return model, convert.nested({path: leaves[path] for path in want}), report
+    return model, tree.nested({path: leaves[path] for path in want}), report

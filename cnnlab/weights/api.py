@@ -1,4 +1,4 @@
-"""From the arrays of a source's file to a model and its variables, and back."""
+"""Reads the arrays of a source's file into a model and its variables, and writes them back."""
 
 import functools
 import pathlib
@@ -23,7 +23,7 @@ Variables = dict[str, Any]
 # a deep network is traced for seconds, and both directions and repeated loads ask for the same
 @functools.lru_cache(maxsize=16)
 def wanted_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> Variables:
-    """The model's variables as shapes; no array is made. The tree is shared: do not change it."""
+    """The shapes of a model's variables; no array is made. The tree is cached: do not change it."""
     x = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     # traces fastest
     with reference_convolution():
@@ -31,8 +31,8 @@ def wanted_shapes(model: nn.Module, input_shape: tuple[int, int, int]) -> Variab
 
 
 def _by_layer(names_in_file, expected):
-    """{name: expected name}, where only a name's scopes differ: Keras's older files leave out those
-    around a layer.
+    """{name: expected name} where only the scopes before a name differ: Keras's older files leave
+    out those around a layer.
     """
     ends: dict[str, list[str]] = {}
     for name in expected:
@@ -49,7 +49,7 @@ def _by_layer(names_in_file, expected):
 def _known_names(
     source: catalog.WeightSource, arrays: Mapping[str, np.ndarray], wanted: Variables
 ) -> LazyArrays:
-    """The arrays under the names that the rules know."""
+    """The arrays under the names that the key map knows."""
     new = file_names.renumbered(arrays) if source.is_keras else file_names.without_prefix(arrays)
     new = file_names.composed(new, file_names.rewritten(new.values(), source.old_names))
     if source.is_keras:
@@ -60,7 +60,7 @@ def _known_names(
 
 
 def _prepared(source, arrays, fields):
-    """(model, its shapes, the arrays under the names that the rules know)."""
+    """(model, shapes of its variables, the arrays under the names that the key map knows)."""
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
         raise ValueError(
             f'the arrays of {source.id} are given as a dict of arrays by name; got '
@@ -77,8 +77,8 @@ def _prepared(source, arrays, fields):
 def match(
     id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None
 ) -> tuple[nn.Module, convert.Matched]:
-    """(model, what of the arrays has a place in it): `from_arrays` for files that hold less, more
-    or other than the network.
+    """(model, which arrays match it and which do not): for files that do not hold exactly the
+    network.
     """
     source = catalog.source(id)
     model, wanted, known = _prepared(source, arrays, fields)
@@ -88,21 +88,21 @@ def match(
 def from_arrays(
     id: str, arrays: Mapping[str, np.ndarray], *, fields: Mapping[str, Any] | None = None
 ) -> tuple[nn.Module, Variables]:
-    """(model, variables) from a source's arrays, every one of them used and every leaf filled.
+    """(model, variables) from a source's arrays: every array is used and every leaf is filled.
 
     Args:
       id: of `supported()`.
       arrays: {the source's name: array in the source's layout}; float16 and bfloat16 are widened to
         float32.
-      fields: fields of the model that the arrays were made with, where they differ ({'num_classes':
-        10} for a fine-tuned file).
+      fields: fields of the model with which the arrays were made, if they differ from those of
+        the id ({'num_classes': 10} for a fine-tuned file).
 
     Returns:
       The module, and {'params', 'batch_stats'} of float32 numpy arrays.
 
     Raises:
       KeyError: no such id (the nearest are given).
-      ValueError: the arrays are not those of this network: one error with every mismatch.
+      ValueError: the arrays are not those of this network; the error lists every mismatch.
     """
     source = catalog.source(id)
     model, wanted, known = _prepared(source, arrays, fields)
@@ -114,21 +114,21 @@ def from_arrays(
 def from_file(
     id: str, path: str | pathlib.Path, *, ema: bool = False, fields: Mapping[str, Any] | None = None
 ) -> tuple[nn.Module, Variables]:
-    """`from_arrays` of a file: .safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5 or .keras; nothing
-    that is in it is run.
+    """(model, variables) from a file: .safetensors, .pth/.pt/.th, .npz, .h5/.weights.h5 or .keras;
+    nothing in it is executed.
 
     Args:
       id: of `supported()`.
-      path: the file; its format is told from its first bytes.
+      path: the file; its first bytes tell its format.
       ema: take the moving average of a training checkpoint that holds both.
       fields: as in `from_arrays`.
 
     Raises:
       KeyError: no such id.
       FileNotFoundError: no such file.
-      ValueError: the file is damaged, asks for code to be run, or holds another network.
+      ValueError: the file is damaged, asks for code to be executed, or holds another network.
     """
-    # an unknown id is told before a large file is opened
+    # an unknown id is reported before a large file is opened
     catalog.source(id)
     return from_arrays(id, read.arrays(path, ema=ema), fields=fields)
 

@@ -87,7 +87,7 @@ def register(
     Args:
       id: 'source/name' with the name as the source writes it.
       model: the registered network that computes the same.
-      rules: of `torch_rules` or `keras_rules`, in order, nested as is convenient; or a function
+      rules: of `torch_layers` or `keras_layers`, in order, nested as is convenient; or a function
         that makes them when first needed.
       fields: fields of the model that differ from the registered ones.
       flags: {field: pattern}: the field is set to True where a name in the file begins with the

@@ -1,4 +1,4 @@
-"""The facts of published weights by id: `entry('torchvision/resnet50.IMAGENET1K_V1')`."""
+"""Facts about published weights by id: `entry('torchvision/resnet50.IMAGENET1K_V1')`."""
 
 import dataclasses
 import types

@@ -1,4 +1,4 @@
-"""Published files: downloaded once into a cache, their hashes verified."""
+"""Downloads published files once into a cache and verifies their hashes."""
 
 import os
 import pathlib

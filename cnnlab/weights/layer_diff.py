@@ -1,5 +1,5 @@
-"""Where two implementations of a network part: the first of the peer's layers whose values no layer
-of ours has.
+"""Finds where two implementations of a network diverge: the first layer of the peer whose values no
+layer of ours has.
 """
 
 import dataclasses

@@ -16,7 +16,6 @@ from cnnlab.data.protocols import ilsvrc
 from cnnlab.models import registry
 from cnnlab.train import predictions
 from cnnlab.weights import api
-from cnnlab.weights.mapping import convert
 from tests.experiments.test_experiments import TINY
 from tests.experiments.test_experiments import run as train
 from tests.experiments.test_weights_commands import run
@@ -34,7 +33,7 @@ def folder(tmp_path_factory):
     leaves = {p: np.zeros(s.shape, np.float32) for p, s in shapes.items()}
     [bias] = [p for p, leaf in leaves.items() if leaf.shape == (1000,)]
     leaves[bias][[7, 3]] = 3, 2
-    save_file(weights.to_arrays(ID, convert.nested(leaves)), path / 'net.safetensors')
+    save_file(weights.to_arrays(ID, tree.nested(leaves)), path / 'net.safetensors')
     for k, name in ((7, 'a'), (7, 'b'), (3, 'c'), (3, 'd'), (900, 'e'), (7, 'f')):
         (path / 'images' / synsets.synsets()[k].id).mkdir(parents=True, exist_ok=True)
         Image.new('RGB', (60, 50), (200, 100, 50)).save(
@@ -157,7 +156,7 @@ def test_a_dense_protocol_refuses_a_net_without_a_dense_form(folder):
     )
     arrays = weights.to_arrays(
         'torchvision/alexnet',
-        convert.nested({p: np.zeros(s.shape, np.float32) for p, s in shapes.items()}),
+        tree.nested({p: np.zeros(s.shape, np.float32) for p, s in shapes.items()}),
     )
     np.savez(folder / 'alexnet.npz', **arrays)
     error = run(

@@ -13,7 +13,6 @@ from safetensors.numpy import save_file
 from cnnlab import tree, weights
 from cnnlab.models import registry
 from cnnlab.weights import api
-from cnnlab.weights.mapping import convert
 from tests.experiments.commands import ROOT, run
 
 ID = 'torchvision/squeezenet1_1'
@@ -46,7 +45,7 @@ def folder(tmp_path_factory):
         else np.zeros(s.shape, np.float32)
         for p, s in shapes.items()
     }
-    save_file(weights.to_arrays(ID, convert.nested(leaves)), path / 'net.safetensors')
+    save_file(weights.to_arrays(ID, tree.nested(leaves)), path / 'net.safetensors')
     (path / 'pictures').mkdir()
     for i in range(5):
         # none has the network's size

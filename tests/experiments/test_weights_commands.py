@@ -8,7 +8,6 @@ from safetensors.numpy import save_file
 from cnnlab import tree, weights
 from cnnlab.models import registry
 from cnnlab.weights import api
-from cnnlab.weights.mapping import convert
 from cnnlab.weights.readers import read
 from tests.experiments import commands
 
@@ -37,7 +36,7 @@ def folder(tmp_path_factory):
     leaves = {p: np.zeros(s.shape, np.float32) for p, s in shapes.items()}
     [bias] = [p for p, leaf in leaves.items() if leaf.shape == (1000,)]
     leaves[bias][7] = 3
-    save_file(weights.to_arrays(ID, convert.nested(leaves)), path / 'net.safetensors')
+    save_file(weights.to_arrays(ID, tree.nested(leaves)), path / 'net.safetensors')
     for name in ('cat.png', 'dog.jpg'):
         Image.new('RGB', (40, 30), (200, 100, 50)).save(path / name)
     return path

@@ -9,7 +9,6 @@ import pytest
 from cnnlab import tree, weights
 from cnnlab.models import registry
 from cnnlab.weights import adapt, api
-from cnnlab.weights.mapping import convert
 
 ID = 'akamaster/resnet20'
 SHAPE = (32, 32, 3)
@@ -21,7 +20,7 @@ def loaded():
     model = registry.create('cifar_resnet20')
     random = np.random.default_rng(0)
     shapes = tree.named_leaves(api.wanted_shapes(model, SHAPE))
-    variables = convert.nested(
+    variables = tree.nested(
         {p: random.uniform(0.5, 1, s.shape).astype(np.float32) for p, s in shapes.items()}
     )
     return model, variables, weights.to_arrays(ID, variables)

@@ -15,7 +15,6 @@ import safetensors.numpy
 from cnnlab import tree, weights
 from cnnlab.models import registry
 from cnnlab.weights import api, catalog
-from cnnlab.weights.mapping import convert
 from cnnlab.weights.readers import keras_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -48,7 +47,7 @@ def made(id, dtype=np.float32):
         api.wanted_shapes(registry.create(found.model, **found.fields), catalog.input_shape(found))
     )
     return weights.to_arrays(
-        id, convert.nested({path: np.ones(shape.shape, dtype) for path, shape in shapes.items()})
+        id, tree.nested({path: np.ones(shape.shape, dtype) for path, shape in shapes.items()})
     )
 
 

@@ -1,4 +1,4 @@
-"""AlexNet of torchvision."""
+"""Key maps for AlexNet of torchvision."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch

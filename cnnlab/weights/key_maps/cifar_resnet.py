@@ -1,5 +1,5 @@
-"""Rules for the CIFAR ResNets of akamaster/pytorch_resnet_cifar10 (option A: shortcuts without
-weights).
+"""Key maps for the CIFAR ResNets of akamaster/pytorch_resnet_cifar10 (option A: shortcuts
+without weights).
 """
 
 from cnnlab.data.preprocessing import Preprocess

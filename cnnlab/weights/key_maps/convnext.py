@@ -1,4 +1,4 @@
-"""ConvNeXt of torchvision, timm and Keras.
+"""Key maps for ConvNeXt of torchvision, timm and Keras.
 
 Layers that are linear there are 1x1 convolutions here.
 """

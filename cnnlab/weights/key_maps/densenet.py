@@ -1,4 +1,4 @@
-"""DenseNet of torchvision, timm (the same names) and Keras."""
+"""Key maps for DenseNet of torchvision, timm (the same names) and Keras."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers

@@ -1,4 +1,5 @@
-"""EfficientNet of torchvision, timm (its own and the ones with TensorFlow's padding) and Keras.
+"""Key maps for EfficientNet of torchvision, timm (its own and the ones with TensorFlow's
+padding) and Keras.
 
 torchvision and timm put all parts of a block in order under numbers or numbered names, and stage 1
 has no expansion. Keras builds one more layer, without variables, when it loads its own ImageNet

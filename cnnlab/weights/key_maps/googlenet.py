@@ -1,4 +1,4 @@
-"""GoogLeNet of torchvision, with or without its auxiliary heads."""
+"""Key maps for GoogLeNet of torchvision, with or without its auxiliary heads."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch

@@ -1,5 +1,5 @@
-"""Inception-ResNet-v2 of timm, and of Keras (layers partly numbered, in the order in which the
-network calls them).
+"""Key maps for Inception-ResNet-v2 of timm, and of Keras (layers partly numbered, in the order
+in which the network calls them).
 """
 
 from cnnlab.models.inception_resnet_v2 import STAGES, InceptionResNetV2

@@ -1,5 +1,5 @@
-"""Inception-v3 of torchvision, timm (the same names) and Keras (numbered layers, in the order in
-which the network calls them).
+"""Key maps for Inception-v3 of torchvision, timm (the same names) and Keras (numbered layers, in
+the order in which the network calls them).
 """
 
 from cnnlab.models.inception_v3 import MIXED

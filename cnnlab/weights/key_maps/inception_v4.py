@@ -1,4 +1,4 @@
-"""Inception-v4 of timm: one numbered sequence of modules."""
+"""Key maps for Inception-v4 of timm: one numbered sequence of modules."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping.torch_layers import conv_norm, dense

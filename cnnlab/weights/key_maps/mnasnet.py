@@ -1,4 +1,4 @@
-"""MnasNet of torchvision (B1) and timm (B1 and, with squeeze-excite, A1)."""
+"""Key maps for MnasNet of torchvision (B1) and timm (B1 and, with squeeze-excite, A1)."""
 
 from cnnlab.models.mnasnet import A1, B1
 from cnnlab.weights.catalog import register

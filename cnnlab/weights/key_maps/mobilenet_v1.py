@@ -1,4 +1,4 @@
-"""MobileNet (v1) of timm and Keras."""
+"""Key maps for MobileNet (v1) of timm and Keras."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras

@@ -1,4 +1,4 @@
-"""MobileNetV2 of torchvision, timm and Keras."""
+"""Key maps for MobileNetV2 of torchvision, timm and Keras."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers as keras

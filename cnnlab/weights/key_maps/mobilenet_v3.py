@@ -1,4 +1,4 @@
-"""MobileNetV3 of torchvision, timm and Keras."""
+"""Key maps for MobileNetV3 of torchvision, timm and Keras."""
 
 import functools
 

@@ -1,5 +1,5 @@
-"""NASNet-A of timm and of Keras. timm's names are slim's; Keras numbers the cells of the whole
-network, reductions apart.
+"""Key maps for NASNet-A of timm and of Keras. timm's names are slim's; Keras numbers the cells
+of the whole network, reductions apart.
 """
 
 from cnnlab.weights.catalog import register

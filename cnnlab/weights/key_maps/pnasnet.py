@@ -1,4 +1,4 @@
-"""PNASNet-5 of timm, under slim's names."""
+"""Key maps for PNASNet-5 of timm, under slim's names."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.key_maps.nasnet import CELL, OURS, separables

@@ -1,4 +1,4 @@
-"""Rules for pre-activation ResNets: timm's resnetv2.py (batch norm, and BiT's group norm) and
+"""Key maps for pre-activation ResNets: timm's resnetv2.py (batch norm, and BiT's group norm) and
 Keras's ResNet50V2 and larger.
 """
 

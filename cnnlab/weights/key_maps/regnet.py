@@ -1,5 +1,5 @@
-"""RegNet of torchvision and timm. timm's sizes are in hundreds of millions of multiply-adds:
-regnety_004 is RegNetY-400MF.
+"""Key maps for RegNet of torchvision and timm. timm's sizes are in hundreds of millions of
+multiply-adds: regnety_004 is RegNetY-400MF.
 """
 
 from cnnlab.weights.catalog import register

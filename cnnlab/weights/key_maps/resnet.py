@@ -1,5 +1,5 @@
-"""Rules for ImageNet's residual nets: torchvision's and timm's resnet.py (one set of names), and
-Keras's resnet.py.
+"""Key maps for ImageNet's residual nets: torchvision's and timm's resnet.py (one set of names),
+and Keras's resnet.py.
 """
 
 from cnnlab.weights.catalog import register

@@ -1,5 +1,5 @@
-"""Rules for the squeeze-and-excitation nets of timm's senet.py (ported from the authors' Caffe
-files).
+"""Key maps for the squeeze-and-excitation nets of timm's senet.py (ported from the authors'
+Caffe files).
 """
 
 from cnnlab.weights.catalog import register

@@ -1,4 +1,4 @@
-"""ShuffleNet V2 of torchvision."""
+"""Key maps for ShuffleNet V2 of torchvision."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch

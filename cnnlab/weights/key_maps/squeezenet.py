@@ -1,4 +1,4 @@
-"""SqueezeNet of torchvision, which numbers its layers in a row, poolings included."""
+"""Key maps for SqueezeNet of torchvision, which numbers its layers in a row, poolings included."""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import torch_layers as torch

@@ -1,5 +1,5 @@
-"""VGG of torchvision, timm (whose dense layers are convolutions that slide over larger images) and
-Keras.
+"""Key maps for VGG of torchvision, timm (whose dense layers are convolutions that slide over
+larger images) and Keras.
 """
 
 from cnnlab.weights.catalog import register

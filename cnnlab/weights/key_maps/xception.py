@@ -1,4 +1,6 @@
-"""Xception of timm and of Keras. timm's block b is the paper's (and Keras's) block b + 1."""
+"""Key maps for Xception of timm and of Keras. timm's block b is the paper's (and Keras's) block
+b + 1.
+"""
 
 from cnnlab.weights.catalog import register
 from cnnlab.weights.mapping import keras_layers, torch_layers

@@ -1,5 +1,5 @@
-"""A source's arrays -> variables of a model, and back: strict on both sides, one set of rules for
-both directions.
+"""Maps a source's arrays to the variables of a model and back: strict on both sides, by one key map
+for both directions.
 """
 
 import dataclasses
@@ -15,18 +15,6 @@ from cnnlab.weights.mapping.rules import KeyMap
 
 # halves are widened to float32; nothing is ever narrowed
 ACCEPTED = ('float32', 'float16', 'bfloat16')
-
-
-def nested(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """{path: leaf} as nested dicts."""
-    out: dict[str, Any] = {}
-    for path, value in flat.items():
-        *folders, leaf = path.split('/')
-        inner = out
-        for folder in folders:
-            inner = inner.setdefault(folder, {})
-        inner[leaf] = value
-    return out
 
 
 def _shape(shape) -> str:
@@ -50,8 +38,8 @@ def _fault(name, array, layout, shape) -> str | None:
 
 
 def _own(leaf, array) -> np.ndarray:
-    """`leaf` as a float32 array that shares nothing with `array`, whose file may go away; copied
-    once at most.
+    """`leaf` as a float32 array that shares no memory with `array`, whose file may go away; copied
+    at most once.
     """
     leaf = np.ascontiguousarray(leaf, np.float32)
     return leaf.copy() if np.may_share_memory(leaf, array) else np.asarray(leaf)
@@ -59,11 +47,11 @@ def _own(leaf, array) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Matched:
-    """What came of laying a source's arrays into a network."""
+    """How a source's arrays match a network."""
 
     # {path: float32 array of ours}
     leaves: dict[str, np.ndarray]
-    # arrays that have no place, or the wrong shape, dtype or values
+    # one line for each array that has no place, or the wrong shape, dtype or values
     mismatches: tuple[str, ...]
     # paths that no array gave
     missing: tuple[str, ...]
@@ -76,11 +64,11 @@ def match(
     *,
     ignore: Iterable[str] = (),
 ) -> Matched:
-    """Lays each array of a source where its rule says; nothing is refused here.
+    """Finds the leaf of each array of a source; mismatches are returned, not raised.
 
     Args:
-      arrays: {name: array} in the source's own layout, each read once.
-      key_map: the rules.
+      arrays: {name: array} in the layout of the source; each is read once.
+      key_map: from the source's names to ours.
       wanted: the model's variables, or their shapes (`jax.eval_shape`).
       ignore: patterns (`re.fullmatch`) of names that are left unread.
     """
@@ -122,27 +110,27 @@ def to_variables(
     ignore: Iterable[str] = (),
     weights: str = 'the network',
 ) -> dict[str, Any]:
-    """Variables shaped as `wanted`, from a source's arrays: every array has its place and every
-    leaf its array.
+    """The variables of a network from a source's arrays: every array is used and every leaf is
+    filled.
 
     Args:
-      arrays, key_map, wanted, ignore: as in `place`.
-      weights: what the arrays were to be, for the error's first line.
+      arrays, key_map, wanted, ignore: as in `match`.
+      weights: what the arrays should be, for the first line of the error.
 
     Returns:
       {'params': ..., 'batch_stats': ...} of float32 numpy arrays.
 
     Raises:
-      ValueError: an array without a place, a leaf without an array, another shape or dtype, or
-        values that are not finite: all in one list.
+      ValueError: an array has no place, a leaf has no array, a shape or dtype is wrong, or values
+        are not finite; one error lists all.
     """
     placed = match(arrays, key_map, wanted, ignore=ignore)
     refuse(weights, [*placed.mismatches, *(_missing(path, key_map) for path in placed.missing)])
-    return nested({path: placed.leaves[path] for path in tree.named_leaves(wanted)})
+    return tree.nested({path: placed.leaves[path] for path in tree.named_leaves(wanted)})
 
 
 def _source_shape(layout, shape) -> tuple[int, ...]:
-    """The shape that the source's array must have for a leaf of ours; no memory is used."""
+    """The shape that the source's array must have for a leaf of ours; nothing is allocated."""
     return layout.to_source(np.broadcast_to(np.float32(0), shape)).shape
 
 
@@ -156,26 +144,26 @@ def _missing(path, key_map):
 
 
 def names(wanted: tree.Tree, key_map: KeyMap) -> list[str]:
-    """The source's names of all leaves that a rule speaks of."""
+    """The source's names of all leaves that the key map covers."""
     return [found[0] for path in tree.named_leaves(wanted) if (found := key_map.theirs(path))]
 
 
 def to_arrays(
     variables: tree.Tree, key_map: KeyMap, wanted: tree.Tree, *, weights: str = 'the network'
 ) -> dict[str, np.ndarray]:
-    """The inverse of `to_variables`: {the source's name: array in its layout}; the source's
-    counters are zeros of its dtype.
+    """{the source's name: array in its layout}: the inverse of `to_variables`; counters of the
+    source are zeros of its dtype.
 
     Args:
-      variables: of the network; sizes are free (another number of classes), the leaves and their
-        axes are not.
-      key_map: the rules.
+      variables: of the network; sizes may differ (another number of classes), leaves and their
+        numbers of axes may not.
+      key_map: from the source's names to ours.
       wanted: the model's variables, or their shapes.
-      weights: what the variables were to be, for the error's first line.
+      weights: what the variables should be, for the first line of the error.
 
     Raises:
-      ValueError: a leaf that is missing, that the network does not have, that has another number of
-        axes, or that no rule speaks of: all in one list.
+      ValueError: a leaf is missing, is not one of the network's, has another number of axes, or is
+        covered by no rule; one error lists all.
     """
     have, shapes, out = tree.named_leaves(variables), tree.named_leaves(wanted), {}
     mismatches = [f'{path}: missing' for path in shapes if path not in have]

@@ -1,12 +1,12 @@
-"""The names in a file brought to the form that the rules know: without wrappers' prefixes, and
+"""Brings the names in a file into the form that key maps know: without prefixes of wrappers, and
 numbered as in a fresh process.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 
-# Keras's layers with variables, and variables, named automatically where a network does not name
-# them (keras.src.utils.naming.auto_name).
+# Layers with variables, and variables, that Keras names automatically where a network does not
+# (keras.src.utils.naming.auto_name).
 _KINDS = (
     'conv2d|depthwise_conv2d|separable_conv2d|'
     'batch_normalization|layer_normalization|normalization|dense|variable'
@@ -15,7 +15,7 @@ _AUTOMATIC = re.compile(rf'({_KINDS})(?:_(\d+))?')
 
 
 def without_prefix(names: Iterable[str], prefix: str = 'module.') -> dict[str, str]:
-    """{name: name without `prefix`}: torch's DataParallel and AveragedModel put it before every
+    """{name: name without `prefix`}, which torch's DataParallel and AveragedModel put before every
     name.
     """
     return {n: n.removeprefix(prefix) for n in names}
@@ -25,8 +25,8 @@ def renumbered(names: Iterable[str]) -> dict[str, str]:
     """{name: name with automatic numbers as in a fresh process}: 'conv2d_95/kernel' ->
     'conv2d/kernel' if 95 is the least in use.
 
-    Keras numbers layers of a kind over the life of a process, so that only their order says which
-    they are. The ':0' that TensorFlow puts after a variable's name goes too.
+    Keras counts the layers of a kind over the life of a process, so only their order identifies
+    them. The ':0' that TensorFlow puts after a variable's name is removed too.
     """
     plain = {name: name.removesuffix(':0') for name in names}
     numbers: dict[str, set[int]] = {}
@@ -63,7 +63,7 @@ def composed(first: Mapping[str, str], then: Mapping[str, str]) -> dict[str, str
 
 
 def once(id: str, new: Mapping[str, str]) -> Mapping[str, str]:
-    """`new`, unless two names of a file became the same: ValueError."""
+    """Returns `new`; raises ValueError where two names of a file became the same."""
     old: dict[str, str] = {}
     for name, known in new.items():
         if known in old:

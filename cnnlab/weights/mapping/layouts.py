@@ -1,5 +1,5 @@
-"""How an array lies in a source's file and how it lies here: pairs of functions, each the exact
-inverse of the other.
+"""Layouts of an array in a source's file and here: pairs of functions, each the exact inverse of
+the other.
 """
 
 import dataclasses
@@ -50,8 +50,8 @@ CHANNELS_FIRST_SCALE = Layout(
 
 @functools.cache
 def flattened(channels: int, height: int, width: int) -> Layout:
-    """torch's first linear layer after a flatten: its inputs are a map laid out channels first,
-    ours rows first.
+    """torch's first linear layer after a flatten, whose inputs run over (channels, height, width);
+    ours run over (height, width, channels).
     """
 
     def to_ours(a):
@@ -75,7 +75,7 @@ def flattened(channels: int, height: int, width: int) -> Layout:
 
 @functools.cache
 def window(height: int, width: int) -> Layout:
-    """torch's convolution over a whole map, which is a dense layer here: its window as rows of
+    """torch's convolution over a whole map, which is a dense layer here: the window becomes the
     inputs.
     """
 

@@ -1,14 +1,12 @@
-"""What did not fit when a file was read as a network: every case gathered, sorted, and told in one
-error.
-"""
+"""The one error that lists everything in a file that does not fit the network."""
 
-# as many are printed; the count is always of all
+# mismatches that are printed; the count is always of all
 LISTED = 20
 
 
 def refuse(weights: str, mismatches: list[str]) -> None:
-    """Raises one ValueError that lists the mismatches, sorted, the first 20 and their count; does
-    nothing where there are none.
+    """Raises one ValueError with the number of mismatches and the first 20 of them, sorted; does
+    nothing if there are none.
     """
     if not mismatches:
         return

@@ -1,5 +1,5 @@
-"""One rule says where the arrays of one kind of module lie, in a source's file and here; it is read
-in both directions.
+"""Rules and key maps: where the arrays of a module lie in a source's file and here, for both
+directions.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ class Leaf:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """The modules that `source` names are ours of `target`; both are templates of `templates.Pair`.
+    """Maps the modules that the template `source` matches to ours of the template `target`.
 
-    `arrays` is {name within the source's module: where it goes}; those that a file does not have (a
-    bias) are not missed here, since the model says which leaves it wants. `counters` are arrays of
-    no use to us, {name: (dtype, shape)}: read over, and written as zeros.
+    `arrays` is {name within the source's module: where it goes}. A file may lack some of them (a
+    bias): the model says which leaves it needs. `counters` is {name: (dtype, shape)} of arrays that
+    we have no use for: they are ignored when read and written as zeros.
     """
 
     source: str
@@ -44,7 +44,7 @@ class Rule:
 
 @dataclasses.dataclass(frozen=True)
 class Counter:
-    """Zeros that a source's file has beside a module's arrays."""
+    """An array that a source's file has beside those of a module and that is written as zeros."""
 
     name: str
     dtype: str
@@ -55,8 +55,8 @@ class Counter:
 
 
 class KeyMap:
-    """The rules of one network in order: a rule without fields comes before any with fields, then
-    the first that matches counts.
+    """The rules of one network. Rules without template fields go first; of the others, the first
+    that matches counts.
     """
 
     def __init__(self, rules: Iterable[Rule]):
@@ -91,13 +91,13 @@ class KeyMap:
         return None
 
     def is_counter(self, name: str) -> bool:
-        """Whether this array of the source is one of the counters that rules name."""
+        """Whether this array of the source is a counter."""
         found = self._forward(name)
         return found is not None and found[2] in found[0].counters
 
     def ours(self, name: str) -> tuple[str, Layout] | None:
         """(path, layout) of the source's array: ('params/stage1/block1/conv1/kernel', OIHW); None
-        where no rule speaks of it.
+        if no rule covers it.
         """
         found = self._forward(name)
         if found is None or found[2] in found[0].counters:
@@ -107,8 +107,8 @@ class KeyMap:
         return '/'.join(filter(None, (leaf.collection, target, leaf.name))), leaf.layout
 
     def theirs(self, path: str) -> tuple[str, Layout, tuple[Counter, ...]] | None:
-        """(name in the source's file, layout, counters beside it) of a leaf of ours; None where no
-        rule speaks of it.
+        """(name in the source's file, layout, counters beside it) of a leaf of ours; None if no
+        rule covers it.
         """
         collection, _, rest = path.partition('/')
         target, _, name = rest.rpartition('/')

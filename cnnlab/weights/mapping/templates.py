@@ -1,6 +1,4 @@
-"""Names of two sides as one pair of templates that can be read from left to right and from right to
-left.
-"""
+"""Pairs of name templates that translate a source's names to ours and back."""
 
 import dataclasses
 import functools
@@ -11,7 +9,7 @@ _FIELD = re.compile(r'\{([a-z_]+)([+-]\d+)?(?::([^{}]+))?\}')
 
 @dataclasses.dataclass(frozen=True)
 class _Side:
-    """One compiled template: a regular expression, and its text with the fields cut out."""
+    """One compiled template: a regular expression, and the text around the fields."""
 
     pattern: re.Pattern
     # the literal pieces between the fields
@@ -57,8 +55,8 @@ class Pair:
     """Two templates with the same fields: Pair('layer{s}.{b}.conv{i}',
     'stage{s}/block{b+1}/conv{i}').
 
-    `{b}` is a whole number; `{b+1}` is that number and one; `{part:conv|norm}` is one of the words
-    given (said once, on either side, and known by its name on the other).
+    `{b}` is a whole number, `{b+1}` is that number plus one, and `{part:conv|norm}` is one of these
+    words; they are listed on one side only.
 
     Raises:
       ValueError: the two sides do not have the same fields.

@@ -1,4 +1,4 @@
-"""The names that timm gives to all nets of its efficientnet.py and mobilenetv3.py."""
+"""Rules for the names that timm gives all networks of its efficientnet.py and mobilenetv3.py."""
 
 from collections.abc import Sequence
 
@@ -41,8 +41,8 @@ def inverted(i: int, j: int) -> tuple:
 
 
 def network(blocks: Sequence[int]) -> tuple:
-    """Everything but the last 1x1 layer of a net whose first stage is separable and whose others,
-    of `blocks` each, are inverted.
+    """The rules of a network whose first stage is separable and whose other stages are inverted,
+    but for its last 1x1 layer; `blocks` are the blocks of each stage.
     """
     return (
         torch.conv_norm('conv_stem', 'bn1', 'stem'),

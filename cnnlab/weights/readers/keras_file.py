@@ -1,5 +1,5 @@
-"""Keras's files: legacy .h5 (whole models and weights alone), .weights.h5 and .keras, read with
-h5py (the extra 'keras').
+"""Reads Keras's files with h5py (the extra 'keras'): .h5 of whole models or weights, .weights.h5
+and .keras.
 """
 
 import contextlib

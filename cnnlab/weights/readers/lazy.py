@@ -1,4 +1,4 @@
-"""The arrays of a file by name, each read when it is asked for: a file is never held in memory as a
+"""Arrays of a file by name, each read when it is asked for, so that no file is held in memory as a
 whole.
 """
 

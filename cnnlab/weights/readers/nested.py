@@ -1,5 +1,5 @@
-"""Which arrays of a training checkpoint are the weights: a file may hold them in a dict within a
-dict, once more as a moving average.
+"""Finds the weights in a training checkpoint, which may hold them in a nested dict, and once more
+as a moving average.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""Any weights file -> {name: array}, without running what is in it: the format is told from the
-first bytes, not from the suffix.
+"""Reads any weights file as {name: array} without executing what is in it; its first bytes tell the
+format, not its suffix.
 """
 
 import contextlib

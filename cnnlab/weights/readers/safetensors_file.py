@@ -1,4 +1,4 @@
-"""Safetensors: the library checks the file, and each tensor is then mapped where it lies, so that
+"""Reads safetensors: the library checks the file, and each tensor is then memory-mapped, so that
 nothing is held in memory.
 
 The form is that of the library's README: eight bytes with the length of a JSON header, the header,

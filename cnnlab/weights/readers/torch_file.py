@@ -1,4 +1,6 @@
-"""torch's .pth, .pt and .th files without torch: the zip form (torch 1.6 on) and the old one."""
+"""Reads torch's .pth, .pt and .th files without torch: the zip form (since torch 1.6) and the old
+one.
+"""
 
 import io
 import pathlib

@@ -1,5 +1,5 @@
-"""The pickles of torch read without torch, and without running anything that they name: only
-tensors are rebuilt.
+"""Reads torch's pickles without torch and without executing anything that they name: only tensors
+are rebuilt.
 """
 
 import collections
