@@ -52,7 +52,7 @@ class Augment:
     tta: str = 'none'
 
     def __post_init__(self) -> None:
-        check.at_least_one(augment__repeats=self.repeats)
+        check.at_least_one({'augment.repeats': self.repeats})
         for field in ('mixup', 'cutmix'):
             if getattr(self, field) < 0:
                 raise ValueError(

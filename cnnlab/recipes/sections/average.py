@@ -29,7 +29,7 @@ class Average:
 
     def __post_init__(self) -> None:
         check.one_of('average.name', 'average', self.name, NAMES)
-        check.durations(average__every=self.every, average__begin=self.begin)
+        check.durations({'average.every': self.every, 'average.begin': self.begin})
         if not 0 <= self.decay < 1:
             raise ValueError(
                 f'average.decay: the decay of a moving average is at least 0 and below 1, got '

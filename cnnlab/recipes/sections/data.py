@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from cnnlab.data import preprocessing
 from cnnlab.recipes.sections import check
 
 
@@ -10,7 +11,7 @@ class Data:
     """The images of a run.
 
     Raises:
-      ValueError: a negative number, or validation images asked for twice.
+      ValueError: a negative number, or a normalization that is not known.
     """
 
     # training images set aside for validation
@@ -26,4 +27,5 @@ class Data:
     normalize: str = 'channel'
 
     def __post_init__(self) -> None:
-        check.not_negative(data__holdout=self.holdout, data__limit=self.limit)
+        check.not_negative({'data.holdout': self.holdout, 'data.limit': self.limit})
+        check.one_of('data.normalize', 'normalization', self.normalize, preprocessing.KINDS)

@@ -38,7 +38,14 @@ class Loss:
 
     def __post_init__(self) -> None:
         check.one_of('loss.name', 'loss', self.name, losses.LOSSES)
-        check.not_negative(loss__l1=self.l1, loss__l2=self.l2)
+        check.not_negative(
+            {
+                'loss.balance': self.balance,
+                'loss.aux_weight': self.aux_weight,
+                'loss.l1': self.l1,
+                'loss.l2': self.l2,
+            }
+        )
         if self.label_smoothing and self.name not in losses.SMOOTHED:
             raise ValueError(
                 f'loss.label_smoothing: label smoothing goes with the losses '

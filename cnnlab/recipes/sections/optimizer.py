@@ -67,14 +67,16 @@ class Optimizer:
             rules.FORMS,
         )
         check.not_negative(
-            optimizer__learning_rate=self.learning_rate,
-            optimizer__weight_decay=self.weight_decay,
-            optimizer__filter_rms=self.filter_rms,
-            optimizer__clip_norm=self.clip_norm,
-            optimizer__clip_value=self.clip_value,
-            optimizer__lookahead=self.lookahead,
-            optimizer__lookahead_power=self.lookahead_power,
-            optimizer__eps=self.eps or 0.0,
+            {
+                'optimizer.learning_rate': self.learning_rate,
+                'optimizer.weight_decay': self.weight_decay,
+                'optimizer.filter_rms': self.filter_rms,
+                'optimizer.clip_norm': self.clip_norm,
+                'optimizer.clip_value': self.clip_value,
+                'optimizer.lookahead': self.lookahead,
+                'optimizer.lookahead_power': self.lookahead_power,
+                'optimizer.eps': self.eps or 0.0,
+            }
         )
         for field in ('momentum', 'beta2'):
             value = getattr(self, field)
@@ -92,7 +94,7 @@ class Optimizer:
                         f'{factor}'
                     )
         for pattern, text in self.frozen_after.items():
-            check.durations(**{f'optimizer__frozen_after of {pattern}': text})
+            check.durations({f'optimizer.frozen_after of {pattern!r}': text})
         if self.weight_decay_factors and (
             self.weight_decay_form == 'decoupled' or self.name in rules.DECOUPLED
         ):

@@ -50,14 +50,17 @@ class Run:
     def __post_init__(self) -> None:
         check.one_of('run.precision', 'precision', self.precision, PRECISIONS)
         check.one_of('run.on_nan', 'way to meet a NaN (on_nan)', self.on_nan, ON_NAN)
-        check.at_least_one(run__batch_size=self.batch_size, run__accumulate=self.accumulate)
+        check.at_least_one({'run.batch_size': self.batch_size, 'run.accumulate': self.accumulate})
         check.durations(
-            run__recompute_batch_stats=self.recompute_batch_stats,
-            run__evaluate_every=self.evaluate_every,
-            run__checkpoint_every=self.checkpoint_every,
-            run__log_every=self.log_every,
-            run__keep_every=self.keep_every or '0 steps',
+            {
+                'run.recompute_batch_stats': self.recompute_batch_stats,
+                'run.evaluate_every': self.evaluate_every,
+                'run.checkpoint_every': self.checkpoint_every,
+                'run.log_every': self.log_every,
+                'run.keep_every': self.keep_every or '0 steps',
+            }
         )
+        check.not_negative({'run.keep': self.keep, 'run.nan_limit': self.nan_limit})
         if self.stop_patience < 0:
             raise ValueError(
                 f'run.stop_patience is 0 (never) or a number of evaluations, got '

@@ -47,21 +47,23 @@ class Schedule:
         check.one_of('schedule.name', 'schedule', self.name, schedules.SCHEDULES)
         check.one_of('schedule.warmup_form', 'form of warm-up', self.warmup_form, _WARMUP_FORMS)
         check.not_negative(
-            schedule__factor=self.factor,
-            schedule__end=self.end,
-            schedule__warmup_start=self.warmup_start,
+            {
+                'schedule.factor': self.factor,
+                'schedule.end': self.end,
+                'schedule.warmup_start': self.warmup_start,
+            }
         )
-        check.durations(schedule__every=self.every, schedule__warmup=self.warmup)
+        check.durations({'schedule.every': self.every, 'schedule.warmup': self.warmup})
         for boundary in self.boundaries:
             if isinstance(boundary, str):
-                check.durations(schedule__boundaries=boundary)
+                check.durations({'schedule.boundaries': boundary})
         if self.name == 'plateau':
             if not 0 < self.factor < 1:
                 raise ValueError(
                     f'schedule.factor: the factor of a plateau lies between 0 and 1, got '
                     f'{self.factor}'
                 )
-            check.at_least_one(schedule__patience=self.patience)
+            check.at_least_one({'schedule.patience': self.patience})
 
     def build(self, learning_rate: float, timeline: Timeline) -> optax.Schedule:
         """The learning rate by step; a plateau's divisions are not part of it.
