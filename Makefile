@@ -6,7 +6,7 @@ VENV ?= .venv
 EXTRAS ?=
 RUN = $(VENV)/bin/python
 # those that need neither data nor another framework; the others tell in their first lines how they are run
-BENCHMARKS ?= train_step stream conv_forms pool_forms inference
+BENCHMARKS ?= startup train_step stream conv_forms pool_forms inference
 PYTEST = $(RUN) -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --junitxml=build/junit.xml
 
 # where real data is (docs/data.md); what `make data` has filled, unless the environment names another folder

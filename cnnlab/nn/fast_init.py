@@ -141,6 +141,8 @@ def _write(
     if name in _SHAPE_ONLY:
         return [operands[0]]
     if name == 'random_bits':
+        if _aval(eqn.outvars[0]).size != size:
+            raise _OutOfReach('a number is drawn for all')
         if str(_aval(eqn.invars[0]).dtype) != 'key<fry>' or not eqn.ctx.threefry_partitionable:
             raise _OutOfReach('the generator does not count')
         params = {'bit_width': params['bit_width']}

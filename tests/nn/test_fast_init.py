@@ -205,11 +205,19 @@ def antithetic(key, shape, dtype=jnp.float32):
     return jnp.concatenate(both(key), -1)
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def of_random_scale(key, shape, dtype=jnp.float32):
+    """One number, drawn for all values, times a draw."""
+    scale = jax.random.uniform(key, (1,) * len(shape), dtype)
+    return scale * jax.random.normal(key, shape, dtype)
+
+
 PLAINLY = {
     'orthogonal': (initializers.orthogonal(), (3, 3, 5, 7)),
     'sum': (normalized, (5, 7)),
     'numpy': (by_numpy, (5, 7)),
     'two results': (antithetic, (5, 6)),
+    'a random scale': (of_random_scale, (5, 6)),
 }
 
 
