@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnlab.classifier import Classifier
+from cnnlab.data.sources.pictures import Pictures
 
 
 def forward(net: Classifier, images: jax.Array) -> jax.Array:
@@ -97,3 +98,25 @@ def positive(what: str, value: float, least: float = 0.0) -> float:
     if not (math.isfinite(value) and value >= least):
         raise ValueError(f'{what} is a number of at least {least:g}, not {value:g}')
     return value
+
+
+def seen(net: Classifier, pictures: Pictures) -> np.ndarray:
+    """The views of pictures as an attack takes them: float32 (n, h, w, c) in [0, 1], each of whole
+    gray levels.
+
+    Raises:
+      ValueError: they have different sizes, or the network takes others.
+    """
+    if net.preprocess is None:
+        raise ValueError(f'{net.name} has no preprocessing, by which pictures become its images')
+    views = [net.preprocess.pixels(picture) for picture in pictures]
+    shapes = list(dict.fromkeys(view.shape for view in views))
+    if len(shapes) > 1:
+        one, other = (f'{h} x {w}' for h, w, _ in shapes[:2])
+        raise ValueError(
+            f'the images of {pictures.name} have different sizes ({one}, {other}), and '
+            f'{net.name} takes them as they are; give images of one size'
+        )
+    images = np.stack(views).astype(np.float32) / np.float32(255)
+    num_classes(net, images)
+    return images
