@@ -19,8 +19,8 @@ class CifarResNet(nn.Module):
 
     # n, the number of blocks of a stage
     blocks: int
-    # shortcuts: 'A' pads with zero channels where the shape changes (the paper's choice on CIFAR), 'B'
-    # projects there, 'C' projects everywhere, 'none' makes the plain network
+    # shortcuts: 'A' pads with zero channels where the shape changes (the paper's choice on CIFAR),
+    # 'B' projects there, 'C' projects everywhere, 'none' makes the plain network
     shortcut: str = 'A'
     # channels of the first stage; each further stage has twice as many
     width: int = 16

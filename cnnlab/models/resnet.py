@@ -27,8 +27,8 @@ class ResNet(nn.Module):
     # the convolution of a bottleneck that has the stride: '1x1', the first (the paper), or '3x3'
     # ("v1.5")
     stride_on: str = '1x1'
-    # shortcuts: 'A' pads with zero channels where the shape changes, 'B' projects there, 'C' projects
-    # everywhere, 'none' makes the plain network
+    # shortcuts: 'A' pads with zero channels where the shape changes, 'B' projects there, 'C'
+    # projects everywhere, 'none' makes the plain network
     shortcut: str = 'B'
     # channels of the 3x3 in the first stage; each further stage has twice as many
     width: int = 64
