@@ -38,8 +38,10 @@ class Classifier:
       variables: {'params', 'batch_stats'}.
       preprocess: from a picture to the network's image; None where nobody stated it.
       class_names: of each logit; None where nobody stated them.
-      architecture: the registered name of the network.
-      input_shape: (height, width, channels) of one image, as the network was declared or trained.
+      architecture: the registered name of the network, '' where it has none: such a network can be
+        studied and not saved.
+      input_shape: (height, width, channels) of one image, as the network was declared or trained;
+        only `layers`, `summary`, `num_classes` and `save` need it.
       name: what it is called in tables and titles: an id, a run, a file.
       class_order: what the order of the classes is, for comparing with labels: 'imagenet', the
         name of another data set, or None where that is not known.
@@ -52,10 +54,10 @@ class Classifier:
 
     model: nn.Module
     variables: Variables
-    preprocess: Preprocess | None
-    class_names: tuple[str, ...] | None
-    architecture: str
-    input_shape: tuple[int, int, int]
+    preprocess: Preprocess | None = None
+    class_names: tuple[str, ...] | None = None
+    architecture: str = ''
+    input_shape: tuple[int, int, int] | None = None
     name: str = ''
     class_order: str | None = None
     provenance: Mapping[str, str | int | float] = dataclasses.field(default_factory=dict)
@@ -63,13 +65,16 @@ class Classifier:
     def __post_init__(self) -> None:
         if self.class_names is not None:
             object.__setattr__(self, 'class_names', tuple(self.class_names))
-        object.__setattr__(self, 'input_shape', tuple(self.input_shape))
+        if self.input_shape is not None:
+            object.__setattr__(self, 'input_shape', tuple(self.input_shape))
         if not self.name:
-            object.__setattr__(self, 'name', self.architecture)
+            name = self.architecture or type(self.model).__name__
+            object.__setattr__(self, 'name', name)
 
     def __repr__(self) -> str:
-        size = ' x '.join(map(str, self.input_shape))
-        return f'<Classifier {self.name}: {self.architecture}, images of {size}>'
+        kind = self.architecture or type(self.model).__name__
+        size = f', images of {_size(self.input_shape)}' if self.input_shape else ''
+        return f'<Classifier {self.name}: {kind}{size}>'
 
     def replace(self, **changes: Any) -> 'Classifier':
         """Another one with these attributes in place of its own."""
@@ -166,8 +171,7 @@ class Classifier:
 
     def layers(self) -> list[str]:
         """The paths of all layers that `features` can give, in the order in which they run."""
-        images = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
-        found = capture.outputs(self.model, self.variables, images)
+        found = capture.outputs(self.model, self.variables, self._image)
         return [path for path, output in found.items() if output.shape is not None]
 
     def summary(self, depth: int | None = None) -> Table:
@@ -176,9 +180,9 @@ class Classifier:
         Args:
           depth: fold layers into blocks, by so many names of a path; None shows every layer.
         """
-        size = ' x '.join(map(str, self.input_shape))
-        costs = cost.costs(self.model, self.input_shape)
-        return table.layers(costs, f'{self.name}: one image of {size}', depth)
+        shape = self._image.shape[1:]
+        costs = cost.costs(self.model, shape)
+        return table.layers(costs, f'{self.name}: one image of {_size(shape)}', depth)
 
     def save(self, path: str | os.PathLike) -> pathlib.Path:
         """Writes one safetensors file with the weights and all that `cnnlab.load` needs, whole or
@@ -225,13 +229,21 @@ class Classifier:
     @property
     def num_classes(self) -> int:
         """How many logits the network gives; nothing is computed."""
-        images = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
-        return _logits.eval_shape(self.model, self.variables, images).shape[-1]
+        return _logits.eval_shape(self.model, self.variables, self._image).shape[-1]
 
     @property
     def labels(self) -> tuple[str, ...]:
         """A name for each class: the class names, or 'class 0', 'class 1', ..."""
         return self.class_names or tuple(f'class {k}' for k in range(self.num_classes))
+
+    @property
+    def _image(self) -> jax.ShapeDtypeStruct:
+        if self.input_shape is None:
+            raise ValueError(
+                f'the size of the images of {self.name} is not stated; give it with '
+                f'net.replace(input_shape=(height, width, channels))'
+            )
+        return jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
 
     def _preprocess(self) -> Preprocess:
         if self.preprocess is None:
@@ -261,10 +273,10 @@ class Classifier:
         return True
 
     def _misfit(self, shape: tuple[int, ...], error: Exception) -> str:
-        size, own = (' x '.join(map(str, s)) for s in (shape[1:], self.input_shape))
+        made = f', which is made for {_size(self.input_shape)}' if self.input_shape else ''
         # a layer's own sentence, where it has one
         reason = f': {error}' if type(error) is ValueError else ''
-        return f'images of {size} do not fit {self.name}, which is made for {own}{reason}'
+        return f'images of {_size(shape[1:])} do not fit {self.name}{made}{reason}'
 
     def tree_flatten(self):
         """(what is traced, what a compiled function is made for)."""
@@ -295,6 +307,10 @@ class Classifier:
             class_order,
             dict(provenance),
         )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return ' x '.join(map(str, shape))
 
 
 def _batch(images: Any) -> Any:

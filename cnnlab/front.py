@@ -104,13 +104,13 @@ def load(what: str | os.PathLike, *, step: str | int = 'last') -> Classifier:
       cnnlab.load('torchvision/squeezenet1_0').predict('cat.jpg')
     """
     text = os.fspath(what)
-    if isinstance(what, str) and _is_id(text):
+    if isinstance(what, str) and is_id(text):
         return published(text)
     path = pathlib.Path(text).expanduser()
     if path.exists():
         return _of_path(path, step)
     for at in (i for i, c in enumerate(text) if c == '@'):
-        if _is_id(text[:at]):
+        if is_id(text[:at]):
             return published(text[:at], text[at + 1 :])
     raise ValueError(_neither(text))
 
@@ -149,7 +149,7 @@ def published(id: str, file: str | os.PathLike | None = None, *, ema: bool = Fal
     return net.replace(class_names=names_of, class_order=names_of and entry.class_order)
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
     """Whether it is the id of published weights, with any tag."""
     return '/' in text and text.partition('.')[0] in weights.supported()
 

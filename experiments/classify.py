@@ -1,77 +1,58 @@
-r"""Names what is in pictures, by a pretrained network: the five best classes, with probabilities.
+r"""Names what is in pictures: the most probable classes of each, with probabilities.
 
-    # downloads the weights once
+    # downloads once
     python -m experiments.classify --weights=torchvision/squeezenet1_0 cat.jpg dog.jpg
-    python -m experiments.classify --weights=torchvision/squeezenet1_0 --file=net.safetensors \
+    python -m experiments.classify --weights=torchvision/squeezenet1_0@net.safetensors \
         --html=page.html cat.jpg
+    # a network that was trained here, and one that experiments.export wrote
+    python -m experiments.classify --run=runs/r56 --best=3 cat.jpg
+    python -m experiments.classify --weights=r56.safetensors cat.jpg
     # Deep Compression's SqueezeNet with its own protocol
     python -m experiments.classify --weights=torchvision/squeezenet1_0 \
         --file=deep_compression.safetensors --preprocess=resize=256 --preprocess=crop=227 \
-        --preprocess=mode=squash --preprocess=scale=1 --preprocess=mean=123,117,104 \
-        --preprocess=std=1,1,1 cat.jpg
+        --preprocess=mode=squash --preprocess=mean=123,117,104 --preprocess=std=1,1,1 cat.jpg
 
-Pictures are resized and normalized as the weights' source does.
+Pictures are resized and normalized as the weights' source does, or as the run's recipe says.
 """
 
 import dataclasses
 import pathlib
 import tempfile
 
-import jax
 import numpy as np
 from absl import flags
 from PIL import Image
 
-from cnnlab import weights
+from cnnlab.data.synsets import synsets
 from cnnlab.report.page import Picture, Section, write_page
 from cnnlab.report.table import Column, Table
 
 from . import common
-from .labels import labels_of
-from .preprocess import preprocess
 
-_WEIGHTS = flags.DEFINE_string(
-    'weights',
-    None,
-    'Which weights: an id like torchvision/resnet50 or torchvision/resnet50.IMAGENET1K_V1.',
-    required=True,
-)
-_FILE = flags.DEFINE_string(
-    'file', None, 'A file that holds them; without it they are downloaded, or come from the cache.'
-)
-_PREPROCESS = flags.DEFINE_multi_string(
-    'preprocess',
-    [],
-    'Replaces a field of the preprocessing: resize=256, mean=123,117,104. May be repeated.',
-)
-_BEST = flags.DEFINE_integer(
-    'best', 5, 'How many classes of each picture.', lower_bound=1, upper_bound=1000
-)
+common.network_flags()
+_BEST = flags.DEFINE_integer('best', 5, 'How many classes of each picture.', lower_bound=1)
 _HTML = flags.DEFINE_string('html', None, 'Also writes a page with the pictures to this file.')
 
 
-def best(probabilities: np.ndarray, count: int, labels: list[str]) -> list[tuple[str, float]]:
-    """The `count` most probable classes, the first of equals first."""
-    order = np.argsort(-probabilities, kind='stable')[:count]
-    return [(labels[i], float(probabilities[i])) for i in order]
+def table(name: str, probabilities: np.ndarray, labels: tuple[str, ...]) -> Table:
+    """The most probable classes of a picture, the first of equals first."""
+    order = np.argsort(-probabilities, kind='stable')[: _BEST.value]
+    rows = [(labels[i], float(probabilities[i])) for i in order]
+    return Table((Column('class'), Column('probability', 'percent')), rows, name)
 
 
-def page(path: str, title: str, protocol: str, found: list[tuple[str, np.ndarray, Table]]) -> None:
+def page(path: str, title: str, protocol: str, found: list[tuple[np.ndarray, Table]]) -> None:
     """Writes the page: each picture as the network sees it, by which protocol, and its table."""
     with tempfile.TemporaryDirectory() as folder:
         sections = []
-        for i, (name, pixels, table) in enumerate(found):
+        for i, (pixels, best) in enumerate(found):
             png = pathlib.Path(folder) / f'{i}.png'
-            Image.fromarray(pixels).save(png)
-            sections.append(
-                Section(
-                    name,
-                    [
-                        Picture(png, f'As the network sees it: {protocol}.', f'The picture {name}'),
-                        table,
-                    ],
-                )
-            )
+            Image.fromarray(pixels.squeeze()).save(png)
+            caption = f'As the network sees it: {protocol}.'
+            picture = Picture(png, caption, f'The picture {best.title}')
+            # the section has the name
+            content = [picture, dataclasses.replace(best, title='')]
+            sections.append(Section(best.title, content))
         write_page(path, title, sections)
 
 
@@ -85,41 +66,21 @@ def main(arguments):
         )
     if absent := [p for p in pictures if not pathlib.Path(p).is_file()]:
         raise FileNotFoundError(f'there is no picture {absent[0]}')
-    entry = weights.entry(_WEIGHTS.value)
-    seen = preprocess(entry.id, entry.preprocess, _PREPROCESS.value)
-    if _FILE.value:
-        model, variables = weights.from_file(
-            entry.id.partition('.')[0], _FILE.value, fields=entry.fields
-        )
-    else:
-        model, variables = weights.load(entry.id)
-    apply = jax.jit(lambda variables, images: jax.nn.softmax(model.apply(variables, images)))
-    columns = (Column('class'), Column('probability', 'percent'))
+    net = common.network().net
+    labels = net.labels
+    if net.class_order == 'imagenet':
+        labels = tuple(f'{", ".join(s.names)} ({s.id})' for s in synsets())
     found = []
-    for name in pictures:
-        pixels = seen.pixels(name)
-        [probabilities] = np.asarray(apply(variables, seen.normalize(pixels)[None]))
-        table = Table(
-            columns,
-            best(probabilities, _BEST.value, labels_of(entry, probabilities.size)),
-            pathlib.Path(name).name,
-        )
-        table.print()
+    for path in pictures:
+        pixels = net.preprocess.pixels(path)
+        [probabilities] = net.probabilities([path])
+        best = table(pathlib.Path(path).name, probabilities, labels)
+        best.print()
         print()
-        # the section has the name
-        found.append((pathlib.Path(name).name, pixels, dataclasses.replace(table, title='')))
+        found.append((pixels, best))
     if _HTML.value:
-        what = (
-            f'{entry.id.partition(".")[0]} from {pathlib.Path(_FILE.value).name}'
-            if _FILE.value
-            else entry.id
-        )
-        page(
-            _HTML.value,
-            f'{what}: {len(found)} picture{"s" if len(found) > 1 else ""}',
-            seen.sentence(),
-            found,
-        )
+        title = f'{net.name}: {len(found)} picture{"s" if len(found) > 1 else ""}'
+        page(_HTML.value, title, net.preprocess.sentence(), found)
         print(f'wrote {_HTML.value}')
 
 

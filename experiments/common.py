@@ -4,16 +4,24 @@ import importlib
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 from absl import app, flags, logging
 
+from cnnlab import front, names
+from cnnlab.classifier import Classifier
+from cnnlab.data import preprocessing, sources
+from cnnlab.data.sources import imagenet_images
+from cnnlab.data.sources.base import ImageSource
+from cnnlab.data.sources.files import SUFFIXES
+from cnnlab.data.sources.pictures import Pictures, of_files, of_source
 from cnnlab.nn import deterministic
 from cnnlab.recipes.override import override as _override
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.studies import seed_study
+from cnnlab.train import runs
 from cnnlab.train.distributed import hosts
 from cnnlab.train.distributed.sharding import SHARD_MODES
 from cnnlab.train.exit_codes import AGAIN, MISTAKE, StartAgain
@@ -160,6 +168,186 @@ def arguments() -> dict[str, Any]:
         'shard': SHARD.value,
         'options': options(),
     }
+
+
+class Network(NamedTuple):
+    """A network that the flags of `network_flags` name."""
+
+    net: Classifier
+    # opens the splits of the set that a run was trained on; None where it is no run
+    data: Callable[[], Mapping[str, ImageSource]] | None
+
+
+def network_flags() -> None:
+    """Defines the flags that say which networks: see `networks`."""
+    flags.DEFINE_multi_string(
+        'weights',
+        [],
+        'Which network: the id of published weights (torchvision/resnet50), an id with a file '
+        '(torchvision/resnet50@net.pth), a run directory, or a file that experiments.export wrote. '
+        'May be repeated where several are taken.',
+    )
+    flags.DEFINE_multi_string(
+        'file',
+        [],
+        'The file of each --weights, in the same order; without it they are downloaded or cached.',
+    )
+    flags.DEFINE_multi_string(
+        'run', [], 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).'
+    )
+    flags.DEFINE_string(
+        'step',
+        'last',
+        "Which checkpoint of runs: 'last', 'best' (highest validation top-1) or a step.",
+    )
+    flags.DEFINE_multi_string(
+        'preprocess',
+        [],
+        'Replaces a field of the preprocessing of published weights: resize=256, crop=227, '
+        'interpolation=bicubic, mode=squash, channels=bgr, or mean=123,117,104 and std=58,57,57 in '
+        'the unit of pixels. May be repeated.',
+    )
+
+
+def networks() -> list[Network]:
+    """Those of --run and of --weights; the module must have called `network_flags`.
+
+    Raises:
+      ValueError: there are none, or files are given, but not one for each of the weights. Others:
+        see `cnnlab.load`.
+    """
+    given = flags.FLAGS
+    ids, files, runs_ = given.weights, given.file, given.run
+    if not ids and not runs_:
+        raise ValueError('give a network: --weights=torchvision/squeezenet1_0 or --run=runs/...')
+    if files and len(files) != len(ids):
+        raise ValueError(
+            f'there are {len(ids)} --weights but {len(files)} --file; give one for each, or none'
+        )
+    if files:
+        ids = [f'{id}@{file}' for id, file in zip(ids, files, strict=True)]
+    trained = [_run(path) for path in runs_]
+    return [*trained, *(_network(what) for what in ids)]
+
+
+def network() -> Network:
+    """The one network of --run or --weights; ValueError where there are several. As `networks`."""
+    if len(flags.FLAGS.weights) + len(flags.FLAGS.run) > 1:
+        raise ValueError('this takes one network: give one --weights or one --run')
+    [found] = networks()
+    return found
+
+
+def _run(path: str) -> Network:
+    net = runs.load(path, flags.FLAGS.step)
+    directory, _ = runs.find(path, flags.FLAGS.step)
+    return Network(net, lambda: runs.data_of(directory, DATA_DIR.value))
+
+
+def _network(what: str) -> Network:
+    # the ids go first, as in `load`
+    if not front.is_id(what) and pathlib.Path(what).expanduser().is_dir():
+        return _run(what)
+    net, changes = front.load(what), flags.FLAGS.preprocess
+    if 'id' in net.provenance or changes:
+        preprocess = preprocessing.changed(net.name, net.preprocess, changes)
+        net = net.replace(preprocess=preprocess)
+    return Network(net, None)
+
+
+def briefly(found: Sequence[Network]) -> list[Network]:
+    """The networks under their short names, a run's directory or an id without its tag, where these
+    tell them apart.
+
+    Raises:
+      ValueError: two networks have one name even so.
+    """
+    for shorten in (_short_name, lambda net: net.name):
+        names_ = [shorten(network.net) for network in found]
+        if len(set(names_)) == len(names_):
+            return [
+                network._replace(net=network.net.replace(name=name))
+                for network, name in zip(found, names_, strict=True)
+            ]
+    twice = next(name for i, name in enumerate(names_) if name in names_[:i])
+    raise ValueError(
+        f'two networks are called {twice}; rename a run directory, or give each of the weights once'
+    )
+
+
+def _short_name(net: Classifier) -> str:
+    stated = net.provenance
+    return str(stated.get('run') or stated.get('id', net.name)).partition('.')[0]
+
+
+def image_flags(split: str) -> None:
+    """Defines the flags that say which images: see `images`."""
+    flags.DEFINE_string(
+        'images',
+        None,
+        'ImageNet images: a tar, or a folder with a folder for each class; where no labels are '
+        "needed, also files apart by commas. Default: a run's own split.",
+    )
+    flags.DEFINE_string(
+        'labels',
+        None,
+        'Labels of --images: lines of "name label" or "label", synset ids or numbers 0..999.',
+    )
+    flags.DEFINE_string(
+        'dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.'
+    )
+    flags.DEFINE_string(
+        'split', split, 'Of --dataset, or of the set of a run: train, validation or test.'
+    )
+
+
+def images(found: Network) -> ImageSource:
+    """The images that the flags of `image_flags` mean, with labels in the order of the network's
+    logits.
+
+    Raises:
+      ValueError: no images are named, or they have other classes than the network.
+        FileNotFoundError: they are not there.
+    """
+    given, net = flags.FLAGS, found.net
+    if given.images and given.dataset:
+        raise ValueError('give --images or --dataset, not both')
+    if given.images:
+        source = imagenet_images.open_images(given.images, given.labels)
+    elif given.dataset:
+        source = sources.load(given.dataset, given.split, data_dir=DATA_DIR.value)
+    elif found.data:
+        source = names.lookup('split of this run', given.split, found.data())
+    else:
+        raise ValueError(
+            'give the images: --images=ILSVRC2012_img_val.tar or --images=a.jpg,b.jpg, or '
+            '--dataset and --data_dir'
+        )
+    if net.class_order is None:
+        raise ValueError(
+            f'the order of the classes of {net.name} is not known, so that no label can be compared'
+        )
+    if net.class_order == 'imagenet':
+        return imagenet_images.in_order_of_logits(source)
+    own = given.images is None and given.dataset is None
+    if not own and net.class_order.partition(':')[0] != source.name.partition(':')[0]:
+        raise ValueError(
+            f'{net.name} has the classes of {net.class_order}, the images are those of '
+            f'{source.name}'
+        )
+    return source
+
+
+def pictures(found: Network, count: int) -> Pictures:
+    """The first `count` of `images`, or of files apart by commas, which have no labels.
+
+    Raises:
+      ValueError, FileNotFoundError: as `images`, or a file that is not there.
+    """
+    listed = [name for name in (flags.FLAGS.images or '').split(',') if name]
+    if listed and all(pathlib.Path(name).suffix.lower() in SUFFIXES for name in listed):
+        return of_files(listed[:count])
+    return of_source(images(found), count)
 
 
 def study_flags() -> None:

@@ -21,7 +21,8 @@ from absl import flags
 from cnnlab import names
 from cnnlab.attacks.batches import over
 from cnnlab.attacks.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from cnnlab.attacks.target import logits
+from cnnlab.attacks.target import logits, seen
+from cnnlab.classifier import Classifier
 from cnnlab.report import image_grid, plots, robustness
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
@@ -30,43 +31,44 @@ from cnnlab.report.table import Column, Table
 from cnnlab.train import workdir
 from cnnlab.train.monitor.progress import bar
 
-from . import common, victim_flags, victims
-from .victim_flags import BATCH
+from . import common
 
-# so that --help lists them
-flags.adopt_module_key_flags(victim_flags)
+common.network_flags()
+common.image_flags(split='test')
+_COUNT = flags.DEFINE_integer('count', 100, 'How many images, from the first on.', lower_bound=1)
+_BATCH = flags.DEFINE_integer('batch', 50, 'Images at a time.', lower_bound=1)
 _CORRUPTIONS = flags.DEFINE_list('corruptions', list(CORRUPTIONS), 'Which corruptions.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the corruptions.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', None, 'The folder to write.', required=True)
 
 
-def wrong(victim: victims.Victim, images: np.ndarray, labels: np.ndarray) -> int:
+def wrong(net: Classifier, images: np.ndarray, labels: np.ndarray) -> int:
     """How many images the network takes for another class; NaN is wrong."""
-    scores = over(lambda rows: logits(victim.target, rows), images, batch=BATCH.value)
+    scores = over(lambda rows: logits(net, rows), images, batch=_BATCH.value)
     return int(((scores.argmax(1) != labels) | np.isnan(scores).any(1)).sum())
 
 
 def measured(
-    victim: victims.Victim, images: np.ndarray, labels: np.ndarray, chosen: list[str]
+    net: Classifier, images: np.ndarray, labels: np.ndarray, chosen: list[str]
 ) -> tuple[int, dict[str, list[int]]]:
     """(images wrong as they are, {corruption: wrong at each severity})."""
     found = {}
-    with bar(f'{victim.name} corruptions', len(chosen) * len(SEVERITIES)) as advance:
+    with bar(f'{net.name} corruptions', len(chosen) * len(SEVERITIES)) as advance:
         for name in chosen:
             found[name] = []
             for severity in SEVERITIES:
                 found[name].append(
-                    wrong(victim, corrupt(images, name, severity, seed=_SEED.value), labels)
+                    wrong(net, corrupt(images, name, severity, seed=_SEED.value), labels)
                 )
                 advance(sum(map(len, found.values())))
-    return wrong(victim, images, labels), found
+    return wrong(net, images, labels), found
 
 
-def error_table(victim: victims.Victim, n: int, clean: int, found: dict[str, list[int]]) -> Table:
+def error_table(net: Classifier, n: int, clean: int, found: dict[str, list[int]]) -> Table:
     """Errors by corruption and severity, their means, and with ImageNet's classes the corruption
     errors relative to AlexNet's.
     """
-    relative = victim.classes == 'imagenet'
+    relative = net.class_order == 'imagenet'
     columns = [
         Column('corruption'),
         Column('group'),
@@ -116,56 +118,56 @@ def error_table(victim: victims.Victim, n: int, clean: int, found: dict[str, lis
                 else f'; over {len(found)} of the {len(CORRUPTIONS)} corruptions.'
             )
         )
-    return Table(tuple(columns), rows, f'Errors of {victim.name} under corruptions', tuple(notes))
+    return Table(tuple(columns), rows, f'Errors of {net.name} under corruptions', tuple(notes))
 
 
 def main(_):
     """Corrupts, prints and writes."""
     chosen = [names.among('corruption', name, CORRUPTIONS) for name in _CORRUPTIONS.value]
-    found = victim_flags.networks()
+    networks = common.briefly(common.networks())
     out = workdir.writable(_OUT.value)
     tables, sections, curves = [], [], {}
-    for victim in found:
-        given = victim_flags.images_for(victim)
+    for network in networks:
+        net, given = network.net, common.pictures(network, _COUNT.value)
         if given.labels is None:
             raise ValueError(
                 'corruption errors need labels: give --images as a tar or a folder of classes, or '
                 '--dataset'
             )
-        images, labels = victims.seen(victim, given)
-        clean, counts = measured(victim, images, labels, chosen)
-        tables.append(error_table(victim, len(images), clean, counts))
+        images, labels = seen(net, given), np.array(given.labels)
+        clean, counts = measured(net, images, labels, chosen)
+        tables.append(error_table(net, len(images), clean, counts))
         tables[-1].print()
         right = [(0, len(images) - clean)] + [
             (s, len(images) - float(np.mean([c[i] for c in counts.values()])))
             for i, s in enumerate(SEVERITIES)
         ]
-        curves[victim.name] = right
-        p = jax.nn.softmax(logits(victim.target, images[:1]))[0]
+        curves[net.name] = right
+        p = jax.nn.softmax(logits(net, images[:1]))[0]
         tiles = [
             image_grid.Tile(
                 images[0],
-                f'true: {victim.labels[labels[0]]}\n'
-                f'as it is: {victim.labels[int(p.argmax())]} {float(p.max()):.0%}',
+                f'true: {net.labels[labels[0]]}\n'
+                f'as it is: {net.labels[int(p.argmax())]} {float(p.max()):.0%}',
             )
         ]
         for name in chosen:
             changed = corrupt(images[:1], name, 3, seed=_SEED.value)
-            p = jax.nn.softmax(logits(victim.target, changed))[0]
+            p = jax.nn.softmax(logits(net, changed))[0]
             tiles.append(
                 image_grid.Tile(
-                    changed[0], f'{name}\n{victim.labels[int(p.argmax())]} {float(p.max()):.0%}'
+                    changed[0], f'{name}\n{net.labels[int(p.argmax())]} {float(p.max()):.0%}'
                 )
             )
         picture = plots.save(
             image_grid.sheet([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
-            out / f'corruptions_{victim.name.replace("/", "_")}.png',
+            out / f'corruptions_{net.name.replace("/", "_")}.png',
         )
         sections.append(
             Section(
-                victim.name,
+                net.name,
                 [
-                    f'{len(images)} images of {given.name}: {victim.protocol}.',
+                    f'{len(images)} images of {given.name}: {net.preprocess.sentence()}.',
                     tables[-1],
                     Picture(
                         picture,
@@ -191,9 +193,11 @@ def main(_):
     )
     write_text(out / 'corruption.csv', '\n'.join(t.to_csv() for t in tables))
     write_text(out / 'corruption.md', '\n'.join(t.to_markdown() for t in tables))
-    write_page(out / 'index.html', f'Corruptions: {", ".join(v.name for v in found)}', sections)
+    write_page(
+        out / 'index.html', f'Corruptions: {", ".join(net.name for net, _ in networks)}', sections
+    )
     print(
-        f'wrote {out}/index.html, corruption.csv, corruption.md, accuracy.png and {len(found)} '
+        f'wrote {out}/index.html, corruption.csv, corruption.md, accuracy.png and {len(networks)} '
         f'sheets'
     )
 

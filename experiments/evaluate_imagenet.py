@@ -24,15 +24,16 @@ written before all is done. --data_dir is where prepared sets are.
 
 import dataclasses
 import json
-import pathlib
+from typing import Any
 
 import jax
 import numpy as np
 from absl import flags
 
-from cnnlab import names, weights
-from cnnlab.data import preprocessing, sources
+from cnnlab.classifier import Classifier
+from cnnlab.data import sources
 from cnnlab.data.decoding import resample
+from cnnlab.data.preprocessing.preprocess import Views
 from cnnlab.data.protocols import ilsvrc
 from cnnlab.data.protocols.protocol import AVERAGES, CROPS, MODES, ROUNDINGS, Protocol
 from cnnlab.data.sources import imagenet_images
@@ -41,30 +42,14 @@ from cnnlab.models import registry
 from cnnlab.report.files import write_text
 from cnnlab.report.proportions import calibration, wilson
 from cnnlab.report.table import Column, Table
-from cnnlab.train import fully_convolutional, predictions, runs, scores, workdir
+from cnnlab.train import fully_convolutional, predictions, scores, workdir
 from cnnlab.train.monitor.progress import Progress
 from cnnlab.train.predictions import Predictions
-from cnnlab.train.scores import Net
 
 from . import common
-from .preprocess import preprocess
 
-_WEIGHTS = flags.DEFINE_multi_string(
-    'weights',
-    [],
-    'Which weights: an id like torchvision/resnet50. Repeated: their mean is tested too.',
-)
-_FILE = flags.DEFINE_multi_string(
-    'file',
-    [],
-    'The file of each --weights, in the same order; without it they are downloaded or cached.',
-)
-_RUN = flags.DEFINE_multi_string(
-    'run', [], 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP). May be repeated.'
-)
-_STEP = flags.DEFINE_string(
-    'step', 'last', "Which checkpoint of runs: 'last', 'best' (highest validation top-1) or a step."
-)
+common.network_flags()
+common.image_flags(split='validation')
 _PROTOCOL = flags.DEFINE_string(
     'protocol',
     None,
@@ -74,18 +59,6 @@ _PROTOCOLS = flags.DEFINE_bool(
     'protocols', False, 'Prints what each protocol is, and where it is from.'
 )
 
-_IMAGES = flags.DEFINE_string('images', None, 'ImageNet images: a tar or a folder, see above.')
-_LABELS = flags.DEFINE_string(
-    'labels',
-    None,
-    'Labels of --images: lines of "name label" or "label", synset ids or numbers 0..999.',
-)
-_DATASET = flags.DEFINE_string(
-    'dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.'
-)
-_SPLIT = flags.DEFINE_string(
-    'split', 'validation', 'Of --dataset, or of the set of a run: train, validation or test.'
-)
 _ONLY = flags.DEFINE_string(
     'only', None, 'A file that lists the images to count, by name or by number from 1.'
 )
@@ -124,13 +97,6 @@ _ANTIALIAS = flags.DEFINE_bool(
 )
 _FLIP = flags.DEFINE_bool('flip', None, 'Replaces whether views are also seen mirrored.')
 _AVERAGE = flags.DEFINE_enum('average', None, AVERAGES, 'Replaces what is averaged over the views.')
-_PREPROCESS = flags.DEFINE_multi_string(
-    'preprocess',
-    [],
-    "Replaces a field of the weights' preprocessing: mean=123,117,104, std=1,1,1, "
-    'scale=1, channels=bgr. May be repeated.',
-)
-
 _BATCH = flags.DEFINE_integer(
     'batch',
     0,
@@ -142,41 +108,19 @@ _PROBABILITIES = flags.DEFINE_bool(
 )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Case:
-    """One network with its protocol."""
-
-    net: Net
-    protocol: scores.Views
-    # what the order of its logits is: 'imagenet', another set's, or None where that is not known
-    classes: str | None
-    # of the protocol
-    title: str
-
-
-class RecipeTransform:
-    """What a run evaluates on: the evaluation transforms of its recipe."""
-
-    count, average, crops = 1, 'softmax', 'center'
-
-    def __init__(self, transform):
-        self.transform = transform
-
-    def views(self, image):
-        """One array."""
-        return [self.transform(image, np.random.default_rng(0))]
-
-
-def protocol(
-    name: str, side: int, own: weights.Preprocess | None = None, source: str | None = None
-) -> Protocol:
+def protocol(name: str, side: int) -> Protocol:
     """The protocol of that name with the flags' changes, for a network with an input of `side`
     pixels.
-
-    `own` is the preprocessing of the weights; the protocol 'weights', and that which is called as
-    their source, are made from it.
     """
-    changes = {
+    said = changes()
+    if 'scales' in said:
+        return dataclasses.replace(ilsvrc.protocol(name), **{'crop': side, **said})
+    return dataclasses.replace(ilsvrc.protocol(name, said.get('crop', side)), **said)
+
+
+def changes() -> dict[str, Any]:
+    """What the flags replace of a protocol."""
+    said = {
         'scales': tuple(map(_whole, _RESIZE.value)) if _RESIZE.value else None,
         'crop': _CROP.value,
         'crops': _CROPS.value,
@@ -187,16 +131,10 @@ def protocol(
         'flip': _FLIP.value,
         'average': _AVERAGE.value,
     }
-    changes = {field: value for field, value in changes.items() if value is not None}
-    if 'filter' in changes:
-        changes.setdefault('antialias', resample.FILTERS[changes['filter']][0])
-    if own and (name == 'weights' or name == source != 'keras'):
-        base = own.protocol
-    elif 'scales' in changes:
-        base, changes = ilsvrc.protocol(name), {'crop': side, **changes}
-    else:
-        base = ilsvrc.protocol(name, changes.get('crop', side))
-    return dataclasses.replace(base, **changes)
+    said = {field: value for field, value in said.items() if value is not None}
+    if 'filter' in said:
+        said.setdefault('antialias', resample.FILTERS[said['filter']][0])
+    return said
 
 
 def _whole(text):
@@ -205,79 +143,44 @@ def _whole(text):
     return int(text)
 
 
-def pretrained(id: str, file: str | None) -> Case:
-    """Published weights."""
-    entry = weights.entry(id)
-    seen = preprocess(entry.id, entry.preprocess, _PREPROCESS.value)
-    model, variables = (
-        weights.from_file(entry.id.partition('.')[0], file) if file else weights.load(entry.id)
-    )
-    source = entry.id.partition('/')[0]
-    name = _PROTOCOL.value or (
-        'weights' if source not in ilsvrc.PROTOCOLS or source == 'keras' else source
-    )
-    how = protocol(name, registry.entry(entry.model).input_shape[0], seen, source)
-    title = f'{entry.id.partition(".")[0]} from {pathlib.Path(file).stem}' if file else entry.id
-    return Case(
-        Net(title, _formed(model, how), variables, seen.mean, seen.std, seen.channels),
-        how,
-        entry.class_order,
-        name,
-    )
+def own_protocol(net: Classifier) -> Views:
+    """The network's own protocol with the flags' changes; ValueError where it has none of these
+    fields.
+    """
+    own, said = net.preprocess.protocol, changes()
+    if said and not isinstance(own, Protocol):
+        raise ValueError(
+            f'{net.name} is tested by the transforms of its recipe, in which '
+            f'{" and ".join(said)} cannot be replaced; name a --protocol'
+        )
+    return dataclasses.replace(own, **said)
 
 
-def trained(path: str) -> tuple[Case, dict]:
-    """A run, and its data."""
-    run, step = runs.find(path, _STEP.value)
-    setup, state = runs.restored(run, step, common.DATA_DIR.value)
-    variables = state.evaluation_variables
-    mean, std = preprocessing.statistics(setup.data['train'], setup.recipe.data.normalize)
-    how = (
-        protocol(_PROTOCOL.value, setup.image.shape[1])
-        if _PROTOCOL.value
-        else RecipeTransform(setup.transform)
-    )
-    names_of = setup.data['train'].class_names
-    order = 'imagenet' if names_of == tuple(s.id for s in synsets()) else setup.recipe.dataset
-    net = Net(f'{run.name}/{step}', _formed(setup.model, how), variables, mean, std)
-    return Case(net, how, order, _PROTOCOL.value or 'recipe'), setup.data
+def with_protocol(net: Classifier) -> tuple[Classifier, str]:
+    """(the network with the protocol that the flags mean, its title): its own where they name none.
 
-
-def _formed(model, how):
-    return fully_convolutional.form(model, 224) if how.crops == 'whole' else model
-
-
-def images(case: Case, data: dict | None) -> sources.ImageSource:
-    """The images that the flags mean, with labels in the order of the network's logits."""
-    if _IMAGES.value and _DATASET.value:
-        raise ValueError('give --images or --dataset, not both')
-    if _IMAGES.value:
-        found = imagenet_images.open_images(_IMAGES.value, _LABELS.value)
-    elif _DATASET.value:
-        found = sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
-    elif data:
-        found = names.lookup('split of this run', _SPLIT.value, data)
+    The protocol that is called as the source of the weights is the one that these weights state,
+    except that keras-applications state one for prediction and were tested by another.
+    """
+    source = str(net.provenance.get('id', '')).partition('/')[0]
+    usual = 'recipe' if not source else source if source in ('timm', 'torchvision') else 'weights'
+    title = _PROTOCOL.value or usual
+    if title == usual or (title == source != 'keras'):
+        how = own_protocol(net)
     else:
-        raise ValueError(
-            'give the images: --images=ILSVRC2012_img_val.tar, or --dataset and --data_dir'
-        )
-    if case.classes is None:
-        raise ValueError(
-            f'the order of the classes of {case.net.name} is not known, so that no label can be '
-            f'compared'
-        )
-    if case.classes == 'imagenet':
-        found = imagenet_images.in_order_of_logits(found)
-    elif (_IMAGES.value or _DATASET.value) and case.classes.partition(':')[
-        0
-    ] != found.name.partition(':')[0]:
-        raise ValueError(
-            f'{case.net.name} has the classes of {case.classes}, the images are those of '
-            f'{found.name}'
-        )
+        paper = registry.entry(net.architecture).input_shape
+        how = protocol(title, (paper if source else net.input_shape)[0])
+    model = fully_convolutional.form(net.model, 224) if how.crops == 'whole' else net.model
+    preprocess = dataclasses.replace(net.preprocess, protocol=how)
+    return net.replace(model=model, preprocess=preprocess), title
+
+
+def images(found: common.Network) -> sources.ImageSource:
+    """The images that the flags mean, with labels in the order of the network's logits."""
+    source = common.images(found)
     for path, keep in ((_ONLY.value, True), (_EXCEPT.value, False)):
-        found = imagenet_images.chosen(found, path, keep) if path else found
-    return found
+        source = imagenet_images.chosen(source, path, keep) if path else source
+    return source
 
 
 def results_table(rows: list[tuple[str, str, Predictions]]) -> Table:
@@ -353,35 +256,29 @@ def save(folder, name: str, found: Predictions, labels: list[str]) -> None:
     write_text(folder / f'evaluation_{name}.json', json.dumps(record) + '\n')
 
 
-def evaluated(case: Case, source: sources.ImageSource) -> Predictions:
+def evaluated(net: Classifier, title: str, source: sources.ImageSource) -> Predictions:
     """Runs one network over the images."""
-    whole, devices = case.protocol.crops == 'whole', jax.local_device_count()
+    how = net.preprocess.protocol
+    whole, devices = how.crops == 'whole', jax.local_device_count()
     batch = _BATCH.value or max((4 if whole else 64) // devices, 1) * devices
-    progress, file_names = (
-        Progress(f'{case.net.name} {case.title}', len(source), 1),
-        [''] * len(source),
-    )
+    progress = Progress(f'{net.name} {title}', len(source), 1)
+    file_names = [''] * len(source)
 
     def advance(index, name):
         file_names[index] = name
         progress.advance(index + 1)
 
     try:
-        found = scores.probabilities(case.net, case.protocol, source, batch=batch, advance=advance)
+        found = scores.probabilities(net, source, batch=batch, advance=advance)
     finally:
         progress.close()
     # each has seen the names of its own images only
     if jax.process_count() > 1:
         file_names = imagenet_images.file_names(source)
-    how = (
-        dataclasses.asdict(case.protocol)
-        if isinstance(case.protocol, Protocol)
-        else {'view': str(case.protocol.view)}
-    )
     about = {
-        'network': case.net.name,
-        'protocol': case.title,
-        'protocol_fields': how,
+        'network': net.name,
+        'protocol': title,
+        'protocol_fields': dataclasses.asdict(how),
         'images': source.name,
         'split': source.split,
         'fingerprint': source.fingerprint(),
@@ -395,36 +292,22 @@ def main(_):
         for name, made in ilsvrc.PROTOCOLS.items():
             print(f'{name}\n    {" ".join(made.__doc__.split())}\n    {made(224)}\n')
         return
-    if not _WEIGHTS.value and not _RUN.value:
-        raise ValueError('give a network: --weights=torchvision/resnet50 or --run=runs/...')
-    if _FILE.value and len(_FILE.value) != len(_WEIGHTS.value):
+    networks = common.networks()
+    orders = {network.net.class_order for network in networks}
+    if len(orders) > 1:
         raise ValueError(
-            f'there are {len(_WEIGHTS.value)} --weights but {len(_FILE.value)} --file; give one '
-            f'for each, or none'
+            f'the networks have different classes: {", ".join(sorted(map(str, orders)))}'
         )
-    cases, data = [], None
-    for path in _RUN.value:
-        case, own = trained(path)
-        cases, data = [*cases, case], data or own
-    cases += [
-        pretrained(id, file)
-        for id, file in zip(
-            _WEIGHTS.value, _FILE.value or [None] * len(_WEIGHTS.value), strict=True
-        )
-    ]
-    if len({case.classes for case in cases}) > 1:
-        raise ValueError(
-            f'the networks have different classes: '
-            f'{", ".join(sorted({str(case.classes) for case in cases}))}'
-        )
-    source = images(cases[0], data)
+    cases = [with_protocol(network.net) for network in networks]
+    # a run has images of its own
+    source = images(next((network for network in networks if network.data), networks[0]))
     out = workdir.writable(common.WORKDIR.value) if common.WORKDIR.value else None
     labels = (
         [f'{s.name} ({s.id})' for s in synsets()]
-        if cases[0].classes == 'imagenet'
+        if orders == {'imagenet'}
         else list(source.class_names)
     )
-    rows = [(case.net.name, case.title, evaluated(case, source)) for case in cases]
+    rows = [(net.name, title, evaluated(net, title, source)) for net, title in cases]
     if len(rows) > 1:
         mean = np.mean([found.probabilities for _, _, found in rows], 0)
         about = {

@@ -1,43 +1,30 @@
-"""Writes the weights of a run's checkpoint to one safetensors file, for use without the run.
+"""Writes a network to one safetensors file that holds all that is needed to use it.
 
-    python -m experiments.export --run=runs/r20 --step=best --output=r20.safetensors --data_dir=...
+These are the weights that evaluation uses, the class names and the preprocessing; no optimizer.
 
-`cnnlab.train.export.read('r20.safetensors')` gives (model, variables) back; the file's metadata
-name the network and its fields. The optimizer's state and the step are left out.
+    python -m experiments.export --run=runs/r20 --step=best --output=r20.safetensors
+    # published weights, in our form
+    python -m experiments.export --weights=torchvision/resnet50 --output=resnet50.safetensors
+
+`cnnlab.load('r20.safetensors')` gives the network back, and every experiment takes the file as
+--weights. The data of a run need not be there.
 """
 
 from absl import flags
 
-from cnnlab.train import export, runs
-
 from . import common
 
-_RUN = flags.DEFINE_string(
-    'run', None, 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True
-)
-_STEP = flags.DEFINE_string(
-    'step',
-    'last',
-    "Which checkpoint of a run: 'last', 'best' (highest validation top-1) or a step.",
-)
+common.network_flags()
 _OUTPUT = flags.DEFINE_string('output', None, 'The file to write.', required=True)
 
 
 def main(_):
     """Reads, writes and says what."""
-    run, step = runs.find(_RUN.value, _STEP.value)
-    setup, state = runs.restored(run, step, common.DATA_DIR.value)
-    fields = {'num_classes': setup.classes, **setup.recipe.model_fields}
-    facts = {
-        'dataset': setup.recipe.dataset,
-        'step': step,
-        'normalize': setup.recipe.data.normalize,
-        'view': list(setup.recipe.augment.common),
-    }
-    path = export.write(
-        _OUTPUT.value, setup.recipe.model, fields, state.evaluation_variables, facts
-    )
-    print(f'wrote {setup.recipe.model} at step {step:,} to {path} ({path.stat().st_size:,} bytes)')
+    net = common.network().net
+    path = net.save(_OUTPUT.value)
+    step = net.provenance.get('step')
+    when = '' if step is None else f' at step {step:,}'
+    print(f'wrote {net.architecture}{when} to {path} ({path.stat().st_size:,} bytes)')
 
 
 if __name__ == '__main__':

@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 from safetensors.numpy import save_file
 
-from cnnlab import tree, weights
+from cnnlab import front, tree, weights
 from cnnlab.report.table import Column, Table
 
 from . import common
@@ -65,10 +65,7 @@ def main(_):
         )
     entry = weights.entry(_WEIGHTS.value)
     id = entry.id.partition('.')[0]
-    if _FILE.value:
-        _, variables = weights.from_file(id, _FILE.value, ema=_EMA.value, fields=entry.fields)
-    else:
-        _, variables = weights.load(entry.id)
+    variables = front.published(entry.id, _FILE.value, ema=_EMA.value).variables
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == '.npz':
         np.savez(out, **tree.named_leaves(variables))

@@ -1,8 +1,8 @@
 """Every attack by name, in one form, for curves and tables."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +11,8 @@ from cnnlab import names
 from cnnlab.attacks import budget, gradient, lbfgs, one_pixel, universal
 from cnnlab.attacks.batches import Advance, over, silent
 from cnnlab.attacks.deepfool import deepfool
-from cnnlab.attacks.target import Target, logits
+from cnnlab.attacks.target import logits
+from cnnlab.classifier import Classifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,60 @@ class Settings:
     population: int = 100
 
 
+_USUAL = Settings()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """What an attack is given.
+
+    Attributes:
+      net: the network.
+      images: float32 (n, h, w, c) in [0, 1].
+      labels: int (n,), the classes that the images shall no longer be taken for.
+      epsilon: the budget, in the norm of the attack; without meaning where it has none.
+      settings: what can be chosen.
+      advance: to be called with the number of images that are done.
+    """
+
+    net: Classifier
+    images: np.ndarray
+    labels: np.ndarray
+    epsilon: float = 0.0
+    settings: Settings = _USUAL
+    advance: Advance = silent
+
+    def in_batches(
+        self, attack: Callable[[jax.Array, jax.Array, jax.Array], np.ndarray]
+    ) -> np.ndarray:
+        """`attack(images, labels, key)` batch by batch, each with a key of its own."""
+        key, done = jax.random.key(self.settings.seed), 0
+
+        def batch(images, labels):
+            nonlocal done
+            done += len(images)
+            return attack(images, labels, jax.random.fold_in(key, done))
+
+        return over(
+            batch, self.images, self.labels, batch=self.settings.batch, advance=self.advance
+        )
+
+    def predicted(self) -> np.ndarray:
+        """The class that the network sees in each image, int (n,)."""
+        return self._scores().argmax(1)
+
+    def second(self) -> np.ndarray:
+        """The most probable class of each image that is not its label, int (n,): what targeted
+        attacks aim at here.
+        """
+        scores = self._scores()
+        scores[np.arange(len(self.labels)), self.labels] = -np.inf
+        return scores.argmax(1)
+
+    def _scores(self) -> np.ndarray:
+        return over(lambda rows: logits(self.net, rows), self.images, batch=self.settings.batch)
+
+
 @dataclasses.dataclass(frozen=True)
 class Attack:
     """One attack.
@@ -38,147 +93,106 @@ class Attack:
       norm: in which its change is small: 'linf', 'l2' or 'l0'.
       budgeted: whether it stays within an epsilon and does its worst there; others look for the
         least change that succeeds.
-      run: (target, images, labels, epsilon, settings, advance) -> images; epsilon is ignored where
-        there is no budget.
+      run: task -> changed images, of the shape of the task's.
     """
 
     title: str
     paper: str
     norm: str
     budgeted: bool
-    run: Callable[[Target, np.ndarray, np.ndarray, float, Settings, Advance], np.ndarray]
+    run: Callable[[Task], np.ndarray]
 
 
-def _batched(attack: Callable) -> Callable:
-    """`attack(target, images, labels, epsilon, settings, key)` for batches, each with a key of its
-    own.
-    """
+def _fgsm(task: Task, norm: str = 'linf') -> np.ndarray:
+    def attack(images, labels, key):
+        return gradient.fgsm(task.net, images, labels, task.epsilon, norm=norm)
 
-    def run(target, images, labels, epsilon, settings, advance):
-        start = 0
-
-        def rows(x, y):
-            nonlocal start
-            start += len(x)
-            return attack(
-                target,
-                x,
-                y,
-                epsilon,
-                settings,
-                jax.random.fold_in(jax.random.key(settings.seed), start),
-            )
-
-        return over(rows, images, labels, batch=settings.batch, advance=advance)
-
-    return run
+    return task.in_batches(attack)
 
 
-def _universal(target, images, labels, epsilon, settings, advance):
-    shown = universal.universal(
-        target,
-        images,
-        epsilon,
-        seed=settings.seed,
-        batch=settings.batch,
+def _bim(task: Task) -> np.ndarray:
+    def attack(images, labels, key):
+        return gradient.bim(task.net, images, labels, task.epsilon)
+
+    return task.in_batches(attack)
+
+
+def _pgd(task: Task, norm: str = 'linf') -> np.ndarray:
+    def attack(images, labels, key):
+        return gradient.pgd(
+            task.net, images, labels, task.epsilon, steps=task.settings.steps, norm=norm, key=key
+        )
+
+    return task.in_batches(attack)
+
+
+def _universal(task: Task) -> np.ndarray:
+    shift = universal.universal(
+        task.net,
+        task.images,
+        task.epsilon,
+        seed=task.settings.seed,
+        batch=task.settings.batch,
         passes=3,
-        advance=lambda done, fooled: advance(min(done, len(images))),
+        advance=lambda done, fooled: task.advance(min(done, len(task.images))),
     )
-    return universal.apply(images, shown, epsilon)
+    return universal.apply(task.images, shift, task.epsilon)
 
 
-def second(target: Target, images: Any, labels: np.ndarray, batch: int = 50) -> np.ndarray:
-    """The most probable class of each image that is not its label, int (n,): what targeted attacks
-    aim at here.
-    """
-    scores = over(lambda rows: logits(target, rows), images, batch=batch)
-    scores[np.arange(len(labels)), labels] = -np.inf
-    return scores.argmax(1)
+def _deepfool(task: Task, norm: str = 'l2') -> np.ndarray:
+    def attack(images, labels, key):
+        return deepfool(task.net, images, labels, norm=norm)
+
+    return task.in_batches(attack)
 
 
-def _lbfgs(target, images, labels, epsilon, settings, advance):
-    goals = second(target, images, labels, settings.batch)
-    right = (
-        over(lambda rows: logits(target, rows).argmax(-1), images, batch=settings.batch) == labels
-    )
-    out = np.array(images)
+def _lbfgs(task: Task) -> np.ndarray:
+    goals, right = task.second(), task.predicted() == task.labels
+    changed = np.array(task.images)
     if right.any():
-        out[right] = lbfgs.lbfgs(target, images[right], goals[right], advance=advance)
-    return out
+        changed[right] = lbfgs.lbfgs(
+            task.net, task.images[right], goals[right], advance=task.advance
+        )
+    return changed
+
+
+def _one_pixel(task: Task) -> np.ndarray:
+    chosen = task.settings
+    return one_pixel.one_pixel(
+        task.net,
+        task.images,
+        task.labels,
+        population=chosen.population,
+        generations=chosen.generations,
+        seed=chosen.seed,
+        batch=chosen.batch,
+        advance=task.advance,
+    )
 
 
 ATTACKS: dict[str, Attack] = {
-    'fgsm': Attack(
-        'FGSM',
-        'Goodfellow et al. 2014',
-        'linf',
-        True,
-        _batched(lambda t, x, y, e, s, key: gradient.fgsm(t, x, y, e)),
-    ),
+    'fgsm': Attack('FGSM', 'Goodfellow et al. 2014', 'linf', True, _fgsm),
     'fgsm_l2': Attack(
-        'FGM, l2',
-        'Goodfellow et al. 2014',
-        'l2',
-        True,
-        _batched(lambda t, x, y, e, s, key: gradient.fgsm(t, x, y, e, norm='l2')),
+        'FGM, l2', 'Goodfellow et al. 2014', 'l2', True, functools.partial(_fgsm, norm='l2')
     ),
-    'bim': Attack(
-        'BIM',
-        'Kurakin et al. 2016',
-        'linf',
-        True,
-        _batched(lambda t, x, y, e, s, key: gradient.bim(t, x, y, e)),
-    ),
-    'pgd': Attack(
-        'PGD',
-        'Madry et al. 2017',
-        'linf',
-        True,
-        _batched(lambda t, x, y, e, s, key: gradient.pgd(t, x, y, e, steps=s.steps, key=key)),
-    ),
+    'bim': Attack('BIM', 'Kurakin et al. 2016', 'linf', True, _bim),
+    'pgd': Attack('PGD', 'Madry et al. 2017', 'linf', True, _pgd),
     'pgd_l2': Attack(
-        'PGD, l2',
-        'Madry et al. 2017',
-        'l2',
-        True,
-        _batched(
-            lambda t, x, y, e, s, key: gradient.pgd(t, x, y, e, steps=s.steps, norm='l2', key=key)
-        ),
+        'PGD, l2', 'Madry et al. 2017', 'l2', True, functools.partial(_pgd, norm='l2')
     ),
     'universal': Attack(
         'Universal perturbation', 'Moosavi-Dezfooli et al. 2016', 'linf', True, _universal
     ),
-    'deepfool': Attack(
-        'DeepFool',
-        'Moosavi-Dezfooli et al. 2015',
-        'l2',
-        False,
-        _batched(lambda t, x, y, e, s, key: deepfool(t, x, y)),
-    ),
+    'deepfool': Attack('DeepFool', 'Moosavi-Dezfooli et al. 2015', 'l2', False, _deepfool),
     'deepfool_linf': Attack(
         'DeepFool, linf',
         'Moosavi-Dezfooli et al. 2015',
         'linf',
         False,
-        _batched(lambda t, x, y, e, s, key: deepfool(t, x, y, norm='linf')),
+        functools.partial(_deepfool, norm='linf'),
     ),
     'lbfgs': Attack('L-BFGS to the second class', 'Szegedy et al. 2013', 'l2', False, _lbfgs),
-    'one_pixel': Attack(
-        'One pixel',
-        'Su et al. 2017',
-        'l0',
-        False,
-        lambda t, x, y, e, s, advance: one_pixel.one_pixel(
-            t,
-            x,
-            y,
-            population=s.population,
-            generations=s.generations,
-            seed=s.seed,
-            batch=s.batch,
-            advance=advance,
-        ),
-    ),
+    'one_pixel': Attack('One pixel', 'Su et al. 2017', 'l0', False, _one_pixel),
 }
 
 
@@ -212,23 +226,23 @@ class Outcome:
 
 
 def outcome(
-    target: Target, images: np.ndarray, changed: np.ndarray, labels: np.ndarray, batch: int = 50
+    net: Classifier, images: np.ndarray, changed: np.ndarray, labels: np.ndarray, batch: int = 50
 ) -> Outcome:
     """Judges changed images; ties and NaN count as in evaluation: the first of equal scores, and
     NaN is wrong.
     """
-    scores = over(lambda rows: logits(target, rows), changed, batch=batch)
+    scores = over(lambda rows: logits(net, rows), changed, batch=batch)
     right = (scores.argmax(1) == labels) & ~np.isnan(scores).any(1)
     return Outcome(changed, scores, right, budget.sizes(images, changed))
 
 
 def attack(
-    target: Target,
+    net: Classifier,
     name: str,
     images: np.ndarray,
     labels: np.ndarray,
     epsilon: float = 0.0,
-    settings: Settings | None = None,
+    settings: Settings = _USUAL,
     advance: Advance = silent,
 ) -> Outcome:
     """Runs the attack of that name and judges what it made.
@@ -236,10 +250,10 @@ def attack(
     Raises:
       KeyError: no such attack. ValueError: see the attack.
     """
-    settings = settings or Settings()
     images = np.asarray(images, np.float32)
-    changed = get(name).run(target, images, np.asarray(labels), epsilon, settings, advance)
-    return outcome(target, images, changed, labels, settings.batch)
+    task = Task(net, images, np.asarray(labels), epsilon, settings, advance)
+    changed = get(name).run(task)
+    return outcome(net, images, changed, labels, settings.batch)
 
 
 def at(least: Outcome, clean: Outcome, norm: str, epsilon: float) -> Outcome:
@@ -257,12 +271,12 @@ def at(least: Outcome, clean: Outcome, norm: str, epsilon: float) -> Outcome:
 
 
 def curve(
-    target: Target,
+    net: Classifier,
     name: str,
     images: np.ndarray,
     labels: np.ndarray,
     epsilons: Sequence[float],
-    settings: Settings | None = None,
+    settings: Settings = _USUAL,
     advance: Callable[[int], None] = silent,
 ) -> list[Outcome]:
     """The outcome at each epsilon. An attack without a budget runs once, see `at`.
@@ -273,7 +287,7 @@ def curve(
     if get(name).budgeted:
         return [
             attack(
-                target,
+                net,
                 name,
                 images,
                 labels,
@@ -283,24 +297,24 @@ def curve(
             )
             for i, e in enumerate(epsilons)
         ]
-    least = attack(target, name, images, labels, 0.0, settings, advance)
+    least = attack(net, name, images, labels, 0.0, settings, advance)
     clean = outcome(
-        target,
+        net,
         np.asarray(images, np.float32),
         np.asarray(images, np.float32),
         labels,
-        (settings or Settings()).batch,
+        settings.batch,
     )
     return [at(least, clean, get(name).norm, e) for e in epsilons]
 
 
 def transfer(
-    targets: Mapping[str, Target],
+    nets: Mapping[str, Classifier],
     name: str,
     images: np.ndarray,
     labels: np.ndarray,
     epsilon: float,
-    settings: Settings | None = None,
+    settings: Settings = _USUAL,
     advance: Callable[[int], None] = silent,
 ) -> np.ndarray:
     """The accuracy of network b on what was made for network a: float (networks, networks), a down
@@ -309,9 +323,8 @@ def transfer(
     Raises:
       ValueError: see the attack; all networks take these images and give the same classes.
     """
-    batch = (settings or Settings()).batch
-    found = np.zeros((len(targets), len(targets)))
-    for a, source in enumerate(targets.values()):
+    found = np.zeros((len(nets), len(nets)))
+    for a, source in enumerate(nets.values()):
         made = attack(
             source,
             name,
@@ -321,5 +334,7 @@ def transfer(
             settings,
             lambda done, a=a: advance(a * len(images) + done),
         ).images
-        found[a] = [outcome(t, images, made, labels, batch).right.mean() for t in targets.values()]
+        found[a] = [
+            outcome(net, images, made, labels, settings.batch).right.mean() for net in nets.values()
+        ]
     return found

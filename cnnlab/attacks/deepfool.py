@@ -11,7 +11,8 @@ import numpy as np
 
 from cnnlab import names
 from cnnlab.attacks import budget
-from cnnlab.attacks.target import Target, checked, logits, num_classes, positive
+from cnnlab.attacks.target import checked, forward, logits, num_classes, positive
+from cnnlab.classifier import Classifier
 
 # of the largest score, by which another class must lead: the last steps are small, and rounding
 # would undo them
@@ -19,14 +20,14 @@ _MARGIN = 1e-4
 
 
 @functools.partial(jax.jit, static_argnames=('norm',))
-def _iteration(target, images, total, origin, others, overshoot, *, norm):
+def _iteration(net, images, total, origin, others, overshoot, *, norm):
     """(r, the images at r, bool (n,)): `total` with the step to the nearest boundary added where
     the images are still of class `origin`, and which these were.
 
     origin: int (n, 1); others: int (n, k).
     """
     at = jnp.clip(images + (1 + overshoot) * total, 0, 1)
-    scores, pull = jax.vjp(target, at)
+    scores, pull = jax.vjp(functools.partial(forward, net), at)
     own = jnp.take_along_axis(scores, origin, 1)
     least = _MARGIN * jnp.abs(scores).max(-1, keepdims=True)
     hot = jax.nn.one_hot(origin[:, 0], scores.shape[-1], dtype=bool)
@@ -53,7 +54,7 @@ def _iteration(target, images, total, origin, others, overshoot, *, norm):
 
 
 def deepfool(
-    target: Target,
+    net: Classifier,
     images: Any,
     labels: Any = None,
     *,
@@ -93,18 +94,18 @@ def deepfool(
         raise ValueError(
             f'DeepFool looks at 2 classes or more in 1 step or more, not at {classes} in {steps}'
         )
-    images, labels = checked(target, images, labels)
-    scores = logits(target, images)
+    images, labels = checked(net, images, labels)
+    scores = logits(net, images)
     labels = scores.argmax(-1) if labels is None else labels
     others = jnp.argsort(
         -jnp.where(jnp.arange(scores.shape[1])[None] == labels[:, None], -jnp.inf, scores), axis=-1
     )
-    others = others[:, : min(classes, num_classes(target, images)) - 1]
+    others = others[:, : min(classes, num_classes(net, images)) - 1]
     total, at = jnp.zeros_like(images), images
     beyond, taken = np.float32(overshoot), np.zeros(len(images), int)
     for _ in range(steps):
         total, at, inside = _iteration(
-            target, images, total, labels[:, None], others, beyond, norm=norm
+            net, images, total, labels[:, None], others, beyond, norm=norm
         )
         taken += np.asarray(inside)
         if not inside.any():

@@ -12,25 +12,28 @@ import numpy as np
 
 from cnnlab.attacks import cppn
 from cnnlab.attacks.batches import Advance, over, silent
-from cnnlab.attacks.target import Target, checked, logits, num_classes, positive
+from cnnlab.attacks.target import checked, forward, logits, num_classes, positive
+from cnnlab.classifier import Classifier
 
 # of find_fooling_image.py, see `ascent`; its largest rate is for pixels 0..255
 _EARLY, _LATE, _FASTEST = 0.03, 0.1, 1e12 / 255**2
 
 
-def mean_image(target: Target, shape: Sequence[int]) -> np.ndarray:
+def mean_image(net: Classifier, shape: Sequence[int]) -> np.ndarray:
     """The image that preprocessing maps to 0, (h, w, c)."""
-    mean = np.asarray(target.mean, np.float32) / 255
-    mean = mean[..., ::-1] if target.channels == 'bgr' and mean.ndim else mean
+    mean = np.asarray(net.preprocess.mean, np.float32) / 255
+    mean = mean[..., ::-1] if net.preprocess.channels == 'bgr' and mean.ndim else mean
     return np.clip(np.broadcast_to(mean, shape), 0, 1)
 
 
 @jax.jit
-def _climb(target, images, center, classes, decay):
+def _climb(net, images, center, classes, decay):
     """(images after one step, their probability of the class before it)."""
 
     def log_probability(x):
-        return jnp.take_along_axis(jax.nn.log_softmax(target(x)), classes.reshape(-1, 1), 1)[:, 0]
+        return jnp.take_along_axis(jax.nn.log_softmax(forward(net, x)), classes.reshape(-1, 1), 1)[
+            :, 0
+        ]
 
     found, pull = jax.vjp(log_probability, images)
     # of the logarithm; that of the probability is `p` times as large
@@ -44,7 +47,7 @@ def _climb(target, images, center, classes, decay):
 
 
 def ascent(
-    target: Target,
+    net: Classifier,
     classes: Sequence[int],
     shape: tuple[int, int, int],
     *,
@@ -75,9 +78,9 @@ def ascent(
       ValueError: a class that the network does not have, a shape that does not fit it, less than
         one step.
     """
-    center = mean_image(target, shape)
+    center = mean_image(net, shape)
     start, classes = checked(
-        target, np.broadcast_to(center, (len(classes), *shape)), np.asarray(classes)
+        net, np.broadcast_to(center, (len(classes), *shape)), np.asarray(classes)
     )
     if steps < 1:
         raise ValueError(f'ascent takes at least one step, not {steps}')
@@ -86,7 +89,7 @@ def ascent(
     now = jnp.clip(start + noise, 0, 1)
     best, highest = np.array(now), np.full(len(now), -1.0)
     for step in range(steps + 1):
-        moved, p = _climb(target, now, center, classes, np.float32(decay))
+        moved, p = _climb(net, now, center, classes, np.float32(decay))
         better = np.asarray(p) > highest
         best[better], highest[better] = np.asarray(now)[better], np.asarray(p)[better]
         now = moved
@@ -95,7 +98,7 @@ def ascent(
 
 
 def evolve(
-    target: Target,
+    net: Classifier,
     shape: tuple[int, int, int],
     *,
     generations: int = 100,
@@ -130,7 +133,7 @@ def evolve(
             f'and {generations}'
         )
     classes, rng = (
-        num_classes(target, np.empty((1, *shape), np.float32)),
+        num_classes(net, np.empty((1, *shape), np.float32)),
         np.random.default_rng(seed),
     )
     champions: list[Any] = [None] * classes
@@ -138,7 +141,7 @@ def evolve(
     children = [cppn.random(shape[-1], rng) for _ in range(population)]
     for generation in range(generations + 1):
         images = np.stack([cppn.render(child, *shape[:2]) for child in children])
-        found = over(lambda rows: jax.nn.softmax(logits(target, rows)), images, batch=batch)
+        found = over(lambda rows: jax.nn.softmax(logits(net, rows)), images, batch=batch)
         best = found.argmax(0)
         for k in np.flatnonzero(found[best, np.arange(classes)] > highest):
             champions[k], highest[k] = children[best[k]], found[best[k], k]

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,11 +10,12 @@ import numpy as np
 
 from cnnlab import losses
 from cnnlab.attacks import budget
-from cnnlab.attacks.target import Target, checked
+from cnnlab.attacks.target import checked, forward
+from cnnlab.classifier import Classifier
 
 
 def ascend(
-    target: Any,
+    score: Callable[[jax.Array], jax.Array],
     images: jax.Array,
     now: jax.Array,
     labels: jax.Array,
@@ -27,7 +29,7 @@ def ascend(
     compiled functions.
 
     Args:
-      target: maps images in [0, 1] to logits.
+      score: maps images in [0, 1] to logits.
       images: float32 (n, h, w, c), the centers of the balls.
       now: where the attack is, of the same shape.
       labels: int32 (n,), the true classes; with `targeted` the classes wanted, whose loss is
@@ -36,17 +38,21 @@ def ascend(
 
     Returns: images within the budget.
     """
-    gradient = jax.grad(lambda x: losses.softmax(target(x), labels).sum())(now)
+    gradient = jax.grad(lambda x: losses.softmax(score(x), labels).sum())(now)
     step = -step if targeted else step
     return budget.within(images, now + step * budget.steepest(gradient, norm), epsilon, norm)
 
 
-_ascend = functools.partial(jax.jit, static_argnames=('norm', 'targeted'))(ascend)
+@functools.partial(jax.jit, static_argnames=('norm', 'targeted'))
+def _ascend(net, *arrays, norm, targeted):
+    return ascend(functools.partial(forward, net), *arrays, norm=norm, targeted=targeted)
+
+
 _start = functools.partial(jax.jit, static_argnames=('norm',))(budget.random_start)
 
 
 def fgsm(
-    target: Target,
+    net: Classifier,
     images: Any,
     labels: Any,
     epsilon: float,
@@ -70,11 +76,11 @@ def fgsm(
       ValueError: a negative budget, another norm, images that do not fit the network, a label that
         is no class.
     """
-    return pgd(target, images, labels, epsilon, step=epsilon, steps=1, norm=norm, targeted=targeted)
+    return pgd(net, images, labels, epsilon, step=epsilon, steps=1, norm=norm, targeted=targeted)
 
 
 def bim(
-    target: Target,
+    net: Classifier,
     images: Any,
     labels: Any,
     epsilon: float,
@@ -93,11 +99,11 @@ def bim(
     budget.limit(epsilon)
     if steps is None:
         steps = max(int(min(255 * epsilon + 4, 1.25 * 255 * epsilon) + 1e-6), 1)
-    return pgd(target, images, labels, epsilon, step=step, steps=steps, targeted=targeted)
+    return pgd(net, images, labels, epsilon, step=step, steps=steps, targeted=targeted)
 
 
 def pgd(
-    target: Target,
+    net: Classifier,
     images: Any,
     labels: Any,
     epsilon: float,
@@ -121,7 +127,7 @@ def pgd(
     Other arguments, result and errors as in `fgsm`; ValueError too for a step below 0 or less than
     one of them.
     """
-    images, labels = checked(target, images, labels)
+    images, labels = checked(net, images, labels)
     radius = budget.limit(epsilon)
     if steps < 1:
         raise ValueError(f'an attack takes at least one step, not {steps}')
@@ -131,6 +137,6 @@ def pgd(
     now = images if key is None else _start(key, images, radius, norm=norm)
     for _ in range(steps):
         now = _ascend(
-            target, images, now, labels, radius, np.float32(step), norm=norm, targeted=targeted
+            net, images, now, labels, radius, np.float32(step), norm=norm, targeted=targeted
         )
     return np.asarray(now)

@@ -11,18 +11,19 @@ from scipy import optimize
 
 from cnnlab import losses
 from cnnlab.attacks.batches import Advance, silent
-from cnnlab.attacks.target import Target, checked, logits
+from cnnlab.attacks.target import checked, forward, logits
+from cnnlab.classifier import Classifier
 
 # where the search for the weight of the loss begins, and its steps, and how many
 _FIRST, _FACTOR, _LONGEST = 1e-2, 10, 8
 
 
 @jax.jit
-def _objective(target, at, image, goal, weight):
+def _objective(net, at, image, goal, weight):
     """(squared length + weight * loss, its gradient, the class) of one image (1, h, w, c)."""
 
     def value(x):
-        scores = target(x)
+        scores = forward(net, x)
         return jnp.square(x - image).sum() + weight * losses.softmax(
             scores, goal
         ).sum(), scores.argmax(-1)[0]
@@ -32,7 +33,7 @@ def _objective(target, at, image, goal, weight):
 
 
 def lbfgs(
-    target: Target,
+    net: Classifier,
     images: Any,
     goals: Any,
     *,
@@ -61,7 +62,7 @@ def lbfgs(
     Raises:
       ValueError: as in `gradient.fgsm`, or less than one step.
     """
-    images, goals = checked(target, images, goals)
+    images, goals = checked(net, images, goals)
     if steps < 1 or halvings < 0:
         raise ValueError(
             f'L-BFGS takes at least one step and no negative number of halvings, not {steps} and '
@@ -69,13 +70,13 @@ def lbfgs(
         )
     out = np.array(images)
     for i in range(len(images)):
-        out[i] = _one(target, images[i : i + 1], goals[i : i + 1], steps, halvings)[0]
+        out[i] = _one(net, images[i : i + 1], goals[i : i + 1], steps, halvings)[0]
         advance(i + 1)
     return out
 
 
-def _one(target, image, goal, steps, halvings):
-    if int(logits(target, image).argmax(-1)[0]) == int(goal[0]):
+def _one(net, image, goal, steps, halvings):
+    if int(logits(net, image).argmax(-1)[0]) == int(goal[0]):
         return image
     start, box = np.asarray(image, np.float64).ravel(), optimize.Bounds(0, 1)
     best = image
@@ -85,7 +86,7 @@ def _one(target, image, goal, steps, halvings):
 
         def function(flat):
             value, slope, _ = _objective(
-                target, np.float32(flat).reshape(image.shape), image, goal, np.float32(weight)
+                net, np.float32(flat).reshape(image.shape), image, goal, np.float32(weight)
             )
             return float(value), np.asarray(slope, np.float64).ravel()
 
@@ -93,7 +94,7 @@ def _one(target, image, goal, steps, halvings):
             function, start, jac=True, method='L-BFGS-B', bounds=box, options={'maxiter': steps}
         )
         at = np.clip(np.float32(found.x), 0, 1).reshape(image.shape)
-        done = int(logits(target, at).argmax(-1)[0]) == int(goal[0])
+        done = int(logits(net, at).argmax(-1)[0]) == int(goal[0])
         if done:
             best = at
         return done

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import optimize
 
 from cnnlab.attacks.batches import Advance, over, silent
-from cnnlab.attacks.target import Target, checked, logits
+from cnnlab.attacks.target import checked, forward, logits
+from cnnlab.classifier import Classifier
 
 
 @jax.jit
@@ -26,14 +27,14 @@ def _painted(image, pixels):
 
 
 @jax.jit
-def _scores(target, image, label, pixels):
+def _scores(net, image, label, pixels):
     """(log-probability of `label` (n,), class (n,)) with the pixels set."""
-    found = target(_painted(image, pixels))
+    found = forward(net, _painted(image, pixels))
     return jax.nn.log_softmax(found)[:, label], found.argmax(-1)
 
 
 def one_pixel(
-    target: Target,
+    net: Classifier,
     images: Any,
     labels: Any,
     *,
@@ -67,26 +68,26 @@ def one_pixel(
       ValueError: as in `gradient.fgsm`, or fewer than one pixel or generation, or fewer than five
         candidates.
     """
-    images, labels = checked(target, images, labels)
+    images, labels = checked(net, images, labels)
     if pixels < 1 or population < 5 or generations < 1:
         raise ValueError(
             'one-pixel attacks need 1 pixel, 5 candidates and 1 generation at least, '
             f'not {pixels}, {population} and {generations}'
         )
     out = np.array(images)
-    predicted = over(lambda rows: logits(target, rows).argmax(-1), images, batch=batch)
+    predicted = over(lambda rows: logits(net, rows).argmax(-1), images, batch=batch)
     for i in range(len(images)):
         # else there is nothing to do
         if (predicted[i] == labels[i]) != targeted:
             rng = np.random.default_rng((seed, i))
             out[i] = _one(
-                target, images[i], labels[i], pixels, population, generations, targeted, rng, batch
+                net, images[i], labels[i], pixels, population, generations, targeted, rng, batch
             )
         advance(i + 1)
     return out
 
 
-def _one(target, image, label, pixels, population, generations, targeted, rng, batch):
+def _one(net, image, label, pixels, population, generations, targeted, rng, batch):
     size, sign = 2 + image.shape[-1], -1 if targeted else 1
     first = rng.random((population, pixels, size))
     first[..., 2:] = np.clip(rng.normal(128 / 255, 127 / 255, first[..., 2:].shape), 0, 1)
@@ -97,7 +98,7 @@ def _one(target, image, label, pixels, population, generations, targeted, rng, b
     def function(columns):
         candidates = np.float32(columns.T).reshape(-1, pixels, size)
         found = over(
-            lambda rows: np.stack(_scores(target, image, label, rows), 1), candidates, batch=batch
+            lambda rows: np.stack(_scores(net, image, label, rows), 1), candidates, batch=batch
         )
         values, done = sign * found[:, 0], (found[:, 1] == label) == targeted
         at = np.lexsort((values, ~done))[0]

@@ -13,7 +13,8 @@ import optax
 from jax.scipy.ndimage import map_coordinates
 
 from cnnlab import losses
-from cnnlab.attacks.target import Target, checked
+from cnnlab.attacks.target import checked, forward
+from cnnlab.classifier import Classifier
 
 # degrees either way, `assumed`
 _TURN = 22.5
@@ -68,9 +69,9 @@ def paste(images: jax.Array, patch: jax.Array, where: Places) -> jax.Array:
     return jax.vmap(one)(images, *where)
 
 
-def _loss(patch, target, images, goal, where):
+def _loss(patch, net, images, goal, where):
     goals = jnp.full(len(images), goal, jnp.int32)
-    return losses.softmax(target(paste(images, patch, where)), goals).mean()
+    return losses.softmax(forward(net, paste(images, patch, where)), goals).mean()
 
 
 _slope = jax.jit(jax.value_and_grad(_loss))
@@ -78,7 +79,7 @@ _pasted = jax.jit(paste)
 
 
 def train(
-    target: Target,
+    net: Classifier,
     images: Any,
     goal: int,
     *,
@@ -108,7 +109,7 @@ def train(
     Raises:
       ValueError: as in `gradient.fgsm`, or sizes that are not 0 < low <= high <= 1.
     """
-    images, labels = checked(target, images, np.full(len(images), goal))
+    images, labels = checked(net, images, np.full(len(images), goal))
     if not 0 < low <= high <= 1 or side < 2 or steps < 1 or batch < 1:
         raise ValueError(
             'a patch has a side of 2 pixels or more, takes a step or more, and covers shares with '
@@ -122,7 +123,7 @@ def train(
     for step in range(steps):
         rows = images[rng.choice(len(images), batch, replace=False)]
         where = places(jax.random.fold_in(jax.random.key(seed), step), batch, h, w, low, high)
-        loss, slope = _slope(patch, target, rows, labels[0], where)
+        loss, slope = _slope(patch, net, rows, labels[0], where)
         updates, state = tx.update(slope, state)
         patch = jnp.clip(patch + updates, 0, 1)
         advance(step + 1, float(loss))

@@ -11,7 +11,8 @@ from cnnlab import names
 from cnnlab.attacks import budget
 from cnnlab.attacks.batches import over
 from cnnlab.attacks.deepfool import deepfool
-from cnnlab.attacks.target import Target, checked, logits
+from cnnlab.attacks.target import checked, logits
+from cnnlab.classifier import Classifier
 
 
 @jax.jit
@@ -46,7 +47,7 @@ def _projected(perturbation, epsilon, norm):
 
 
 def universal(
-    target: Target,
+    net: Classifier,
     images: Any,
     epsilon: float,
     *,
@@ -81,7 +82,7 @@ def universal(
       ValueError: as in `gradient.fgsm`, or a rate outside of 0..1.
     """
     names.among('norm', norm, budget.NORMS)
-    images, _ = checked(target, images)
+    images, _ = checked(net, images)
     radius = budget.limit(epsilon)
     if not 0 <= rate <= 1 or passes < 1:
         raise ValueError(
@@ -90,7 +91,7 @@ def universal(
         )
 
     def predicted(x):
-        return over(lambda rows: logits(target, rows).argmax(-1), x, batch=batch)
+        return over(lambda rows: logits(net, rows).argmax(-1), x, batch=batch)
 
     rng, own = np.random.default_rng(seed), predicted(images)
     perturbation, fooled, done = np.zeros(images.shape[1:], np.float32), 0.0, 0
@@ -98,8 +99,8 @@ def universal(
         for i in rng.permutation(len(images)):
             image = images[i : i + 1]
             now = apply(image, perturbation, epsilon, norm=norm)
-            if int(logits(target, now).argmax(-1)[0]) == own[i]:
-                moved, taken = deepfool(target, now, classes=classes, steps=steps, count=True)
+            if int(logits(net, now).argmax(-1)[0]) == own[i]:
+                moved, taken = deepfool(net, now, classes=classes, steps=steps, count=True)
                 if taken[0] < steps - 1:
                     perturbation = _projected(perturbation + moved[0] - now[0], radius, norm)
             done += 1

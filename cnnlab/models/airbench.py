@@ -1,5 +1,5 @@
-"""Jordan 2024, 94% on CIFAR-10 in 3.29 seconds on a single GPU, arXiv:2404.00498:
-legacy/airbench94.py in KellerJordan/cifar10-airbench.
+"""airbench94: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv:2404.00498; as
+legacy/airbench94.py in github.com/KellerJordan/cifar10-airbench.
 """
 
 import jax.numpy as jnp
@@ -26,12 +26,12 @@ WINDOW = 2
 
 
 class Whiten(nn.Module):
-    """A 2x2 convolution to twice as many channels as a patch has numbers, whose kernel is not
-    trained, plus a bias, which is.
+    """A 2x2 convolution that whitens patches by a kernel that is not trained, and a trained bias.
 
-    The kernel lives in `batch_stats`: the principal components of the training images' patches,
-    each divided by its standard deviation, and their negatives. `cnnlab.train.whitening` computes
-    it from the data; before that it is orthogonal noise. (n, h, w, c) -> (n, h - 1, w - 1, 8 c).
+    There are twice as many filters as a patch has numbers: the principal components of the training
+    images' patches, each divided by its standard deviation, and their negatives.
+    `cnnlab.train.whitening` computes them from the data; until then the kernel, which lives in
+    `batch_stats`, is orthogonal noise. (n, h, w, c) -> (n, h - 1, w - 1, 8 c).
     """
 
     @nn.compact
@@ -55,11 +55,10 @@ def _noise(key, channels, size):
 
 
 def dirac(key, shape, dtype=jnp.float32):
-    """The first filters, as many as there are input channels, pass a channel each; the rest are
-    uniform in +-1 / sqrt(fan_in).
+    """The first c filters pass one input channel each, c being the number of input channels; the
+    rest are uniform in +-1 / sqrt(fan_in).
 
-    torch.nn.init.dirac_ on the first `c` filters of torch's own initial weights, as the source has
-    it.
+    In the source: torch.nn.init.dirac_ on the first c filters of torch's own initial weights.
     """
     kh, kw, c, features = shape
     drawn = initializers.uniform_fan_in(key, shape, dtype)
@@ -72,7 +71,8 @@ def dirac(key, shape, dtype=jnp.float32):
 
 
 class ConvGroup(nn.Module):
-    """3x3, 2x2 max pooling, norm, GELU, 3x3, norm, GELU; norms without a scale.
+    """3x3 convolution, 2x2 max pooling, batch norm, GELU, 3x3 convolution, batch norm, GELU; the
+    norms have no scale.
 
     (n, h, w, c) -> (n, h // 2, w // 2, features).
     """
@@ -97,7 +97,7 @@ class Airbench94(nn.Module):
     """
 
     widths: tuple[int, int, int] = (64, 256, 256)
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 

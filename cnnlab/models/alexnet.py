@@ -1,5 +1,5 @@
-"""AlexNet: Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional
-neural networks.
+"""AlexNet: Krizhevsky, Sutskever & Hinton 2012, "ImageNet classification with deep convolutional
+neural networks", NIPS 25.
 """
 
 import jax.numpy as jnp
@@ -14,11 +14,11 @@ _SMALL, _ONE = initializers.gaussian(0.01), initializers.ones
 
 
 class AlexNet(nn.Module):
-    """Five convolutions, response normalization after the first two, overlapping pooling, three
-    dense layers with dropout.
+    """Section 3.5 and Figure 2: five convolutions, the first two with response normalization,
+    overlapping pooling, and three dense layers with dropout.
 
-    The paper says 224 pixels, but its 55x55 maps need 227. The variables hold for images of one
-    size; other sizes get another fc6.
+    The paper says 224 pixels, but its maps of 55 x 55 need 227. The variables hold for images of
+    one size; another size has another fc6.
     """
 
     # halves of conv2, conv4 and conv5 that lived on separate GPUs; 1 is the net without the split

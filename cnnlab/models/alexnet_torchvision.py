@@ -1,6 +1,5 @@
-"""torchvision's AlexNet: the single-GPU form of Krizhevsky 2014, One weird trick, arXiv:1404.5997.
-
-Not the net of 2012.
+"""torchvision's AlexNet: the single-GPU form of Krizhevsky 2014, "One weird trick",
+arXiv:1404.5997; not the network of 2012.
 """
 
 import jax.numpy as jnp
@@ -11,11 +10,11 @@ from cnnlab.nn.layers import AdaptiveAvgPool, Conv, Dense, MaxPool, flatten
 
 
 class OneWeirdTrick(nn.Module):
-    """Fewer filters in conv1, conv2, conv4, no response normalization and no groups; any size of at
-    least 63 x 63.
+    """AlexNet with fewer filters in conv1, conv2 and conv4, without response normalization and
+    without groups; any size of at least 63 x 63.
 
-    Source: torchvision 0.29.2, models/alexnet.py. Dropout stands before fc6 and fc7, in the paper
-      of 2012 after them.
+    As torchvision 0.29.2, models/alexnet.py. Dropout is before fc6 and fc7; in the paper of 2012 it
+    is after them.
     """
 
     num_classes: int = 1000

@@ -1,5 +1,5 @@
-"""BiT's ResNet-v2: Kolesnikov et al. 2019, "Big Transfer", arXiv:1912.11370; as timm's
-resnetv2_50x1_bit.
+"""Big Transfer (BiT): ResNet-v2 with group norm and standardized kernels; Kolesnikov et al. 2019,
+arXiv:1912.11370; as timm's resnetv2_50x1_bit.
 """
 
 import functools
@@ -15,17 +15,17 @@ from cnnlab.nn.stage import Stage
 
 
 class BitResNet(nn.Module):
-    """Pre-activation bottlenecks with group norm for batch norm and standardized kernels; the
-    stride is on the 3x3.
+    """A pre-activation ResNet with group norm in place of batch norm and standardized kernels
+    (Section 2.1); the 3x3 convolution of a bottleneck has the stride.
     """
 
-    # of each stage
+    # blocks of each stage
     blocks: tuple[int, int, int, int]
-    # times as many channels everywhere
+    # factor on the channels of every layer
     width: int = 1
-    # of the last block, rising linearly from the first
+    # probability that the last block's branch is dropped; it rises linearly over the blocks
     drop_path: float = 0.0
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
     num_classes: int = 1000
 

@@ -1,5 +1,5 @@
-"""Pre-activation ResNets for CIFAR: He et al. 2016, arXiv:1603.05027; as
-KaimingHe/resnet-1k-layers, resnet-pre-act.lua.
+"""Pre-activation ResNets for CIFAR: He et al. 2016, "Identity mappings in deep residual networks",
+arXiv:1603.05027; as resnet-pre-act.lua in github.com/KaimingHe/resnet-1k-layers.
 """
 
 import functools
@@ -16,34 +16,34 @@ from cnnlab.nn.stage import Stage
 
 
 class CifarPreResNet(nn.Module):
-    """A bare 3x3 stem of 16 channels, three stages of n blocks at 32, 16 and 8 pixels, norm and
-    ReLU, global mean, one dense layer.
+    """A 3x3 stem of 16 channels without norm, three stages of n blocks at 32, 16 and 8 pixels, norm
+    and ReLU, global mean, one dense layer; the blocks are those of Figure 4(e).
     """
 
-    # n, the blocks of each stage
+    # n, the number of blocks of a stage
     blocks: int
     # 9n + 2 layers, or 'basic', 6n + 2
     block: str = 'bottleneck'
-    # channels of the 3x3 in the first stage; doubled in each further one
+    # channels of the 3x3 in the first stage; each further stage has twice as many
     width: int = 16
     # the first stage has other channels than the stem (every net but those of 16-channel basic
     # blocks)
     widens: bool = True
-    # 'A' zero channels, 'B' projections where the shape changes
+    # shortcuts where the shape changes: 'A' pads with zero channels, 'B' projects
     shortcut: str = 'B'
-    # before the last convolution of each block: Wide ResNet
+    # rate of the dropout before the last convolution of each block (Wide ResNet)
     dropout: float = 0.0
-    # it leaves out whole maps: nn.blocks.SpatialDropout
+    # whether dropout leaves out whole maps (nn.blocks.SpatialDropout)
     spatial_dropout: bool = False
     # squeeze-excite after each branch, with channels / reduction in between
     reduction: int | None = None
-    # of the last block, rising linearly from the first
+    # probability that the last block's branch is dropped; it rises linearly over the blocks
     drop_path: float = 0.0
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
-    # one traced block a stage, for the deepest nets
+    # trace the equal blocks of a stage once, so that the deepest networks compile in seconds
     scan: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 

@@ -13,27 +13,28 @@ from cnnlab.nn.stage import Stage
 
 
 class CifarResNet(nn.Module):
-    """6n + 2 layers: a 3x3 stem, three stages of n blocks at 32, 16 and 8 pixels, global mean, one
-    dense layer.
+    """Section 4.2: 6n + 2 layers, that is a 3x3 stem, three stages of n blocks at 32, 16 and 8
+    pixels, global mean, one dense layer.
     """
 
-    # n, the blocks of each stage
+    # n, the number of blocks of a stage
     blocks: int
-    # 'A' zero channels (the paper's choice here), 'B' projections where the shape changes, 'C'
-    # everywhere, 'none'
+    # shortcuts: 'A' pads with zero channels where the shape changes (the paper's choice on CIFAR),
+    # 'B' projects there, 'C' projects everywhere, 'none' makes the plain network
     shortcut: str = 'A'
-    # channels of the first stage; doubled in each further one
+    # channels of the first stage; each further stage has twice as many
     width: int = 16
-    # of the last block, rising linearly from the first: 1 - p_L of stochastic depth
+    # probability that the last block is left out, 1 - p_L of stochastic depth; it rises linearly
+    # over the blocks
     drop_path: float = 0.0
-    # stochastic depth as its paper: a block is left out for the whole batch, and weighed by p_l in
-    # evaluation
+    # stochastic depth as in its paper: a block is left out for the whole batch, and weighed by p_l
+    # in evaluation
     drop_batch: bool = False
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
-    # one traced block a stage, for the deepest nets
+    # trace the equal blocks of a stage once, so that the deepest networks compile in seconds
     scan: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 

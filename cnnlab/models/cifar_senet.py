@@ -1,5 +1,5 @@
-"""Squeeze-and-excitation on CIFAR: Hu et al. 2017, arXiv:1709.01507, on the pre-activation and wide
-nets of its CIFAR tables.
+"""Squeeze-and-excitation on CIFAR: Hu et al. 2017, arXiv:1709.01507, the pre-activation and wide
+networks of its tables on CIFAR.
 """
 
 import functools

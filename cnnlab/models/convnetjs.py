@@ -1,4 +1,4 @@
-"""ConvNetJS's CIFAR-10 net, the one that trains in a browser: demo/cifar10.html of
+"""ConvNetJS's network for CIFAR-10, which trains in a browser: demo/cifar10.html in
 github.com/karpathy/convnetjs.
 """
 
@@ -11,9 +11,9 @@ from cnnlab.nn.layers import Conv, Dense, MaxPool, flatten
 
 
 class ConvNetJS(nn.Module):
-    """Three 5x5 convolutions with ReLU, each followed by a 2x2 max pooling, then one dense layer.
+    """Three 5x5 convolutions with ReLU, each followed by 2x2 max pooling, then one dense layer.
 
-    Weights start with variance 1 / fan_in (src/convnet_vol.js) and the biases before a ReLU at 0.1
+    Weights start with variance 1 / fan_in (src/convnet_vol.js), and biases before a ReLU at 0.1
     (`bias_pref` of src/convnet_net.js). The variables hold for images of one size.
     """
 

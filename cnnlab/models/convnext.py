@@ -1,6 +1,6 @@
-"""ConvNeXt: Liu et al. 2022, A ConvNet for the 2020s, arXiv:2201.03545.
+"""ConvNeXt: Liu et al. 2022, "A ConvNet for the 2020s", arXiv:2201.03545.
 
-Structure and constants: torchvision 0.29.2 (convnext.py), timm 1.0.31 (convnext.py) and Keras
+Structure and constants as in torchvision 0.29.2 (convnext.py), timm 1.0.31 (convnext.py) and Keras
 3.15.1 (applications/convnext.py).
 """
 
@@ -25,8 +25,8 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class ConvNeXtBlock(nn.Module):
-    """x plus a scaled branch: 7x7 depthwise, layer norm, 1x1 to four times the channels, GELU, 1x1
-    back. (n, h, w, c) -> the same shape.
+    """Figure 4: x plus a scaled branch of 7x7 depthwise, layer norm, 1x1 to four times the
+    channels, GELU, and 1x1 back. (n, h, w, c) -> the same shape.
     """
 
     layer_scale: float
@@ -44,26 +44,25 @@ class ConvNeXtBlock(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """4x4 patches, four stages with 2x2 convolutions between them, global mean, layer norm, dense.
+    """Table 9: patches of 4x4 pixels, four stages with 2x2 convolutions between them, global mean,
+    layer norm, dense.
 
-    Any size of at least 32 x 32.
-
-    (n, h, w, c) -> float32 logits (n, num_classes). Every normalization is a layer norm over
-    channels.
+    (n, h, w, c) -> float32 logits (n, num_classes), for any size of at least 32 x 32. Every
+    normalization is a layer norm over channels.
     """
 
-    # of each stage
+    # blocks of each stage
     blocks: tuple[int, int, int, int]
     # channels of each stage
     widths: tuple[int, int, int, int]
-    # of the last block, rising linearly from none in the first
+    # probability that the last block's branch is dropped; it rises linearly from 0 in the first
     drop_path: float = 0.0
-    # at the start, of every branch
+    # initial value of the scale of every branch
     layer_scale: float = 1e-6
     # takes RGB pixels of 0 .. 255 and normalizes them itself (Keras); other channel counts stay as
     # they are
     normalize: bool = False
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
     # trace the equal blocks of a stage once: compiles faster, but their inside cannot be captured
     scan: bool = False

@@ -1,5 +1,5 @@
-"""DenseNet: Huang et al. 2016, arXiv:1608.06993, with the dropout of the authors'
-github.com/liuzhuang13/DenseNet models/densenet.lua.
+"""DenseNet: Huang et al. 2016, "Densely connected convolutional networks", arXiv:1608.06993, with
+the dropout of models/densenet.lua in the authors' github.com/liuzhuang13/DenseNet.
 """
 
 import functools
@@ -28,7 +28,8 @@ STEMS = ('imagenet', 'cifar')
 
 
 class NormConv(nn.Module):
-    """Batch norm, ReLU, convolution without bias, dropout: the paper's composite function.
+    """The composite function of Section 3: batch norm, ReLU, convolution without bias; then
+    dropout.
 
     (n, h, w, c) -> (n, h, w, features).
     """
@@ -49,8 +50,9 @@ class NormConv(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """All maps before it in, `growth` new channels out; the maps are concatenated here, so that
-    `remat` need not keep the concatenation.
+    """Makes `growth` new channels from all maps before it.
+
+    The maps are concatenated here, so that with `remat` the concatenation need not be kept.
     """
 
     growth: int
@@ -91,8 +93,8 @@ class DenseBlock(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """A stem, dense blocks with transitions between, batch norm, ReLU, global mean, one dense
-    layer.
+    """Table 1: a stem, dense blocks with transitions between them, batch norm, ReLU, global mean,
+    one dense layer.
     """
 
     # layers of each dense block
@@ -108,13 +110,13 @@ class DenseNet(nn.Module):
     compression: float = 0.5
     # after every convolution but the first; the paper has 0.2 where data are not augmented
     dropout: float = 0.0
-    # of the running statistics
+    # decay of the running statistics
     momentum: float = 0.9
-    # of the batch norms
+    # epsilon of the batch norms
     eps: float = 1e-5
     # recompute layers in the backward pass: memory linear in the depth instead of quadratic
     remat: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,8 +1,8 @@
-"""EfficientNet: Tan & Le 2019, EfficientNet: Rethinking model scaling for convolutional neural
-networks, arXiv:1905.11946.
+"""EfficientNet: Tan & Le 2019, "EfficientNet: Rethinking model scaling for convolutional neural
+networks", arXiv:1905.11946.
 
-The structure and every constant are read off ports of the authors' code (github.com/tensorflow/tpu,
-models/official/efficientnet): timm 1.0.31 (efficientnet.py, `tf_efficientnet_*`), torchvision
+Structure and constants are read off three ports of the authors' code (models/official/efficientnet
+in github.com/tensorflow/tpu): timm 1.0.31 (efficientnet.py, `tf_efficientnet_*`), torchvision
 0.29.2 (efficientnet.py) and Keras 3.15.1 (applications/efficientnet.py).
 """
 
@@ -27,7 +27,7 @@ STD = (0.229, 0.224, 0.225)
 
 
 class StageSpec(NamedTuple):
-    """One stage of the paper's table of B0: blocks that differ in the first one's stride alone."""
+    """One stage of Table 1, which is B0: equal blocks, but for the stride of the first."""
 
     expansion: int
     kernel: int
@@ -48,8 +48,8 @@ B0 = (
 
 
 def conv_norm(features, kernel, stride=1, padding=None, groups=1, **rest):
-    """A ConvNorm drawn as the authors' code does: variance 2 / (kh kw features), and 2 / (kh kw)
-    where depthwise.
+    """A ConvNorm with initial weights as in the authors' code: of variance 2 / (kh kw features),
+    and 2 / (kh kw) where it is depthwise.
     """
     return ConvNorm(
         features,
@@ -63,22 +63,22 @@ def conv_norm(features, kernel, stride=1, padding=None, groups=1, **rest):
 
 
 class EfficientNet(nn.Module):
-    """A 3x3 convolution, seven stages of inverted residuals with squeeze-excite, 1x1, mean, dense:
-    B0 wider and deeper. Any size.
+    """Table 1, scaled in width and depth: a 3x3 convolution, seven stages of inverted residuals
+    with squeeze-excite, 1x1, global mean, dense. Any size.
 
-    (n, h, w, c) -> float32 logits (n, num_classes). The squeeze has a quarter of the block's input
-    channels.
+    (n, h, w, c) -> float32 logits (n, num_classes). The squeeze has a quarter of the channels of
+    the block's input.
     """
 
-    # multiplies channels, which are then rounded to multiples of 8
+    # factor on the channels, which are then rounded to multiples of 8
     width: float = 1.0
-    # multiplies the blocks of a stage, rounded up
+    # factor on the blocks of a stage, which are then rounded up
     depth: float = 1.0
-    # where the stride is 2; None: (kernel - 1) / 2 on each side
+    # padding where the stride is 2; None: (kernel - 1) / 2 on each side
     padding: Padding | None = 'tf_same'
     eps: float = 1e-3
     momentum: float = 0.99
-    # before the dense layer
+    # rate of the dropout before the dense layer
     dropout: float = 0.2
     # block b of B is left out with probability drop_path b / B
     drop_path: float = 0.2
@@ -87,7 +87,7 @@ class EfficientNet(nn.Module):
     # with `normalize`: divide by the root of ImageNet's deviations too, as Keras does for its
     # ImageNet weights
     std_twice: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
@@ -152,7 +152,7 @@ _register = functools.partial(
 def _size(
     width: float, depth: float, size: int, dropout: float, params: int
 ) -> Callable[..., None]:
-    """`_register` for one size of the family: B0 scaled."""
+    """`_register` for one size of the family."""
     return functools.partial(
         _register,
         width=width,

@@ -1,4 +1,4 @@
-"""GoogLeNet: Szegedy et al. 2014, Going deeper with convolutions, arXiv:1409.4842; and
+"""GoogLeNet: Szegedy et al. 2014, "Going deeper with convolutions", arXiv:1409.4842; and
 torchvision's form of it.
 """
 
@@ -40,7 +40,7 @@ _BIAS = initializers.constant(0.2)
 
 
 class Layer(nn.Module):
-    """A convolution with ReLU: with a bias, or with batch norm in its place.
+    """A convolution with ReLU, and either a bias or batch norm.
 
     (n, h, w, c) -> (n, h', w', features).
     """
@@ -48,7 +48,7 @@ class Layer(nn.Module):
     features: int
     kernel: int
     stride: int = 1
-    # of the batch norm; None: there is none
+    # settings of the batch norm; None: there is none
     norm: BatchNormConfig | None = None
 
     @nn.compact
@@ -74,8 +74,8 @@ class Layer(nn.Module):
 
 
 class Inception(nn.Module):
-    """1x1, 3x3, 5x5 and 3x3 max pooling side by side, the last three reduced by 1x1 layers, or
-    `naive` without any reduction.
+    """Figure 2: 1x1, 3x3 and 5x5 convolutions and 3x3 max pooling side by side; all but the first
+    with 1x1 layers that reduce channels, or `naive`, without any.
 
     (n, h, w, c) -> (n, h, w, sum of the widths of the branches); the pooled branch of the naive
     form has c channels.
@@ -84,7 +84,7 @@ class Inception(nn.Module):
     # a row of INCEPTIONS; the naive form has no use for the reductions and the projection
     widths: tuple[int, int, int, int, int, int]
     kernel5: int = 5
-    # of the batch norms; None: there are none
+    # settings of the batch norms; None: there are none
     norm: BatchNormConfig | None = None
     naive: bool = False
 
@@ -113,14 +113,16 @@ class Inception(nn.Module):
 
 
 class AuxClassifier(nn.Module):
-    """(n, 14, 14, c) -> (n, num_classes): average pooling to 4x4, 1x1 to 128, dense 1024, dropout
-    of 70%, dense.
+    """An auxiliary head (Section 5): average pooling to 4x4, 1x1 to 128 channels, dense 1024,
+    dropout of 70%, dense.
+
+    (n, 14, 14, c) -> (n, num_classes).
     """
 
     num_classes: int
     # pool any map to 4x4 (torchvision); else 5x5 windows at stride 3 (the paper)
     adaptive: bool
-    # of the batch norm; None: there is none
+    # settings of the batch norm; None: there is none
     norm: BatchNormConfig | None
 
     @nn.compact
@@ -133,11 +135,10 @@ class AuxClassifier(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """Three convolutions, nine inception modules, global mean, one dense layer; 22 layers deep.
+    """Table 1: three convolutions, nine inception modules, global mean, one dense layer; 22 layers
+    deep, for any size of at least 15 x 15.
 
-    Any size of at least 15 x 15.
-
-    With `aux` and in training (logits, those of the head on 4a, those of the head on 4d).
+    With `aux` it gives (logits, those of the head on 4a, those of the head on 4d) in training.
     """
 
     # batch norm in place of biases and of response normalization (torchvision)

@@ -1,4 +1,5 @@
-"""Inception-ResNet-v2: Szegedy et al. 2016, arXiv:1602.07261, by the tables of
+"""Inception-ResNet-v2: Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the impact of
+residual connections on learning", arXiv:1602.07261; tables as in
 keras/src/applications/inception_resnet_v2.py.
 """
 
@@ -51,9 +52,8 @@ STAGES = (
 
 
 class InceptionResidual(nn.Module):
-    """relu(x + scale * 1x1(branches(x))): the 1x1 convolution has a bias and no batch norm.
-
-    The shape stays.
+    """relu(x + scale * 1x1(branches(x))), with the shape of x; the 1x1 convolution has a bias and
+    no batch norm (Section 3.2).
     """
 
     branches: tuple[Branch, ...]
@@ -70,7 +70,7 @@ class InceptionResidual(nn.Module):
 
 
 class InceptionResNetV2(nn.Module):
-    """Inception-v3's stem, 10 residual blocks at 35 x 35, 20 at 17 x 17, 10 at 8 x 8, a 1x1
+    """The stem of Inception-v3, 10 residual blocks at 35 x 35, 20 at 17 x 17 and 10 at 8 x 8, a 1x1
     convolution, global mean, one dense layer.
     """
 
@@ -78,11 +78,12 @@ class InceptionResNetV2(nn.Module):
     blocks: tuple[int, int, int] = (10, 20, 10)
     # batch norms have a scale (timm's port); TensorFlow's and Keras's have none
     norm_scale: bool = True
-    # of the running statistics: timm's; research/slim has 0.9997
+    # decay of the running statistics: timm's; research/slim has 0.9997
     momentum: float = 0.9
-    # before the dense layer: dropout_keep_prob of research/slim/nets/inception_resnet_v2.py is 0.8
+    # rate of the dropout before the dense layer: dropout_keep_prob in
+    # research/slim/nets/inception_resnet_v2.py is 0.8
     dropout: float = 0.2
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

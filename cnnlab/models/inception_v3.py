@@ -1,5 +1,6 @@
-"""Inception-v3: Szegedy et al. 2015, arXiv:1512.00567; tables of research/slim/nets/inception_v3.py
-in github.com/tensorflow/models.
+"""Inception-v3: Szegedy et al. 2015, "Rethinking the Inception architecture for computer vision",
+arXiv:1512.00567; tables as in research/slim/nets/inception_v3.py in
+github.com/tensorflow/models.
 """
 
 import functools
@@ -15,9 +16,11 @@ from cnnlab.nn.rescale import halves_from_imagenet
 
 
 def grid35(pool: int) -> tuple[Branch, ...]:
-    """The modules at 35 x 35: the paper's first kind, with the 5x5 that the code kept.
+    """The modules at 35 x 35, with the 5x5 convolution that the code has in place of the two 3x3 of
+    the paper's Figure 5.
 
-    `pool` is the width of the pooled branch.
+    Args:
+      pool: channels of the pooled branch.
     """
     return (
         Branch('branch1x1', (Step(64),)),
@@ -28,8 +31,10 @@ def grid35(pool: int) -> tuple[Branch, ...]:
 
 
 def grid17(width: int) -> tuple[Branch, ...]:
-    """The modules at 17 x 17, with 7x7 convolutions taken apart into 1x7 and 7x1; `width` is that
-    of their inner layers.
+    """The modules at 17 x 17, whose 7x7 convolutions are factorized into 1x7 and 7x1 (Figure 6).
+
+    Args:
+      width: channels of the inner layers.
     """
     row, column = (1, 7), (7, 1)
     return (
@@ -85,24 +90,24 @@ MIXED = (
 
 
 class InceptionV3(nn.Module):
-    """Stem, eleven inception modules, global mean, one dense layer; with `aux` (logits, auxiliary
-    logits) in training.
+    """Table 1: a stem, eleven inception modules, global mean, one dense layer. With `aux` it gives
+    (logits, auxiliary logits) in training.
     """
 
     # batch norms have a scale (torch's ports); TensorFlow's and Keras's have none
     norm_scale: bool = True
     # average poolings count their padding (torch's ports); TensorFlow's and Keras's do not
     count_include_pad: bool = True
-    # of the running statistics: torchvision's; research/slim has 0.9997
+    # decay of the running statistics: torchvision's; research/slim has 0.9997
     momentum: float = 0.9
-    # before the dense layer: torchvision's; research/slim has 0.2
+    # rate of the dropout before the dense layer: torchvision's; research/slim has 0.2
     dropout: float = 0.5
     # from torchvision's scale of pixels to (x - 0.5) / 0.5, on which its published weights were
     # trained
     transform_input: bool = False
     # an auxiliary head on mixed6e
     aux: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

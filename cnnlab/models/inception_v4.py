@@ -1,5 +1,6 @@
-"""Inception-v4: Szegedy et al. 2016, arXiv:1602.07261; tables of research/slim/nets/inception_v4.py
-in github.com/tensorflow/models.
+"""Inception-v4: Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the impact of residual
+connections on learning", arXiv:1602.07261; tables as in research/slim/nets/inception_v4.py in
+github.com/tensorflow/models.
 """
 
 import functools
@@ -60,17 +61,17 @@ _C = (
 
 
 class InceptionV4(nn.Module):
-    """Stem, 4 modules A at 35 x 35, 7 B at 17 x 17, 3 C at 8 x 8 with reductions between, global
-    mean, one dense layer.
+    """Figure 9: a stem, 4 modules A at 35 x 35, 7 modules B at 17 x 17 and 3 modules C at 8 x 8
+    with reductions between them, global mean, one dense layer.
     """
 
     # modules A, B and C
     blocks: tuple[int, int, int] = (4, 7, 3)
-    # before the dense layer: research/slim's dropout_keep_prob is 0.8
+    # rate of the dropout before the dense layer: research/slim's dropout_keep_prob is 0.8
     dropout: float = 0.2
-    # of the running statistics: timm's; research/slim has 0.9997
+    # decay of the running statistics: timm's; research/slim has 0.9997
     momentum: float = 0.9
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,8 +1,8 @@
 """Two small convnets of the Keras documentation, as the CNN lectures show them.
 
-`keras_mnist_convnet` is examples/mnist_cnn.py of github.com/keras-team/keras (99.25% on MNIST after
-12 epochs, by its header); `keras_vgg_like` is the "VGG-like convnet" of its
-docs/templates/getting-started/sequential-model-guide.md.
+`keras_mnist_convnet` is examples/mnist_cnn.py in github.com/keras-team/keras (99.25% on MNIST after
+12 epochs, as its header says); `keras_vgg_like` is the "VGG-like convnet" of
+docs/templates/getting-started/sequential-model-guide.md there.
 """
 
 import jax.numpy as jnp
@@ -14,18 +14,18 @@ from cnnlab.nn.layers import Act, BatchNorm, BatchNormConfig, Conv, Dense, MaxPo
 
 
 class KerasConvnet(nn.Module):
-    """Blocks of unpadded 3x3 convolutions, each followed by a 2x2 max pooling and dropout 0.25;
-    then two dense layers.
+    """Blocks of 3x3 convolutions without padding, each block followed by 2x2 max pooling and
+    dropout of 0.25; then two dense layers.
 
-    Layers are conv<block>_<i>, pool<block>, drop<block>, fc, drop_fc, scores; weights start as
-    Keras's do (Glorot uniform, zero biases). The variables hold for images of one size.
+    Layers are named conv<block>_<i>, pool<block>, drop<block>, fc, drop_fc and scores; weights
+    start as in Keras (Glorot uniform, zero biases). The variables hold for images of one size.
     """
 
     # channels of the convolutions, by block
     blocks: tuple[tuple[int, ...], ...]
-    # of the hidden dense layer
+    # units of the hidden dense layer
     units: int
-    # as in the source; False leaves it out
+    # whether there is dropout, as in the source
     dropout: bool = True
     # batch norm before each hidden activation: norm<block>_<i>, norm_fc; not in the source
     batch_norm: bool = False
@@ -59,8 +59,8 @@ class KerasConvnet(nn.Module):
 
     @property
     def _act(self):
-        """The activation within convolutions and dense layers; with batch norm it comes after that
-        instead.
+        """The activation of convolutions and dense layers; None with batch norm, which an
+        activation of its own follows.
         """
         return None if self.batch_norm else nn.relu
 

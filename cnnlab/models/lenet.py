@@ -1,5 +1,5 @@
-"""LeNet-5: LeCun, Bottou, Bengio & Haffner 1998, Gradient-based learning applied to document
-recognition; and its modern dense form.
+"""LeNet-5: LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document
+recognition", Proc. IEEE 86(11); and its modern dense form.
 """
 
 import functools
@@ -54,10 +54,10 @@ _BITMAPS = """
 
 def codes() -> np.ndarray:
     """The fixed centers of the output units, (10, 84) of +-1: each digit as a bitmap 7 wide and 12
-    high, rows first, +1 for ink.
+    high, row by row, +1 for ink.
 
-    The paper takes stylised pictures of the characters (its Figure 3); these ten were drawn for
-    this project after that description, not transcribed from the figure.
+    The paper's Figure 3 shows stylized characters; these ten digits were drawn for this project
+    after that description, and not copied from the figure.
     """
     rows = [
         [[1.0 if pixel == '#' else -1.0 for pixel in digit] for digit in line.split()]
@@ -68,8 +68,10 @@ def codes() -> np.ndarray:
 
 
 class Subsample(nn.Module):
-    """(n, h, w, c) -> (n, h / 2, w / 2, c): the sum of 2x2 values times a coefficient, plus a bias,
-    both learned by map, then squashed.
+    """S2 and S4: the sum of each 2x2 window times a coefficient plus a bias, both trained, one of
+    each per map; then the squashing function.
+
+    (n, h, w, c) -> (n, h / 2, w / 2, c).
     """
 
     @nn.compact
@@ -87,12 +89,12 @@ class Subsample(nn.Module):
 
 
 class SparseConv(nn.Module):
-    """(n, h, w, 6) -> (n, h - 4, w - 4, 16): C3, whose 5x5 kernels exist for the 60 connections of
-    Table I only.
+    """C3: a 5x5 convolution with kernels for the 60 connections of Table I only.
 
-    `kernel` is (5, 5, 60), the inputs of map 0 first. Computed as one dense convolution with zeros
-    between; under `reference_convolution()` as grouped ones of exactly the 60, so that `analysis`
-    counts the multiplications of the paper.
+    (n, h, w, 6) -> (n, h - 4, w - 4, 16). `kernel` is (5, 5, 60), the inputs of map 0 first. It is
+    computed as one dense convolution with zeros in between; under `reference_convolution()` as
+    grouped convolutions of exactly the 60, so that `analysis` counts the multiplications of the
+    paper.
     """
 
     @nn.compact
@@ -144,8 +146,10 @@ def _by_groups(x, kernel):
 
 
 class Distances(nn.Module):
-    """(n, 84) -> (n, 10): minus the squared Euclidean distance to each code, so that the nearest
+    """The output layer: minus the squared Euclidean distance to each code, so that the nearest
     digit scores highest.
+
+    (n, 84) -> (n, 10).
     """
 
     def __call__(self, x):
@@ -154,16 +158,16 @@ class Distances(nn.Module):
 
 
 class LeNet5(nn.Module):
-    """The network of 1998: 60,000 trained values, sparse C3, learned subsampling, scaled tanh,
-    radial basis output with fixed codes.
+    """Section II.B: the network of 1998 with its 60,000 trained values, sparse C3, trained
+    subsampling, scaled tanh, and radial basis outputs with fixed codes.
 
-    Softmax cross-entropy of these logits is the paper's discriminative criterion without its
-    constant for rubbish classes. The paper scales pixels so that white is -0.1 and black 1.175;
-    28x28 digits are padded by 2.
+    Softmax cross-entropy of these logits is the discriminative criterion of Section II.C without
+    its constant for rubbish classes. The paper scales pixels so that white is -0.1 and black 1.175;
+    digits of 28 x 28 are padded by 2.
 
     Raises:
-      ValueError: other than ten classes (there are codes for the ten digits only), or other than
-        32x32 pixels.
+      ValueError: there are not ten classes (the codes are those of the ten digits), or images are
+        not 32 x 32.
     """
 
     num_classes: int = 10
@@ -197,11 +201,11 @@ class LeNet5(nn.Module):
 
 
 class LeNet5Dense(nn.Module):
-    """The form that later textbooks call LeNet-5: every map of C3 sees all six, ReLU, 2x2 max
-    pooling, a linear output layer.
+    """What later textbooks call LeNet-5: every map of C3 sees all six, ReLU, 2x2 max pooling, and a
+    linear output layer.
 
-    The variables hold for images of one size, at least 16x16; 28x28 digits padded by 2 give the
-    61,706 parameters.
+    The variables hold for images of one size, at least 16 x 16; digits of 28 x 28 padded by 2 give
+    the 61,706 parameters.
     """
 
     num_classes: int = 10

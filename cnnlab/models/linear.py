@@ -1,4 +1,6 @@
-"""The softmax linear classifier: one template a class, the CNN lectures' first parametric model."""
+"""The softmax linear classifier: one template per class, the first parametric model of the CNN
+lectures.
+"""
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -9,10 +11,10 @@ from cnnlab.nn.layers import Dense, flatten, refuse_rank
 
 
 class SoftmaxLinear(nn.Module):
-    """Scores W x + b of the flattened image; the softmax belongs to the loss.
+    """Scores W x + b of the flattened image; the softmax is part of the loss.
 
-    The weights start as N(0, 0.01^2), the CNN lectures' small Gaussian. The variables hold for
-    images of one size.
+    The weights start as N(0, 0.01^2), the small Gaussian of the CNN lectures. The variables hold
+    for images of one size.
     """
 
     num_classes: int = 10

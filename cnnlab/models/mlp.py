@@ -1,5 +1,5 @@
 """Perceptrons of two and three layers, trained by back-propagation: Rumelhart, Hinton & Williams
-1986, in the CNN lectures' sizes.
+1986, in the sizes of the CNN lectures.
 """
 
 import functools
@@ -17,8 +17,8 @@ class Perceptron(nn.Module):
     """Fully connected layers fc1, fc2, ... over the flattened image, with an activation between
     them.
 
-    Without biases 3072-100-10 has the CNN lectures' 308,200 weights. The variables hold for images
-    of one size.
+    Without biases, 3072-100-10 has the 308,200 weights of the CNN lectures. The variables hold for
+    images of one size.
     """
 
     # units of the hidden layers

@@ -1,4 +1,6 @@
-"""MnasNet (Tan et al. 2018, arXiv:1807.11626)."""
+"""MnasNet: Tan et al. 2018, "MnasNet: Platform-aware neural architecture search for mobile",
+arXiv:1807.11626.
+"""
 
 import functools
 from typing import NamedTuple
@@ -42,19 +44,19 @@ A1 = (
 
 
 class MnasNet(nn.Module):
-    """A 3x3 convolution, a separable one (stage 1), six stages of inverted residuals, 1x1 to 1280,
-    mean, one dense layer. Any size.
+    """A 3x3 convolution, a separable one (stage 1), six stages of inverted residuals, 1x1 to 1280
+    channels, global mean, one dense layer; any size. A1 is the paper's Figure 7.
     """
 
     # stages 2 to 7
     rows: tuple[StageSpec, ...]
-    # multiplies the channels, then rounded to multiples of 8; the last 1x1 keeps 1280
+    # factor on the channels, which are then rounded to multiples of 8; the last 1x1 keeps 1280
     width: float = 1.0
     # the paper's, as torchvision's mnasnet.py quotes it
     momentum: float = 0.9997
-    # before the dense layer: torchvision's
+    # rate of the dropout before the dense layer: torchvision's
     dropout: float = 0.2
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,5 +1,5 @@
-"""MobileNet: Howard et al. 2017, Efficient convolutional neural networks for mobile vision
-applications, arXiv:1704.04861.
+"""MobileNet: Howard et al. 2017, "MobileNets: Efficient convolutional neural networks for mobile
+vision applications", arXiv:1704.04861.
 """
 
 import functools
@@ -17,7 +17,8 @@ _STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))
 
 
 class DepthwiseSeparable(nn.Module):
-    """A 3x3 depthwise convolution and a 1x1 one, each with batch norm and an activation.
+    """Section 3.1: a 3x3 depthwise convolution and a 1x1 convolution, each with batch norm and an
+    activation.
 
     (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features).
     """
@@ -37,10 +38,10 @@ class DepthwiseSeparable(nn.Module):
 
 
 class MobileNetV1(nn.Module):
-    """A 3x3 convolution, 13 depthwise separable blocks in five stages, global mean, one dense
-    layer. Any size.
+    """Table 1: a 3x3 convolution, 13 depthwise separable blocks in five stages, global mean, one
+    dense layer. Any size.
 
-    The paper's `alpha` is `width`. Activations are ReLU6, as in Keras and timm.
+    `width` is the paper's alpha. Activations are ReLU6, as in Keras and timm.
     """
 
     width: float = 1.0
@@ -48,9 +49,9 @@ class MobileNetV1(nn.Module):
     keras: bool = False
     eps: float = 1e-5
     momentum: float = 0.9
-    # before the dense layer
+    # rate of the dropout before the dense layer
     dropout: float = 0.0
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,4 +1,6 @@
-"""MobileNetV2: Sandler et al. 2018, Inverted residuals and linear bottlenecks, arXiv:1801.04381."""
+"""MobileNetV2: Sandler et al. 2018, "MobileNetV2: Inverted residuals and linear bottlenecks",
+arXiv:1801.04381.
+"""
 
 import functools
 
@@ -15,24 +17,24 @@ _STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 2), (6, 64, 2), (6, 96, 1), (6, 160, 
 
 
 class MobileNetV2(nn.Module):
-    """A 3x3 convolution, seven stages of inverted residuals, a 1x1 convolution, global mean, one
-    dense layer. Any size.
+    """Table 2: a 3x3 convolution, seven stages of inverted residuals, a 1x1 convolution, global
+    mean, one dense layer. Any size.
     """
 
-    # multiplies the channels, then rounded to multiples of 8; the last 1x1 is not narrowed
+    # factor on the channels, which are then rounded to multiples of 8; the last 1x1 is not narrowed
     width: float = 1.0
-    # by stage: the paper's n
+    # blocks of each stage, the paper's n
     blocks: tuple[int, ...] = (1, 2, 3, 4, 3, 3, 1)
     # the first and the last convolution keep 32 and 1280 channels at any width (timm's deeper
     # variants)
     fixed_ends: bool = False
-    # where the stride is 2; None: 1 on each side
+    # padding where the stride is 2; None: 1 on each side
     padding: Padding | None = None
     eps: float = 1e-5
     momentum: float = 0.9
-    # before the dense layer: torchvision's
+    # rate of the dropout before the dense layer: torchvision's
     dropout: float = 0.2
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,4 +1,4 @@
-"""MobileNetV3: Howard et al. 2019, Searching for MobileNetV3, arXiv:1905.02244."""
+"""MobileNetV3: Howard et al. 2019, "Searching for MobileNetV3", arXiv:1905.02244."""
 
 import functools
 from typing import NamedTuple
@@ -15,9 +15,9 @@ from cnnlab.nn.rescale import Rescale
 
 
 class StageSpec(NamedTuple):
-    """A block of the paper's Tables 1 and 2.
+    """A row of Tables 1 and 2: one block.
 
-    The expansion is a ratio, so that it follows the width (as in Keras and timm).
+    The expansion is a ratio, so that it follows the width, as in Keras and timm.
     """
 
     kernel: int
@@ -70,11 +70,11 @@ SMALL = (
 
 
 class MobileNetV3(nn.Module):
-    """Tables 1 and 2: a 3x3 convolution, inverted residuals, a 1x1 one to six times the channels,
-    global mean, two dense layers.
+    """Tables 1 and 2: a 3x3 convolution, inverted residuals, 1x1 to six times the channels, global
+    mean, two dense layers. Any size.
 
-    Any size. torchvision's, timm's and Keras's forms differ in padding, epsilon and where pixels
-    are rescaled only.
+    The forms of torchvision, timm and Keras differ only in padding, epsilon and where pixels are
+    rescaled.
     """
 
     stages: tuple[tuple[StageSpec, ...], ...]
@@ -85,7 +85,7 @@ class MobileNetV3(nn.Module):
     minimal: bool = False
     # the first convolution keeps 16 channels at any width
     fixed_stem: bool = False
-    # where the stride is 2; None: (kernel - 1) / 2 on each side
+    # padding where the stride is 2; None: (kernel - 1) / 2 on each side
     padding: Padding | None = None
     eps: float = 1e-3
     momentum: float = 0.99
@@ -93,7 +93,7 @@ class MobileNetV3(nn.Module):
     dropout: float = 0.2
     # the net takes pixels of 0 .. 255 and maps them to -1 .. 1 itself (Keras)
     rescale: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,5 +1,5 @@
-"""NASNet-A: Zoph et al. 2017, arXiv:1707.07012, by research/slim/nets/nasnet/nasnet.py of
-github.com/tensorflow/models.
+"""NASNet-A: Zoph et al. 2017, "Learning transferable architectures for scalable image recognition",
+arXiv:1707.07012; as research/slim/nets/nasnet/nasnet.py in github.com/tensorflow/models.
 """
 
 import functools
@@ -35,11 +35,11 @@ REDUCTION = Genotype(
 
 
 class NASNet(nn.Module):
-    """A convolution, two reduction cells, then three times `repeats` normal cells with a reduction
-    cell between, under slim's names.
+    """Figures 2 and 4, under the names of slim: a convolution, two reduction cells, then three
+    times `repeats` normal cells with reduction cells between them.
 
-    NASNet-A (4 @ 1056) has repeats 4 and penultimate 1056. With `aux` it returns (logits, auxiliary
-    logits) in training.
+    NASNet-A (4 @ 1056) has `repeats` 4 and `penultimate` 1056. With `aux` it gives (logits,
+    auxiliary logits) in training.
     """
 
     # normal cells a stage
@@ -56,22 +56,23 @@ class NASNet(nn.Module):
     # what poolings at stride 2 see beyond the map: 'skip' (slim), 'count' (timm) or 'zeros'
     # (Keras); see nn.cell
     border: str = 'skip'
-    # of the running statistics: slim's and Keras's; timm's port has 0.9
+    # decay of the running statistics: slim's and Keras's; timm's port has 0.9
     momentum: float = 0.9997
-    # of the last cell, rising linearly from the first: 0.3 for the large net
+    # probability that a path of the last cell is dropped, 0.3 in the large network; it rises
+    # linearly over the cells
     drop_path: float = 0.0
-    # training steps over which the rates rise from 0 (slim: 250000); None: constant
+    # training steps over which these probabilities rise from 0 (slim: 250,000); None: constant
     drop_path_steps: int | None = None
-    # before the dense layer: slim's dense_dropout_keep_prob is 0.5
+    # rate of the dropout before the dense layer: slim's dense_dropout_keep_prob is 0.5
     dropout: float = 0.5
     # an auxiliary head before the second reduction cell
     aux: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     def cells(self) -> tuple[CellSpec, ...]:
-        """The cells in order; widths are those of their states."""
+        """The cells in their order; a width is that of the states of the cell."""
         width = self.penultimate // 24
         cells = [
             CellSpec('cell_stem_0', REDUCTION, width // 4, 2),

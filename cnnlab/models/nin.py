@@ -1,4 +1,4 @@
-"""Network in Network: Lin, Chen & Yan 2013, arXiv:1312.4400."""
+"""Network in Network: Lin, Chen & Yan 2013, "Network in network", arXiv:1312.4400."""
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -8,11 +8,11 @@ from cnnlab.nn.layers import Conv, GlobalAvgPool, MaxPool
 
 
 class NetworkInNetwork(nn.Module):
-    """Convolutions each followed by two 1x1 ones (a small perceptron at every pixel), and the mean
-    of one map a class as its score.
+    """Section 3: convolutions, each followed by two 1x1 convolutions (a small perceptron at every
+    pixel); the score of a class is the mean of its map.
 
-    Under the names of the authors' code: conv1, cccp1, cccp2, pool1, conv2, ... The last 1x1 has a
-    ReLU too.
+    Layers have the names of the authors' code: conv1, cccp1, cccp2, pool1, conv2, ... The last 1x1
+    convolution has a ReLU too.
     """
 
     # channels, kernel, stride and padding of conv1, conv2, ...

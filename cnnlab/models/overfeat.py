@@ -1,5 +1,5 @@
-"""OverFeat, the fast model: Sermanet et al. 2013, Integrated recognition, localization and
-detection, arXiv:1312.6229.
+"""OverFeat, the fast model: Sermanet et al. 2013, "OverFeat: Integrated recognition, localization
+and detection using convolutional networks", arXiv:1312.6229.
 """
 
 import jax.numpy as jnp
@@ -16,11 +16,12 @@ _MAP = 6
 
 
 class OverFeat(nn.Module):
-    """Five convolutions, pooling without overlap, no response normalization, three dense layers.
+    """Table 1: five convolutions, pooling without overlap, no response normalization, three dense
+    layers.
 
-    Layer table: torch7/imagenet_winners/overfeat.lua in github.com/soumith/convnet-benchmarks. With
-    `dense` the dense layers slide over larger images, which is how the paper tests, and the scores
-    of all places are averaged.
+    Layer table as in torch7/imagenet_winners/overfeat.lua in github.com/soumith/convnet-benchmarks.
+    With `dense` the dense layers slide over larger images, as the paper tests, and the scores of
+    all places are averaged.
     """
 
     dense: bool = False

@@ -1,5 +1,5 @@
-"""PNASNet-5: Liu et al. 2017, arXiv:1712.00559, by research/slim/nets/nasnet/pnasnet.py of
-github.com/tensorflow/models.
+"""PNASNet-5: Liu et al. 2017, "Progressive neural architecture search", arXiv:1712.00559; as
+research/slim/nets/nasnet/pnasnet.py in github.com/tensorflow/models.
 """
 
 import functools
@@ -25,10 +25,10 @@ CELL = Genotype(
 
 
 class PNASNet(nn.Module):
-    """A convolution, two strided cells, then three times `repeats` cells, the first of the last two
-    stages strided, under slim's names.
+    """Figure 1, under the names of slim: a convolution, two cells with stride, then three times
+    `repeats` cells; the first cell of the second and the third stage has stride 2.
 
-    With `aux` it returns (logits, auxiliary logits) in training.
+    With `aux` it gives (logits, auxiliary logits) in training.
     """
 
     # cells a stage
@@ -40,22 +40,23 @@ class PNASNet(nn.Module):
     # kernel of the auxiliary head's last convolution: slim's is the whole map, 6 at 331 pixels, 4
     # at 224
     aux_window: int = 6
-    # of the running statistics: slim's; timm's port has 0.9
+    # decay of the running statistics: slim's; timm's port has 0.9
     momentum: float = 0.9997
-    # of the last cell, rising linearly from the first: 0.4 for the large net
+    # probability that a path of the last cell is dropped, 0.4 in the large network; it rises
+    # linearly over the cells
     drop_path: float = 0.0
-    # training steps over which the rates rise from 0 (slim: 250000); None: constant
+    # training steps over which these probabilities rise from 0 (slim: 250,000); None: constant
     drop_path_steps: int | None = None
-    # before the dense layer: slim's dense_dropout_keep_prob is 0.5
+    # rate of the dropout before the dense layer: slim's dense_dropout_keep_prob is 0.5
     dropout: float = 0.5
     # an auxiliary head before the third stage
     aux: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
     def cells(self) -> tuple[CellSpec, ...]:
-        """The cells in order; widths are those of their states."""
+        """The cells in their order; a width is that of the states of the cell."""
         cells = [
             CellSpec('cell_stem_0', CELL, self.width // 4, 2),
             CellSpec('cell_stem_1', CELL, self.width // 2, 2),

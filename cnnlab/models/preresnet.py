@@ -16,25 +16,27 @@ from cnnlab.nn.stage import Stage
 
 
 class PreResNet(nn.Module):
-    """A 7x7 stem and pooling, four stages of pre-activation blocks, norm and ReLU, global mean, one
-    dense layer.
+    """A 7x7 stem and pooling, four stages of pre-activation blocks (Figure 4(e)), norm and ReLU,
+    global mean, one dense layer.
 
-    The first norm and ReLU come right after the stem's convolution (`stem_act`), before the pooling
-    and the two paths of the first block, or within the first block like all others (timm).
+    With `stem_act` the first norm and ReLU follow the convolution of the stem, before the pooling
+    and the two paths of the first block; else they are inside the first block, as in all others
+    (timm).
     """
 
-    # of each stage
+    # blocks of each stage
     blocks: tuple[int, int, int, int]
-    # or 'basic'
+    # kind of the blocks: 'bottleneck' or 'basic'
     block: str = 'bottleneck'
-    # of a bottleneck: its first 1x1 (the authors' CIFAR code) or its '3x3'
+    # the convolution of a bottleneck that has the stride: '1x1', the first (the authors' CIFAR
+    # code), or '3x3'
     stride_on: str = '1x1'
     stem_act: bool = True
-    # of the last block, rising linearly from the first
+    # probability that the last block's branch is dropped; it rises linearly over the blocks
     drop_path: float = 0.0
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,5 +1,5 @@
-"""Keras's ResNet50V2 and larger: keras.applications, resnet.py (keras 3.15); pre-activation nets
-that differ from the paper's.
+"""Keras's ResNet50V2, ResNet101V2 and ResNet152V2 (keras.applications, resnet.py of keras 3.15),
+pre-activation networks that differ from the paper's.
 """
 
 import functools
@@ -15,17 +15,17 @@ from cnnlab.nn.stage import Stage
 
 
 class KerasPreResNet(nn.Module):
-    """The stride of a stage is on its *last* block, whose shortcut takes every second pixel; some
-    convolutions have biases.
+    """A pre-activation ResNet whose stages have the stride on their *last* block, where the
+    shortcut takes every second pixel; some convolutions have biases.
     """
 
-    # of each stage
+    # blocks of each stage
     blocks: tuple[int, int, int, int]
-    # of the last block, rising linearly from the first
+    # probability that the last block's branch is dropped; it rises linearly over the blocks
     drop_path: float = 0.0
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,7 +1,8 @@
-"""RegNetX and RegNetY: Radosavovic et al. 2020, Designing network design spaces, arXiv:2003.13678.
+"""RegNetX and RegNetY: Radosavovic et al. 2020, "Designing network design spaces",
+arXiv:2003.13678.
 
-Constants: torchvision 0.29.2 (regnet.py) and timm 1.0.31 (regnet.py), which name
-  github.com/facebookresearch/pycls as theirs.
+Constants as in torchvision 0.29.2 (regnet.py) and timm 1.0.31 (regnet.py), which have them from
+github.com/facebookresearch/pycls.
 """
 
 import functools
@@ -19,12 +20,12 @@ from cnnlab.nn.mobile import Blocks, divisible
 def quantized(
     depth: int, initial: int, slope: float, ratio: float
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(blocks, channels) of the stages that a line of widths, `initial + slope * block`, is
-    quantized to.
+    """(blocks, channels) of the stages, from a line of widths, `initial + slope * block`: Section
+    3.3, equations 2 to 4.
 
-    Block j's width is the nearest power of `ratio` times `initial`, rounded to a multiple of 8;
-    equal widths in a row are one stage. RegNetY-400MF's (16, 48, 27.89, 2.09) gives (1, 3, 6, 6)
-    blocks of (48, 104, 208, 440) channels.
+    The width of block j is rounded to the nearest power of `ratio` times `initial`, then to a
+    multiple of 8; successive blocks of equal width are one stage. RegNetY-400MF's (16, 48, 27.89,
+    2.09) gives (1, 3, 6, 6) blocks of (48, 104, 208, 440) channels.
     """
     powers = np.round(np.log((initial + slope * np.arange(depth)) / initial) / np.log(ratio))
     widths = (np.round(initial * ratio**powers / 8) * 8).astype(int)
@@ -33,7 +34,7 @@ def quantized(
 
 
 class RegNetBlock(nn.Module):
-    """1x1, grouped 3x3, squeeze-excite or none, 1x1, and the input added, projected where it
+    """1x1, grouped 3x3, squeeze-excite or none, 1x1, plus the input, projected where the shape
     changes.
 
     (n, h, w, c) -> (n, ceil(h / stride), ceil(w / stride), features).
@@ -66,7 +67,7 @@ class RegNet(nn.Module):
     layer. Any size.
 
     (n, h, w, c) -> float32 logits (n, num_classes). The squeeze-excite of a block has a quarter of
-    the block's input channels.
+    the channels of the block's input.
     """
 
     # the number of blocks
@@ -83,7 +84,7 @@ class RegNet(nn.Module):
     squeeze: bool = True
     # rounding a width to whole groups may not lose more than a tenth of it (torchvision)
     keep_width: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
@@ -110,7 +111,9 @@ class RegNet(nn.Module):
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
     def stages(self) -> tuple[tuple[int, int, int], ...]:
-        """(blocks, channels, groups) of each stage: the widths made multiples of their groups'."""
+        """(blocks, channels, groups) of each stage, with the widths made multiples of those of the
+        groups.
+        """
         out = []
         for blocks, width in zip(
             *quantized(self.depth, self.initial, self.slope, self.ratio), strict=True

@@ -1,4 +1,6 @@
-"""Residual and plain nets for ImageNet (He et al. 2015, arXiv:1512.03385)."""
+"""Residual and plain networks for ImageNet: He et al. 2015, "Deep residual learning for image
+recognition", arXiv:1512.03385.
+"""
 
 import functools
 from collections.abc import Callable
@@ -18,28 +20,29 @@ class ResNet(nn.Module):
     layer.
     """
 
-    # of each stage
+    # blocks of each stage
     blocks: tuple[int, int, int, int]
-    # or 'basic', figure 5
+    # kind of the blocks: 'bottleneck' or 'basic' (Figure 5)
     block: str = 'bottleneck'
-    # of a bottleneck: its first 1x1 (the paper) or its '3x3' ("v1.5")
+    # the convolution of a bottleneck that has the stride: '1x1', the first (the paper), or '3x3'
+    # ("v1.5")
     stride_on: str = '1x1'
-    # 'A' zero channels, 'B' projections where the shape changes, 'C' everywhere, 'none' the plain
-    # net
+    # shortcuts: 'A' pads with zero channels where the shape changes, 'B' projects there, 'C'
+    # projects everywhere, 'none' makes the plain network
     shortcut: str = 'B'
-    # channels of the 3x3 in the first stage; doubled in each further one
+    # channels of the 3x3 in the first stage; each further stage has twice as many
     width: int = 64
-    # of the 3x3 in a bottleneck
+    # groups of the 3x3 in a bottleneck
     groups: int = 1
     # squeeze-excite after each branch, with channels / reduction in between
     reduction: int | None = None
-    # of the last block, rising linearly from the first
+    # probability that the last block's branch is dropped; it rises linearly over the blocks
     drop_path: float = 0.0
     # the scale of each branch's last norm begins at 0: Goyal et al. 2017, arXiv:1706.02677
     zero_last: bool = False
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 
@@ -64,7 +67,7 @@ class ResNet(nn.Module):
         return MaxPool(3, 2, padding=1, name='pool')(self.conv(64, 7, 2, name='stem')(x, train))
 
     def projecting(self, kind):
-        """The kind of shortcut that a block gets where the options say `kind`."""
+        """The kind of shortcut for a block that the options give the kind `kind`."""
         return kind
 
     def _block(self, i, first):
@@ -90,7 +93,9 @@ class ResNet(nn.Module):
 
 
 class KerasResNet(ResNet):
-    """As in keras.applications: biases in the convolutions, epsilon 1.001e-5, Keras's momentum."""
+    """The ResNet of keras.applications: convolutions have biases, epsilon is 1.001e-5, the decay of
+    running statistics 0.99.
+    """
 
     @property
     def conv(self) -> Callable[..., nn.Module]:

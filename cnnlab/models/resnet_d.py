@@ -1,5 +1,5 @@
-"""ResNet-D: He et al. 2018, "Bag of tricks for image classification", arXiv:1812.01187; as timm's
-resnet50d.
+"""ResNet-D: He et al. 2018, "Bag of tricks for image classification with convolutional neural
+networks", arXiv:1812.01187; as timm's resnet50d.
 """
 
 import functools
@@ -26,7 +26,9 @@ class _DeepStem(nn.Module):
 
 
 class ResNetD(ResNet):
-    """A stem of three 3x3 convolutions, strides on the 3x3, and projections after a 2x2 mean."""
+    """Figure 2: a stem of three 3x3 convolutions, strides on the 3x3, and 2x2 average pooling
+    before the 1x1 of a projection.
+    """
 
     def stem(self, x, train):
         """(n, h, w, c) -> (n, h / 4, w / 4, 64)."""

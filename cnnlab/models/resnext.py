@@ -1,5 +1,5 @@
-"""ResNeXt: Xie et al. 2016, "Aggregated residual transformations", arXiv:1611.05431; as
-facebookresearch/ResNeXt, models/resnext.lua.
+"""ResNeXt: Xie et al. 2016, "Aggregated residual transformations for deep neural networks",
+arXiv:1611.05431; as models/resnext.lua in github.com/facebookresearch/ResNeXt.
 """
 
 import functools
@@ -19,19 +19,19 @@ class CifarResNeXt(nn.Module):
     global mean, one dense layer.
     """
 
-    # n, the blocks of each stage
+    # n, the number of blocks of a stage
     blocks: int
     # the paper's cardinality
     groups: int
-    # channels of one group in the first stage; doubled in each further one
+    # channels of one group in the first stage; each further stage has twice as many
     group_width: int
-    # 'A', 'B', 'C' or 'none', as a ResNet's
+    # shortcuts, as those of a ResNet: 'A', 'B', 'C' or 'none'
     shortcut: str = 'B'
-    # of the last block, rising linearly from the first
+    # probability that the last block's branch is dropped; it rises linearly over the blocks
     drop_path: float = 0.0
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 

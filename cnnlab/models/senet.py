@@ -1,5 +1,5 @@
-"""Squeeze-and-excitation networks: Hu et al. 2017, arXiv:1709.01507; as hujie-frank/SENet's
-prototxt files and timm's legacy_se*.
+"""Squeeze-and-excitation networks: Hu et al. 2017, arXiv:1709.01507; as the prototxt files in
+github.com/hujie-frank/SENet and timm's legacy_se*.
 """
 
 import functools
@@ -19,33 +19,33 @@ REDUCTION = 16
 
 
 class SENet(nn.Module):
-    """The nets that the authors released: Caffe's pooling (no padding, a last partial window), a
-    gate at the end of every branch.
+    """The networks that the authors released: a gate at the end of every branch, and Caffe's
+    pooling, without padding and with a last partial window.
     """
 
-    # of each stage
+    # blocks of each stage
     blocks: tuple[int, int, int, int]
-    # or 'basic'
+    # kind of the blocks: 'bottleneck' or 'basic'
     block: str = 'bottleneck'
-    # channels of a bottleneck's first 1x1 in the first stage; doubled in each further one
+    # channels of a bottleneck's first 1x1 in the first stage; each further stage has twice as many
     reduce: int = 64
-    # likewise of its 3x3
+    # likewise, of its 3x3
     width: int = 64
-    # of its 3x3
+    # groups of its 3x3
     groups: int = 1
-    # or '3x3'
+    # the convolution of a bottleneck that has the stride: '1x1', the first, or '3x3'
     stride_on: str = '1x1'
     # kernel of the projections at stride 2
     projection: int = 1
     # three 3x3 convolutions (64, 64, 128) in place of the 7x7
     deep_stem: bool = False
-    # before the head
+    # rate of the dropout before the head
     dropout: float = 0.0
-    # of the last block, rising linearly from the first
+    # probability that the last block's branch is dropped; it rises linearly over the blocks
     drop_path: float = 0.0
-    # recompute inside blocks in the backward pass
+    # recompute activations inside the blocks in the backward pass, to save memory
     remat: bool = False
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

@@ -1,5 +1,5 @@
-"""Shake-shake nets for CIFAR: Gastaldi 2017, arXiv:1705.07485; as models/shakeshake.lua in
-github.com/xgastaldi/shake-shake.
+"""Shake-shake networks for CIFAR: Gastaldi 2017, "Shake-shake regularization", arXiv:1705.07485; as
+models/shakeshake.lua in github.com/xgastaldi/shake-shake.
 """
 
 import functools
@@ -14,9 +14,9 @@ from cnnlab.nn.stage import Stage
 
 
 class ShakeBlock(nn.Module):
-    """shortcut + two branches of ReLU, 3x3, norm, ReLU, 3x3, norm, mixed at random.
+    """The shortcut plus a random mix of two branches of ReLU, 3x3, norm, ReLU, 3x3, norm.
 
-    (n, h, w, c) -> (n, h / stride, ..., features).
+    (n, h, w, c) -> (n, h / stride, w / stride, features).
     """
 
     features: int
@@ -47,8 +47,8 @@ class ShakeBlock(nn.Module):
 
 
 class TwoPaths(nn.Module):
-    """Half of the channels from every `stride`-th pixel, half from those one up and left of it,
-    then batch norm.
+    """A shortcut with other channels: half of them from every `stride`-th pixel, half from the
+    pixel one up and left of it, then batch norm.
 
     The source pads a row and a column of zeros in front and drops the last ones before it takes
     every `stride`-th pixel.
@@ -71,18 +71,18 @@ class TwoPaths(nn.Module):
 
 
 class ShakeShakeNet(nn.Module):
-    """6n + 2 layers and two residual branches: a 3x3 stem of 16 channels with norm, three stages of
-    n blocks, ReLU, mean, dense.
+    """6n + 2 layers with two residual branches: a 3x3 stem of 16 channels with norm, three stages
+    of n blocks, ReLU, global mean, one dense layer.
     """
 
-    # n, the blocks of each stage
+    # n, the number of blocks of a stage
     blocks: int
-    # channels of the first stage, the paper's d of 2 x d; doubled in each further one
+    # channels of the first stage, the paper's d of 2 x d; each further stage has twice as many
     width: int
     forward: str = 'shake'
     backward: str = 'shake'
     level: str = 'image'
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 10
 

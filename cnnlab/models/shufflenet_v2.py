@@ -1,5 +1,5 @@
-"""ShuffleNet V2: Ma et al. 2018, Practical guidelines for efficient CNN architecture design,
-arXiv:1807.11164.
+"""ShuffleNet V2: Ma et al. 2018, "ShuffleNet V2: Practical guidelines for efficient CNN
+architecture design", arXiv:1807.11164.
 """
 
 import functools
@@ -14,7 +14,7 @@ from cnnlab.nn.mobile import Blocks
 
 
 def shuffle(x: jax.Array, groups: int = 2) -> jax.Array:
-    """Channel j of group i goes to place j * groups + i.
+    """Interleaves the channels of groups: channel j of group i goes to place j * groups + i.
 
     (n, h, w, c) -> (n, h, w, c), c a multiple of `groups`.
     """
@@ -22,9 +22,10 @@ def shuffle(x: jax.Array, groups: int = 2) -> jax.Array:
 
 
 class Unit(nn.Module):
-    """Half the channels pass, half go through 1x1, depthwise 3x3, 1x1; then both are shuffled.
+    """Figure 3: half of the channels pass, the other half go through 1x1, depthwise 3x3 and 1x1;
+    then both are shuffled.
 
-    At stride 2 all channels go both ways, the first of them through depthwise 3x3 and 1x1.
+    At stride 2 all channels take both ways, and the first way is depthwise 3x3 and 1x1.
     """
 
     features: int
@@ -50,14 +51,14 @@ class Unit(nn.Module):
 
 
 class ShuffleNetV2(nn.Module):
-    """Under the paper's names: conv1, pool, stage2 to stage4, conv5, then global mean and one dense
-    layer. Any size.
+    """Table 5, under the names of the paper: conv1, pool, stage2 to stage4, conv5, then global mean
+    and one dense layer. Any size.
     """
 
     # of conv1, the three stages, conv5
     channels: tuple[int, int, int, int, int]
     blocks: tuple[int, int, int] = (4, 8, 4)
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

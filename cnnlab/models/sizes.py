@@ -1,4 +1,4 @@
-"""Which image size to feed a network that was made for another one."""
+"""The image size at which to feed a network that was made for another one."""
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +19,9 @@ def _parameter_shapes(name: str, shape: tuple[int, int, int]):
 def fitting(name: str, shape: tuple[int, int, int]) -> tuple[int, int]:
     """(height, width) at which to feed images of `shape` (h, w, c) to a registered network.
 
-    Their own size where the network takes any, because it has dense layers alone, or because it
-    pools globally (its parameters are then the same at both sizes). The size of its paper where a
-    flattening of maps fixes it, or where the images are too small for it.
+    It is the size of the images where the network takes any size: it has only dense layers, or it
+    pools globally, so that its parameters are the same at both sizes. It is the size of the paper
+    where a flattened map fixes it, or where the images are too small for the network.
     """
     native = registry.entry(name).input_shape[:2]
     if tuple(shape[:2]) == native:

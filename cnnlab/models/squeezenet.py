@@ -1,5 +1,5 @@
-"""SqueezeNet: Iandola et al. 2016, AlexNet-level accuracy with 50x fewer parameters,
-arXiv:1602.07360.
+"""SqueezeNet: Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters
+and <0.5MB model size", arXiv:1602.07360.
 """
 
 import functools
@@ -16,7 +16,7 @@ BYPASSES = ('none', 'simple', 'complex')
 
 
 class Fire(nn.Module):
-    """Figure 1: a 1x1 squeeze, then 1x1 and 3x3 expansions side by side.
+    """Figure 1: a 1x1 squeeze convolution, then 1x1 and 3x3 expansions side by side.
 
     (n, h, w, c) -> (n, h, w, 2 expand).
     """
@@ -39,12 +39,11 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """Table 1, under the paper's names: conv1, fire2 ... fire9, conv10.
-
-    Any size of at least 21 x 21.
+    """Table 1, under the names of the paper: conv1, fire2 to fire9, conv10; any size of at least 21
+    x 21.
 
     `bypass` 'simple' adds its input to every fire that keeps the channels (3, 5, 7, 9); 'complex'
-    also adds a 1x1 convolution of it to the others.
+    also adds a 1x1 convolution of the input to the others (Figure 2).
     """
 
     # channels and kernel of conv1

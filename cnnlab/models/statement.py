@@ -19,6 +19,11 @@ def state(name: str, model: nn.Module) -> dict[str, Any]:
       KeyError: no network has that name. ValueError: the model is of another class than the
         network, or a field holds what JSON cannot.
     """
+    if not name:
+        raise ValueError(
+            f'this {type(model).__name__} has no registered name, by which a file could state it; '
+            f'register it'
+        )
     entry = registry.entry(name)
     if type(model) is not entry.cls:
         raise ValueError(

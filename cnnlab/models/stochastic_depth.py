@@ -1,6 +1,7 @@
-"""Stochastic depth: Huang et al. 2016, arXiv:1603.09382; the CIFAR nets of its tables.
+"""Stochastic depth: Huang et al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382; the
+networks of its tables on CIFAR.
 
-Other residual nets take `drop_path` as a field.
+Other residual networks have it by their field `drop_path`.
 """
 
 import functools

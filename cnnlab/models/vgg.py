@@ -1,5 +1,5 @@
-"""VGG: Simonyan & Zisserman 2014, Very deep convolutional networks for large-scale image
-recognition, arXiv:1409.1556.
+"""VGG: Simonyan & Zisserman 2014, "Very deep convolutional networks for large-scale image
+recognition", arXiv:1409.1556.
 """
 
 import functools
@@ -29,9 +29,8 @@ _GLOROT = initializers.xavier()
 
 
 class VGG(nn.Module):
-    """Stacks of 3x3 convolutions between five poolings, then three dense layers.
-
-    Any size of at least 32 x 32.
+    """Table 1: stacks of 3x3 convolutions between five poolings, then three dense layers; any size
+    of at least 32 x 32.
     """
 
     # convolutions before each pooling

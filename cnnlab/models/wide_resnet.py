@@ -1,5 +1,5 @@
-"""Wide ResNets: Zagoruyko & Komodakis 2016, arXiv:1605.07146; CIFAR as
-szagoruyko/wide-residual-networks, models/wide-resnet.lua.
+"""Wide ResNets: Zagoruyko & Komodakis 2016, "Wide residual networks", arXiv:1605.07146; for CIFAR
+as models/wide-resnet.lua in github.com/szagoruyko/wide-residual-networks.
 """
 
 import functools

@@ -1,5 +1,5 @@
-"""Xception: Chollet 2016, arXiv:1610.02357, by the author's own code,
-keras/src/applications/xception.py.
+"""Xception: Chollet 2016, "Xception: Deep learning with depthwise separable convolutions",
+arXiv:1610.02357; as the author's own code, keras/src/applications/xception.py.
 """
 
 import functools
@@ -18,17 +18,15 @@ from cnnlab.nn.separable import SeparableConvNorm
 class XceptionBlock(nn.Module):
     """Separable convolutions, each after a ReLU, and a shortcut around them.
 
-    (n, h, w, c) -> (n, h', w', widths[-1]).
-
-    With `reduce` a 3x3 max pooling at stride 2 follows and the shortcut is a 1x1 convolution at
-    stride 2, else it is the identity.
+    (n, h, w, c) -> (n, h', w', widths[-1]). With `reduce`, 3x3 max pooling at stride 2 follows and
+    the shortcut is a 1x1 convolution at stride 2; else it is the identity.
     """
 
     # channels of the separable convolutions
     widths: tuple[int, ...]
     reduce: bool
     start_with_relu: bool = True
-    # of the max pooling
+    # padding of the max pooling
     padding: Padding = 'tf_same'
     momentum: float = 0.99
     eps: float = 1e-3
@@ -53,19 +51,19 @@ class XceptionBlock(nn.Module):
 
 
 class Xception(nn.Module):
-    """Fourteen blocks under Keras's names: 1 is two convolutions, 2-4 and 13 reduce, 5-12 are
-    equal, 14 is two separable convolutions.
+    """Figure 5, fourteen blocks under the names of Keras: block 1 is two convolutions, blocks 2 to
+    4 and 13 reduce, blocks 5 to 12 are equal, block 14 is two separable convolutions.
     """
 
-    # of the max poolings: Keras's; timm's port has 1 on every side
+    # padding of the max poolings: Keras's; timm's port has 1 on every side
     pool_padding: Padding = 'tf_same'
-    # of the running statistics: Keras's; timm's port has 0.9
+    # decay of the running statistics: Keras's; timm's port has 0.9
     momentum: float = 0.99
-    # of the batch norms: Keras's; timm's port has 1e-5
+    # epsilon of the batch norms: Keras's; timm's port has 1e-5
     eps: float = 1e-3
-    # before the dense layer; assumed, for the author's published code has none
+    # rate of the dropout before the dense layer; assumed, for the author's published code has none
     dropout: float = 0.5
-    # of every batch norm
+    # settings of every batch norm
     norm: BatchNormConfig = BatchNormConfig()
     num_classes: int = 1000
 

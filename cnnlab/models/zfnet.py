@@ -1,4 +1,4 @@
-"""ZFNet: Zeiler & Fergus 2013, Visualizing and understanding convolutional networks,
+"""ZFNet: Zeiler & Fergus 2013, "Visualizing and understanding convolutional networks",
 arXiv:1311.2901.
 """
 
@@ -14,12 +14,12 @@ _SMALL = initializers.gaussian(0.01)
 
 
 class ZFNet(nn.Module):
-    """AlexNet with 7x7 filters at stride 2 in conv1, stride 2 in conv2, and dense connections
-    instead of two groups.
+    """Figure 3: AlexNet with 7x7 filters at stride 2 in conv1, stride 2 in conv2, and no split into
+    two groups.
 
-    The maps of Figure 3, of 110, 55 (pooled), 26, 13 (pooled), 13, 13, 13 and 6 pixels, fix the
-    paddings and the partial windows of pool1 and pool2.
-    Contrast normalization across the maps follows pooling; its constants are AlexNet's (assumed).
+    The maps of that figure, of 110, 55 (pooled), 26, 13 (pooled), 13, 13, 13 and 6 pixels, fix the
+    paddings and the partial windows of pool1 and pool2. Contrast normalization across the maps
+    follows the pooling, with AlexNet's constants (assumed).
     """
 
     num_classes: int = 1000

@@ -13,12 +13,13 @@ from numpy import uint32
 
 from cnnlab import names
 from cnnlab.classifier import Classifier
+from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.synsets import synsets
 from cnnlab.recipes import recipe as recipes
 from cnnlab.train import workdir
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.monitor import run_log
-from cnnlab.train.setup import Setup, build_setup
+from cnnlab.train.setup import Setup, build_setup, open_data
 from cnnlab.train.state import TrainState
 
 # of a run directory
@@ -75,6 +76,13 @@ def restored(
         return setup, checkpoints.restore(eval_shape(setup.init, uint32(0)), step)
     finally:
         checkpoints.close()
+
+
+def data_of(run: pathlib.Path, data_dir: str | None) -> dict[str, ImageSource]:
+    """{split: the images} of the set that a run was trained on, split as it split them."""
+    recipe = recipes.from_json((run / 'recipe.json').read_text())
+    with workdir.naming_imports(run):
+        return open_data(recipe, data_dir)
 
 
 def classifier(setup: Setup, variables: dict[str, Any], name: str = '') -> Classifier:

@@ -2,10 +2,9 @@
 number of devices and hosts.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,58 +12,25 @@ import numpy as np
 from flax import linen as nn
 from jax.experimental import multihost_utils
 
+from cnnlab.classifier import Classifier
 from cnnlab.data.iter_images import iter_images
-from cnnlab.data.preprocessing import normalize
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.preprocessing.preprocess import Views
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.train.distributed import sharding
 
 
-class Views(Protocol):
-    """What an evaluation asks of a protocol; `cnnlab.data.protocols.protocol.Protocol` is one."""
-
-    # views of an image
-    count: int
-    # 'softmax' or 'logits'
-    average: str
-
-    def views(self, image: np.ndarray) -> list[np.ndarray]:
-        """uint8 (h, w, c) -> `count` arrays uint8 (height, width, c)."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Net:
-    """A trained network with what its images go through."""
-
-    name: str
-    model: nn.Module
-    variables: dict[str, Any]
-    # in pixel units, in the order of `channels`; broadcasts against images
-    mean: Any
-    # likewise; or a whitening matrix, see `preprocess.normalize`
-    std: Any
-    # or 'bgr'
-    channels: str = 'rgb'
-
-
 def view_step(
-    variables: Any,
-    image: jax.Array,
-    *,
-    model: nn.Module,
-    mean: Any,
-    std: Any,
-    channels: str,
-    average: str,
+    variables: Any, image: jax.Array, *, model: nn.Module, preprocess: Preprocess
 ) -> jax.Array:
-    """uint8 (n, h, w, c) -> the softmax or the logits, float32 (n, k)."""
-    x = normalize(image[..., ::-1] if channels == 'bgr' else image, mean, std, jnp.float32)
-    logits = model.apply(variables, x, train=False)
-    return (jax.nn.softmax(logits) if average == 'softmax' else logits).astype(jnp.float32)
+    """uint8 (n, h, w, c) -> what the protocol averages, softmax or logits, float32 (n, k)."""
+    found = model.apply(variables, preprocess.on_device(image), train=False)
+    average = preprocess.protocol.average
+    return (jax.nn.softmax(found) if average == 'softmax' else found).astype(jnp.float32)
 
 
 def probabilities(
-    net: Net,
-    protocol: Views,
+    net: Classifier,
     source: ImageSource,
     *,
     batch: int,
@@ -73,7 +39,8 @@ def probabilities(
     advance: Callable[[int, str], None] = lambda index, name: None,
 ) -> np.ndarray:
     """The probability of each class for each image of a source, float32 (n, k): the mean over its
-    views of the softmax, or the softmax of the mean of the logits, as the protocol has it.
+    views of the softmax, or the softmax of the mean of the logits, as the protocol of its
+    preprocessing has it.
 
     Views of one shape are collected, from however many images, until they make a batch; every host
     takes every `hosts`-th image on its own devices, and in the end all get all. The result does not
@@ -88,17 +55,11 @@ def probabilities(
       ValueError: an image cannot be read, or batch does not divide over the devices.
       RuntimeError: not every image was seen exactly once with all of its views.
     """
+    protocol = net.preprocess.protocol
     mesh = sharding.local_mesh(devices)
     sharding.check_batch(batch, mesh)
     step = sharding.parallel_eval(
-        functools.partial(
-            view_step,
-            model=net.model,
-            mean=net.mean,
-            std=net.std,
-            channels=net.channels,
-            average=protocol.average,
-        ),
+        functools.partial(view_step, model=net.model, preprocess=net.preprocess),
         mesh,
     )
     sums = _Sums(step, sharding.replicate(net.variables, mesh), mesh, batch, len(source))

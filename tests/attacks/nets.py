@@ -8,6 +8,9 @@ import numpy as np
 from flax import linen as nn
 
 from cnnlab.attacks import target as targets
+from cnnlab.classifier import Classifier
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, MaxPool, flatten
 
 
@@ -31,10 +34,15 @@ class Small(nn.Module):
         return Dense(5, name='head')(GlobalAvgPool(name='mean')(x)).astype(jnp.float32)
 
 
+def classifier(model, variables, mean=0.0, std=255.0, **fields):
+    """The network with a normalization inside; without one, it takes images in [0, 1]."""
+    return Classifier(model, variables, Preprocess(Transformed(), mean, std, **fields))
+
+
 def linear(kernel, bias):
-    """A target on images (1, d, 1): logits are image @ kernel + bias; kernel (d, k)."""
+    """A network on images (1, d, 1): logits are image @ kernel + bias; kernel (d, k)."""
     kernel, bias = np.asarray(kernel, np.float32), np.asarray(bias, np.float32)
-    return targets.of(
+    return classifier(
         Linear(kernel.shape[1]), {'params': {'head': {'kernel': kernel, 'bias': bias}}}
     )
 
@@ -58,5 +66,5 @@ def small(size=12, channels=3, seed=0):
     x = np.clip(patches + rng.normal(0, 0.05, patches.shape), 0, 1).astype(np.float32)
     variables = jax.jit(Small().init)(jax.random.key(seed), jnp.asarray(x[:1]))
     variables = jax.tree.map(lambda a: np.asarray(1.5 * a), variables)
-    found = targets.of(Small(), variables, (120.0,) * channels, (60.0,) * channels)
+    found = classifier(Small(), variables, (120.0,) * channels, (60.0,) * channels)
     return found, x, np.asarray(targets.logits(found, x).argmax(1))

@@ -1,5 +1,7 @@
 """Every attack by name: within its budget, judged right; curves; transfer; families; batches."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from cnnlab.attacks.batches import over
 from cnnlab.attacks.deepfool import _iteration
 from cnnlab.models import registry
 from cnnlab.nn.layers import reference_convolution
-from tests.attacks.nets import small
+from tests.attacks.nets import classifier, small
 
 QUICK = catalog.Settings(steps=3, batch=6, generations=2, population=10)
 
@@ -137,15 +139,19 @@ def test_ten_families_in_both_precisions(name, size, channels):
 def _traces(model, size, channels):
     image = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
     variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), image)
-    statistic = jax.ShapeDtypeStruct((channels,), jnp.float32)
-    for n, dtype in ((1, jnp.bfloat16), (16, jnp.float32)):
-        net = targets.Target(variables, statistic, statistic, model, dtype=dtype)
+    for n, dtype in ((1, 'bfloat16'), (16, 'float32')):
+        net = classifier(model, variables, (120.0,) * channels, (60.0,) * channels, dtype=dtype)
         images, labels = (
             jax.ShapeDtypeStruct((n, size, size, channels), jnp.float32),
             jax.ShapeDtypeStruct((n,), jnp.int32),
         )
         found = jax.eval_shape(
-            lambda t, x, y: gradient.ascend(t, x, x, y, 0.1, 0.1), net, images, labels
+            lambda net, x, y: gradient.ascend(
+                functools.partial(targets.forward, net), x, x, y, 0.1, 0.1
+            ),
+            net,
+            images,
+            labels,
         )
         assert found.shape == images.shape and found.dtype == jnp.float32
     column = jax.ShapeDtypeStruct((n, 1), jnp.int32)

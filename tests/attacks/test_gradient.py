@@ -5,13 +5,12 @@ refusing what is no attack.
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from cnnlab.attacks import budget, gradient
 from cnnlab.attacks import target as targets
-from tests.attacks.nets import Small, linear, row, small
+from tests.attacks.nets import Small, classifier, linear, row, small
 
 HERE = pathlib.Path(__file__).parent
 
@@ -37,7 +36,7 @@ def test_equals_torchattacks_on_the_same_weights(name):
         layer: {leaf: stored[f'{layer}/{leaf}'] for leaf in ('kernel', 'bias')}
         for layer in ('conv1', 'conv2', 'head')
     }
-    net = targets.of(Small(), {'params': params}, stored['mean'], stored['std'])
+    net = classifier(Small(), {'params': params}, stored['mean'], stored['std'])
     images, labels = stored['images'], stored['labels']
     found = {
         'fgsm': lambda: gradient.fgsm(net, images, labels, 8 / 255),
@@ -93,7 +92,9 @@ def test_bim_takes_the_papers_number_of_steps(monkeypatch):
 
 def test_bfloat16_networks_are_attacked_with_float32_images():
     net, images, labels = small()
-    half = net.replace(dtype=jnp.bfloat16)
+    half = classifier(
+        net.model, net.variables, net.preprocess.mean, net.preprocess.std, dtype='bfloat16'
+    )
     found = gradient.pgd(half, images, labels, 4 / 255, steps=2)
     assert found.dtype == np.float32 and (budget.sizes(images, found)['linf'] <= 4 / 255).all()
     assert np.abs(found - gradient.pgd(net, images, labels, 4 / 255, steps=2)).mean() < 1 / 255
@@ -102,9 +103,8 @@ def test_bfloat16_networks_are_attacked_with_float32_images():
 @pytest.mark.slow
 def test_preprocessing_stands_inside_the_budget():
     net, images, labels = small()
-    bgr = targets.of(
-        net.model, net.variables, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), scale=1 / 255, channels='bgr'
-    )
+    mean, std = 255 * np.array((0.4, 0.5, 0.6)), 255 * np.array((0.2, 0.3, 0.4))
+    bgr = classifier(net.model, net.variables, mean, std, channels='bgr')
     x = (images[..., ::-1] - np.float32((0.4, 0.5, 0.6))) / np.float32((0.2, 0.3, 0.4))
     np.testing.assert_allclose(
         targets.logits(bgr, images), net.model.apply(net.variables, x), rtol=1e-4, atol=1e-4
@@ -160,6 +160,6 @@ def test_images_of_another_size_are_refused():
     ):
         gradient.fgsm(small()[0], np.zeros((2, 12, 12, 1)), [0, 0], 0.1)
     with pytest.raises(ValueError, match='deviation above 0'):
-        targets.of(net.model, net.variables, 0.0, 0.0)
+        classifier(net.model, net.variables, 0.0, 0.0)
     with pytest.raises(ValueError, match='did you mean rgb, bgr'):
-        targets.of(net.model, net.variables, channels='brg')
+        classifier(net.model, net.variables, channels='brg')

@@ -10,7 +10,7 @@ import pytest
 from cnnlab.attacks import budget, lbfgs, one_pixel
 from cnnlab.attacks import target as targets
 from cnnlab.attacks.deepfool import deepfool
-from tests.attacks.nets import Linear, Small, linear, row, small
+from tests.attacks.nets import Linear, Small, classifier, linear, row, small
 
 HERE = pathlib.Path(__file__).parent
 KERNEL, BIAS, IMAGE = (
@@ -58,7 +58,7 @@ def test_deepfool_changes_as_little_as_foolbox(norm):
         layer: {leaf: stored[f'{layer}/{leaf}'] for leaf in ('kernel', 'bias')}
         for layer in ('conv1', 'conv2', 'head')
     }
-    net = targets.of(Small(), {'params': params}, stored['mean'], stored['std'])
+    net = classifier(Small(), {'params': params}, stored['mean'], stored['std'])
     found = deepfool(net, stored['images'], stored['labels'], norm=norm, classes=5)
     assert (np.asarray(targets.logits(net, found)).argmax(1) != stored['labels']).all()
     theirs = stored['deepfool' if norm == 'l2' else 'deepfool_linf']
@@ -94,7 +94,7 @@ def test_one_pixel_finds_the_pixel_that_decides():
     # class 1 where pixel (2, 3) is brighter than 0.8
     kernel[13, 1] = 4
     variables = {'params': {'head': {'kernel': kernel, 'bias': np.float32([3.2, 0])}}}
-    net = targets.of(Linear(2), variables)
+    net = classifier(Linear(2), variables)
     images = np.full((3, 5, 5, 1), 0.2, np.float32)
     images[2, 2, 3] = 0.9
     found = one_pixel.one_pixel(net, images, [0, 0, 0], population=60, generations=30)

@@ -12,6 +12,7 @@ from cnnlab import weights
 from cnnlab.attacks import gradient
 from cnnlab.attacks import target as targets
 from cnnlab.attacks.batches import over
+from cnnlab.classifier import Classifier
 from cnnlab.data.decoding.encoded import pixels
 from cnnlab.data.sources import imagenet_images
 
@@ -29,7 +30,7 @@ def attacked(data_folder, squeezenet):
     """
     source = imagenet_images.open_images(data_folder(VALIDATION) / VALIDATION)
     views = [SQUASH.pixels(pixels(e['image'])) for e in source.encoded(range(len(source)))]
-    net = targets.of(*squeezenet, SQUASH.mean, SQUASH.std, scale=SQUASH.scale)
+    net = Classifier(*squeezenet, SQUASH)
     return net, np.stack(views).astype(np.float32) / np.float32(255), source.labels()
 
 

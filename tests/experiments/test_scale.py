@@ -11,7 +11,8 @@ import jax
 import numpy as np
 import pytest
 
-from cnnlab.train import export
+from cnnlab.classifier import Classifier
+from cnnlab.train import runs
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
 from cnnlab.train.setup import build_setup
 from tests.experiments.test_experiments import TINY, refused, run
@@ -98,7 +99,8 @@ def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
 def test_export_writes_weights_that_score_what_the_run_scored(trained, tmp_path):
     done = run('export', f'--run={trained}', '--step=last', f'--output={tmp_path}/w.safetensors')
     assert 'wrote mlp2 at step 2' in done.stdout
-    model, variables = export.read(tmp_path / 'w.safetensors')
+    net = Classifier.read(tmp_path / 'w.safetensors')
+    model, variables = net.model, net.variables
     checkpoints = Checkpoints(trained / 'checkpoints', read_only=True)
     arrays = checkpoints.arrays()
     checkpoints.close()
@@ -115,26 +117,22 @@ def _named(tree):
 
 
 def test_a_damaged_or_foreign_export_is_one_sentence(tmp_path):
-    state = jax.device_get(build_setup(tiny(), devices=1).init(np.uint32(0)))
-    path = export.write(
-        tmp_path / 'w.safetensors',
-        'softmax_linear',
-        {'num_classes': 4},
-        state.evaluation_variables,
-        {},
-    )
-    _, variables = export.read(path)
+    setup = build_setup(tiny(), devices=1)
+    state = jax.device_get(setup.init(np.uint32(0)))
+    net = runs.classifier(setup, state.evaluation_variables)
+    path = net.save(tmp_path / 'w.safetensors')
+    variables = Classifier.read(path).variables
     assert jax.tree.structure(variables['params']) == jax.tree.structure(dict(state.params))
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(ValueError, match='cannot be read as safetensors'):
-        export.read(path)
+        Classifier.read(path)
     from safetensors.numpy import save_file
 
     save_file({'a': np.zeros(3)}, path)
-    with pytest.raises(ValueError, match='was not written by experiments.export'):
-        export.read(path)
+    with pytest.raises(ValueError, match='was not saved by cnnlab'):
+        Classifier.read(path)
     with pytest.raises(FileNotFoundError, match='there is no weights file'):
-        export.read(tmp_path / 'none')
+        Classifier.read(tmp_path / 'none')
 
 
 def test_scaling_prints_a_row_for_each_case():

@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from cnnlab import tree
 from cnnlab.models import registry
+from cnnlab.nn.norms import BatchNormConfig
 
 # of ResNet-18 and 34 with option B: kernels, scales, biases
 PROJECTIONS = 64 * 128 + 128 * 256 + 256 * 512 + 2 * (128 + 256 + 512)
@@ -122,6 +123,7 @@ def test_kerass_form_has_biases_and_its_epsilon():
         'bias': True,
         'eps': 1.001e-5,
         'momentum': 0.99,
+        'norm': BatchNormConfig(),
     }
 
 

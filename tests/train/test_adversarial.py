@@ -18,6 +18,7 @@ from cnnlab.train.on_device.adversarial import Adversary
 from cnnlab.train.setup import build_setup
 from cnnlab.train.step import _ATTACK, train_step
 from cnnlab.train.step_config import StepConfig
+from tests.attacks.nets import classifier
 from tests.train.nets import tiny
 from tests.train.test_step import FIXED, batch, run, start
 
@@ -52,7 +53,7 @@ def test_examples_stay_within_the_budget_and_raise_the_loss():
     change = found.astype(np.float64) - rows['image']
     # pixels, after one more rounding
     assert 3.9 < np.abs(change).max() <= 4 + 2e-5 and found.min() >= 0 and found.max() <= 255
-    net = targets.of(
+    net = classifier(
         FIXED['model'],
         {'params': state.params, 'batch_stats': state.batch_stats},
         FIXED['mean'],

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from cnnlab.classifier import Classifier
+from cnnlab.data.preprocessing import Preprocess
 from cnnlab.data.protocols.protocol import Protocol
 from cnnlab.data.sources.base import Arrays, subset
 from cnnlab.models import registry
 from cnnlab.train import fully_convolutional, scores
 
+MEAN, STD = np.float32([120, 110, 100]), np.float32([20, 30, 40])
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -33,12 +36,12 @@ class Means(nn.Module):
 
 
 @functools.cache
-def net(channels='rgb'):
-    model = Means()
-    variables = model.init(jax.random.key(1), jnp.zeros((1, 8, 8, 3)))
-    return scores.Net(
-        'means', model, variables, np.float32([120, 110, 100]), np.float32([20, 30, 40]), channels
-    )
+def variables():
+    return Means().init(jax.random.key(1), jnp.zeros((1, 8, 8, 3)))
+
+
+def net(protocol, channels='rgb'):
+    return Classifier(Means(), variables(), Preprocess(protocol, MEAN, STD, channels))
 
 
 def pictures(n=11, h=20, w=29):
@@ -56,10 +59,10 @@ def by_hand(protocol, source, channels='rgb'):
             for v in protocol.views(example['image'])
         ]
         kernel, bias = (
-            net().variables['params']['head']['kernel'],
-            net().variables['params']['head']['bias'],
+            variables()['params']['head']['kernel'],
+            variables()['params']['head']['bias'],
         )
-        inputs = ((v - net().mean) / net().std for v in views)
+        inputs = ((v - MEAN) / STD for v in views)
         means = [
             np.concatenate([x.mean((1, 2)), x[:, :, : x.shape[2] // 2].mean((1, 2))], 1)
             for x in inputs
@@ -82,7 +85,7 @@ TEN = Protocol((16,), 12, crops='corners', flip=True)
 @pytest.mark.parametrize('batch', [1, 16])
 def test_scores_are_means_over_all_views_of_an_image_whatever_the_batch(protocol, batch):
     source = pictures()
-    found = scores.probabilities(net(), protocol, source, batch=batch, devices=1)
+    found = scores.probabilities(net(protocol), source, batch=batch, devices=1)
     np.testing.assert_allclose(found, by_hand(protocol, source), atol=1e-5)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
@@ -90,22 +93,20 @@ def test_scores_are_means_over_all_views_of_an_image_whatever_the_batch(protocol
 def test_averages_of_softmax_and_logits_differ_and_channels_are_turned():
     source = pictures()
     one, other = (
-        scores.probabilities(
-            net(), Protocol((16,), 12, crops='corners', average=a), source, batch=16
-        )
+        scores.probabilities(net(Protocol((16,), 12, crops='corners', average=a)), source, batch=16)
         for a in ('softmax', 'logits')
     )
     assert np.abs(one - other).max() > 1e-3
-    turned = scores.probabilities(net('bgr'), TEN, source, batch=16)
+    turned = scores.probabilities(net(TEN, 'bgr'), source, batch=16)
     np.testing.assert_allclose(turned, by_hand(TEN, source, 'bgr'), atol=1e-5)
 
 
 def test_eight_devices_give_what_one_gives():
     source = pictures()
-    one, eight = (scores.probabilities(net(), TEN, source, batch=16, devices=n) for n in (1, 8))
+    one, eight = (scores.probabilities(net(TEN), source, batch=16, devices=n) for n in (1, 8))
     np.testing.assert_allclose(one, eight, atol=1e-6)
     with pytest.raises(ValueError, match='a batch of 12 images does not divide over 8 devices'):
-        scores.probabilities(net(), TEN, source, batch=12, devices=8)
+        scores.probabilities(net(TEN), source, batch=12, devices=8)
 
 
 def test_whole_images_of_many_sizes_are_collected_by_size():
@@ -124,7 +125,7 @@ def test_whole_images_of_many_sizes_are_collected_by_size():
     source.image_shape = None
     whole = Protocol((12, 16), crops='whole', flip=True, multiple=4)
     assert len({v.shape for i in range(11) for v in whole.views(source[i]['image'])}) > 3
-    found = scores.probabilities(net(), whole, source, batch=2, devices=1)
+    found = scores.probabilities(net(whole), source, batch=2, devices=1)
     np.testing.assert_allclose(found, by_hand(whole, source), atol=1e-5)
 
 
@@ -138,7 +139,7 @@ def test_a_view_too_few_is_noticed():
         match='11 of 11 images were not seen exactly once, first image 0: 9 of its 10 views',
     ):
         scores.probabilities(
-            net(), Short((16,), 12, crops='corners', flip=True), pictures(), batch=16
+            net(Short((16,), 12, crops='corners', flip=True)), pictures(), batch=16
         )
 
 
@@ -148,7 +149,7 @@ def test_an_image_that_cannot_be_viewed_is_named():
         ValueError,
         match='image 0 of pictures test, 0: an image of 1x20000 pixels .* too long to resize',
     ):
-        scores.probabilities(net(), Protocol((256,), 224), source, batch=8)
+        scores.probabilities(net(Protocol((256,), 224)), source, batch=8)
 
 
 TWO_HOSTS = """
@@ -160,7 +161,7 @@ jax.distributed.initialize(f'127.0.0.1:{sys.argv[1]}', 2, int(sys.argv[2]))
 from cnnlab.train import scores
 from tests.train.test_scores import TEN, net, pictures
 for n in (11, 1):  # of one image the second host has none
-    found = scores.probabilities(net(), TEN, pictures(n), batch=4)
+    found = scores.probabilities(net(TEN), pictures(n), batch=4)
     first = ' '.join(f'{v:.5f}' for v in found[:, 0])
     print('sum', n, found.shape, f'{np.abs(found).sum():.4f}', first)
 """
@@ -189,7 +190,7 @@ def test_two_hosts_give_what_one_gives():
     ]
     assert said[0] == said[1]
     for line, n in zip(said[0], (11, 1), strict=True):
-        one = scores.probabilities(net(), TEN, pictures(n), batch=4, devices=1)
+        one = scores.probabilities(net(TEN), pictures(n), batch=4, devices=1)
         assert line == f'sum {n} {one.shape} {np.abs(one).sum():.4f} ' + ' '.join(
             f'{v:.5f}' for v in one[:, 0]
         )

@@ -4,8 +4,9 @@ a training set, `(pixels - mean) / std`, and both with resizing and cropping as 
 Mean and standard deviation have one unit in this library: that of pixels, 0 to 255.
 """
 
+from cnnlab.data.preprocessing.changes import changed
 from cnnlab.data.preprocessing.normalize import normalize, to_pixels
 from cnnlab.data.preprocessing.preprocess import Preprocess
 from cnnlab.data.preprocessing.statistics import KINDS, statistics
 
-__all__ = ['KINDS', 'Preprocess', 'normalize', 'statistics', 'to_pixels']
+__all__ = ['KINDS', 'Preprocess', 'changed', 'normalize', 'statistics', 'to_pixels']

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from cnnlab.attacks import budget, gradient
-from cnnlab.attacks.target import Target
+from cnnlab.data.preprocessing import normalize
 
 # steps; XLA's convolutions are slower inside a loop on CPU, and a graph of many steps compiles
 # slowly
@@ -66,11 +66,15 @@ def examples(
       mean, std, dtype: as in `step.train_step`.
     """
     params, batch_stats = jax.lax.stop_gradient((params, batch_stats))
-    target = Target({'params': params, 'batch_stats': batch_stats}, mean, std, model, dtype=dtype)
+    variables = {'params': params, 'batch_stats': batch_stats}
+
+    def score(x):
+        return model.apply(variables, normalize(255 * x, mean, std, dtype), train=False)
+
     images, radius = image.astype(jnp.float32) / 255, budget.limit(adversary.epsilon)
     start = budget.random_start(key, images, radius, 'linf')
     climb = functools.partial(
-        gradient.ascend, target, images, labels=label, epsilon=radius, step=adversary.step
+        gradient.ascend, score, images, labels=label, epsilon=radius, step=adversary.step
     )
     found = jax.lax.fori_loop(
         0,

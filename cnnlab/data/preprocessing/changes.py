@@ -1,6 +1,7 @@
-"""Changes to the preprocessing of published weights from --preprocess=field=value."""
+"""Changes to the preprocessing of published weights, as 'field=value'."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from cnnlab import names
@@ -12,9 +13,9 @@ _NEEDED = ('resize', 'crop', 'interpolation', 'mean', 'std')
 FIELDS = (*_NEEDED, 'mode', 'channels', 'scale')
 
 
-def preprocess(id: str, stated: Preprocess | None, changes: list[str]) -> Preprocess:
-    """The stated preprocessing with 'field=value' changes made; mean and std are in the unit of
-    pixels, 0 to 255.
+def changed(id: str, stated: Preprocess | None, changes: Sequence[str]) -> Preprocess:
+    """The preprocessing that the source of `id` states, with 'field=value' changes made; mean and
+    std are in the unit of pixels, 0 to 255.
 
     Raises:
       ValueError: an unknown field or a wrong value; or `stated` is None and the changes do not say

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cnnlab.attacks.catalog import Outcome
-from experiments import attack_tables
-from experiments.attack_tables import Entry
+from cnnlab.studies import attack_tables
+from cnnlab.studies.attack_tables import Entry
 
 
 def outcome(right, l2):

@@ -1,4 +1,4 @@
-"""What the tables and curves of `experiments.attack` say."""
+"""What the tables and curves of attacks say."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
