@@ -110,8 +110,18 @@ def test_a_plateau_divides_the_rate_and_a_resumed_run_remembers_it(tmp_path, mon
 @pytest.fixture
 def drop_net(monkeypatch):
     """Recipes that say this name train a small network with batch norm and dropout."""
-    monkeypatch.setattr(registry, 'create', lambda name, num_classes: DropNet(num_classes))
-    monkeypatch.setattr('cnnlab.train.setup.registered', lambda recipe: recipe)
+    # known in between, so that other tests find the library's networks alone
+    monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
+    # 9 * 3 * 8 and 9 * 8 * 8 weights, 2 * 8 of each norm, (8 + 1) * 10 of the head
+    registry.register(
+        'drop_net',
+        DropNet,
+        family='Drop',
+        paper='none: a test',
+        year=2025,
+        params=914,
+        input_shape=(8, 8, 3),
+    )
     return 'drop_net'
 
 

@@ -144,9 +144,9 @@ def test_an_array_is_spread_along_its_longest_axis_that_divides():
     none = sharding.state_sharding(state, mesh)
     assert {s.spec for s in jax.tree.leaves(none)} == {PartitionSpec()}
     with pytest.raises(
-        ValueError, match="no way to shard the state named 'optimizer'; did you mean optimizer"
+        ValueError, match="no way to shard the state named 'optimzer'; did you mean optimizer"
     ):
-        sharding.state_sharding(state, mesh, 'optimizer')
+        sharding.state_sharding(state, mesh, 'optimzer')
 
 
 @pytest.mark.slow
