@@ -46,7 +46,10 @@ def _by_label(loss: Loss) -> Loss:
 
 
 def softmax(
-    logits: jax.Array, labels: jax.Array, smoothing: float = 0.0, weights: np.ndarray | None = None
+    logits: jax.Array,
+    labels: jax.Array,
+    label_smoothing: float = 0.0,
+    weights: np.ndarray | None = None,
 ) -> jax.Array:
     """Cross-entropy with softmax: minus the sum over the classes of share * log softmax(logits),
     natural logarithm.
@@ -54,21 +57,24 @@ def softmax(
     Of a whole label it is -log softmax(logits)[label]; (3.2, 5.1, -1.7) with label 0 gives 2.04.
 
     Args:
-      smoothing: moves that share of the target from the true class to all classes equally: Szegedy
-        et al. 2015, arXiv:1512.00567.
-      weights: (k,), a factor for the term of each class, after smoothing: what torch's
+      label_smoothing: moves that share of the target from the true class to all classes equally:
+        Szegedy et al. 2015, arXiv:1512.00567.
+      weights: (k,), a factor for the term of each class, after label smoothing: what torch's
         CrossEntropyLoss computes before its mean.
     """
-    if labels.ndim == 1 and not smoothing and weights is None:
+    if labels.ndim == 1 and not label_smoothing and weights is None:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-    target = optax.smooth_labels(shares(logits, labels), smoothing)
+    target = optax.smooth_labels(shares(logits, labels), label_smoothing)
     if weights is not None:
         target = target * jnp.asarray(weights, logits.dtype).reshape(1, -1)
     return optax.softmax_cross_entropy(logits, target)
 
 
 def binary_cross_entropy(
-    logits: jax.Array, labels: jax.Array, smoothing: float = 0.0, threshold: float | None = None
+    logits: jax.Array,
+    labels: jax.Array,
+    label_smoothing: float = 0.0,
+    threshold: float | None = None,
 ) -> jax.Array:
     """One sigmoid a class: the mean over the classes of -(t log p + (1 - t) log(1 - p)).
 
@@ -76,11 +82,11 @@ def binary_cross_entropy(
     BinaryCrossEntropy of timm computes it.
 
     Args:
-      smoothing: as in `softmax`; it comes before the threshold.
+      label_smoothing: as in `softmax`; it comes before the threshold.
       threshold: targets above it become 1 and all others 0, so that of two mixed classes both count
         in full.
     """
-    target = optax.smooth_labels(shares(logits, labels), smoothing)
+    target = optax.smooth_labels(shares(logits, labels), label_smoothing)
     if threshold is not None:
         target = (target > threshold).astype(logits.dtype)
     return optax.sigmoid_binary_cross_entropy(logits, target).mean(-1)
@@ -171,7 +177,7 @@ def register(name: str, loss: Loss, *, smoothed: bool = False) -> None:
     Args:
       name: by which recipes know it.
       loss: (logits float (n, k), labels int (n,) or float (n, k)) -> float (n,).
-      smoothed: whether it has an argument `smoothing`, which recipes may then set.
+      smoothed: whether it has an argument `label_smoothing`, which recipes may then set.
 
     Raises:
       ValueError: the name is taken.

@@ -14,7 +14,7 @@ _LEARNING_RATES = {'softmax_linear': 0.1, 'mlp2': 0.1, 'mlp3': 0.1}
 _CHOSEN = 'assumed: chosen on the 287 validation images'
 
 
-def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> SourcedRecipe:
+def sourced_recipe(model: str, size: tuple[int, int] = (8, 8)) -> SourcedRecipe:
     """For any registered network; images are distorted a little, then enlarged to `size` where that
     is not 8x8.
     """
@@ -55,8 +55,8 @@ def stated_recipe(model: str, size: tuple[int, int] = (8, 8)) -> SourcedRecipe:
 
 
 def recipe(model: str, size: tuple[int, int] = (8, 8)) -> Recipe:
-    """The recipe of `stated_recipe` alone."""
-    return stated_recipe(model, size).recipe
+    """The recipe of `sourced_recipe` alone."""
+    return sourced_recipe(model, size).recipe
 
 
-RECIPES = {'digits': stated_recipe('cifar_resnet20')}
+RECIPES = {'digits': sourced_recipe('cifar_resnet20')}

@@ -44,7 +44,7 @@ FB_CIFAR = {
 }
 
 
-def stated_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
+def sourced_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
     """`depth` is 6n + 2: 20, 32, 44, 56, 110 or 1202 (plain: up to 56)."""
     warm = (
         {'warmup': '400 steps', 'warmup_start': 0.1, 'warmup_form': 'constant'}
@@ -81,8 +81,8 @@ def stated_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
 
 
 def cifar10(depth: int, plain: bool = False) -> Recipe:
-    """The recipe of `stated_cifar10` alone."""
-    return stated_cifar10(depth, plain).recipe
+    """The recipe of `sourced_cifar10` alone."""
+    return sourced_cifar10(depth, plain).recipe
 
 
 def imagenet(depth: int) -> SourcedRecipe:
@@ -148,8 +148,8 @@ def preact(depth: int) -> SourcedRecipe:
 
 
 RECIPES = {
-    **{f'resnet{d}_cifar10': stated_cifar10(d) for d in (20, 32, 44, 56, 110, 1202)},
-    **{f'plain{d}_cifar10': stated_cifar10(d, plain=True) for d in (20, 32, 44, 56)},
+    **{f'resnet{d}_cifar10': sourced_cifar10(d) for d in (20, 32, 44, 56, 110, 1202)},
+    **{f'plain{d}_cifar10': sourced_cifar10(d, plain=True) for d in (20, 32, 44, 56)},
     **{f'resnet{d}': imagenet(d) for d in (18, 34, 50, 101, 152)},
     **{f'preresnet{d}_cifar10': preact(d) for d in (110, 164, 1001)},
 }

@@ -31,7 +31,10 @@ def test_softmax_of_the_cnn_lectures_cat():
 
 
 def test_smoothing_mixes_the_target_with_the_uniform_one():
-    plain, smooth = losses.softmax(SCORES, LABELS), losses.softmax(SCORES, LABELS, smoothing=0.3)
+    plain, smooth = (
+        losses.softmax(SCORES, LABELS),
+        losses.softmax(SCORES, LABELS, label_smoothing=0.3),
+    )
     uniform = -jax.nn.log_softmax(SCORES).mean(-1)
     np.testing.assert_allclose(smooth, 0.7 * plain + 0.3 * uniform, rtol=1e-5)
 
@@ -98,7 +101,9 @@ def test_softmax_of_soft_labels_is_linear_in_them():
     )
     np.testing.assert_allclose(losses.softmax(SCORES, target), by_hand, rtol=1e-5)
     smooth = 0.9 * by_hand + 0.1 * -jax.nn.log_softmax(SCORES).mean(-1)
-    np.testing.assert_allclose(losses.softmax(SCORES, target, smoothing=0.1), smooth, rtol=1e-5)
+    np.testing.assert_allclose(
+        losses.softmax(SCORES, target, label_smoothing=0.1), smooth, rtol=1e-5
+    )
 
 
 REFERENCE = np.load(pathlib.Path(__file__).with_name('torch_reference.npz'))

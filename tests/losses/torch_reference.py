@@ -40,9 +40,9 @@ def softmax(labels, smoothing, weights):
     )
 
 
-def binary_cross_entropy(labels, smoothing, threshold):
+def binary_cross_entropy(labels, label_smoothing, threshold):
     """float (n,); timm smooths whole labels only."""
-    loss = timm.BinaryCrossEntropy(smoothing, threshold, reduction='none')
+    loss = timm.BinaryCrossEntropy(label_smoothing, threshold, reduction='none')
     return loss(torch.tensor(LOGITS), torch.tensor(labels)).mean(-1)
 
 
@@ -54,12 +54,12 @@ def cases():
                 yield (
                     'softmax',
                     labels,
-                    {'smoothing': smoothing, 'weights': weights},
+                    {'label_smoothing': smoothing, 'weights': weights},
                     softmax(labels, smoothing, weights),
                 )
             for threshold in (None, 0.2):
                 if labels is LABELS or not smoothing:
-                    options = {'smoothing': smoothing, 'threshold': threshold}
+                    options = {'label_smoothing': smoothing, 'threshold': threshold}
                     yield (
                         'binary_cross_entropy',
                         labels,

@@ -92,7 +92,9 @@ def test_mirrored_images_are_every_other_one_each_on_its_own():
     assert (np.abs(np.corrcoef(flipped.T) - np.eye(4)) < 5 / np.sqrt(DRAWS)).all()
 
 
-@pytest.mark.parametrize('loss', [losses.softmax, functools.partial(losses.softmax, smoothing=0.1)])
+@pytest.mark.parametrize(
+    'loss', [losses.softmax, functools.partial(losses.softmax, label_smoothing=0.1)]
+)
 def test_the_weighed_loss_is_that_of_the_soft_target(loss):
     rng = np.random.default_rng(0)
     logits, weight = jnp.asarray(rng.normal(size=(5, 4)), jnp.float32), 0.3

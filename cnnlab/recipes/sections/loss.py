@@ -70,7 +70,7 @@ class Loss:
         """
         fields: dict[str, Any] = {}
         if self.label_smoothing:
-            fields['smoothing'] = self.label_smoothing
+            fields['label_smoothing'] = self.label_smoothing
         if self.target_threshold is not None:
             fields['threshold'] = self.target_threshold
         # the softmax takes the weights of the classes together with its label smoothing, as torch

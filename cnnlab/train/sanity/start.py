@@ -47,8 +47,8 @@ def initial_loss(logits: jax.Array, labels: jax.Array, loss: Loss) -> Finding:
 def regularization(
     tx: optax.GradientTransformation,
     params: Any,
-    decay: float,
-    decayed: Sequence[str],
+    weight_decay: float,
+    weight_decay_mask: Sequence[str],
     value: float,
     penalty: float = 0.0,
 ) -> Finding:
@@ -57,7 +57,7 @@ def regularization(
     Args:
       tx: the optimizer of the run; two updates, since the first may have rate 0 in a warm-up.
       params: parameters at the start.
-      decay, decayed: as the recipe has them.
+      weight_decay, weight_decay_mask: as the recipe has them.
       value: the loss without any penalty.
       penalty: what the recipe's own penalties add to the loss besides the decay.
     """
@@ -70,7 +70,7 @@ def regularization(
         'other parameters than meant '
         '(biases and batch norm are often left out)'
     )
-    if not decay:
+    if not weight_decay:
         good = penalty > 0
         return Finding(
             'regularization',
@@ -81,7 +81,7 @@ def regularization(
             'passed' if good else OPEN,
             causes,
         )
-    chosen = tree.mask(params, decayed)
+    chosen = tree.mask(params, weight_decay_mask)
     squares = sum(
         float(jnp.sum(jnp.square(w)))
         for w, c in zip(jax.tree.leaves(params), jax.tree.leaves(chosen), strict=True)
@@ -105,9 +105,9 @@ def regularization(
         for n, c in tree.named_leaves(chosen).items()
         if not c and not bool(jnp.array_equal(before[n], after[n]))
     ]
-    total = value + penalty + decay / 2 * squares
+    total = value + penalty + weight_decay / 2 * squares
     measured = (
-        f'loss {value:.4f}, with decay {decay:g} {total:.4f}, with decay 1 '
+        f'loss {value:.4f}, with decay {weight_decay:g} {total:.4f}, with decay 1 '
         f'{value + penalty + squares / 2:,.1f}; '
         f'{len(shrunk)} of {len(names)} decayed arrays shrank, {len(others)} of '
         f'{len(before) - len(names)} others moved'
