@@ -1,4 +1,4 @@
-"""Bricks shared by families: squeeze-and-excitation by hand, what drop-path and spatial dropout
+"""Blocks that several families share: squeeze-and-excitation by hand, what drop-path and spatial dropout
 keep, and shake-shake's two passes.
 """
 
