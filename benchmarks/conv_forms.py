@@ -3,7 +3,7 @@ chooses beside XLA's own convolution.
 
     python -m benchmarks.conv_forms --repeats=5          # about a minute
 
-Prints, for each shape and direction, the median milliseconds of the canonical and of the chosen
+Prints, for each shape and direction, the median milliseconds of the reference and of the chosen
 form, measured in turns, their ratio, the processor seconds of the fastest call (which other jobs on
 the machine disturb less), and what the chosen form takes to compile.
 """

@@ -233,7 +233,7 @@ class WithNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        return ConvNorm(4, 3, name='brick')(x, False)
+        return ConvNorm(4, 3, name='unit')(x, False)
 
 
 def test_depthwise_layers_count_as_grouped_ones():

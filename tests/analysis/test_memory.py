@@ -10,7 +10,7 @@ import pytest
 from cnnlab.analysis import memory
 from cnnlab.analysis.buffers import peak_bytes
 from cnnlab.models import registry
-from cnnlab.nn.layers import Conv, reference_convolution
+from cnnlab.nn.layers import BatchNormConfig, Conv, reference_convolution
 
 N = 64
 MATRIX = 4 * N * N
@@ -85,6 +85,12 @@ def test_activations_grow_with_the_batch_and_the_rest_does_not():
     small, large = (memory.training(model, (32, 32, 1), batch) for batch in (16, 64))
     assert large.params == small.params and large.images == 4 * small.images
     assert large.activations == pytest.approx(4 * small.activations, rel=0.1)
+
+
+def test_a_device_may_have_fewer_images_than_a_ghost_batch():
+    model = registry.create('cifar_resnet20', norm=BatchNormConfig(ghost_batch_size=32))
+    plain = memory.training(registry.create('cifar_resnet20'), (8, 8, 3), 20)
+    assert memory.training(model, (8, 8, 3), 20) == plain
 
 
 def test_bfloat16_images_halve_the_activations_of_inference_but_no_weights():

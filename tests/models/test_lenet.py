@@ -79,7 +79,7 @@ def test_each_map_of_c3_reads_its_own_kernels_and_inputs_only():
         )
 
 
-def test_canonically_c3_multiplies_for_its_60_connections_only():
+def test_in_the_reference_form_c3_multiplies_for_its_60_connections_only():
     layer = lenet.SparseConv()
     variables = {'params': {'kernel': jnp.zeros((5, 5, 60)), 'bias': jnp.zeros(16)}}
     with reference_convolution():

@@ -24,7 +24,7 @@ SMALL = {'repeats': 1, 'penultimate': 96, 'stem': 8, 'num_classes': 5}
 
 
 @pytest.fixture(autouse=True)
-def canonical_convolutions():
+def in_reference_form():
     """Shapes are traced four times as fast so."""
     with reference_convolution():
         yield

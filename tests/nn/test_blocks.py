@@ -1,5 +1,5 @@
-"""Bricks shared by families: squeeze-and-excitation by hand, what drop-path and spatial dropout
-keep, and shake-shake's two passes.
+"""Blocks that several families share: squeeze-and-excitation by hand, which images drop-path and
+spatial dropout keep, and the two passes of shake-shake.
 """
 
 import jax

@@ -19,7 +19,7 @@ CASES = [
     (8, 12, 4, 3, 1, ((1, 1), (1, 1))),
     (8, 8, 2, 3, 2, ((0, 1), (1, 0))),
     (8, 4, 2, 1, 2, ((0, 0), (0, 0))),
-    # three clusters, of 4, 4 and 5 groups
+    # three dense convolutions, of 4, 4 and 5 groups
     pytest.param(104, 104, 13, 3, 2, ((1, 1), (1, 1)), marks=pytest.mark.slow),
     pytest.param(4, 4, 4, 7, 1, ((3, 3), (3, 3)), marks=pytest.mark.slow),
     # at stride 3 some pixels are in no window
@@ -59,7 +59,7 @@ def small_maps_count_as_large(monkeypatch):
 
 
 @pytest.mark.parametrize(('channels', 'features', 'groups', 'kernel', 'stride', 'pads'), CASES)
-def test_fast_and_canonical_forms_agree_in_values_and_gradients(
+def test_fast_and_reference_forms_agree_in_values_and_gradients(
     channels, features, groups, kernel, stride, pads
 ):
     x, w = drawn(channels, features, groups, kernel)
@@ -92,7 +92,7 @@ def close(a, b):
 
 
 @pytest.mark.parametrize(('channels', 'features', 'groups'), [(8, 8, 8), (8, 8, 2)])
-def test_canonical_traces_one_convolution_and_nothing_else(channels, features, groups):
+def test_reference_form_traces_one_convolution_and_nothing_else(channels, features, groups):
     x, w = drawn(channels, features, groups, 3)
     pads = ((1, 1), (1, 1))
 
@@ -110,7 +110,7 @@ def test_canonical_traces_one_convolution_and_nothing_else(channels, features, g
     assert 'platform_index' in traced()
 
 
-def test_canonical_ends_with_its_block_even_after_an_error():
+def test_reference_form_ends_with_its_block_even_after_an_error():
     with pytest.raises(RuntimeError), convolve.reference_convolution():
         raise RuntimeError
     assert not convolve.is_reference()
@@ -222,7 +222,7 @@ def test_eight_devices_compute_what_one_computes(case):
         close(a, b)
 
 
-def test_forward_mode_is_there_within_canonical_and_for_products_everywhere():
+def test_forward_mode_is_there_in_the_reference_form_and_for_products_everywhere():
     for case in ALL:
         fast, plain, (x, w) = forms(*case)
         with convolve.reference_convolution():
@@ -265,11 +265,11 @@ def test_dense_kernels_change_their_form_only_where_it_is_faster(case, convoluti
         (3, 2, [0, 3]),
     ],
 )
-def test_clusters_cover_all_groups_evenly(groups, inner, expected):
+def test_dense_convolutions_cover_all_groups_evenly(groups, inner, expected):
     assert grouped_convolution.bounds(groups, inner) == expected
 
 
-def test_a_cluster_is_a_dense_convolution_of_its_own():
+def test_each_share_of_the_groups_is_one_dense_convolution():
     fast, _, (x, w) = forms(*GROUPED)
     text = jax.jit(fast).lower(x, w).as_text()
     assert text.count('stablehlo.convolution') == len(grouped_convolution.bounds(9, 8)) - 1 == 2

@@ -1,4 +1,4 @@
-"""Bricks of the mobile networks."""
+"""Blocks of the mobile networks."""
 
 import jax
 import jax.numpy as jnp

@@ -72,14 +72,14 @@ def ghosts(size):
     return BatchNorm(norm=BatchNormConfig(ghost_batch_size=size))
 
 
-def spans():
+def six_images():
     x = np.random.default_rng(0).standard_normal((6, 2, 3, 4)) * np.arange(1, 7).reshape(6, 1, 1, 1)
     x = x.astype(np.float32)
     return x, BatchNorm().init(jax.random.key(0), x, False)
 
 
 def test_ghost_batches_are_normalized_alone_and_the_running_statistics_are_averaged():
-    x, v = spans()
+    x, v = six_images()
     whole, parts = BatchNorm(), [x[:2], x[2:4], x[4:]]
     y, moved = train(ghosts(2), v, x)
     alone = [train(whole, v, part) for part in parts]
@@ -91,7 +91,7 @@ def test_ghost_batches_are_normalized_alone_and_the_running_statistics_are_avera
 
 
 def test_settings_given_to_a_block_are_those_of_its_layer_and_a_clone_has_its_own():
-    x, _ = spans()
+    x, _ = six_images()
     block = ConvNorm(5, 3, act=None, norm=BatchNormConfig(ghost_batch_size=2))
     v = block.init(jax.random.key(0), x, False)
     convolved = block.apply(v, x, False, capture_intermediates=True, mutable=['intermediates'])
@@ -105,7 +105,7 @@ def test_settings_given_to_a_block_are_those_of_its_layer_and_a_clone_has_its_ow
 
 
 def test_a_ghost_batch_must_divide_the_batch():
-    x, v = spans()
+    x, v = six_images()
     with pytest.raises(
         ValueError, match='ghost_batch_size 4 does not divide the batch of 6 images'
     ):
@@ -134,7 +134,7 @@ def test_settings_go_through_json():
 
 
 def test_batch_norm_without_scale_or_bias_has_no_such_parameters():
-    x, _ = spans()
+    x, _ = six_images()
     assert set(BatchNorm(scale=False).init(jax.random.key(0), x, False)['params']) == {'bias'}
     assert 'params' not in BatchNorm(scale=False, bias=False).init(jax.random.key(0), x, False)
 
@@ -188,7 +188,7 @@ def test_norms_keep_bfloat16_with_float32_parameters(layer):
 
 
 def test_settings_replace_momentum_and_epsilon_of_every_layer():
-    x, v = spans()
+    x, v = six_images()
     layer = BatchNorm(norm=BatchNormConfig(momentum=0.5, eps=0.1))
     found = train(layer, v, x)
     evaluated = layer.apply(v, x, False)
@@ -200,7 +200,7 @@ def test_settings_replace_momentum_and_epsilon_of_every_layer():
 
 
 def test_a_frozen_layer_in_training_is_one_in_evaluation():
-    x, _ = spans()
+    x, _ = six_images()
     v = {
         'params': {'scale': jnp.full(4, 2.0), 'bias': jnp.ones(4)},
         'batch_stats': {'mean': jnp.full(4, 0.5), 'var': jnp.full(4, 3.0)},

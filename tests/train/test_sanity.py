@@ -326,7 +326,11 @@ def test_a_sound_recipe_passes_and_one_whose_inputs_are_not_normalized_does_not(
 @pytest.mark.slow
 def test_the_checks_take_fewer_images_than_a_ghost_batch_has():
     recipe = tiny(
-        model='cifar_resnet20', dataset='fake:8x8x3:4:128', batch_size=96, ghost_batch_size=48
+        model='keras_mnist_convnet',
+        model_fields={'batch_norm': True},
+        dataset='fake:28x28x1:4:128',
+        batch_size=96,
+        ghost_batch_size=48,
     )
     report = run.check(build_setup(recipe, devices=1), seconds=1)
     assert len(report.findings) == 11
