@@ -9,6 +9,7 @@ from cnnlab.data.transforms import parse
 from cnnlab.nn import initializers
 from cnnlab.optim import rules, schedules
 from cnnlab.recipes import registry as recipes
+from cnnlab.visual.explanations import methods
 
 # kind: (table, register, one that is there, a value for another, how it is found)
 REGISTRIES = {
@@ -19,6 +20,13 @@ REGISTRIES = {
         'digits',
         lambda name, data_dir: (name, data_dir),
         lambda name: sources.open_dataset(f'{name}:64', 'data'),
+    ),
+    'explanation': (
+        methods.METHODS,
+        methods.register,
+        'saliency',
+        object(),
+        lambda name: methods.METHODS[name],
     ),
     'initializer': (
         initializers.NAMED,
@@ -88,7 +96,7 @@ def test_a_name_that_is_taken_is_refused_in_one_sentence(registered):
 @pytest.mark.parametrize('name', ['', 'a b', 'source/name', 'call(2)', 'name:64'])
 def test_a_name_that_could_not_be_written_where_names_are_is_refused(registered, name):
     kind, register, _, value, _ = registered
-    with pytest.raises(ValueError, match=f"^a {kind} is named by letters.*, and not '"):
+    with pytest.raises(ValueError, match=f"^the {kind} '.*' cannot be registered: names"):
         register(name, value)
 
 

@@ -1,10 +1,9 @@
-"""Imagining: pictures that are made, of classes, units, features, dreams and styles."""
+"""Synthesis: pictures that are made, of classes, units, features, dreams and styles."""
 
 from collections.abc import Iterator
 
 from cnnlab.visual import activations, deep_dream, invert, maximize, pictures, style
-
-from .case import Case, Group, Shown, file_part, large
+from cnnlab.visual.explanations.case import Case, Group, Shown, file_part, large
 
 
 def maximized(case: Case) -> Iterator[Group]:

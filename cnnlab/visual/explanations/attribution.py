@@ -16,8 +16,7 @@ from cnnlab.visual import (
     sanity,
     smooth_grad,
 )
-
-from .case import SIDE, Case, Group, Shown, file_part, large
+from cnnlab.visual.explanations.case import SIDE, Case, Group, Shown, file_part, large
 
 Section = Callable[[Case], Iterator[Group]]
 # an array of the images' shape, and what is said of each image besides

@@ -7,8 +7,7 @@ import numpy as np
 from cnnlab.report import plots
 from cnnlab.visual import embed, features, pictures, probe, retrieve, similarity
 from cnnlab.visual import plots as figures
-
-from .case import Case, Group, Shown
+from cnnlab.visual.explanations.case import Case, Group, Shown
 
 
 def space(case: Case) -> Iterator[Group]:
