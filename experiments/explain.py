@@ -37,11 +37,11 @@ from cnnlab.report.page import Picture, Row, Section, write_page
 from cnnlab.train import runs
 from cnnlab.visual import layers, target
 from cnnlab.visual import pictures as drawing
-from cnnlab.visual.explanations.case import Case, Group, Shown, layers_to_show
-from cnnlab.visual.explanations.methods import METHODS
 from cnnlab.visual.pixels import Pixels
 
 from . import common
+from .explanations.case import Case, Group, Shown, layers_to_show
+from .explanations.methods import METHODS
 from .labels import labels_of
 from .preprocess import preprocess
 
@@ -101,7 +101,7 @@ _CLASS = flags.DEFINE_integer(
     lower_bound=0,
 )
 _WINDOW = flags.DEFINE_integer(
-    'window',
+    'metric_buffer',
     None,
     'Side of the occluding square; default: a seventh of the image.',
     lower_bound=1,
@@ -259,7 +259,7 @@ def case_of(subject: Subject, asked: list[str], out: pathlib.Path) -> Case:
         'steps': _STEPS.value,
         'ascent': _ASCENT.value,
         'octaves': 4 if size >= 128 else 1,
-        'window': _WINDOW.value or max(2, size // 7),
+        'metric_buffer': _WINDOW.value or max(2, size // 7),
         'stride': _STRIDE.value or max(1, size // 28),
     }
     return Case(

@@ -9,7 +9,6 @@ from cnnlab.data.transforms import parse
 from cnnlab.nn import initializers
 from cnnlab.optim import rules, schedules
 from cnnlab.recipes import registry as recipes
-from cnnlab.visual.explanations import methods
 
 # kind: (table, register, one that is there, a value for another, how it is found)
 REGISTRIES = {
@@ -20,13 +19,6 @@ REGISTRIES = {
         'digits',
         lambda name, data_dir: (name, data_dir),
         lambda name: sources.open_dataset(f'{name}:64', 'data'),
-    ),
-    'explanation': (
-        methods.METHODS,
-        methods.register,
-        'saliency',
-        object(),
-        lambda name: methods.METHODS[name],
     ),
     'initializer': (
         initializers.NAMED,

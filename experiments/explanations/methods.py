@@ -1,28 +1,22 @@
-"""The methods of explanation by name, as --methods and the page have them."""
+"""The methods by name, as --methods and the page have them."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from cnnlab import names
 from cnnlab.visual import grad_cam, gradients
-from cnnlab.visual.explanations import attribution, feature_space, synthesis, units
-from cnnlab.visual.explanations.attribution import by_gradient, cam, plain
-from cnnlab.visual.explanations.case import Case, Group
+
+from . import attribution, feature_space, imagining, looking
+from .attribution import by_gradient, cam, plain
+from .case import Case, Group
 
 
 class Method(NamedTuple):
-    """A method of explanation: a section of the page.
-
-    Attributes:
-      title: of the section.
-      text: a sentence below it that says what is shown, with its source.
-      groups: makes the rows of the section, each a name and its pictures.
-      spatial: whether it needs a layer with rows and columns.
-    """
+    """A section of the page."""
 
     title: str
     text: str
     groups: Callable[[Case], Iterator[Group]]
+    # whether it needs a layer with rows and columns
     spatial: bool = False
 
 
@@ -30,12 +24,12 @@ METHODS: dict[str, Method] = {
     'filters': Method(
         'First-layer filters',
         'The kernels of the first layer, in the colors that they answer to.',
-        units.first_layer,
+        looking.first_layer,
     ),
     'activations': Method(
         'Activation maps',
         'What single feature maps give for a picture; black is 0.',
-        units.activation_maps,
+        looking.activation_maps,
         True,
     ),
     'deconvnet': Method(
@@ -44,13 +38,13 @@ METHODS: dict[str, Method] = {
         'filters, the '
         'switches of the pools and rectified signals (Zeiler & Fergus 2013), and the patches that '
         'they see.',
-        units.projections,
+        looking.projections,
         True,
     ),
     'patches': Method(
         'Strongest patches',
         'The patches of the set that excite a feature map most, as large as its units see.',
-        units.strongest_patches,
+        looking.strongest_patches,
         True,
     ),
     'saliency': Method(
@@ -120,24 +114,24 @@ METHODS: dict[str, Method] = {
         'Maximized classes and units',
         'Pictures made by gradient ascent, as Fourier coefficients in decorrelated colors '
         'with jitter and zoom.',
-        synthesis.maximized,
+        imagining.maximized,
     ),
     'invert': Method(
         'Feature inversion',
         'Pictures whose features are those of the first (Mahendran & Vedaldi 2014).',
-        synthesis.inverted,
+        imagining.inverted,
         True,
     ),
     'deep_dream': Method(
         'DeepDream',
         'What a layer sees is made stronger (Mordvintsev et al. 2015).',
-        synthesis.dreams,
+        imagining.dreams,
         True,
     ),
     'style': Method(
         'Style transfer',
         'The content of the first picture in the style of the second (Gatys et al. 2015).',
-        synthesis.styled,
+        imagining.styled,
         True,
     ),
     'features': Method(
@@ -147,16 +141,3 @@ METHODS: dict[str, Method] = {
         True,
     ),
 }
-
-
-def register(name: str, method: Method) -> None:
-    """Makes a method of one's own known by name: after `register('mine', Method(...))` the
-    experiment `explain` takes --methods=mine.
-
-    Raises:
-      ValueError: the name is taken.
-
-    Example:
-      register('mine', Method('Mine', 'What it shows.', by_gradient('mine', plain(my_gradient))))
-    """
-    names.add('explanation', name, method, METHODS)

@@ -1,4 +1,4 @@
-"""Units: first-layer filters, activation maps, deconvnet projections, the patches that
+"""Looking at units: first-layer filters, activation maps, deconvnet projections, the patches that
 excite a feature map.
 """
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from cnnlab.visual import activations, deconvnet, filters, patches, pictures
-from cnnlab.visual.explanations.case import SIDE, Case, Group, Shown, file_part
+
+from .case import SIDE, Case, Group, Shown, file_part
 
 # of a patch beyond the border
 _GRAY = 0.5

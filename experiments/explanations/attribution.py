@@ -16,7 +16,8 @@ from cnnlab.visual import (
     sanity,
     smooth_grad,
 )
-from cnnlab.visual.explanations.case import SIDE, Case, Group, Shown, file_part, large
+
+from .case import SIDE, Case, Group, Shown, file_part, large
 
 Section = Callable[[Case], Iterator[Group]]
 # an array of the images' shape, and what is said of each image besides

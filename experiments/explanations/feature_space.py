@@ -7,7 +7,8 @@ import numpy as np
 from cnnlab.report import plots
 from cnnlab.visual import embed, features, pictures, probe, retrieve, similarity
 from cnnlab.visual import plots as figures
-from cnnlab.visual.explanations.case import Case, Group, Shown
+
+from .case import Case, Group, Shown
 
 
 def space(case: Case) -> Iterator[Group]:

@@ -1,9 +1,10 @@
-"""Synthesis: pictures that are made, of classes, units, features, dreams and styles."""
+"""Imagining: pictures that are made, of classes, units, features, dreams and styles."""
 
 from collections.abc import Iterator
 
 from cnnlab.visual import activations, deep_dream, invert, maximize, pictures, style
-from cnnlab.visual.explanations.case import Case, Group, Shown, file_part, large
+
+from .case import Case, Group, Shown, file_part, large
 
 
 def maximized(case: Case) -> Iterator[Group]:

@@ -48,7 +48,7 @@ class Case:
         `collection_labels`.
       paths: layers to look at.
       settings: layers and numbers that flags may change: 'cam_path', 'dream_path', 'masks',
-        'steps', 'samples', 'ascent', 'octaves', 'stride', 'window'.
+        'steps', 'samples', 'ascent', 'octaves', 'stride', 'metric_buffer'.
       seed: of everything random.
       folder: where a method may write files of its own.
     """
