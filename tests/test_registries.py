@@ -32,7 +32,7 @@ REGISTRIES = {
         rules.RULES,
         rules.register,
         'adam',
-        lambda rate, hyper: hyper.momentum,
+        lambda scale, hyper: hyper.momentum,
         lambda name: rules.build(name, lambda step: 0.1, momentum=0.5),
     ),
     'recipe': (recipes.RECIPES, recipes.register, 'digits', object(), recipes.sourced),
@@ -40,7 +40,7 @@ REGISTRIES = {
         schedules.SCHEDULES,
         schedules.register,
         'cosine',
-        lambda rate, steps, **_: (rate, steps),
+        lambda learning_rate, steps, **_: (learning_rate, steps),
         lambda name: schedules.build(name, 0.1, 10),
     ),
     'transform': (
