@@ -75,7 +75,7 @@ def add(
     """
     if not re.fullmatch(form, name):
         raise ValueError(
-            f"a {kind} is named by letters, digits, '_', '-' and '.', and not {name!r}"
+            f'the {kind} {name!r} cannot be registered: names have letters, digits and any of _-.'
         )
     if name in table:
         raise ValueError(f'the {kind} {name!r} is registered already')

@@ -32,7 +32,7 @@ REGISTRIES = {
         rules.RULES,
         rules.register,
         'adam',
-        lambda rate, hyper: hyper.momentum,
+        lambda scale, hyper: hyper.momentum,
         lambda name: rules.build(name, lambda step: 0.1, momentum=0.5),
     ),
     'recipe': (recipes.RECIPES, recipes.register, 'digits', object(), recipes.sourced),
@@ -40,7 +40,7 @@ REGISTRIES = {
         schedules.SCHEDULES,
         schedules.register,
         'cosine',
-        lambda rate, steps, **_: (rate, steps),
+        lambda learning_rate, steps, **_: (learning_rate, steps),
         lambda name: schedules.build(name, 0.1, 10),
     ),
     'transform': (
@@ -88,7 +88,7 @@ def test_a_name_that_is_taken_is_refused_in_one_sentence(registered):
 @pytest.mark.parametrize('name', ['', 'a b', 'source/name', 'call(2)', 'name:64'])
 def test_a_name_that_could_not_be_written_where_names_are_is_refused(registered, name):
     kind, register, _, value, _ = registered
-    with pytest.raises(ValueError, match=f"^a {kind} is named by letters.*, and not '"):
+    with pytest.raises(ValueError, match=f"^the {kind} '.*' cannot be registered: names"):
         register(name, value)
 
 

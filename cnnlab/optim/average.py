@@ -1,6 +1,4 @@
-"""Averages of a network over the steps of its training, which evaluation then uses instead of its
-last state.
-"""
+"""Averages of a network over its training steps; evaluation uses the average."""
 
 import dataclasses
 from typing import Any
@@ -11,13 +9,19 @@ import jax.numpy as jnp
 
 @dataclasses.dataclass(frozen=True)
 class ParameterAverage:
-    """How the average moves. It is of parameters and batch statistics alike.
+    """An average of parameters and batch statistics over training steps.
 
-    decay: of an exponential moving average, average = decay * average + (1 - decay) * now; None is
-      the arithmetic mean of all that was averaged: Polyak & Juditsky 1992 where `every` is 1,
-      stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407) where it is an epoch.
-    every: it moves every so many steps (optimizer updates) only; torchvision's reference has 32.
-    start: up to this step the average is a copy of the network.
+    Attributes:
+      decay: of an exponential moving average, `decay * average + (1 - decay) * now`. None is the
+        arithmetic mean: Polyak & Juditsky 1992 if `every` is 1, stochastic weight averaging
+        (Izmailov et al. 2018, arXiv:1803.05407) if it is the length of an epoch.
+      every: updates of the optimizer between two updates of the average; torchvision's reference
+        training has 32.
+      start: up to this update the average is a copy of the network.
+
+    Example:
+      >>> average = ParameterAverage(decay=0.9999, every=32)
+      >>> ema = average.update(ema, variables, step)
     """
 
     decay: float | None = None
@@ -25,14 +29,23 @@ class ParameterAverage:
     start: int = 0
 
     def update(self, average: Any, now: Any, step: jax.Array) -> Any:
-        """The average after the network became `now` in update number `step` (the first is 1)."""
-        # of this average since the start
+        """Returns the average after update number `step`.
+
+        Args:
+          average: tree of arrays, the average before it.
+          now: the same tree, the network after it.
+          step: int scalar, 1 for the first update.
+        """
+        # networks averaged since the start, this one included
         number = step // self.every - self.start // self.every
-        moved = (
-            (1 - self.decay) if self.decay is not None else 1 / jnp.maximum(number, 1).astype(float)
-        )
-        share = jnp.where(step % self.every == 0, moved, 0.0)
+        if self.decay is not None:
+            weight = 1 - self.decay
+        else:
+            weight = 1 / jnp.maximum(number, 1).astype(float)
+        # weights, not branches: `step` is traced, so one compiled step serves all of training
+        share = jnp.where(step % self.every == 0, weight, 0.0)
         share = jnp.where(step <= self.start, 1.0, share)
+        # cast to each leaf's dtype, else float32 averages become float64 where that is enabled
         return jax.tree.map(
             lambda a, b: share.astype(a.dtype) * b + (1 - share).astype(a.dtype) * a, average, now
         )

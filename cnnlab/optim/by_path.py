@@ -1,5 +1,5 @@
-"""What holds for some parameters only, by regular expressions on their path: another weight decay,
-and an end of training.
+"""Settings for some parameters only, chosen by regular expressions on their paths: a weight decay
+of their own, and a step after which they are frozen.
 """
 
 import re
@@ -13,53 +13,69 @@ import optax
 from cnnlab import tree
 
 
-def adjust_decay(
-    factors: Mapping[str, float], decay: float, mask: Callable[[Any], Any]
+def adjust_weight_decay(
+    factors: Mapping[str, float], weight_decay: float, mask: Callable[[Any], Any]
 ) -> optax.GradientTransformation:
-    """To come before a rule with coupled weight decay: adds what makes each parameter's decay the
-    rule's times the factor of the first pattern that matches it. Caffe's `decay_mult`; with a
-    factor on the rate too, its inverse leaves the strength of decay.
+    """Multiplies the coupled weight decay of some parameters by a factor, as Caffe's `decay_mult`.
+
+    Chain it before a rule that adds `weight_decay * w` to every gradient: it adds the difference,
+    `(factor - 1) * weight_decay * w`. The first pattern that matches a path counts; other
+    parameters keep factor 1.
 
     Args:
-      factors: {pattern of a path: factor, 0 or more}.
-      decay: the rule's.
-      mask: parameters -> which of them the rule decays.
+      factors: {pattern: factor, at least 0}.
+      weight_decay: that of the rule.
+      mask: parameters -> tree of bools, True where the rule decays.
 
     Raises:
-      ValueError: a factor below 0; or, when the state is made, a pattern matches no parameter.
+      ValueError: a factor is negative, or a pattern matches no parameter (raised by `init`).
+
+    Example:
+      >>> everywhere = lambda params: jax.tree.map(lambda _: True, params)
+      >>> spare_biases = adjust_weight_decay({'bias$': 0.0}, 5e-4, everywhere)
+      >>> tx = optax.chain(spare_biases, optax.add_decayed_weights(5e-4), optax.sgd(0.1))
     """
     wrong = {pattern: factor for pattern, factor in factors.items() if factor < 0}
     if wrong:
         raise ValueError(f'factors of the weight decay must not be negative, got {wrong}')
 
     def init(params):
+        # raises where a pattern matches nothing
         tree.mask(params, factors)
         return optax.EmptyState()
 
     def missing(path):
-        return decay * (
-            next((f for pattern, f in factors.items() if re.search(pattern, path)), 1.0) - 1
-        )
+        matching = (factor for pattern, factor in factors.items() if re.search(pattern, path))
+        return weight_decay * (next(matching, 1.0) - 1)
 
     def update(updates, state, params):
         decayed = tree.named_leaves(mask(params))
         values = tree.named_leaves(params)
-        return tree.map_with_name(
+        adjusted = tree.map_with_name(
             lambda path, g: g + missing(path) * values[path] if decayed[path] else g, updates
-        ), state
+        )
+        return adjusted, state
 
     return optax.GradientTransformation(init, update)
 
 
 def freeze_after(steps: Mapping[str, int]) -> optax.GradientTransformation:
-    """To come last in a chain: parameters that match a pattern do not change any more once so many
-    updates were made.
+    """Freezes parameters once a number of updates has been made.
+
+    Chain it last: what comes after could move the parameters again.
+
+    Args:
+      steps: {pattern of a path: number of updates after which it no longer changes}.
 
     Raises:
-      ValueError: when the state is made, a pattern matches no parameter.
+      ValueError: a pattern matches no parameter (raised by `init`).
+
+    Example:
+      >>> tx = optax.chain(optax.sgd(0.1), freeze_after({'^stem/': 1000}))
     """
 
     def init(params):
+        # raises where a pattern matches nothing
         tree.mask(params, steps)
         return optax.ScaleByScheduleState(jnp.zeros((), jnp.int32))
 

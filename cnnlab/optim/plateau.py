@@ -1,9 +1,7 @@
-"""Dividing the learning rate when validation no longer improves.
+"""A learning rate that is divided when the validation loss stops improving.
 
-What it remembers is optimizer state, and so part of every checkpoint.
-
-Training steps only read the scale; `observe` is told the validation loss, once an evaluation, and
-is the only one to change it.
+The state is part of the optimizer's, and so of every checkpoint. Training steps only read its
+scale; `observe`, called after each evaluation, is the only function that changes it.
 """
 
 import functools
@@ -20,21 +18,26 @@ def _rule(factor: float, patience: int) -> optax.GradientTransformationExtraArgs
 
 
 def scaling(factor: float, patience: int) -> optax.GradientTransformation:
-    """Multiplies updates by the scale in its state, which is 1 at first.
+    """Multiplies updates by the scale in its state, which begins at 1.
 
     Args:
-      factor: what the scale is multiplied by, above 0 and below 1: 0.1 divides the rate by 10.
-      patience: so many evaluations in a row without improvement, at least 1. Improvement is a loss
-        lower than the best by 1e-4 of it.
+      factor: by which `observe` multiplies the scale at a plateau, above 0 and below 1; 0.1 divides
+        the learning rate by 10.
+      patience: evaluations in a row without improvement that make a plateau, at least 1. A loss is
+        an improvement if it is below the best one by more than 1e-4 of that.
 
     Raises:
-      ValueError: a factor or a patience that cannot be.
+      ValueError: `factor` or `patience` is out of range.
+
+    Example:
+      >>> tx = optax.chain(optax.sgd(0.1), scaling(factor=0.1, patience=5))
     """
     if not 0 < factor < 1:
         raise ValueError(f'the factor of a plateau lies between 0 and 1, got {factor}')
     if patience < 1:
         raise ValueError(f'the patience of a plateau is at least 1 evaluation, got {patience}')
 
+    # optax's own update would count every training step as an evaluation
     def update(updates, state, params=None):
         return jax.tree.map(lambda u: state.scale.astype(u.dtype) * u, updates), state
 
@@ -45,15 +48,14 @@ def _is_state(node):
     return isinstance(node, ReduceLROnPlateauState)
 
 
-def _found(opt_state):
+def _states(opt_state):
     return [node for node in jax.tree.leaves(opt_state, is_leaf=_is_state) if _is_state(node)]
 
 
 def scale(opt_state: Any) -> float:
-    """By what the rate of the schedule is multiplied in this optimizer's state; 1 where no plateau
-    is watched.
-    """
-    return float(_found(opt_state)[0].scale) if _found(opt_state) else 1.0
+    """Returns the factor on the schedule's learning rate; 1 if the optimizer has no `scaling`."""
+    states = _states(opt_state)
+    return float(states[0].scale) if states else 1.0
 
 
 @functools.partial(jax.jit, static_argnames=('factor', 'patience'))
@@ -62,17 +64,21 @@ def _after(state, value, factor, patience):
 
 
 def observe(opt_state: Any, value: float, *, factor: float, patience: int) -> Any:
-    """The optimizer's state after an evaluation whose loss was `value`, what changes as numpy
-    arrays.
+    """Returns the optimizer state after an evaluation; optax.contrib.reduce_on_plateau decides.
 
-    factor and patience are those of `scaling`. optax.contrib.reduce_on_plateau decides.
+    Args:
+      opt_state: the state of an optimizer that contains `scaling`; any other is returned as it is.
+      value: the validation loss.
+      factor, patience: those of `scaling`.
+
+    Returns:
+      The same tree, with the state of `scaling` as numpy arrays.
     """
 
-    def seen(node):
-        return (
-            jax.device_get(_after(jax.device_get(node), value, factor, patience))
-            if _is_state(node)
-            else node
-        )
+    def observed(node):
+        if not _is_state(node):
+            return node
+        # decided on the host; the caller then places the same state on all devices
+        return jax.device_get(_after(jax.device_get(node), value, factor, patience))
 
-    return jax.tree.map(seen, opt_state, is_leaf=_is_state)
+    return jax.tree.map(observed, opt_state, is_leaf=_is_state)

@@ -1,5 +1,5 @@
-"""The problem that optimizers are compared on, in plain numpy: weights, a gradient that changes
-with the step, a rate that falls.
+"""A problem for comparing optimizers, in plain numpy: weights, a gradient that changes with the
+step, and a falling learning rate.
 """
 
 import numpy as np
@@ -9,10 +9,10 @@ START = np.linspace(-1, 1, 7)
 
 
 def rate(t):
-    """Of step t, the first being 0."""
+    """The learning rate of step t, counted from 0."""
     return 0.1 * 0.5 ** (t // 7)
 
 
 def gradient(w, t):
-    """Of the same shape as w."""
+    """The gradient of step t at w, of the shape of w."""
     return np.sin(3 * w + t)

@@ -1,5 +1,5 @@
-"""Averages of a network against numpy in float64: moving, arithmetic, now and then, and from a step
-on.
+"""Averages of a network against numpy in float64: moving and arithmetic, of every step or of some,
+and from a step on.
 """
 
 import jax
@@ -13,7 +13,7 @@ NOW = np.random.default_rng(0).normal(size=(21, 3))
 
 
 def averaged(average):
-    """float64 (21, 3), the average at every step; the first is the network itself."""
+    """Returns the average at every step, float64 (21, 3); the first is the network itself."""
 
     def move(mean, turn):
         mean = average.update(mean, {'w': turn[0]}, turn[1])
@@ -33,7 +33,7 @@ def test_a_moving_average_forgets_by_its_decay():
     np.testing.assert_allclose(averaged(ParameterAverage(0.9)), wanted, rtol=0, atol=1e-12)
 
 
-def test_torchvisions_moves_every_so_many_steps_and_copies_up_to_its_start():
+def test_torchvisions_moves_every_few_steps_and_copies_up_to_its_start():
     found = averaged(ParameterAverage(0.9, every=4, start=4))
     np.testing.assert_array_equal(found[:5], NOW[:5])
     np.testing.assert_allclose(found[5:8], np.broadcast_to(NOW[4], (3, 3)))

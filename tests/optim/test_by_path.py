@@ -31,8 +31,8 @@ def stepped(tx, steps):
 
 
 def test_decay_by_path_is_that_of_groups_of_their_own():
-    """As optax with another decay for each group, over five Nesterov steps; leaves that the mask
-    spares stay without.
+    """Equals optax with a weight decay for each group over five Nesterov steps; parameters outside
+    the mask do not decay.
     """
 
     def rule(decay):
@@ -41,7 +41,7 @@ def test_decay_by_path_is_that_of_groups_of_their_own():
     spared = lambda p: tree.mask(p, ('conv',))  # noqa: E731
     ours = stepped(
         optax.chain(
-            by_path.adjust_decay({'bias$': 1 / 8, 'fc': 3.0}, 0.3, spared),
+            by_path.adjust_weight_decay({'bias$': 1 / 8, 'fc': 3.0}, 0.3, spared),
             optax.add_decayed_weights(0.3, spared),
             optax.sgd(0.01, 0.85, nesterov=True),
         ),
@@ -66,7 +66,10 @@ def test_frozen_parameters_stop_and_others_go_on():
 
 @pytest.mark.parametrize(
     'tx',
-    [by_path.adjust_decay({'gamma': 2.0}, 0.1, lambda p: p), by_path.freeze_after({'gamma': 2})],
+    [
+        by_path.adjust_weight_decay({'gamma': 2.0}, 0.1, lambda p: p),
+        by_path.freeze_after({'gamma': 2}),
+    ],
 )
 def test_a_pattern_that_matches_nothing_is_named(tx):
     with pytest.raises(ValueError, match=r"the mask patterns \['gamma'\] match no parameter"):
@@ -75,4 +78,4 @@ def test_a_pattern_that_matches_nothing_is_named(tx):
 
 def test_a_factor_below_zero_is_refused():
     with pytest.raises(ValueError, match=r"must not be negative, got \{'bias': -1\}"):
-        by_path.adjust_decay({'bias': -1}, 0.1, lambda p: p)
+        by_path.adjust_weight_decay({'bias': -1}, 0.1, lambda p: p)

@@ -1,4 +1,4 @@
-"""Dividing the rate when validation stands still."""
+"""The learning rate is divided when validation stops improving."""
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ def test_two_evaluations_without_improvement_divide_the_rate_by_ten():
     np.testing.assert_allclose(scales, [1, 1, 1, 0.1, 0.1, 0.1, 0.01], rtol=1e-6)
     updates, after = tx.update(PARAMS, state, PARAMS)
     np.testing.assert_allclose(updates['w'], -0.01, rtol=1e-6)
-    # a training step decides nothing
+    # a training step leaves the scale as it is
     assert jax.tree.all(jax.tree.map(lambda a, b: bool(np.array_equal(a, b)), state, after))
 
 
@@ -40,6 +40,6 @@ def test_a_state_without_a_plateau_is_left_alone():
         ),
     ],
 )
-def test_what_cannot_be_is_one_sentence(fields, sentence):
+def test_invalid_fields_are_one_sentence(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
         plateau.scaling(**fields)

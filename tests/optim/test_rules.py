@@ -49,7 +49,7 @@ def nesterov(w, g, t, m):
 
 
 def nesterov_caffe(w, g, t, m):
-    """As Caffe's solver has it, with the old velocity and the new."""
+    """As in Caffe's solver: from the old velocity and the new one."""
     old = m.get('v', 0)
     m['v'] = RHO * old + rate(t) * g
     return w - ((1 + RHO) * m['v'] - RHO * old)
@@ -114,7 +114,7 @@ def lamb(w):
     return w
 
 
-def orthogonalised(m):
+def orthogonalized(m):
     """Five quintic Newton-Schulz steps."""
     x = m / (np.linalg.norm(m) + 1e-8)
     x = x.T if m.shape[0] > m.shape[1] else x
@@ -125,13 +125,13 @@ def orthogonalised(m):
 
 
 def muon(w):
-    """Of a kernel (height, width, channels, features) as a matrix of its inputs by its features."""
+    """For a kernel (height, width, channels, features), as a matrix of inputs by features."""
     m, inputs, features = 0, np.prod(w.shape[:-1]), w.shape[-1]
     for t in range(STEPS):
         g = gradient(w, t).reshape(inputs, features)
         m = RHO * m + (1 - RHO) * g
         ahead = RHO * m / (1 - RHO ** (t + 2)) + (1 - RHO) * g / (1 - RHO ** (t + 1))
-        direction = orthogonalised(ahead) * np.sqrt(max(1, features / inputs))
+        direction = orthogonalized(ahead) * np.sqrt(max(1, features / inputs))
         w = w - rate(t) * (direction.reshape(w.shape) + DECAY * w)
     return w
 
@@ -153,7 +153,7 @@ RULES = {
 
 
 def run(name, start=START, steps=STEPS, path='kernel', **options):
-    """The weights after each step, float64."""
+    """Returns the weights after each step, float64 (steps, ...)."""
     with jax.enable_x64(True):
         tx = rules.build(name, rate_of, momentum=RHO, weight_decay=DECAY, **options)
         params, out = {path: jax.numpy.asarray(start)}, []
@@ -206,8 +206,8 @@ def test_beta2_and_eps_are_those_given():
 
 
 def test_decay_is_coupled_or_decoupled_as_asked():
-    """Decoupled from Adam it is AdamW; decoupled from momentum it takes rate * decay * w off;
-    coupled to AdamW it is Adam.
+    """Adam with decoupled decay is AdamW, and AdamW with coupled decay is Adam; decoupled from
+    momentum, the decay subtracts rate * decay * w.
     """
     np.testing.assert_array_equal(run('adam', weight_decay_form='decoupled'), run('adamw'))
     np.testing.assert_array_equal(run('adamw', weight_decay_form='coupled'), run('adam'))
@@ -231,8 +231,8 @@ def test_decay_spares_what_the_patterns_leave_out(name):
 
 @pytest.mark.parametrize('name', ['lars', 'lamb'])
 def test_layerwise_ratios_spare_the_same_parameters(name):
-    """A weight ten times as large moves ten times as far where the ratio holds, and as far where it
-    does not.
+    """With the ratio a weight ten times as large moves ten times as far; without it, as far as
+    before.
     """
 
     def moved(scale, path):

@@ -1,4 +1,4 @@
-"""Schedules: their formulas, the steps that papers name, and what cannot be."""
+"""Schedules: their formulas, the steps that papers name, and invalid fields."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from cnnlab.optim import schedules
 
 
 def rates(name, steps, at, **fields):
-    rate = schedules.build(name, fields.pop('rate', 1.0), steps, **fields)
-    return [float(rate(t)) for t in at]
+    schedule = schedules.build(name, fields.pop('rate', 1.0), steps, **fields)
+    return [float(schedule(t)) for t in at]
 
 
 def test_he_et_al_divide_the_rate_by_ten_at_32k_and_48k():
@@ -86,13 +86,13 @@ def test_polynomial_is_caffes_poly():
 
 
 def test_a_triangle_is_a_warm_up_and_a_straight_line_down():
-    """airbench's: a fifth of the rate at first, the whole at 23% of the run, 7% in the end."""
+    """airbench: a fifth of the learning rate at first, all at 23% of the run, 7% at the end."""
     found = rates('polynomial', 200, (0, 23, 46, 123, 200), warmup=46, warmup_start=0.2, end=0.07)
     np.testing.assert_allclose(found, [0.2, 0.6, 1, 0.535, 0.07], rtol=1e-5)
 
 
 def test_cosine_restarts_double_their_length():
-    """SGDR with T_0 = 10 and T_mult = 2 restarts at 10 and 30 and ends at 70."""
+    """SGDR with T_0 = 10 and T_mult = 2 restarts at steps 10 and 30 and ends at 70."""
     found = rates(
         'cosine_restarts', 70, (0, 5, 9.999, 10, 20, 29.999, 30, 50, 70), every=10, growth=2
     )
@@ -116,8 +116,8 @@ def test_every_schedule_is_finite_and_not_negative_within_the_run(name):
     ('fields', 'sentence'),
     [
         ({'name': 'cosin'}, "no schedule named 'cosin'; did you mean cosine"),
-        ({'rate': -0.1}, 'must not be negative, got -0.1'),
-        ({'rate': float('nan')}, 'learning rate must be finite'),
+        ({'learning_rate': -0.1}, 'must not be negative, got -0.1'),
+        ({'learning_rate': float('nan')}, 'learning rate must be finite'),
         ({'factor': -0.1}, 'the factor must not be negative, got -0.1'),
         ({'end': -0.1}, 'the end must not be negative'),
         ({'warmup': 11}, 'a warm-up of 11 steps is longer than the run of 10'),
@@ -155,6 +155,6 @@ def test_every_schedule_is_finite_and_not_negative_within_the_run(name):
         ({'name': 'cosine_restarts', 'every': 4, 'growth': 0}, 'growth is 1 or more, got 0'),
     ],
 )
-def test_a_schedule_that_cannot_be_is_one_sentence(fields, sentence):
+def test_invalid_fields_are_one_sentence(fields, sentence):
     with pytest.raises((KeyError, ValueError), match=sentence):
-        schedules.build(**{'name': 'cosine', 'rate': 0.1, 'steps': 10, **fields})
+        schedules.build(**{'name': 'cosine', 'learning_rate': 0.1, 'steps': 10, **fields})

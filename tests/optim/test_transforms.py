@@ -1,4 +1,4 @@
-"""Transforms that are not optax's, against numpy; Lookahead against optax's own too."""
+"""Our own transforms against numpy, and Lookahead against optax's as well."""
 
 import jax
 import numpy as np
@@ -10,7 +10,7 @@ from tests.optim.problem import START, STEPS, gradient
 
 
 def weights(tx, start=START, steps=STEPS, path='kernel'):
-    """After each step, in float64."""
+    """Returns the weights after each step, in float64."""
     with jax.enable_x64(True):
         params, out = {path: jax.numpy.asarray(start)}, []
         state = tx.init(params)
@@ -51,7 +51,7 @@ def test_lookahead_is_optaxs():
 
 
 def test_clipping_by_norm_and_by_value_are_their_formulas():
-    """optax's, in the order of `sections.Optimizer.build`: elements first, then the norm."""
+    """optax clips in the order of `sections.Optimizer.build`: elements first, then the norm."""
     found = weights(optax.chain(optax.clip(0.7), optax.clip_by_global_norm(1.2), optax.sgd(0.1)))
     w = START
     for t in range(STEPS):

@@ -1,11 +1,11 @@
-"""Makes torch_trajectories.npz: the weights after each of twenty steps of torch's optimizers, in
-float64, on the problem of problem.py.
+"""Makes torch_trajectories.npz: the weights after each of twenty steps of torch's optimizers on the
+problem of problem.py, in float64.
 
     # with an interpreter that has torch (made with 2.13.0, CPU)
     python tests/optim/torch_trajectories.py
 
-Weight decay and momentum are those of the problem, everything else is torch's default. Its Muon,
-which rounds to bfloat16, is left out.
+Weight decay and momentum are those of the problem; all else is torch's default. torch's Muon is
+left out because it rounds to bfloat16.
 """
 
 import pathlib
@@ -31,7 +31,7 @@ RULES = {
 
 
 def trajectory(make):
-    """float64 (STEPS, 7)."""
+    """Returns the weights after each step, float64 (STEPS, 7)."""
     w = torch.tensor(START, dtype=torch.float64, requires_grad=True)
     optimizer, out = make([w]), []
     for t in range(STEPS):

@@ -126,7 +126,7 @@ class Optimizer:
             weight_decay_form=self.weight_decay_form,
         )
         if self.weight_decay_factors:
-            adjusted = by_path.adjust_decay(
+            adjusted = by_path.adjust_weight_decay(
                 self.weight_decay_factors,
                 self.weight_decay,
                 lambda params: tree.mask(params, self.weight_decay_mask),
