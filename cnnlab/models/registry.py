@@ -103,6 +103,8 @@ def register(
             f'the model {name!r} is registered already, with {_TABLE[name].cls.__name__} of '
             f'{_TABLE[name].paper}'
         )
+    if name in _ALIASES:
+        raise ValueError(f'the model name {name!r} is taken: it means {_ALIASES[name]}')
     _check_fields(cls, fields)
     added = ModelEntry(cls, fields, family, paper, year, params, input_shape, caller)
     lookups.add('model', name, added, _TABLE)

@@ -136,17 +136,19 @@ def test_every_network_is_registered_by_a_line_of_its_own_that_a_search_for_its_
     assert all(registry.resolve(name) in NAMES for name in aliases)
 
 
-def test_families_are_found_without_being_listed(tmp_path):
-    folder = tmp_path / 'found_by_walking'
-    folder.mkdir()
-    (folder / '__init__.py').write_text('')
-    (folder / 'one.py').write_text('import sys\nsys.found_one = True\n')
-    (folder / 'two.py').write_text('import sys\nsys.found_two = True\n')
+def test_a_network_is_found_by_its_file_alone(tmp_path):
+    (tmp_path / 'newnet.py').write_text(
+        'from cnnlab.models.linear import SoftmaxLinear\n'
+        'from cnnlab.models.registry import register\n'
+        'register("newnet", SoftmaxLinear, family="New", paper="none", year=2026, params=30_730)\n'
+    )
     code = (
-        f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
-        'from cnnlab import names\n'
-        'names.import_modules("found_by_walking")\n'
-        'assert sys.found_one and sys.found_two\n'
+        'from cnnlab import models, names\n'
+        'from cnnlab.models import registry\n'
+        f'models.__path__.append({str(tmp_path)!r})\n'
+        'assert registry.entry("newnet").family == "New"\n'
+        'assert registry.families()["New"] == ["newnet"]\n'
+        'assert names.registrants() == ()\n'
     )
     subprocess.run([sys.executable, '-c', code], check=True)
 
@@ -287,6 +289,11 @@ def test_a_name_is_registered_once(own_table):
     with pytest.raises(ValueError, match="'lenet5' is registered already, with LeNet5 of LeCun"):
         registry.register('lenet5', Toy, **FACTS)
     assert registry.entry('lenet5').cls is taken
+
+
+def test_a_second_name_of_a_network_is_not_given_to_another(own_table):
+    with pytest.raises(ValueError, match="'resnet20' is taken: it means cifar_resnet20"):
+        registry.register('resnet20', Toy, **FACTS)
 
 
 def test_registering_an_unknown_field_is_refused(own_table):
