@@ -17,7 +17,7 @@ SQUEEZENET = pathlib.Path(__file__).parent / 'fixtures/squeezenet/compressed_Squ
 # the folders whose tests compile much and run little,
 QUICK = ('attacks', 'losses', 'models', 'nn', 'optim', 'train', 'visual')
 # but for these files
-LONG = ('test_mesh',)
+LONG = ('test_sharding',)
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -20,7 +20,7 @@ from cnnlab.train.setup import build_setup
 from cnnlab.weights.readers import read
 from tests.data.test_prepare import CLASSES, GOLDFISH, TENCH, inputs, jpeg, prepare, tar
 from tests.train.nets import tiny
-from tests.train.test_checkpoint import files_of
+from tests.train.test_checkpoints import files_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FILES = sorted(

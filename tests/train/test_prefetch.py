@@ -11,7 +11,7 @@ import pytest
 from cnnlab.data.loader import train_batches
 from cnnlab.train.monitor.step_timer import StepTimer
 from cnnlab.train.prefetch import MOST_REPLACED, LoaderDied, Prefetcher
-from tests.data.test_stream import numbered
+from tests.data.test_loader import numbered
 
 
 class Dying:
