@@ -77,7 +77,11 @@ class Classifier:
         return f'<Classifier {self.name}: {kind}{size}>'
 
     def replace(self, **changes: Any) -> 'Classifier':
-        """Another one with these attributes in place of its own."""
+        """Another one with these attributes in place of its own. Other class names are in an order
+        that is not known, unless `class_order` says which.
+        """
+        if 'class_names' in changes:
+            changes = {'class_order': None, **changes}
         return dataclasses.replace(self, **changes)
 
     def logits(self, images: Any) -> jax.Array:
@@ -261,6 +265,10 @@ class Classifier:
         count = len(probabilities)
         if not 1 <= top <= count:
             raise ValueError(f'top is a number of classes, 1 to {count}; got {top}')
+        if self.class_names is not None and len(self.class_names) != count:
+            raise ValueError(
+                f'{self.name} tells {count} classes and has {len(self.class_names)} class names'
+            )
         order = np.argsort(-probabilities, kind='stable')[:top]
         labels = self.class_names or [f'class {k}' for k in range(count)]
         return [(labels[k], float(probabilities[k])) for k in order]

@@ -128,6 +128,13 @@ def test_without_class_names_classes_are_numbered_and_that_is_said():
     assert {name for name, _ in found} == {f'class {k}' for k in range(5)}
 
 
+def test_other_class_names_are_in_no_known_order():
+    net = classifier(class_order='farm')
+    assert net.replace(name='mine').class_order == 'farm'
+    assert net.replace(class_names=NAMES[::-1]).class_order is None
+    assert net.replace(class_names=NAMES, class_order='zoo').class_order == 'zoo'
+
+
 def test_features_are_the_activations_of_a_layer():
     net, images = classifier(), np.random.default_rng(1).normal(size=(2, 16, 16, 3))
     images = images.astype(np.float32)
@@ -232,6 +239,10 @@ class Strange(own_network.OwnTiny):
         (lambda net: net.predict(np.zeros((5,), np.uint8)), 'not of shape'),
         (lambda net: net.predict(pixels(1)[0], top=6), '1 to 5; got 6'),
         (lambda net: net.predict(pixels(1)[0], top=0), '1 to 5; got 0'),
+        (
+            lambda net: net.replace(class_names=('cat', 'dog')).predict(pixels(1)[0]),
+            'tells 5 classes and has 2 class names',
+        ),
         (
             lambda net: net.replace(preprocess=None).predict(pixels(1)[0]),
             'states no preprocessing; give one',

@@ -128,9 +128,7 @@ def test_cifar_resnets_give_their_originals_logits_on_lossless_images(data_folde
 
 @pytest.mark.slow
 def test_the_lines_of_the_documentation_run(squeezenet_file, tmp_path, monkeypatch):
-    """docs/weights.md, and the README's lines that load weights, with a file in place of the
-    download.
-    """
+    """docs/weights.md, with a file in place of the download."""
 
     def load(id):
         return weights.from_file(id.partition('.')[0], squeezenet_file)
@@ -141,9 +139,8 @@ def test_the_lines_of_the_documentation_run(squeezenet_file, tmp_path, monkeypat
     blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/weights.md').read_text(), re.DOTALL)
     # three statements from a name to logits, five to features
     assert [len(ast.parse(block).body) for block in blocks] == [3, 5]
-    readme = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)
     scope = {}
-    for block in [*blocks, *(b for b in readme if 'weights.load' in b)]:
+    for block in blocks:
         exec(block, scope)
     assert scope['logits'].shape == (1, 1000)
     images = weights.entry('torchvision/squeezenet1_0').preprocess('image.jpg')[None]
