@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import pytest
 
-from cnnlab.data.loader import train_batches
+from cnnlab.data.loader import TrainBatch, train_batches
 from cnnlab.train.monitor.step_timer import StepTimer
 from cnnlab.train.prefetch import MOST_REPLACED, LoaderDied, Prefetcher
 from tests.data.test_loader import numbered
@@ -112,7 +112,7 @@ def test_a_killed_worker_process_changes_no_batch():
         found += [batches.take() for _ in range(20)]
     batches.close()
     for step, rows in enumerate(found):
-        expected = loader.TrainBatch(numbered(), lambda image, rng: image, 3, 8)(step)
+        expected = TrainBatch(numbered(), lambda image, rng: image, 3, 8)(step)
         assert all(np.array_equal(rows[k], expected[k]) for k in expected)
 
 
