@@ -1,4 +1,7 @@
-"""The noun of the house: a network with its variables, its preprocessing and its class names."""
+"""A network with all that is needed to use it: variables, preprocessing and class names.
+
+All that studies, evaluates, attacks, explains, exports or fine-tunes a network takes a Classifier.
+"""
 
 import dataclasses
 import os
@@ -28,28 +31,30 @@ _BATCH = 32
 @jax.tree_util.register_pytree_node_class
 @dataclasses.dataclass(frozen=True, eq=False)
 class Classifier:
-    """A network that tells classes, trained or not, with all that is needed to use it.
+    """A network with its variables, its preprocessing and its class names.
 
-    A pytree of the variables, the mean and the std, so that `jax.jit` and `jax.grad` take it as an
-    argument. It never changes: `replace` makes another.
+    It is immutable; `replace` makes a changed copy. It is also a pytree, of its variables and the
+    mean and std of its preprocessing, so that functions under `jax.jit` and `jax.grad` take it as
+    an argument.
 
     Attributes:
       model: the linen module, `model.apply(variables, images, train=False) -> logits (n, k)`.
-      variables: {'params', 'batch_stats'}.
-      preprocess: from a picture to the network's image; None where nobody stated it.
-      class_names: of each logit; None where nobody stated them.
-      architecture: the registered name of the network, '' where it has none: such a network can be
-        studied and not saved.
-      input_shape: (height, width, channels) of one image, as the network was declared or trained;
-        only `layers`, `summary`, `num_classes` and `save` need it.
-      name: what it is called in tables and titles: an id, a run, a file.
-      class_order: what the order of the classes is, for comparing with labels: 'imagenet', the
-        name of another data set, or None where that is not known.
-      provenance: where it comes from: text and numbers, by key.
+      variables: {'params': ..., 'batch_stats': ...}.
+      preprocess: turns a picture into the network's input; None if unknown.
+      class_names: one name per logit; None if unknown.
+      architecture: the registered name of the network; '' if it has none. A network without one
+        can be used but not saved.
+      input_shape: (height, width, channels) of one image, as registered or trained; `layers`,
+        `summary`, `num_classes` and `save` need it.
+      name: the name in tables and titles: an id, a run, or a file.
+      class_order: the data set whose order of classes the logits follow ('imagenet', ...), for
+        comparison with labels; None if unknown.
+      provenance: facts about where the network comes from, {key: text or number}.
 
     Example:
-      net = cnnlab.load('torchvision/squeezenet1_0')
-      net.predict('cat.jpg', top=5)  # [('tabby', 0.62), ...]
+      >>> net = cnnlab.load('torchvision/squeezenet1_0')
+      >>> net.predict('cat.jpg', top=5)
+      [('tabby', 0.62), ...]
     """
 
     model: nn.Module
@@ -77,28 +82,39 @@ class Classifier:
         return f'<Classifier {self.name}: {kind}{size}>'
 
     def replace(self, **changes: Any) -> 'Classifier':
-        """Another one with these attributes in place of its own. Other class names are in an order
-        that is not known, unless `class_order` says which.
+        """Returns a copy with some attributes replaced.
+
+        New class names set `class_order` to None (unknown), unless it is given too.
+
+        Example:
+          >>> net = net.replace(class_names=['cat', 'dog'])
         """
         if 'class_names' in changes:
             changes = {'class_order': None, **changes}
         return dataclasses.replace(self, **changes)
 
     def logits(self, images: Any) -> jax.Array:
-        """What the network computes: (n, h, w, c) -> (n, k) float32, compiled once per shape.
+        """Runs the network; compiled once per shape.
 
         Args:
-          images: floats as the network takes them: pictures after `preprocess`.
+          images: preprocessed images, float (n, height, width, channels).
+
+        Returns:
+          float32 (n, k).
 
         Raises:
-          ValueError: no batch of floating-point images, or of a size or number of channels that
-            the network does not take.
+          ValueError: the images are no batch of floating-point numbers, or the network does not
+            take their size or number of channels.
+
+        Example:
+          >>> net.logits(net.preprocess('cat.jpg')[None]).shape
+          (1, 1000)
         """
         images = _batch(images)
         try:
             return _logits(self.model, self.variables, images)
         except Exception as error:
-            # flax and jax each raise their own for shapes that do not fit
+            # flax and jax raise errors of many types for shapes that do not fit
             if self._fits(images.shape):
                 raise
             raise ValueError(self._misfit(images.shape, error)) from error
@@ -106,22 +122,26 @@ class Classifier:
     def predict(
         self, images: Picture | Sequence[Picture], top: int = 5
     ) -> list[tuple[str, float]] | list[list[tuple[str, float]]]:
-        """The most probable classes of a picture with their probabilities, the best first.
+        """Returns the most probable classes of a picture, best first.
 
-        Where the class names are not known, classes are 'class 0', 'class 1', ..., and a warning
-        says so.
+        If the class names are unknown, it warns and calls the classes 'class 0', 'class 1', ...
 
         Args:
-          images: the path of a file, a Pillow image or a uint8 array (height, width[, channels]);
+          images: the path of a file, a Pillow image, or a uint8 array (height, width[, channels]);
             or a list of these.
-          top: how many classes.
+          top: number of classes.
 
         Returns:
-          [('tabby', 0.62), ...] for one picture, and a list of such lists for a list.
+          [(class, probability), ...] for one picture, and a list of such lists for a list.
 
         Raises:
-          FileNotFoundError: there is no such file. ValueError: it is no picture, the network has no
-            preprocessing, or `top` is none of 1 to the number of classes.
+          FileNotFoundError: there is no such file.
+          ValueError: it is no picture, the network has no preprocessing, or `top` is not between 1
+            and the number of classes.
+
+        Example:
+          >>> net.predict('cat.jpg', top=2)
+          [('tabby', 0.62), ('tiger cat', 0.21)]
         """
         # an array (n, height, width, channels) is a list of pictures too
         several = isinstance(images, list | tuple) or getattr(images, 'ndim', 0) == 4
@@ -137,8 +157,16 @@ class Classifier:
         return found if several else found[0]
 
     def probabilities(self, pictures: Sequence[Picture]) -> np.ndarray:
-        """The probability of every class for each of some pictures, float32 (n, k): the mean over
-        the views of a picture as the protocol of the preprocessing has it.
+        """Returns the probability of every class for each picture.
+
+        If the protocol of the preprocessing takes several views of a picture, it also says whether
+        logits or probabilities are averaged over them.
+
+        Args:
+          pictures: paths, Pillow images or uint8 arrays, as in `predict`.
+
+        Returns:
+          float32 (n, k).
 
         Raises:
           FileNotFoundError, ValueError: as `predict`.
@@ -156,48 +184,61 @@ class Classifier:
         scores = np.concatenate(
             [np.asarray(self._scores(views[i : i + _BATCH])) for i in range(0, len(views), _BATCH)]
         )
-        # each picture has so many views, one after another
+        # (picture, view, class): every picture has the same number of views
         scores = scores.reshape(len(pictures), -1, scores.shape[-1])
         if preprocess.protocol.average == 'logits':
             return np.asarray(jax.nn.softmax(scores.mean(1)))
         return np.asarray(jax.nn.softmax(scores)).mean(1)
 
     def features(self, images: Any, layer: str) -> jax.Array:
-        """What a layer gives for images as `logits` takes them, compiled once per shape.
+        """Returns the output of a layer; compiled once per shape.
 
         Args:
-          layer: a path that `layers` lists: 'stage4', 'stage4/block1/conv2'.
+          images: as in `logits`.
+          layer: a path that `layers` lists, such as 'stage4' or 'stage4/block1/conv2'.
 
         Raises:
-          ValueError: no layer has that path (the nearest are given), or the images do not fit.
+          ValueError: no layer has that path (the sentence has the nearest), or the images do not
+            fit.
+
+        Example:
+          >>> net.features(images, 'stage4').shape
+          (1, 7, 7, 2048)
         """
         return _features(self.model, layer, self.variables, _batch(images))
 
     def layers(self) -> list[str]:
-        """The paths of all layers that `features` can give, in the order in which they run."""
+        """Returns the paths of all layers that `features` takes, in the order in which they run."""
         found = capture.outputs(self.model, self.variables, self._image)
         return [path for path, output in found.items() if output.shape is not None]
 
     def summary(self, depth: int | None = None) -> Table:
-        """Every layer with its output, parameters, multiply-adds and receptive field.
+        """Returns a table of all layers: output, parameters, multiply-adds, receptive field.
 
         Args:
-          depth: fold layers into blocks, by so many names of a path; None shows every layer.
+          depth: number of names of a path to show; deeper layers are summed up in their block. None
+            shows every layer.
+
+        Example:
+          >>> net.summary(depth=1)
         """
         shape = self._image.shape[1:]
         costs = cost.costs(self.model, shape)
         return table.layers(costs, f'{self.name}: one image of {_size(shape)}', depth)
 
     def save(self, path: str | os.PathLike) -> pathlib.Path:
-        """Writes one safetensors file with the weights and all that `cnnlab.load` needs, whole or
-        not at all; returns its path.
+        """Writes the network into one safetensors file, which `cnnlab.load` reads.
 
-        The metadata state, as JSON: the network's name, the fields that differ, the package that
-        registers it, the class names, the preprocessing, the shape of images and the provenance.
+        Its metadata hold as JSON: the registered name, the fields that differ from the registered
+        ones, the package that registers the network, preprocessing, class names, input shape and
+        provenance. The file appears complete or not at all.
+
+        Returns:
+          The path of the file.
 
         Raises:
-          ValueError: the network is not the registered one of that name, or has a field that no
-            file can state.
+          ValueError: the network is not the registered one of that name, or one of its fields
+            cannot be written as JSON.
         """
         about = {
             **statement.state(self.architecture, self.model),
@@ -211,11 +252,12 @@ class Classifier:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> 'Classifier':
-        """The classifier in a file of `save`, bit for bit; nothing in the file is run.
+        """Reads a file that `save` wrote, bit for bit; executes nothing in it.
 
         Raises:
-          FileNotFoundError: there is no such file. ValueError: it is damaged or of another kind.
-          KeyError: its network is not registered; the sentence names the package that does.
+          FileNotFoundError: there is no such file.
+          ValueError: it is damaged or of another kind.
+          KeyError: its network is not registered; the sentence names the package that registers it.
         """
         arrays, about = own_file.read(path)
         return cls(
@@ -232,12 +274,12 @@ class Classifier:
 
     @property
     def num_classes(self) -> int:
-        """How many logits the network gives; nothing is computed."""
+        """The number of logits, from shapes alone."""
         return _logits.eval_shape(self.model, self.variables, self._image).shape[-1]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A name for each class: the class names, or 'class 0', 'class 1', ..."""
+        """The class names; 'class 0', 'class 1', ... if they are unknown."""
         return self.class_names or tuple(f'class {k}' for k in range(self.num_classes))
 
     @property
@@ -258,7 +300,7 @@ class Classifier:
         return self.preprocess
 
     def _scores(self, views: list[np.ndarray]) -> jax.Array:
-        """Logits of at most `_BATCH` views."""
+        """Returns the logits of uint8 views, at most `_BATCH` of them."""
         return self.logits(self._preprocess().normalize(np.stack(views)))
 
     def _best(self, probabilities: np.ndarray, top: int) -> list[tuple[str, float]]:
@@ -282,12 +324,12 @@ class Classifier:
 
     def _misfit(self, shape: tuple[int, ...], error: Exception) -> str:
         made = f', which is made for {_size(self.input_shape)}' if self.input_shape else ''
-        # a layer's own sentence, where it has one
+        # layers of cnnlab raise ValueError with a sentence of their own
         reason = f': {error}' if type(error) is ValueError else ''
         return f'images of {_size(shape[1:])} do not fit {self.name}{made}{reason}'
 
     def tree_flatten(self):
-        """(what is traced, what a compiled function is made for)."""
+        """Splits off the arrays; a change of the rest makes jax compile anew."""
         static = (
             self.model,
             self.class_names,
@@ -301,7 +343,7 @@ class Classifier:
 
     @classmethod
     def tree_unflatten(cls, static, leaves):
-        """The inverse."""
+        """Puts together what `tree_flatten` split."""
         variables, preprocess = leaves
         model, class_names, architecture, input_shape, name, class_order, provenance = static
         return cls(
@@ -322,7 +364,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _batch(images: Any) -> Any:
-    """The images; ValueError unless they are a batch of floating-point numbers."""
+    """Returns the images; raises ValueError if they are no batch of floating-point numbers."""
     if np.ndim(images) != 4 or not jnp.issubdtype(images.dtype, jnp.floating):
         given = f'{getattr(images, "dtype", type(images).__name__)} of shape {np.shape(images)}'
         raise ValueError(

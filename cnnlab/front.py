@@ -1,4 +1,4 @@
-"""The front door: networks by name, and whatever was trained, as Classifiers."""
+"""`create`, `load` and `list_models`: networks by name, and trained networks, as Classifiers."""
 
 import fnmatch
 import os
@@ -22,15 +22,15 @@ register = registry.register
 
 
 def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
-    """The names of networks, sorted.
+    """Returns the names of the registered networks, sorted.
 
     Args:
-      pattern: with the wildcards of file names: 'resnet*', '*_v1_?', '[a-d]*'.
-      pretrained: only those that a known source publishes weights for.
+      pattern: a pattern with the wildcards of file names: 'resnet*', '*_v1_?', '[a-d]*'.
+      pretrained: whether to list only networks with published weights.
 
     Example:
-      >>> list_models('resnet1*', pretrained=True)
-      ['resnet101', 'resnet101_d', ...]
+      >>> cnnlab.list_models('resnet1*', pretrained=True)
+      ['resnet101_keras', 'resnet101_v1_5', ...]
     """
     known = registry.names()
     if pretrained:
@@ -42,25 +42,25 @@ def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
 def create(
     name: str, num_classes: int | None = None, *, seed: int = 0, **fields: Any
 ) -> Classifier:
-    """A network with weights drawn from a seed: the bits of `model.init(jax.random.key(seed),
-    ...)`. Its classes have no names.
+    """Creates a network with random weights, the same bits as `model.init(jax.random.key(seed))`.
 
     Args:
-      name: a registered name, as `list_models` gives them, or the id of published weights, which
-        means the network that they fit.
-      num_classes: how many classes; None is as many as the network was published with.
-      seed: of the weights.
+      name: a registered name from `list_models`, or the id of published weights, which stands for
+        the network that they fit.
+      num_classes: number of classes; None is that of the paper.
+      seed: seed of the weights.
       **fields: other fields of the network, in place of the registered ones.
 
     Returns:
-      A Classifier that takes pictures at the size of the paper's, scaled to 0..1.
+      A Classifier without class names. It resizes pictures to the size of the paper and scales
+      their values to 0..1.
 
     Raises:
-      KeyError: no such name (the nearest are given). ValueError: the network has no such field, or
-        no weights could be drawn from such fields.
+      KeyError: no such name; the sentence has the nearest.
+      ValueError: the network has no such field, or cannot be initialized with these values.
 
     Example:
-      net = cnnlab.create('resnet50', num_classes=10)
+      >>> net = cnnlab.create('resnet50', num_classes=10)
     """
     architecture, stated = weights.model_of(name)
     if num_classes is not None:
@@ -84,24 +84,26 @@ def create(
 
 
 def load(what: str | os.PathLike, *, step: str | int = 'last') -> Classifier:
-    """A trained network, from wherever it is; what is in a file is never run.
+    """Loads a trained network. Nothing in a file is executed.
 
     Args:
-      what: in this order
-        1. the id of published weights, 'torchvision/resnet50' or 'torchvision/resnet50.TAG': they
+      what: one of these, tried in this order:
+        1. the id of published weights, 'torchvision/resnet50' or 'torchvision/resnet50.TAG', which
            are downloaded once;
-        2. an existing path ('./' before it forces this): a run directory, one of its checkpoints,
-           or a file that `Classifier.save` wrote;
-        3. 'ID@FILE': a file with the weights of that id.
-      step: of a run directory: 'last', 'best' (highest validation top-1) or a step.
+        2. an existing path: a run directory, one of its checkpoints, or a file that
+           `Classifier.save` wrote ('./' in front forces a path);
+        3. 'ID@FILE': a file with weights in the format of that id.
+      step: the checkpoint of a run directory: 'last', 'best' (highest validation top-1), or the
+        number of a step.
 
     Raises:
-      KeyError: no tag of that name, or a network that no imported package registers. ValueError,
-        FileNotFoundError: it is none of these, or what is there cannot be used; one sentence.
-      ConnectionError: published weights could not be downloaded.
+      KeyError: the id has no such tag, or no imported package registers the network.
+      ValueError, FileNotFoundError: `what` is none of these, or cannot be read.
+      ConnectionError: the download failed.
 
     Example:
-      cnnlab.load('torchvision/squeezenet1_0').predict('cat.jpg')
+      >>> cnnlab.load('torchvision/squeezenet1_0').predict('cat.jpg', top=1)
+      [('tabby', 0.62)]
     """
     text = os.fspath(what)
     if isinstance(what, str) and is_id(text):
@@ -116,12 +118,12 @@ def load(what: str | os.PathLike, *, step: str | int = 'last') -> Classifier:
 
 
 def published(id: str, file: str | os.PathLike | None = None, *, ema: bool = False) -> Classifier:
-    """Published weights with their preprocessing and class names.
+    """Loads published weights with their preprocessing and class names.
 
     Args:
       id: 'torchvision/resnet50', with or without a tag.
-      file: that holds weights under the names of this source; None downloads those of the id.
-      ema: take the moving average of a training checkpoint that holds both.
+      file: a file in the format of this id; None downloads the published one.
+      ema: whether to take the moving average from a training checkpoint that holds both.
 
     Raises:
       KeyError, ValueError, FileNotFoundError, ConnectionError: as `weights.load` and
@@ -150,21 +152,21 @@ def published(id: str, file: str | os.PathLike | None = None, *, ema: bool = Fal
 
 
 def is_id(text: str) -> bool:
-    """Whether it is the id of published weights, with any tag."""
+    """Returns whether a text is the id of published weights, with or without a tag."""
     return '/' in text and text.partition('.')[0] in weights.supported()
 
 
 def _of_path(path: pathlib.Path, step: str | int) -> Classifier:
     if path.is_file():
         return Classifier.read(path)
-    # what trains is needed for this alone, and takes time to import
+    # only runs need `train`, which takes seconds to import
     from cnnlab.train import runs
 
     return runs.load(path, step)
 
 
 def _neither(text: str) -> str:
-    """The sentence for what cannot be loaded."""
+    """Writes the sentence for a text that is neither id, file nor run."""
     if (name := registry.resolve(text)) in registry.names():
         models = {id: weights.entry(id).model for id in weights.supported()}
         ids = [id for id, model in models.items() if model == name]

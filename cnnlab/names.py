@@ -1,5 +1,6 @@
-"""Lookups by name that answer a miss with the nearest names: one wording for the whole library; and
-how the modules of a folder that register something become known.
+"""Lookups by name that answer a miss with the nearest names, and the registering of new names.
+
+All registries use these functions, so that every message has the same wording.
 """
 
 import difflib
@@ -12,20 +13,23 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TypeVar
 
 Value = TypeVar('Value')
-# the modules of other packages that registered something, each once, in the order of that
+# modules of other packages that have registered something; a dict keeps their order
 _REGISTRANTS: dict[str, None] = {}
-# up to this many known names are worth printing in full
+# most names that a message lists in full
 _LISTED = 30
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that is not among `known`: what was given, the nearest names or what
-    is allowed.
+    """Writes the sentence for an unknown name: what was given, and the nearest or all known names.
 
     Args:
-      kind: what the name was to be, in the singular ('model', 'recipe field').
-      name: what was given.
+      kind: the kind of thing looked for, in the singular ('model', 'recipe field').
+      name: the name that was given.
       known: the names that exist.
+
+    Example:
+      >>> unknown('model', 'resnet5O', ['resnet50', 'vgg16'])
+      "no model named 'resnet5O'; did you mean resnet50?"
     """
     known = sorted(map(str, known))
     near = (
@@ -41,15 +45,21 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def lookup(kind: str, name: str, table: Mapping[str, Value]) -> Value:
-    """`table[name]`; raises KeyError with the sentence of `unknown` where there is no such name."""
+    """Returns `table[name]`.
+
+    Raises:
+      KeyError: there is no such name; the sentence is that of `unknown`.
+    """
     if name not in table:
         raise KeyError(unknown(kind, name, table))
     return table[name]
 
 
 def among(kind: str, name: str, known: Iterable[str]) -> str:
-    """Returns `name` if it is one of `known`, else raises ValueError with the sentence of
-    `unknown`.
+    """Returns `name` if it is one of `known`.
+
+    Raises:
+      ValueError: it is not; the sentence is that of `unknown`.
     """
     known = list(known)
     if name not in known:
@@ -64,14 +74,19 @@ def add(
     table: MutableMapping[str, Value],
     form: str = r'[\w.-]+',
 ) -> None:
-    """Puts a value under a name into the table of a registry: what every public `register` calls.
+    """Adds a value to the table of a registry, and notes the module that registers it.
+
+    Every public `register` function calls this, and is itself called by that module.
 
     Args:
-      kind: what the value is, in the singular ('model', 'transform').
-      form: the pattern of a name, where a registry has another than most.
+      kind: the kind of value, in the singular ('model', 'transform').
+      name: the name to register.
+      value: the value that it gets.
+      table: {name: value} of the registry.
+      form: regular expression that the whole name must match.
 
     Raises:
-      ValueError: the name is taken, or is not made of letters, digits, '_', '-' and '.'.
+      ValueError: the name is taken or does not match `form`.
     """
     if not re.fullmatch(form, name):
         raise ValueError(
@@ -80,29 +95,35 @@ def add(
     if name in table:
         raise ValueError(f'the {kind} {name!r} is registered already')
     table[name] = value
+    # 1 is the `register` that called this, 2 the module that called `register`
     module = caller(2)
     if module.partition('.')[0] != __package__:
         _REGISTRANTS[module] = None
 
 
 def caller(above: int = 1) -> str:
-    """The module from which the function that asks was called; or `above` calls further up."""
+    """Returns the name of the module that called the function which calls this one.
+
+    Args:
+      above: how many calls to go up; 1 is the caller of that function.
+    """
     return sys._getframe(above + 1).f_globals['__name__']
 
 
 def registrants() -> tuple[str, ...]:
-    """The modules of other packages that registered something in this process; what they registered
-    is known in another process once they are imported there.
+    """Returns the modules of other packages that have registered something in this process.
+
+    A run stores them, so that another process can import them before it looks up their names.
     """
     return tuple(_REGISTRANTS)
 
 
 @functools.cache
 def import_modules(package: str) -> None:
-    """Imports every module of a package's folder, once, so that what they register is known.
+    """Imports every module in a package's folder, once, so that all of them register themselves.
 
-    A lookup calls this when it is first asked, never an import: a registry is imported by the
-    modules that register something with it, and only so can it find them without a circle.
+    Registries call this in their first lookup and not when they are imported: the modules import
+    the registry, and an import in return would be a circle.
     """
     folder = importlib.import_module(package)
     for module in pkgutil.iter_modules(folder.__path__, f'{package}.'):

@@ -11,17 +11,22 @@ Tree = Any
 
 
 def path_name(path: tuple) -> str:
-    """A key path of `jax.tree_util` as 'stage1/block2/conv1/kernel'."""
+    """Writes a key path of `jax.tree_util` as 'stage1/block2/conv1/kernel'."""
     return jax.tree_util.keystr(path, simple=True, separator='/')
 
 
 def named_leaves(tree: Tree) -> dict[str, Any]:
-    """{path: leaf} in the order of `jax.tree.leaves`."""
+    """Returns {path: leaf} in the order of `jax.tree.leaves`.
+
+    Example:
+      >>> named_leaves({'fc': {'bias': 1, 'kernel': 2}})
+      {'fc/bias': 1, 'fc/kernel': 2}
+    """
     return {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def nested(named: Mapping[str, Any]) -> dict[str, Any]:
-    """{'a/b': leaf} as nested dicts: the inverse of `named_leaves` for trees of dicts."""
+    """Makes nested dicts of {'a/b': leaf}: the inverse of `named_leaves` for trees of dicts."""
     out: dict[str, Any] = {}
     for path, leaf in named.items():
         *parents, last = path.split('/')
@@ -33,20 +38,28 @@ def nested(named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def count(tree: Tree) -> int:
-    """How many numbers the leaves hold; leaves may be `jax.ShapeDtypeStruct`."""
+    """Returns the number of values in all leaves; leaves may be `jax.ShapeDtypeStruct`."""
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
 def map_with_name(fn: Callable[[str, Any], Any], tree: Tree) -> Tree:
-    """`fn(path, leaf)` over every leaf."""
+    """Replaces every leaf by `fn(path, leaf)`."""
     return jax.tree_util.tree_map_with_path(lambda path, leaf: fn(path_name(path), leaf), tree)
 
 
 def mask(tree: Tree, patterns: Iterable[str]) -> Tree:
-    """True at the leaves whose path matches (`re.search`) one of `patterns`.
+    """Makes a tree of bools: True at the leaves whose path matches a pattern.
+
+    Args:
+      tree: any tree with named leaves, such as parameters.
+      patterns: regular expressions, looked for anywhere in a path (`re.search`).
 
     Raises:
       ValueError: a pattern matches no leaf; the sentence names the pattern and some of the paths.
+
+    Example:
+      >>> mask({'fc': {'bias': 1, 'kernel': 2}}, ['kernel$'])
+      {'fc': {'bias': False, 'kernel': True}}
     """
     patterns = tuple(patterns)
     names = list(named_leaves(tree))

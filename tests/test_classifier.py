@@ -1,6 +1,4 @@
-"""A network with its variables, preprocessing and class names: what it says of pictures, and that a
-file holds all of it.
-"""
+"""Classifier: its predictions, and files that hold all of it."""
 
 import json
 
@@ -27,7 +25,7 @@ RECIPES = Preprocess(Transformed(('resize((16, 16))',)), (120.5, 110.25, 99.0), 
 
 
 def classifier(preprocess=RECIPES, **changes):
-    """The small network with drawn weights and batch statistics that are not the initial ones."""
+    """The small network with random weights and batch statistics other than the initial ones."""
     model = registry.create(own_network.NAME)
     variables = model.init(jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     variables = jax.tree.map(lambda a: np.asarray(a) * np.float32(1.3) + np.float32(0.1), variables)
@@ -222,7 +220,7 @@ def test_a_network_of_another_package_is_named_and_not_imported(tmp_path, monkey
 
 
 class Strange(own_network.OwnTiny):
-    """Of no registered name."""
+    """A network without a registered name."""
 
 
 @pytest.mark.parametrize(

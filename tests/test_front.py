@@ -1,4 +1,4 @@
-"""The front door: networks by name, and what `load` makes of ids, files and runs."""
+"""The front door: networks by name, and `load` of ids, files and runs."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ ID = 'akamaster/resnet20'
 
 
 def same(a, b):
-    """Whether two trees have the same structure and the same bits."""
+    """Returns whether two trees have the same structure and the same bits."""
     return jax.tree.structure(a) == jax.tree.structure(b) and all(
         np.array_equal(x, y) for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True)
     )
@@ -90,7 +90,7 @@ def test_a_published_id_names_the_network_that_its_weights_fit():
 
 @pytest.fixture(scope='module')
 def published_file(tmp_path_factory):
-    """(path, what it holds): made weights under the names of their source."""
+    """Returns (path of a file in the format of ID, the variables that it holds)."""
     net = cnnlab.create(ID, seed=3)
     path = tmp_path_factory.mktemp('files') / 'made@home.safetensors'
     save_file(weights.to_arrays(ID, jax.device_get(net.variables)), path)
@@ -143,7 +143,7 @@ def test_a_real_network_names_what_is_in_a_picture(squeezenet_file):
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
-    """(directory, setup, its last state) of a finished run."""
+    """Returns (directory, setup, last state) of a finished run."""
     directory = tmp_path_factory.mktemp('runs') / 'small'
     recipe = tiny(
         model=own_network.NAME,

@@ -1,4 +1,4 @@
-"""Lookups by name: what the sentence of a miss says."""
+"""Lookups by name, and the sentence of a miss."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""What training minimizes: losses of classifiers by name, the triplet loss of embeddings, penalties
-on weights.
-"""
+"""Losses: of classifiers, of embeddings (triplets), and penalties on weights."""
 
 from cnnlab.losses.classification import (
     LOSSES,

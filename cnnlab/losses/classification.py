@@ -1,9 +1,7 @@
-"""Losses of classifiers: (logits float (n, k), labels) -> one value per image, float (n,).
+"""Losses of classifiers: (logits float (n, k), labels) -> float (n,), one value per image.
 
-The step takes their mean.
-
-Labels are int (n,), or soft: float (n, k), the shares of the classes in each image, as mixup and
-cutmix make them.
+The train step takes their mean. Labels are int (n,), or soft: float (n, k), the share of each class
+in each image, as mixup and CutMix make them.
 """
 
 import functools
@@ -20,17 +18,16 @@ Loss = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def shares(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Labels of either kind as float (n, k)."""
-    return (
-        labels.astype(logits.dtype)
-        if labels.ndim == 2
-        else jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    )
+    """Returns labels of either kind as the shares of the classes, float (n, k)."""
+    if labels.ndim == 2:
+        return labels.astype(logits.dtype)
+    return jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
 
 
-def _by_label(loss: Loss) -> Loss:
-    """A loss of whole labels also takes soft ones: the mean of its values over the classes, by
-    their shares.
+def _accept_soft(loss: Loss) -> Loss:
+    """Lets a loss of int labels take soft ones too.
+
+    The loss of a soft label is the mean of the losses of all classes, weighted by their shares.
     """
 
     @functools.wraps(loss)
@@ -51,18 +48,25 @@ def softmax(
     label_smoothing: float = 0.0,
     weights: np.ndarray | None = None,
 ) -> jax.Array:
-    """Cross-entropy with softmax: minus the sum over the classes of share * log softmax(logits),
-    natural logarithm.
-
-    Of a whole label it is -log softmax(logits)[label]; (3.2, 5.1, -1.7) with label 0 gives 2.04.
+    """Cross-entropy with softmax: -sum over the classes of share * log softmax(logits).
 
     Args:
-      label_smoothing: moves that share of the target from the true class to all classes equally:
-        Szegedy et al. 2015, arXiv:1512.00567.
-      weights: (k,), a factor for the term of each class, after label smoothing: what torch's
-        CrossEntropyLoss computes before its mean.
+      logits: float (n, k).
+      labels: int (n,) or float (n, k).
+      label_smoothing: share of the target that moves from the true class to all classes equally
+        (Szegedy et al. 2015, arXiv:1512.00567, section 7).
+      weights: float (k,), a factor on each class's term, after label smoothing: torch's
+        CrossEntropyLoss before its mean.
+
+    Returns:
+      float (n,).
+
+    Example:
+      >>> softmax(jnp.array([[3.2, 5.1, -1.7]]), jnp.array([0]))
+      Array([2.04...], dtype=float32)
     """
     if labels.ndim == 1 and not label_smoothing and weights is None:
+        # without one-hot targets: k times less memory
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     target = optax.smooth_labels(shares(logits, labels), label_smoothing)
     if weights is not None:
@@ -76,15 +80,20 @@ def binary_cross_entropy(
     label_smoothing: float = 0.0,
     threshold: float | None = None,
 ) -> jax.Array:
-    """One sigmoid a class: the mean over the classes of -(t log p + (1 - t) log(1 - p)).
-
-    The loss of "ResNet strikes back" (Wightman et al. 2021, arXiv:2110.00476), as
-    BinaryCrossEntropy of timm computes it.
+    """Cross-entropy with a sigmoid per class: mean over them of -(t log p + (1 - t) log(1 - p)).
 
     Args:
-      label_smoothing: as in `softmax`; it comes before the threshold.
-      threshold: targets above it become 1 and all others 0, so that of two mixed classes both count
-        in full.
+      logits: float (n, k).
+      labels: int (n,) or float (n, k).
+      label_smoothing: as in `softmax`, applied before the threshold.
+      threshold: targets above it become 1 and all others 0, so that both classes of a mixed image
+        count in full; None leaves the targets as they are.
+
+    Returns:
+      float (n,).
+
+    Reference: "ResNet strikes back", Wightman et al. 2021, arXiv:2110.00476, as timm's
+    BinaryCrossEntropy computes it.
     """
     target = optax.smooth_labels(shares(logits, labels), label_smoothing)
     if threshold is not None:
@@ -95,50 +104,71 @@ def binary_cross_entropy(
 def focal(
     logits: jax.Array, labels: jax.Array, alpha: float = 0.25, gamma: float = 2.0
 ) -> jax.Array:
-    """Binary cross-entropy summed over the classes, each term times (1 - p_t)^gamma, so that what
-    is easy counts little.
+    """Binary cross-entropy that counts easy examples little: sum of alpha_t (1 - p_t)^gamma * term.
 
-    Terms of the true class weigh alpha, others 1 - alpha: Lin et al. 2017, arXiv:1708.02002, whose
-    values are the defaults.
+    Args:
+      logits: float (n, k).
+      labels: int (n,) or float (n, k).
+      alpha: weight of the true class's term; the others weigh 1 - alpha.
+      gamma: how fast the weight of a term falls with its probability p_t; 0 is none.
+
+    Returns:
+      float (n,).
+
+    Reference: Lin et al. 2017, arXiv:1708.02002; the defaults are the paper's.
     """
-    return optax.sigmoid_focal_loss(logits, shares(logits, labels), alpha=alpha, gamma=gamma).sum(
-        -1
-    )
+    target = shares(logits, labels)
+    return optax.sigmoid_focal_loss(logits, target, alpha=alpha, gamma=gamma).sum(-1)
 
 
 def sum_of_squares(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """The sum over the classes of (logit - share)^2, without a half."""
+    """Sum over the classes of (logit - share)^2, without a factor 1/2: float (n,)."""
     return jnp.square(logits - shares(logits, labels)).sum(-1)
 
 
 def _margins(logits, labels):
+    """max(0, s_j - s_label + 1) for the other classes j, 0 for the label: float (n, k)."""
     own = jnp.take_along_axis(logits, labels.reshape(-1, 1), -1)
     others = 1 - jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     return others * jnp.maximum(logits - own + 1, 0)
 
 
-@_by_label
+@_accept_soft
 def hinge(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """Sum over the other classes of max(0, s_j - s_label + 1): the multiclass SVM loss of the
-    CNN lectures (Weston & Watkins 1999).
+    """Multiclass SVM loss: sum over the other classes j of max(0, s_j - s_label + 1).
+
+    Reference: Weston & Watkins 1999, in the form of the CNN lectures.
+
+    Example:
+      >>> hinge(jnp.array([[3.2, 5.1, -1.7]]), jnp.array([0]))
+      Array([2.9...], dtype=float32)
     """
     return _margins(logits, labels).sum(-1)
 
 
-@_by_label
+@_accept_soft
 def squared_hinge(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """As `hinge`, with every term squared."""
+    """`hinge` with every term squared: float (n,)."""
     return jnp.square(_margins(logits, labels)).sum(-1)
 
 
-@_by_label
+@_accept_soft
 def rbf_map(logits: jax.Array, labels: jax.Array, rubbish: float = 0.1) -> jax.Array:
-    """The discriminative criterion of LeNet-5 (LeCun et al. 1998) for logits that are minus the
-    squared distances y to the codes.
+    """LeNet-5's discriminative loss: y_label + log(exp(-rubbish) + sum over classes of exp(-y_i)).
 
-    y_label + log(exp(-j) + sum_i exp(-y_i)): the distance to the right code, against those to all
-    codes and to a constant j (`rubbish`), which stops it from pushing distances up that are large
-    already. The paper gives no value for j; 0.1 is assumed.
+    It pulls the output towards the code of the right class and pushes it away from all codes. The
+    constant ends the push from codes that are already farther away than it.
+
+    Args:
+      logits: float (n, k), minus the squared distances y to the codes of the classes.
+      labels: int (n,) or float (n, k).
+      rubbish: the distance to the paper's "rubbish class", its constant j. The paper gives no
+        value; 0.1 is assumed.
+
+    Returns:
+      float (n,).
+
+    Reference: LeCun et al. 1998, Proc. IEEE 86(11), equation 9.
     """
     level = jnp.full((logits.shape[0], 1), -rubbish, logits.dtype)
     own = jnp.take_along_axis(logits, labels.reshape(-1, 1), -1)[:, 0]
@@ -146,15 +176,21 @@ def rbf_map(logits: jax.Array, labels: jax.Array, rubbish: float = 0.1) -> jax.A
 
 
 def weighted(logits: jax.Array, labels: jax.Array, *, loss: Loss, weights: np.ndarray) -> jax.Array:
-    """`loss`, times the weight of the class of each image (the mean by its shares, where the label
-    is soft).
+    """Multiplies a loss by a weight per class.
 
-    weights: (k,), such as those of `data.balance.class_weights`.
+    Args:
+      logits: float (n, k).
+      labels: int (n,) or float (n, k).
+      loss: any loss of this module.
+      weights: float (k,), such as `data.balance.class_weights` gives. A soft label weighs the mean
+        of the weights by its shares.
+
+    Returns:
+      float (n,).
     """
     factor = jnp.asarray(weights, logits.dtype)
-    return loss(logits, labels) * (
-        factor[labels] if labels.ndim == 1 else shares(logits, labels) @ factor
-    )
+    chosen = factor[labels] if labels.ndim == 1 else shares(logits, labels) @ factor
+    return loss(logits, labels) * chosen
 
 
 LOSSES: dict[str, Loss] = {
@@ -166,21 +202,23 @@ LOSSES: dict[str, Loss] = {
     'sum_of_squares': sum_of_squares,
     'rbf_map': rbf_map,
 }
-# those that take label smoothing
+# losses with an argument `label_smoothing`
 SMOOTHED = ['softmax', 'binary_cross_entropy']
 
 
 def register(name: str, loss: Loss, *, smoothed: bool = False) -> None:
-    """Lets recipes name a loss of one's own: after `register('poly1', poly1)` they can say
-    loss='poly1'.
+    """Adds a loss of your own, which recipes then select by its name.
 
     Args:
-      name: by which recipes know it.
+      name: the name in recipes.
       loss: (logits float (n, k), labels int (n,) or float (n, k)) -> float (n,).
       smoothed: whether it has an argument `label_smoothing`, which recipes may then set.
 
     Raises:
       ValueError: the name is taken.
+
+    Example:
+      >>> register('distance', lambda logits, labels: abs(logits - shares(logits, labels)).sum(-1))
     """
     names.add('loss', name, loss, LOSSES)
     if smoothed:
@@ -188,5 +226,9 @@ def register(name: str, loss: Loss, *, smoothed: bool = False) -> None:
 
 
 def by_name(name: str) -> Loss:
-    """The loss of that name; KeyError with the nearest names otherwise."""
+    """Returns the loss of that name.
+
+    Raises:
+      KeyError: there is none; the sentence has the nearest names.
+    """
     return names.lookup('loss', name, LOSSES)

@@ -1,4 +1,4 @@
-"""Penalties on weights that are added to the loss.
+"""Penalties on weights, which are added to the loss.
 
 Weight decay, which changes the update instead, is in `optim.rules`.
 """
@@ -14,14 +14,18 @@ def _chosen(params, mask):
 
 
 def l1(params: Any, mask: Any) -> jax.Array | float:
-    """The sum of |w| over the leaves at which `mask` (a tree of bools, such as `tree.mask` makes)
-    is True.
+    """Returns the sum of |w| over some parameters.
+
+    Args:
+      params: tree of arrays.
+      mask: the same tree of bools, True where a parameter counts; `tree.mask` makes it.
     """
     return sum(jnp.abs(w).sum() for w in _chosen(params, mask))
 
 
 def l2(params: Any, mask: Any) -> jax.Array | float:
-    """Half the sum of w^2, so that its gradient is w: times `decay` it is coupled weight decay of
-    `decay`.
+    """Returns half the sum of w^2 over some parameters; the arguments are those of `l1`.
+
+    Its gradient is w, so that `weight_decay * l2` is a coupled weight decay.
     """
     return sum(jnp.square(w).sum() for w in _chosen(params, mask)) / 2

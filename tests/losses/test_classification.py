@@ -124,9 +124,7 @@ def test_cross_entropies_are_torchs_and_timms(case):
 
 
 def test_focal_loss_is_its_formula():
-    """Minus alpha_t (1 - p_t)^gamma log p_t, summed over the classes, each with a sigmoid of its
-    own.
-    """
+    """The sum over the classes of -alpha_t (1 - p_t)^gamma log p_t, p being a sigmoid per class."""
     p = 1 / (1 + np.exp(-np.asarray(SCORES, np.float64)))
     true = np.eye(3)
     p_t, alpha = np.where(true, p, 1 - p), np.where(true, 0.25, 0.75)

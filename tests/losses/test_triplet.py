@@ -1,4 +1,4 @@
-"""The triplet loss with the hardest triplets of a batch, against a loop over all of them."""
+"""Triplet losses against loops over all triplets of a batch."""
 
 import jax
 import jax.numpy as jnp
@@ -9,14 +9,14 @@ from cnnlab.losses import triplet
 
 
 def by_loop(embeddings, labels, margin):
-    """float (n,), every anchor's largest distance to a like and smallest to an unlike."""
+    """Returns the loss of each anchor's farthest positive and nearest negative, float (n,)."""
     out = np.zeros(len(labels))
     for a in range(len(labels)):
         apart = np.linalg.norm(embeddings - embeddings[a], axis=1)
-        likes = [apart[i] for i in range(len(labels)) if i != a and labels[i] == labels[a]]
-        unlikes = [apart[i] for i in range(len(labels)) if labels[i] != labels[a]]
-        if likes and unlikes:
-            out[a] = max(0, max(likes) - min(unlikes) + margin)
+        positives = [apart[i] for i in range(len(labels)) if i != a and labels[i] == labels[a]]
+        negatives = [apart[i] for i in range(len(labels)) if labels[i] != labels[a]]
+        if positives and negatives:
+            out[a] = max(0, max(positives) - min(negatives) + margin)
     return out
 
 
@@ -32,30 +32,31 @@ def test_it_takes_the_hardest_of_all_triplets():
 
 
 def semi_hard_by_loop(embeddings, labels, margin):
-    """float (n,), for every anchor and like the nearest unlike beyond it, the farthest of all where
-    none is.
+    """Returns the mean loss over each anchor's positives, float (n,).
+
+    Each positive has the nearest negative beyond it, or the farthest negative of all.
     """
     out = np.zeros(len(labels))
     for a in range(len(labels)):
         apart = np.linalg.norm(embeddings - embeddings[a], axis=1)
-        unlikes = apart[labels != labels[a]]
+        negatives = apart[labels != labels[a]]
         values = []
         for i in np.flatnonzero((labels == labels[a]) & (np.arange(len(labels)) != a)):
-            beyond = unlikes[unlikes > apart[i]]
+            beyond = negatives[negatives > apart[i]]
             values.append(
-                max(0, apart[i] - (beyond.min() if len(beyond) else unlikes.max()) + margin)
+                max(0, apart[i] - (beyond.min() if len(beyond) else negatives.max()) + margin)
             )
         out[a] = np.mean(values) if values else 0
     return out
 
 
 @pytest.mark.slow
-def test_semi_hard_takes_the_nearest_unlike_beyond_each_like():
+def test_semi_hard_takes_the_nearest_negative_beyond_each_positive():
     rng = np.random.default_rng(1)
     embeddings, labels = rng.normal(size=(14, 4)).astype(np.float32), rng.integers(0, 3, 14)
     # alone in its class
     labels[0] = 9
-    # farther from its likes than any unlike is
+    # farther from its positives than any negative is
     embeddings[1] *= 5
     found = triplet.semi_hard(jnp.asarray(embeddings), jnp.asarray(labels), 0.5)
     np.testing.assert_allclose(found, semi_hard_by_loop(embeddings, labels, 0.5), atol=1e-5)
@@ -77,7 +78,7 @@ def test_separated_classes_lose_nothing_and_one_class_has_no_triplets():
 
 
 @pytest.mark.parametrize('labels', [[0, 0, 1, 1], [0, 0, 0, 0], [0, 1, 2, 3]])
-def test_gradients_are_finite_where_points_coincide_or_triplets_lack(labels):
+def test_gradients_are_finite_where_points_coincide_or_triplets_are_missing(labels):
     for loss in (triplet.batch_hard, triplet.semi_hard):
         gradient = jax.grad(lambda x, loss=loss: loss(x, jnp.asarray(labels)).sum())(
             jnp.zeros((4, 3))

@@ -1,11 +1,11 @@
-"""Makes torch_reference.npz: what torch's CrossEntropyLoss and timm's BinaryCrossEntropy answer to
-random logits.
+"""Makes torch_reference.npz: torch's CrossEntropyLoss and timm's BinaryCrossEntropy of random
+logits.
 
     # with an interpreter that has torch and timm (made with 2.13.0 and 1.0.31)
     python tests/losses/torch_reference.py
 
-A case is '<our name> <number>/<logits, labels, loss, option ...>'; labels are int or soft, the loss
-is one value per image.
+Arrays are named '<our name> <case number>/<logits, labels, loss, option ...>'. Labels are int or
+soft; the loss has one value per image.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-# This file alone: timm itself imports all its networks.
+# this file alone, since `import timm` imports all its networks
 FILE = pathlib.Path(importlib.util.find_spec('timm').origin).parent / 'loss/binary_cross_entropy.py'
 SPEC = importlib.util.spec_from_file_location('binary_cross_entropy', FILE)
 timm = importlib.util.module_from_spec(SPEC)
@@ -29,7 +29,7 @@ WEIGHTS = np.asarray([0.5, 1, 2, 4], np.float32)
 
 
 def softmax(labels, smoothing, weights):
-    """float (n,)."""
+    """Returns torch's loss, float (n,)."""
     weight = None if weights is None else torch.tensor(weights)
     return functional.cross_entropy(
         torch.tensor(LOGITS),
@@ -41,13 +41,13 @@ def softmax(labels, smoothing, weights):
 
 
 def binary_cross_entropy(labels, label_smoothing, threshold):
-    """float (n,); timm smooths whole labels only."""
+    """Returns timm's loss, float (n,); timm smooths int labels only."""
     loss = timm.BinaryCrossEntropy(label_smoothing, threshold, reduction='none')
     return loss(torch.tensor(LOGITS), torch.tensor(labels)).mean(-1)
 
 
 def cases():
-    """(our name, labels, our options, loss of torch)."""
+    """Yields (our name, labels, our options, their loss)."""
     for labels in (LABELS, SOFT):
         for smoothing in (0.0, 0.1):
             for weights in (None, WEIGHTS):
