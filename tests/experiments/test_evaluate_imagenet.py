@@ -212,17 +212,17 @@ def test_the_protocols_and_the_help_are_printed(folder):
 
 
 @pytest.mark.slow
-def test_a_contact_sheet_shows_views_of_any_set(folder):
+def test_a_contact_sheet_shows_transforms_of_any_set(folder):
     out = run(
         'show_augmentations',
         '--images=images',
         '--out=sheet.png',
         '--samples=3',
         '--recipe=alexnet',
-        '--view=cutout(20)',
+        '--transform=cutout(20)',
         folder=folder,
     )
-    assert 'wrote sheet.png: 2 views' in out
+    assert 'wrote sheet.png: 2 transforms' in out
     with Image.open(folder / 'sheet.png') as sheet:
         assert sheet.size == (300 + 4 * 166, 2 * 166)
     assert 'one of the two' in run('show_augmentations', folder=folder, status=2)
