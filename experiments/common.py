@@ -97,8 +97,8 @@ _PROFILE = flags.DEFINE_string(
 _STALL = flags.DEFINE_float(
     'stall_minutes',
     30,
-    f'Ends the run with status {AGAIN} when nothing moved for so long; 0 is never. Compiling must '
-    f'take less.',
+    f'Minutes without progress after which the run ends with status {AGAIN}; 0 is never. Compiling '
+    f'must take less.',
     lower_bound=0,
 )
 _CHECKPOINT_DIR = flags.DEFINE_string(

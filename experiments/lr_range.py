@@ -39,10 +39,10 @@ def main(_):
         )
     )
     found = lr_range.suggest(trace)
-    marks = (
-        {'begins': found.begins, 'suggested': found.rate, 'lowest': found.lowest} if found else {}
-    )
-    figure = plots.rate_range(trace.rates, trace.losses, trace.smoothed, marks)
+    marks = {}
+    if found:
+        marks = {'begins': found.begin, 'suggested': found.suggested, 'lowest': found.lowest}
+    figure = plots.rate_range(trace.learning_rates, trace.losses, trace.smoothed, marks)
     plots.save(figure, out / 'lr_range.png')
     table = Table(
         (
@@ -50,19 +50,19 @@ def main(_):
             Column('loss', 'number', 4),
             Column('smoothed loss', 'number', 4),
         ),
-        list(zip(trace.rates, trace.losses, trace.smoothed, strict=True)),
+        list(zip(trace.learning_rates, trace.losses, trace.smoothed, strict=True)),
         'Loss by rate',
     )
     write_text(out / 'lr_range.csv', table.to_csv())
     end = (
-        f'ended at a rate of {trace.rates[-1]:.3g}, where the loss became too high'
+        f'ended at a rate of {trace.learning_rates[-1]:.3g}, where the loss became too high'
         if trace.diverged
         else 'reached the last rate'
     )
     if found:
         said = (
-            f'The loss begins to fall at a rate of {found.begins:.2g} and is lowest at '
-            f'{found.lowest:.2g}; suggested: {found.rate:.2g} '
+            f'The loss begins to fall at a rate of {found.begin:.2g} and is lowest at '
+            f'{found.lowest:.2g}; suggested: {found.suggested:.2g} '
             f'(the recipe has {recipe.optimizer.learning_rate:g}). The test {end}.'
         )
     else:

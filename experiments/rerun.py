@@ -52,7 +52,7 @@ def main(_):
     run = pathlib.Path(_RUN.value).expanduser()
     for name in ('recipe.json', 'manifest.json', 'metrics.jsonl'):
         if not (run / name).exists():
-            raise FileNotFoundError(f'{run} is no run directory: it has no {name}')
+            raise FileNotFoundError(f'{run} is not a run directory: it has no {name}')
     then = json.loads((run / 'manifest.json').read_text())
     for line in differences(then, workdir.describe()):
         print(f'differs: {line}')

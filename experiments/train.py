@@ -88,7 +88,8 @@ def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
     print()
     for what, value in _facts(made, recipe).items():
         print(f'{what}: {value}')
-    print(f'rate: {schedule.sparkline(made.rates[:: max(len(made.rates) // _WIDTH, 1)])}')
+    every = max(len(made.learning_rates) // _WIDTH, 1)
+    print(f'learning rate: {schedule.sparkline(made.learning_rates[::every])}')
     rows = [(step, epoch, f'{rate:.4g}') for step, epoch, rate in plan.rows(made)]
     Table(
         (Column('step', 'integer'), Column('epoch', 'number', 1), Column('rate', align='right')),
@@ -97,7 +98,7 @@ def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
     ).print()
     drawn = schedule.schedule(
         made.steps,
-        made.rates,
+        made.learning_rates,
         made.examples / recipe.run.batch_size,
         f'{_RECIPE.value}: learning rate',
     )
@@ -133,7 +134,8 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
     memory = made.memory
     facts = {
         'data': f'{recipe.dataset}, {made.examples:,} images to train on in {setup.classes:,} '
-        f'classes' + (' (not found: made images of its size stand in)' if made.made else ''),
+        f'classes'
+        + (' (not found: synthetic images of its size replace it)' if made.synthetic else ''),
         'steps': f'{setup.total:,} of {recipe.run.batch_size:,} images: {made.images:,} images, '
         f'{made.images / made.examples:.1f} epochs',
         'sizes': ', '.join(f'{side} pixels from step {first:,}' for first, side in made.stages),

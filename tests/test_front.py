@@ -243,5 +243,5 @@ def test_what_cannot_be_created_is_told_in_one_sentence(fields, part):
 
 
 def test_an_empty_directory_is_no_run(tmp_path):
-    with pytest.raises(FileNotFoundError, match='is no run directory'):
+    with pytest.raises(FileNotFoundError, match='is not a run directory'):
         cnnlab.load(tmp_path)

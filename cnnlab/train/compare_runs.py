@@ -1,5 +1,5 @@
-"""Whether two runs of one recipe came out the same, bit for bit: the log but for its times, and the
-arrays of a checkpoint.
+"""Compares two runs of one recipe bit for bit: the log without its times, and the arrays of the
+newest checkpoint.
 """
 
 import itertools
@@ -14,12 +14,12 @@ from cnnlab.train.monitor import run_log
 
 
 def differences(a: pathlib.Path, b: pathlib.Path) -> list[str]:
-    """One line for each difference between the runs in two directories; [] where there is none."""
+    """Lists the differences between the runs in two directories, one line each."""
     return records(a, b) + arrays(a, b)
 
 
 def records(a: pathlib.Path, b: pathlib.Path) -> list[str]:
-    """Of the logs, all fields but metrics.TIMES."""
+    """Compares the logs, in all fields but `run_log.TIMES`."""
     logs = [
         [
             {k: v for k, v in r.items() if k not in run_log.TIMES}
@@ -36,23 +36,26 @@ def records(a: pathlib.Path, b: pathlib.Path) -> list[str]:
 
 
 def arrays(a: pathlib.Path, b: pathlib.Path) -> list[str]:
-    """Of the newest checkpoints: parameters, optimizer, average, batch statistics, counters."""
-    places = [workdir.checkpoints(d) for d in (a, b)]
-    there = [Checkpoints.steps_in(place) for place in places]
-    if not all(there):
+    """Compares the newest checkpoints: parameters, batch statistics, optimizer, average, counters.
+
+    The lines name the arrays that differ.
+    """
+    directories = [workdir.checkpoints(d) for d in (a, b)]
+    steps = [Checkpoints.steps_in(directory) for directory in directories]
+    if not all(steps):
         return [
-            f'{d.name} has no checkpoint'
-            for d, steps in zip((a, b), there, strict=True)
-            if not steps
+            f'{run.name} has no checkpoint'
+            for run, its_steps in zip((a, b), steps, strict=True)
+            if not its_steps
         ]
-    if there[0][-1] != there[1][-1]:
+    newest_a, newest_b = steps[0][-1], steps[1][-1]
+    if newest_a != newest_b:
         return [
-            f'the newest checkpoint is of step {there[0][-1]} in {a.name}, of {there[1][-1]} in '
-            f'{b.name}'
+            f'the newest checkpoint is of step {newest_a} in {a.name}, of {newest_b} in {b.name}'
         ]
-    x, y = map(_newest, places)
+    x, y = map(_newest, directories)
     return [
-        f'the array {name} of step {there[0][-1]}'
+        f'the array {name} of step {newest_a}'
         for name in sorted(x.keys() | y.keys())
         if name not in x
         or name not in y

@@ -1,6 +1,6 @@
-"""What decides about a run besides its recipe: kept in the state, so that it survives a restart.
+"""Decisions that depend on the course of a run: early stopping, plateaus, skipped steps, rollbacks.
 
-The best validation so far, early stopping, a plateau's rate, and how often the guard acted.
+What they remember is part of the state (`TrainState.control`), so that it survives a restart.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,17 @@ from cnnlab.train.state import TrainState
 def validated(
     state: TrainState, recipe: Recipe, figures: dict[str, float], step: int
 ) -> TrainState:
-    """The state (with numpy arrays in it) after a validation at `step`: {'top1', 'loss', ...}."""
+    """Updates the state after a validation: the best top-1, early stopping and the plateau.
+
+    Args:
+      state: at `step`.
+      recipe: of the run.
+      figures: the validation metrics, with 'top1' and 'loss'.
+      step: of the validation.
+
+    Returns:
+      The state; the arrays that changed are numpy arrays.
+    """
     state = state.replace(
         control={**state.control, **early_stopping.remember(state.control, figures['top1'], step)}
     )
@@ -38,7 +48,7 @@ def stopped(state: TrainState, recipe: Recipe) -> bool:
 
 
 def counts(state: TrainState) -> dict[str, int]:
-    """{'skipped', 'rollbacks'}: how often the guard acted so far."""
+    """Returns {'skipped', 'rollbacks'}: how often the NaN policy acted so far."""
     return {k: int(state.control[k]) for k in ('skipped', 'rollbacks')}
 
 
@@ -48,15 +58,16 @@ def rolled_back(
     error: nan_policy.NotFinite,
     last_good: Callable[[], TrainState],
 ) -> TrainState:
-    """The last good state with a lower rate, and the rollback counted.
+    """Restores the last good state, lowers its learning rate and counts the rollback.
 
     Args:
-      state: that at which the run diverged, which has the count so far.
-      error: why.
-      last_good: restores it, as numpy arrays.
+      state: at which the run diverged; it holds the number of rollbacks so far.
+      recipe: of the run.
+      error: of the divergence.
+      last_good: restores the last good state, as numpy arrays.
 
     Raises:
-      NotFinite: `nan_limit` is reached.
+      NotFinite: the recipe's `nan_limit` is reached.
     """
     before = counts(state)['rollbacks']
     if before >= recipe.run.nan_limit:
@@ -66,8 +77,8 @@ def rolled_back(
     return nan_policy.lower(last_good(), before + 1)
 
 
-def rate(schedule_value: float | jax.Array, state: TrainState) -> float:
-    """The learning rate: what the schedule gives, as a plateau and rollbacks have lowered it."""
+def learning_rate(schedule_value: float | jax.Array, state: TrainState) -> float:
+    """Returns the value of the schedule as plateaus and rollbacks have lowered it."""
     return (
         float(schedule_value)
         * plateau.scale(state.opt_state)

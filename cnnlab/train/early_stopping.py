@@ -1,6 +1,7 @@
-"""Early stopping on validation.
+"""Early stopping on the validation top-1.
 
-What it counts is part of the state (`control`): after a kill a run stops where it would have.
+Its counters are part of the state (`TrainState.control`), so that an interrupted run stops at the
+same step as an uninterrupted one.
 """
 
 import jax
@@ -8,10 +9,14 @@ import numpy as np
 
 
 def remember(control: dict[str, jax.Array], top1: float, step: int) -> dict[str, np.ndarray]:
-    """What decides about the run, after an evaluation on the validation images at `step`: a score
-    counts as better if it is higher.
+    """Returns the entries of `control` that change after a validation.
+
+    Args:
+      control: of the state.
+      top1: of the validation.
+      step: of the validation.
     """
-    # as it is kept, so that an equal score is not a better one
+    # compared in float32, as it is stored: otherwise rounding makes an equal score a better one
     better = np.float32(top1) > np.float32(control['best'])
     new = (
         {'best': np.float32(top1), 'best_step': np.int32(step)}
@@ -24,7 +29,5 @@ def remember(control: dict[str, jax.Array], top1: float, step: int) -> dict[str,
 
 
 def over(control: dict[str, jax.Array], patience: int) -> bool:
-    """Whether the last `patience` evaluations in a row were no better than the best before them;
-    never with a patience of 0.
-    """
+    """Whether the last `patience` validations brought no new best; False for a patience of 0."""
     return bool(patience) and int(control['stale']) >= patience

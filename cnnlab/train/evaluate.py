@@ -1,4 +1,4 @@
-"""Evaluation by sums: every image of a split exactly once, on any number of devices and hosts."""
+"""Evaluation of a split: sums over every image exactly once, on any number of devices and hosts."""
 
 from collections.abc import Callable
 
@@ -23,30 +23,34 @@ def evaluate(
     mesh: Mesh,
     advance: Callable[[int], None] = lambda images: None,
 ) -> dict[str, np.ndarray]:
-    """Adds up `step(state, batch)` (see `step.eval_step`) over a split.
+    """Evaluates a state on a split.
 
     Args:
-      step: jitted by `sharding.parallel_eval`.
+      step: `step.eval_step`, jitted by `sharding.parallel_eval`.
+      state: to evaluate.
+      source: the images of the split.
+      transform: of each image.
       batch: images per step, over all devices; the last batch is padded and masked.
-      advance: called with the number of images after every step, for a progress bar.
+      mesh: of `sharding.data_mesh`.
+      advance: called after each step with the number of its images, for a progress bar.
 
     Returns:
-      {'n': int, 'top1', 'top5', 'loss': means as floats, 'confusion': int64 (k, k)}; top-5 is 1
-      where there are at most five classes.
+      {'n': int, 'top1', 'top5', 'loss': means as floats, 'confusion': int64 (k, k)}. With five
+      classes or fewer, top-5 is 1.
 
     Raises:
-      RuntimeError: the images counted are not the size of the split.
+      RuntimeError: the number of images counted is not the size of the split.
     """
     sums: dict[str, np.ndarray] = {}
     for rows in loader.eval_batches(
         source, transform, batch=batch, host=jax.process_index(), hosts=jax.process_count()
     ):
-        found = jax.device_get(step(state, sharding.shard_batch(rows, mesh)))
-        for key, value in found.items():
+        batch_sums = jax.device_get(step(state, sharding.shard_batch(rows, mesh)))
+        for key, value in batch_sums.items():
             sums[key] = sums.get(key, 0) + np.asarray(
                 value, np.int64 if np.issubdtype(value.dtype, np.integer) else np.float64
             )
-        advance(int(found['n']))
+        advance(int(batch_sums['n']))
     n = int(sums['n'])
     if n != len(source):
         raise RuntimeError(f'evaluation counted {n} images of a split of {len(source)}')

@@ -1,4 +1,4 @@
-"""Networks slid over whole images: their fully-convolutional form, where they have one."""
+"""Fully-convolutional forms of networks, which take images of any size."""
 
 import jax
 import jax.numpy as jnp
@@ -9,30 +9,36 @@ from cnnlab.nn.pooling import pair
 
 
 def form(model: nn.Module, side: int, channels: int = 3) -> nn.Module:
-    """The network that takes images of any size, at least `side`, with the variables of `model`,
-    and averages its scores over places.
+    """Returns the fully-convolutional form of a network, which averages its scores over positions.
 
-    That is the network itself where all that follows its convolutions is a mean over the map, and
-    the one with `dense` set where its class has that field (VGG, OverFeat), whose dense layers then
-    slide.
+    It takes the same variables. A network that ends in a global mean is its own form. A class with
+    a field `dense` (VGG, OverFeat) has the form with `dense=True`, whose dense layers slide over
+    the map.
+
+    Args:
+      model: the network.
+      side: the smallest height and width of the images, in pixels.
+      channels: of the images.
 
     Raises:
-      ValueError: it has no such form: a dense layer is tied to one size of its map.
+      ValueError: there is no such form, because a dense layer needs a map of one size.
     """
     if hasattr(model, 'dense'):
         return model.clone(dense=True)
     if tied(model, side, channels):
         raise ValueError(
             f'{type(model).__name__} has no fully-convolutional form: its first dense layer reads '
-            f'a map of one size; '
-            'test it by crops (alexnet_10crop, googlenet_144), not on whole images (vgg_dense)'
+            f'a map of one size; test it by crops (alexnet_10crop, googlenet_144), not on whole '
+            f'images (vgg_dense)'
         )
     return model
 
 
 def tied(model: nn.Module, side: int, channels: int = 3) -> bool:
-    """Whether variables depend on the size of images, or a map is pooled to more than one place so
-    that they do not.
+    """Whether a network is tied to one image size.
+
+    It is if the shapes of its variables depend on the size, or if adaptive pooling to more than one
+    position keeps them the same.
     """
     resized = []
 
@@ -51,5 +57,5 @@ def tied(model: nn.Module, side: int, channels: int = 3) -> bool:
         try:
             return shapes(side) != shapes(side + 64) or bool(resized)
         except ValueError:
-            # refuses another size
+            # the network refuses the other size
             return True

@@ -1,6 +1,4 @@
-"""The state at step 0: drawn from the seed, and then what the recipe takes from another run or
-computes from the images.
-"""
+"""The state at step 0: drawn from the seed, then changed as the recipe's section `start` says."""
 
 import pathlib
 import re
@@ -20,11 +18,15 @@ from cnnlab.train.state import TrainState
 
 
 def initial_state(setup: Setup, seed: np.uint32) -> TrainState:
-    """The state of a setup at step 0.
+    """Builds the state of a setup at step 0.
+
+    Args:
+      setup: of the run.
+      seed: of the run.
 
     Raises:
-      FileNotFoundError: `start_from` is no run, or has no checkpoint. ValueError: none of its
-        layers fits; or the network has no layer to whiten with.
+      FileNotFoundError: `start_from` is not a run, or has no checkpoint.
+      ValueError: no layer of that run fits, or the network has no whitening layer.
     """
     recipe, state = setup.recipe, setup.init(seed)
     start = recipe.start
@@ -33,15 +35,14 @@ def initial_state(setup: Setup, seed: np.uint32) -> TrainState:
     params, batch_stats = state.params, state.batch_stats
     if start.start_from:
         donor = weights_of(start.start_from)
-        params, some = copy_matching(params, donor.get('params') or {}, start.start_layers)
-        batch_stats, more = copy_matching(
+        params, copied_params = copy_matching(params, donor.get('params') or {}, start.start_layers)
+        batch_stats, copied_stats = copy_matching(
             batch_stats, donor.get('batch_stats') or {}, start.start_layers
         )
-        if not some + more:
+        if not copied_params + copied_stats:
             raise ValueError(
-                f'no layer of {recipe.model} has the path and the shape of one in '
-                f'{start.start_from} that start_layers='
-                f'{",".join(start.start_layers)} lets through'
+                f'no layer of {recipe.model} has the path and shape of a layer of '
+                f'{start.start_from} that start_layers={",".join(start.start_layers)} matches'
             )
     if start.whiten:
         batch_stats = whitened(setup, batch_stats)
@@ -55,18 +56,23 @@ def initial_state(setup: Setup, seed: np.uint32) -> TrainState:
 
 
 def weights_of(run: str) -> dict[str, Any]:
-    """{'params', 'batch_stats'} of the newest checkpoint of a run of any recipe, as nested dicts of
-    numpy arrays.
+    """Reads {'params', 'batch_stats'} of the newest checkpoint of a run of any recipe.
+
+    Args:
+      run: a run directory.
+
+    Returns:
+      Nested dicts of numpy arrays.
 
     Raises:
-      FileNotFoundError: it is no run directory, or has no complete checkpoint.
+      FileNotFoundError: it is not a run directory, or has no complete checkpoint.
     """
     where = workdir.checkpoints(pathlib.Path(run).expanduser())
     steps = Checkpoints.steps_in(where)
     if not where.exists():
         raise FileNotFoundError(
-            f'start_from={run} is no run directory with checkpoints: train that network first, or '
-            f'name another run'
+            f'start_from={run} is not a run directory with checkpoints; train that network first, '
+            f'or name another run'
         )
     if not steps:
         raise FileNotFoundError(f'start_from={run} has no complete checkpoint yet')
@@ -78,44 +84,55 @@ def weights_of(run: str) -> dict[str, Any]:
 
 
 def copy_matching(here: Any, donor: Any, patterns: Sequence[str]) -> tuple[Any, list[str]]:
-    """`here` with the leaves of `donor` that have the same path and shape and match a pattern, and
-    the paths of these.
+    """Copies leaves from `donor` to `here` where path and shape agree and a pattern matches.
+
+    Args:
+      here: the tree to fill.
+      donor: the tree to copy from.
+      patterns: regular expressions, searched for in the path.
+
+    Returns:
+      The filled tree, and the paths of the copied leaves.
     """
-    theirs, names = tree.named_leaves(donor), []
+    donor_leaves, copied = tree.named_leaves(donor), []
 
     def choose(path, leaf):
-        found = theirs.get(path)
+        donated = donor_leaves.get(path)
         if (
-            found is None
-            or found.shape != leaf.shape
-            or not any(re.search(p, path) for p in patterns)
+            donated is None
+            or donated.shape != leaf.shape
+            or not any(re.search(pattern, path) for pattern in patterns)
         ):
             return leaf
-        names.append(path)
-        return jnp.asarray(found, leaf.dtype)
+        copied.append(path)
+        return jnp.asarray(donated, leaf.dtype)
 
-    return tree.map_with_name(choose, here), names
+    return tree.map_with_name(choose, here), copied
 
 
 def whitened(setup: Setup, batch_stats: Any) -> Any:
-    """`batch_stats` with the kernel of the whitening layer computed from the training images."""
+    """Returns `batch_stats` with the whitening layer's kernel computed from the training images.
+
+    Raises:
+      ValueError: the network has no whitening layer, or one of another shape.
+    """
     if 'kernel' not in batch_stats.get('whiten', {}):
         raise ValueError(
             f'{setup.recipe.model} has no whitening layer; whiten=True is for networks such as '
             f'airbench94'
         )
-    found = whitening.kernel(
+    kernel = whitening.kernel(
         setup.data['train'],
         setup.transform,
         *preprocessing.statistics(setup.data['train'], setup.recipe.data.normalize),
     )
     old = batch_stats['whiten']['kernel']
-    if found.shape != old.shape:
+    if kernel.shape != old.shape:
         raise ValueError(
-            f'the whitening layer of {setup.recipe.model} has a kernel of {old.shape} and the '
-            f'images give one of {found.shape}'
+            f'the whitening layer of {setup.recipe.model} has a kernel of {old.shape}, but the '
+            f'images give one of {kernel.shape}'
         )
     return {
         **batch_stats,
-        'whiten': {**batch_stats['whiten'], 'kernel': jnp.asarray(found, old.dtype)},
+        'whiten': {**batch_stats['whiten'], 'kernel': jnp.asarray(kernel, old.dtype)},
     }

@@ -1,7 +1,8 @@
-"""The training loop: steps, a log, validation, checkpoints; started again in the same directory it
-goes on where it was, bit for bit.
+"""The training loop: steps, log, validation and checkpoints. Started again in the same directory, a
+run resumes bit for bit.
 
-On several hosts every process runs this; process 0 alone reads and writes the directory (`hosts`).
+With several hosts every process runs this; process 0 alone reads and writes the directory (see
+`distributed.hosts`).
 """
 
 import pathlib
@@ -43,9 +44,25 @@ def run(
     options: Options = Options(),  # noqa: B008 (frozen)
     shard: str = 'none',
 ) -> Result:
-    """Trains by a recipe in a directory, or goes on with the run that is there.
+    """Trains by a recipe, or resumes the run in the directory.
 
-    See `run_setup`; `shard` is that of `sharding.state_sharding`.
+    Args:
+      recipe: what to train.
+      directory: of the run, created if missing; `run_setup` lists its files.
+      data_dir: where prepared data sets are.
+      options: how to run; they do not change the result.
+      shard: see `sharding.state_sharding`.
+
+    Returns:
+      The results of the run, also in its result.json.
+
+    Raises:
+      KeyError, ValueError, FileNotFoundError: see `build_setup`.
+      NotFinite, OSError, Preempted, LoaderDied: see `run_setup`.
+
+    Example:
+      >>> result = run(registry.get('digits'), 'runs/digits')
+      >>> result.final['test']['top1']
     """
     with workdir.naming_imports(pathlib.Path(directory).expanduser()):
         setup = build_setup(recipe, data_dir, shard=shard)
@@ -59,28 +76,36 @@ def run_setup(
     options: Options = Options(),  # noqa: B008 (frozen)
     validated: Callable[[int, dict[str, float]], None] = lambda step, figures: None,
 ) -> Result:
-    """Trains one seed of a setup.
+    """Trains one seed of a setup, or resumes the run in the directory.
 
     The directory holds recipe.json, manifest.json (versions, devices, commit),
-    network.safetensors (the network without its weights), heartbeat.json,
-    metrics.jsonl, tensorboard/, checkpoints/ and, in the end, loss.png, top1.png and result.json.
+    network.safetensors (the network without its weights), heartbeat.json, metrics.jsonl,
+    tensorboard/, checkpoints/ and, at the end, loss.png, top1.png and result.json.
 
     Args:
-      validated: called with the step and its figures after each validation; what it raises ends the
-        run, which can go on later.
+      setup: see `build_setup`.
+      seed: of the run; it replaces the recipe's.
+      directory: of the run, created if missing.
+      options: how to run; they do not change the result.
+      validated: called with the step and its metrics after each validation. An exception from it
+        ends the run, which can be resumed later.
+
+    Returns:
+      The results of the run, also in its result.json.
 
     Raises:
-      ValueError: the directory holds another recipe's run. NotFinite: the loss diverged; the last
-        good checkpoint is kept.
-      OSError: a file cannot be written; so is it then. Preempted: SIGTERM came. LoaderDied: see
-        `Feed`.
+      ValueError: the directory holds a run of another recipe.
+      NotFinite: the loss diverged; the last good checkpoint is kept.
+      OSError: a write failed; the last good checkpoint is kept.
+      Preempted: SIGTERM arrived; a checkpoint was written.
+      LoaderDied: the loader's processes died several times in a row, see `Prefetcher`.
     """
     path = pathlib.Path(hosts.broadcast(lambda: str(workdir.writable(directory))))
     recipe = setup.recipe.replace(seed=seed)
     data = {split: s.fingerprint() for split, s in setup.data.items()}
 
-    def claimed():
-        # before the run notes it
+    def claim():
+        # checked before the manifest records it
         where = str(writable(options.checkpoint_dir)) if options.checkpoint_dir else ''
         workdir.claim(
             path,
@@ -90,7 +115,7 @@ def run_setup(
         )
         runs.write_network(path, setup)
 
-    hosts.broadcast(claimed)
+    hosts.broadcast(claim)
     checkpoints = None
     with (
         Preemption() as preemption,
@@ -102,8 +127,8 @@ def run_setup(
             if hosts.is_primary():
                 keep_every = setup.steps(recipe.run.keep_every) if recipe.run.keep_every else 0
                 checkpoints = Checkpoints(workdir.checkpoints(path), recipe.run.keep, keep_every)
-            like = jax.eval_shape(setup.init, np.uint32(seed))
-            shared = SharedCheckpoints(checkpoints, like, setup.placement, recipe)
+            shapes = jax.eval_shape(setup.init, np.uint32(seed))
+            shared = SharedCheckpoints(checkpoints, shapes, setup.placement, recipe)
             return _Run(
                 setup, recipe, path, shared, options, preemption, heartbeat, validated
             ).finish()
@@ -117,7 +142,7 @@ def run_setup(
 
 
 class _Run:
-    """The state of one process of a run: where it is, and what it has not yet written."""
+    """One process of a run: its train state and step, and the metrics it has not yet logged."""
 
     def __init__(
         self,
@@ -130,13 +155,10 @@ class _Run:
         heartbeat: Heartbeat,
         validated: Callable[[int, dict[str, float]], None],
     ):
-        self.setup, self.recipe, self.path, self.checkpoints = setup, recipe, path, checkpoints
-        self.options, self.preemption, self.heartbeat, self.validated = (
-            options,
-            preemption,
-            heartbeat,
-            validated,
-        )
+        self.setup, self.recipe, self.path = setup, recipe, path
+        self.checkpoints, self.options = checkpoints, options
+        self.preemption, self.heartbeat = preemption, heartbeat
+        self.validated = validated
         self.seed = np.uint32(recipe.run.seed)
         state, note = checkpoints.newest()
         self.state = sharding.shard(
@@ -162,10 +184,10 @@ class _Run:
         self.stopped = control.stopped(self.state, recipe)
 
     def _prefetcher(self) -> Prefetcher:
-        """The batches from this step on."""
+        """Prefetches the batches from the current step on."""
         return Prefetcher(
             self._batches,
-            lambda rows: sharding.shard_batch(rows, self.setup.mesh),
+            lambda batch: sharding.shard_batch(batch, self.setup.mesh),
             self.step,
             self.train_logger.step_timer,
         )
@@ -182,7 +204,9 @@ class _Run:
             if self.recipe.run.stop_patience:
                 chosen, self.state = self.checkpoints.best(self.log.records)
             final = {
-                s: self._final(s, chosen) for s in ('validation', 'test') if s in self.setup.data
+                split: self._final(split, chosen)
+                for split in ('validation', 'test')
+                if split in self.setup.data
             }
             result = Result(
                 self.step,
@@ -204,11 +228,11 @@ class _Run:
         return result
 
     def _train(self) -> None:
-        # SIGTERM came while this step was validated
+        # SIGTERM interrupted the validation of this step
         if self.validation_due:
             self._validate_and_save(evaluation=True)
         self.train_logger.step_timer.restart()
-        while self._going():
+        while not self._finished():
             try:
                 self._advance()
                 if due := self._due():
@@ -218,30 +242,30 @@ class _Run:
                     raise
                 self._roll_back(error)
                 continue
-            if self.preemption.at(self.step) and self._going():
-                self._stop()
+            if self.preemption.at(self.step) and not self._finished():
+                self._preempt()
 
-    def _going(self) -> bool:
-        return self.step < self.setup.total and not self.stopped
+    def _finished(self) -> bool:
+        return self.step >= self.setup.total or self.stopped
 
     def _advance(self) -> None:
-        """One step."""
+        """Makes one step."""
         batch = self.prefetcher.take()
         self.profile.before(self.step + 1)
-        self.train_logger.before(self.step + 1, self.state.params)
-        self.state, found = self.setup.train_step(self.state, batch, self.seed)
+        self.train_logger.before_step(self.step + 1, self.state.params)
+        self.state, metrics = self.setup.train_step(self.state, batch, self.seed)
         self.step += 1
-        self.train_logger.after(self.step, self.state.params, found)
+        self.train_logger.after_step(self.step, self.state.params, metrics)
         if self.step < self.setup.total:
             # while the device works
             self.prefetcher.prepare()
-        self.train_logger.settle()
-        self.profile.after(self.step, found)
+        self.train_logger.throttle()
+        self.profile.after(self.step, metrics)
         self.heartbeat.beat(self.step, 'training')
         self.progress.advance(self.step)
 
     def _due(self) -> dict[str, bool]:
-        """What is to be done after this step; {} where it is nothing."""
+        """Returns the arguments of `_pause` after this step; {} where there is nothing to do."""
         last = self.step == self.setup.total
         evaluation = 'validation' in self.setup.data and (
             last or self.step % self.evaluate_every == 0
@@ -252,9 +276,9 @@ class _Run:
         return {}
 
     def _pause(self, evaluation: bool, save: bool) -> None:
-        """Logs, validates and saves.
+        """Logs, and validates and saves where asked.
 
-        A checkpoint always ends a window of the log, but for the one that SIGTERM asks for.
+        Every checkpoint but that of SIGTERM follows a log record, so it needs no pending metrics.
         """
         self.train_logger.record(self.step, self.state, self.checkpoints.last_good)
         record = self.train_logger.newest()
@@ -263,7 +287,7 @@ class _Run:
                 self.step, record['loss'], record['top1'], record.get('images_per_second', 0.0)
             )
         if self.step == self.setup.total:
-            self._exact_statistics()
+            self._recompute_batch_stats()
         if save:
             self._validate_and_save(evaluation)
         self.train_logger.step_timer.restart()
@@ -278,40 +302,41 @@ class _Run:
                 self.checkpoints.wait()
                 raise
             self.log.append({'step': self.step, 'split': 'validation', **validation})
-            before = float(self.state.control['best'])
+            best_before = float(self.state.control['best'])
             self._set(control.validated(self.state, self.recipe, validation, self.step))
             self.validated(self.step, validation)
         record = self.train_logger.newest()
         self._report(record, validation)
         if validation and 'loss' in record:
             self.progress.say(
-                diagnostics.reading(record, validation, before, self.recipe.optimizer.learning_rate)
+                diagnostics.diagnosis(
+                    record, validation, best_before, self.recipe.optimizer.learning_rate
+                )
             )
         self.checkpoints.save(self.state, validation and {'top1': validation['top1']})
 
     def _set(self, state: TrainState) -> None:
-        """Another state, with what it says about the end of the run."""
+        """Replaces the state, and takes the step and early stopping from it."""
         self.state, self.step = sharding.shard(state, self.setup.placement), int(state.step)
         self.stopped = control.stopped(state, self.recipe)
 
-    def _stop(self) -> None:
-        """Ends the run after this step with a checkpoint, whose note keeps what the log has not
-        yet.
-        """
-        begun = time.perf_counter()
+    def _preempt(self) -> None:
+        """Writes a checkpoint, with the metrics that are not logged yet, and raises Preempted."""
+        start = time.perf_counter()
         if self.checkpoints.last != self.step:
-            self.checkpoints.save(self.state, note={'metric_buffer': self.train_logger.note()})
+            self.checkpoints.save(self.state, note={'metric_buffer': self.train_logger.pending()})
         self.checkpoints.wait()
         raise Preempted(
             f'SIGTERM: stopped after step {self.step} of {self.setup.total} with a checkpoint, '
-            f'written in '
-            f'{time.perf_counter() - begun:.1f} s; started again with the same command the run '
-            f'goes on there'
+            f'written in {time.perf_counter() - start:.1f} s; start the run again with the same '
+            f'command to resume there'
         )
 
     def _roll_back(self, error: NotFinite) -> None:
-        """Goes back to the last good checkpoint, or to the start, with a lower rate; raises
-        NotFinite where the limit is reached.
+        """Goes back to the last good checkpoint, or to the start, with a lower learning rate.
+
+        Raises:
+          NotFinite: the recipe's `nan_limit` is reached.
         """
 
         def last_good():
@@ -323,22 +348,22 @@ class _Run:
         rollbacks = control.counts(self.state)['rollbacks']
         warnings.warn(
             f'{error}; rolled back to step {self.step} (time {rollbacks} of at most '
-            f'{self.recipe.run.nan_limit}), the rate times '
-            f'{nan_policy.LOWERED**rollbacks:g} from here',
+            f'{self.recipe.run.nan_limit}), with the learning rate times '
+            f'{nan_policy.ROLLBACK_FACTOR**rollbacks:g} from here',
             RuntimeWarning,
             stacklevel=2,
         )
-        self.train_logger.forget(self.step)
+        self.train_logger.rewind(self.step)
         self.prefetcher.close()
         self.prefetcher = self._prefetcher()
         self.train_logger.step_timer.restart()
 
-    def _exact_statistics(self) -> None:
-        """Batch statistics computed anew at the end, where the recipe asks for it."""
+    def _recompute_batch_stats(self) -> None:
+        """Recomputes the batch statistics from training batches, if the recipe asks for it."""
         setup = self.setup
         n = setup.timeline.steps(self.recipe.run.recompute_batch_stats)
         if n:
-            # the last ones, whose images have their final size
+            # the last batches of the run, since their images have the final size
             batches = self._batches(max(setup.total - n, 0))
             state = recompute_batch_stats.recompute(
                 setup.moments_step,
@@ -365,8 +390,8 @@ class _Run:
         )
 
     def _final(self, split: str, step: int) -> dict[str, Any]:
-        """The figures of a split for the present state, that of `step`; its validation stands in
-        the log already.
+        """Returns the metrics of a split for the current state, that of `step`: from the log if
+        they are there, else by evaluating.
         """
         record = next(
             (r for r in reversed(self.log.records) if (r['step'], r['split']) == (step, split)),
@@ -375,8 +400,10 @@ class _Run:
         return results.figures(record) if record else self._evaluate(split)
 
     def _evaluate(self, split: str) -> dict[str, Any]:
-        """The figures of a split; raises Preempted in between where SIGTERM comes (several hosts
-        stop after the next step instead).
+        """Returns the metrics of a split for the current state.
+
+        Raises:
+          Preempted: SIGTERM arrived meanwhile. (Several hosts stop after the next step instead.)
         """
         setup = self.setup
 
@@ -385,8 +412,8 @@ class _Run:
             if self.preemption.requested:
                 raise Preempted(
                     f'SIGTERM: stopped at step {self.step} of {setup.total}, with a checkpoint, '
-                    f'while evaluating {split}; '
-                    'started again with the same command the run goes on there'
+                    f'while evaluating {split}; start the run again with the same command to '
+                    f'resume there'
                 )
 
         return results.figures(

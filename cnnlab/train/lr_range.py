@@ -1,9 +1,8 @@
-"""The learning-rate range test: Smith 2015, arXiv:1506.01186.
+"""The learning-rate range test (Smith 2015, arXiv:1506.01186): one short run whose learning rate
+rises from very small to too large.
 
-One short run whose rate rises from very small to too large.
-
-The rate rises exponentially instead of linearly, so that several powers of ten fit into one run (a
-common change to Smith's test).
+The rate rises exponentially instead of linearly, a common change to Smith's test, so that one run
+covers several powers of ten.
 """
 
 import dataclasses
@@ -18,25 +17,30 @@ from cnnlab.train.distributed import sharding
 from cnnlab.train.initial_state import initial_state
 from cnnlab.train.setup import Setup
 
-# of the running mean that smooths the losses; assumed
-KEPT = 0.9
-# times the lowest smoothed loss, where the test ends; assumed
-TOO_HIGH = 4.0
-# factor from the rate of the lowest loss to the suggestion; a rule of thumb, assumed
-BELOW = 10.0
-# of the whole fall of the loss, where learning is said to have begun; assumed
-BEGUN = 0.1
+# decay of the running mean that smooths the losses; assumed
+SMOOTHING = 0.9
+# the test ends where the smoothed loss exceeds this multiple of its minimum; assumed
+DIVERGENCE_FACTOR = 4.0
+# the suggestion is the learning rate of the lowest loss divided by this; a rule of thumb, assumed
+SAFETY_FACTOR = 10.0
+# learning begins where the loss has made this share of its fall; assumed
+BEGIN_SHARE = 0.1
 
 
 def recipe(given: Recipe, low: float, high: float, steps: int) -> Recipe:
-    """The recipe with a rate that rises from `low` to `high` in `steps`; all else as it is.
+    """Returns the recipe of the test: only the learning rate and the duration change.
+
+    Args:
+      given: the recipe to test.
+      low, high: the first and the last learning rate.
+      steps: of the test.
 
     Raises:
       ValueError: not 0 < low < high, or fewer than ten steps.
     """
     if not 0 < low < high:
         raise ValueError(
-            f'the rates of a range test rise from above 0, not from {low:g} to {high:g}'
+            f'the learning rate of a range test rises from above 0, not from {low:g} to {high:g}'
         )
     if steps < 10:
         raise ValueError(f'a range test takes at least 10 steps, not {steps}')
@@ -46,27 +50,35 @@ def recipe(given: Recipe, low: float, high: float, steps: int) -> Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """What the test saw: arrays (steps,)."""
+    """The measurements of a test.
 
-    rates: np.ndarray
+    Attributes:
+      learning_rates: (steps,).
+      losses: (steps,).
+      smoothed: (steps,), the losses as `smoothed` smooths them.
+      diverged: whether the loss rose too high or became NaN before the last step.
+    """
+
+    learning_rates: np.ndarray
     losses: np.ndarray
     smoothed: np.ndarray
-    # the loss rose too high, or was no number, before the last rate
     diverged: bool
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:
-    """The running mean that forgets a tenth each step, corrected for its beginning at zero."""
+    """Smooths losses by an exponential running mean, with the bias correction of Adam."""
     out, mean = np.empty(len(losses)), 0.0
     for i, value in enumerate(losses):
-        mean = KEPT * mean + (1 - KEPT) * value
-        out[i] = mean / (1 - KEPT ** (i + 1))
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * value
+        out[i] = mean / (1 - SMOOTHING ** (i + 1))
     return out
 
 
 def run(setup: Setup) -> Trace:
-    """Trains by a setup of `recipe` until its last rate, or until the smoothed loss is four times
-    its lowest or no number.
+    """Trains until the last learning rate, or until the loss diverges.
+
+    Args:
+      setup: of the recipe that `recipe` returns.
     """
     state = sharding.replicate(initial_state(setup, np.uint32(setup.recipe.run.seed)), setup.mesh)
     batches = loader.train_batches(
@@ -78,53 +90,64 @@ def run(setup: Setup) -> Trace:
     )
     losses, diverged = [], False
     for _ in range(setup.total):
-        state, found = setup.train_step(
+        state, metrics = setup.train_step(
             state, sharding.shard_batch(next(batches), setup.mesh), np.uint32(setup.recipe.run.seed)
         )
-        losses.append(float(jax.device_get(found['loss'])))
+        losses.append(float(jax.device_get(metrics['loss'])))
         so_far = smoothed(np.array(losses))
-        if not np.isfinite(losses[-1]) or so_far[-1] > TOO_HIGH * so_far.min():
+        if not np.isfinite(losses[-1]) or so_far[-1] > DIVERGENCE_FACTOR * so_far.min():
             diverged = True
             break
     getattr(batches, 'close', lambda: None)()
-    kept = np.array([loss for loss in losses if np.isfinite(loss)])
+    finite = np.array([loss for loss in losses if np.isfinite(loss)])
     return Trace(
-        np.array([float(setup.schedule(i)) for i in range(len(kept))]),
-        kept,
-        smoothed(kept),
-        diverged,
+        learning_rates=np.array([float(setup.schedule(i)) for i in range(len(finite))]),
+        losses=finite,
+        smoothed=smoothed(finite),
+        diverged=diverged,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Suggestion:
-    """Rates, by the rule that `RULE` states."""
+    """Learning rates read from a trace by RULE.
 
-    begins: float
-    rate: float
+    Attributes:
+      begin: where learning begins.
+      suggested: the suggestion.
+      lowest: where the smoothed loss is lowest.
+    """
+
+    begin: float
+    suggested: float
     lowest: float
 
 
 RULE = (
-    f'The suggestion is the rate at which the smoothed loss is lowest, divided by {BELOW:g}: '
-    f'there it still falls quickly, with a '
-    f'margin to where it rises. Learning begins where the smoothed loss has made {BEGUN:.0%} of '
-    f'its whole fall.'
+    f'The suggestion is the learning rate of the lowest smoothed loss divided by '
+    f'{SAFETY_FACTOR:g}: there the loss still falls quickly, at a margin to where it rises. '
+    f'Learning begins where the smoothed loss has made {BEGIN_SHARE:.0%} of its fall.'
 )
 
 
 def suggest(trace: Trace) -> Suggestion | None:
-    """None where the loss never fell by more than it varies: the range does not reach the rates at
-    which the network learns.
+    """Suggests a learning rate by RULE.
+
+    Returns:
+      None if the loss never fell by more than its noise: the range does not reach the learning
+      rates at which the network learns.
     """
     if len(trace.smoothed) < 2:
         return None
-    start, at = trace.smoothed[0], int(trace.smoothed.argmin())
-    fall = start - trace.smoothed[at]
+    first, minimum = trace.smoothed[0], int(trace.smoothed.argmin())
+    fall = first - trace.smoothed[minimum]
     noise = float(np.std(np.diff(trace.losses[: max(len(trace.losses) // 4, 2)])))
-    if at == 0 or fall <= max(noise, 1e-6 * abs(start)):
+    if minimum == 0 or fall <= max(noise, 1e-6 * abs(first)):
         return None
-    begun = int(np.argmax(trace.smoothed <= start - BEGUN * fall))
+    begin = int(np.argmax(trace.smoothed <= first - BEGIN_SHARE * fall))
+    lowest = float(trace.learning_rates[minimum])
     return Suggestion(
-        float(trace.rates[begun]), float(trace.rates[at]) / BELOW, float(trace.rates[at])
+        begin=float(trace.learning_rates[begin]),
+        suggested=lowest / SAFETY_FACTOR,
+        lowest=lowest,
     )

@@ -1,8 +1,7 @@
-"""What happens where the loss or the gradient is NaN or infinite: the run stops, the batch is
-skipped, or the run goes back.
+"""Policies for a NaN or infinite loss or gradient: stop the run, skip the batch, or roll back.
 
-Every choice is a field of the recipe (`on_nan`), since it decides what is computed; what was done
-is counted in the state's `control`, in the log, and limited by `nan_limit`.
+The policy is a field of the recipe (`run.on_nan`), since it changes what is computed. Skipped steps
+and rollbacks are counted in `TrainState.control` and in the log, and limited by `run.nan_limit`.
 """
 
 from collections.abc import Callable
@@ -17,66 +16,78 @@ from cnnlab import names
 from cnnlab.recipes.sections.run import ON_NAN
 from cnnlab.train.state import TrainState
 
-# what the rate is multiplied by at each rollback; assumed
-LOWERED = 0.5
+# factor on the learning rate at each rollback; assumed
+ROLLBACK_FACTOR = 0.5
 
 
 class NotFinite(FloatingPointError):
     """The loss or the gradient became NaN or infinite."""
 
 
-class Lowered(NamedTuple):
-    """State of `lowerable`."""
+class RateShareState(NamedTuple):
+    """State of `scale_by_rate_share`.
 
-    # float32 (), what updates are multiplied by
+    Attributes:
+      rate_share: float32 (), the factor on updates.
+    """
+
+    # checkpoints hold this field by its name
     rate_share: jax.Array
 
 
-def lowerable() -> optax.GradientTransformation:
-    """Multiplies updates by a share of the rate that is 1 until `lower` sets another; the last of a
-    chain.
-    """
+def scale_by_rate_share() -> optax.GradientTransformation:
+    """Multiplies updates by a factor that is 1 until `lower` changes it; put it last in a chain."""
 
     def update(updates, state, params=None):
         del params
         return jax.tree.map(lambda u: u * state.rate_share.astype(u.dtype), updates), state
 
-    return optax.GradientTransformation(lambda _: Lowered(jnp.ones((), jnp.float32)), update)
+    return optax.GradientTransformation(lambda _: RateShareState(jnp.ones((), jnp.float32)), update)
 
 
-def guarded(policy: str, tx: optax.GradientTransformation) -> optax.GradientTransformation:
-    """The optimizer that a policy needs.
+def wrap_optimizer(policy: str, tx: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Adds to an optimizer what a policy needs.
+
+    Args:
+      policy: a value of `run.on_nan`.
+      tx: the optimizer.
 
     Raises:
-      ValueError: no such policy.
+      ValueError: an unknown policy.
     """
-    names.among('way to meet a NaN (on_nan)', policy, ON_NAN)
-    return optax.chain(tx, lowerable()) if policy == 'rollback' else tx
+    names.among('NaN policy (on_nan)', policy, ON_NAN)
+    return optax.chain(tx, scale_by_rate_share()) if policy == 'rollback' else tx
 
 
-def skipping(step: Callable) -> Callable:
-    """`step(state, batch, seed) -> (state, metrics)` that leaves all but the counters as it was
-    where loss or gradient are not finite.
+def skip_nonfinite(step: Callable) -> Callable:
+    """Wraps a train step to skip the update if the loss or the gradient is not finite.
 
-    control['skipped'] counts such steps; the batch is not seen again before the next epoch.
+    Only the step count and control['skipped'] change then. The batch does not come again before the
+    next epoch.
+
+    Args:
+      step: (state, batch, seed) -> (state, metrics).
     """
 
-    def careful(state: TrainState, batch, seed):
+    def skipping_step(state: TrainState, batch, seed):
         new, metrics = step(state, batch, seed)
         good = jnp.isfinite(metrics['loss']) & jnp.isfinite(metrics['grad_norm'])
-        kept = state.replace(
+        unchanged = state.replace(
             step=new.step, control={**state.control, 'skipped': state.control['skipped'] + 1}
         )
-        return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, kept), metrics
+        return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, unchanged), metrics
 
-    return careful
+    return skipping_step
 
 
 def lower(state: TrainState, rollbacks: int) -> TrainState:
-    """A restored state (numpy arrays) with its rollbacks counted, and the rate lowered once for
-    each of them.
+    """Lowers the learning rate of a restored state and sets its number of rollbacks.
+
+    Args:
+      state: with numpy arrays.
+      rollbacks: of the run so far; the learning rate is lowered once for each.
     """
-    share = np.float32(LOWERED**rollbacks)
+    share = np.float32(ROLLBACK_FACTOR**rollbacks)
     return state.replace(
         opt_state=optax.tree.set(state.opt_state, rate_share=share),
         control={**state.control, 'rollbacks': np.int32(rollbacks)},
@@ -84,19 +95,19 @@ def lower(state: TrainState, rollbacks: int) -> TrainState:
 
 
 def rate_share(opt_state: optax.OptState) -> float:
-    """What the rate is multiplied by since the last rollback; 1 where there is no `lowerable`."""
+    """Returns the factor on the learning rate after rollbacks; 1 without `scale_by_rate_share`."""
     return float(optax.tree.get(opt_state, 'rate_share', 1.0))
 
 
-def finite(found: dict[str, np.ndarray]) -> bool:
+def finite(metrics: dict[str, np.ndarray]) -> bool:
     """Whether a step's loss and gradient are finite."""
-    return bool(np.isfinite(found['loss']) and np.isfinite(found['grad_norm']))
+    return bool(np.isfinite(metrics['loss']) and np.isfinite(metrics['grad_norm']))
 
 
-def describe(window: list[tuple[int, dict[str, np.ndarray]]]) -> str:
-    """The sentence for the first step of a window of (step, metrics) that is not finite."""
-    step, found = next((s, f) for s, f in window if not finite(f))
+def describe(steps: list[tuple[int, dict[str, np.ndarray]]]) -> str:
+    """Describes the first of these (step, metrics) that is not finite."""
+    step, metrics = next((step, metrics) for step, metrics in steps if not finite(metrics))
     return (
-        f'the loss became {float(found["loss"])} (gradient norm {float(found["grad_norm"])}) '
+        f'the loss became {float(metrics["loss"])} (gradient norm {float(metrics["grad_norm"])}) '
         f'at step {step}'
     )

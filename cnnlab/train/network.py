@@ -1,18 +1,18 @@
-"""Which registered network a recipe's model means."""
+"""Resolves a recipe's model to a registered network."""
 
 from cnnlab import weights
 from cnnlab.recipes.recipe import Recipe
 
 
 def registered(recipe: Recipe) -> Recipe:
-    """The recipe with the registered network that its model means, which may be an alias or the id
-    of published weights: then it is the network that these weights fit.
+    """Returns the recipe with its model as a registered name.
 
-    Fields that the recipe states go before those of the weights. The number of classes is never
-    that of the weights: it follows the data.
+    The model may be an alias, or the id of published weights, which means the network that these
+    weights fit. Fields of the recipe override those of the weights. The number of classes is not
+    taken from the weights: it follows the data.
 
     Raises:
-      KeyError: no such name or id (the nearest are given).
+      KeyError: an unknown name or id; the message gives the nearest.
     """
     model, fields = weights.model_of(recipe.model)
     fields.pop('num_classes', None)

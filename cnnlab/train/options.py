@@ -1,4 +1,4 @@
-"""How a run is carried out, as against what it computes, which is the recipe's."""
+"""Options of a run that do not change its result; the recipe holds all that does."""
 
 import dataclasses
 
@@ -7,22 +7,25 @@ from cnnlab.train.monitor import profile
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """None of these changes a bit of the result.
+    """How to carry out a run. None of these changes a bit of the result.
+
+    Attributes:
+      quiet: show no progress on the terminal.
+      workers: processes that prepare batches; 0 uses threads.
+      profile_steps: 'FIRST:LAST', steps to trace into profile/; '' traces none.
+      stall_minutes: minutes without progress after which the run ends with status AGAIN; 0 is no
+        limit.
+      checkpoint_dir: where to keep checkpoints, also gs://bucket/path; '' keeps them where the run
+        has them, by default in its own directory.
 
     Raises:
-      ValueError: a value that cannot be.
+      ValueError: an invalid value.
     """
 
-    # no progress on the terminal
     quiet: bool = False
-    # processes that prepare batches; 0 uses threads
     workers: int = 0
-    # 'FIRST:LAST': these steps are traced into profile/
     profile_steps: str = ''
-    # without progress, after which the run ends with status AGAIN; 0 is never
     stall_minutes: float = 30.0
-    # where checkpoints go, in place of the run's own directory; gs://bucket/path too; '' where the
-    # run has them
     checkpoint_dir: str = ''
 
     def __post_init__(self):
@@ -35,11 +38,8 @@ class Options:
             )
 
     def within(self, folder: str) -> 'Options':
-        """For one of several runs: its checkpoints in a folder of their own of `checkpoint_dir`,
-        where that is given.
-        """
-        return (
-            dataclasses.replace(self, checkpoint_dir=f'{self.checkpoint_dir.rstrip("/")}/{folder}')
-            if self.checkpoint_dir
-            else self
-        )
+        """Returns the options for one of several runs, with its own folder in `checkpoint_dir`."""
+        if not self.checkpoint_dir:
+            return self
+        parent = self.checkpoint_dir.rstrip('/')
+        return dataclasses.replace(self, checkpoint_dir=f'{parent}/{folder}')

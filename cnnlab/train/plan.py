@@ -1,5 +1,5 @@
-"""What a recipe amounts to before it is run: steps, rates, parameters, multiply-adds, memory, and
-the time by a short measurement.
+"""The plan of a recipe before it runs: steps, learning rates, parameters, multiply-adds, memory,
+and an estimate of the time from a few measured steps.
 """
 
 import dataclasses
@@ -17,61 +17,74 @@ from cnnlab.recipes.recipe import Recipe
 from cnnlab.train.distributed import sharding
 from cnnlab.train.setup import Setup, build_setup, open_data
 
-# multiply-adds of a measured step, forward and backward: about half a second on two cores
-_MOST = {'cpu': 5e10}
-_ELSEWHERE = 2e13
-# a step costs three times its forward pass: one for the gradients of the images' maps, one for
-# those of the kernels
-_BACKWARD = 3
+# most multiply-adds of a measured step, forward and backward: about half a second on two cores
+_MAX_MACS = {'cpu': 5e10}
+_MAX_MACS_ELSEWHERE = 2e13
+# a step costs three forward passes: the backward pass computes the gradients of the activations and
+# those of the kernels, each at the cost of a forward pass
+_FORWARDS_PER_STEP = 3
+# most steps at which the schedule is evaluated
 _SAMPLES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """A measurement of `steps` train steps of `batch` images at `size` pixels a side, and of making
-    such batches in one thread.
+    """The measured speed of the train step and of the input.
+
+    Attributes:
+      steps: that were timed.
+      batch: images per step.
+      size: pixels per side of the images.
+      seconds: median time of a step.
+      images_per_second: of the network.
+      input_per_second: images per second that one thread reads and augments.
     """
 
     steps: int
     batch: int
     size: int
-    # a step, the median
     seconds: float
-    # of the network
     images_per_second: float
-    # of reading and augmenting, with made images
     input_per_second: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-    """A run as it would be; bytes and speeds are estimates, the rest is exact."""
+    """The plan of a run. Bytes and speeds are estimates, the rest is exact.
+
+    Attributes:
+      setup: of the run.
+      synthetic: whether the data is missing and synthetic images of its size replace it.
+      examples: training images.
+      images: images seen in the whole training.
+      stages: (first step, pixels per side) of the training images.
+      params: trained parameters.
+      macs: multiply-adds for one image in evaluation.
+      memory: of one device.
+      average: bytes of the moving average.
+      steps: at which the schedule was evaluated, in ascending order, up to the last of the run.
+      learning_rates: at these steps.
+      speed: None if it was not measured.
+    """
 
     setup: Setup
-    # the data is not there: made images of its size stand in
-    made: bool
+    synthetic: bool
     examples: int
-    # seen in all of training
     images: int
-    # (first step, pixels a side) of training images
     stages: tuple[tuple[int, int], ...]
     params: int
-    # for one image in evaluation
     macs: int
-    # of one device
     memory: memory.Training
-    # bytes of the moving average
     average: int
-    # where the rate was looked at, rising, the last step of the run among them
     steps: np.ndarray
-    # there
-    rates: np.ndarray
+    learning_rates: np.ndarray
     speed: Speed | None
 
     @property
     def seconds(self) -> float | None:
-        """Of the training of the whole run at the measured speed, by the network alone; other sizes
-        count by their area.
+        """Estimated seconds of training, without input and evaluation; None without a speed.
+
+        The time of a step is taken as proportional to the area of its images.
         """
         if self.speed is None:
             return None
@@ -84,19 +97,18 @@ class Plan:
 
 
 def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Plan:
-    """The plan of a recipe, for the devices of this process.
+    """Plans a recipe for the devices of this process.
 
     Args:
-      recipe: any.
-      data_dir: where the data is; where it is not, made images of the same number and size stand
-        in.
-      measured: train steps to time after one that compiles; 0 times none.
+      recipe: to plan.
+      data_dir: where the data is. If it is missing, synthetic images of the same number and size
+        replace it.
+      measured: train steps to time, after one that compiles; 0 measures no speed.
 
     Raises:
-      KeyError, ValueError: as `setup.build_setup`; or nothing is known of a data set that is not
-        there.
+      KeyError, ValueError: as `setup.build_setup`; or the data set is missing and its size unknown.
     """
-    setup, made = _setup(recipe, data_dir)
+    setup, synthetic = _setup(recipe, data_dir)
     train = setup.data['train']
     stages = tuple(
         (first, _side(setup, first)) for first, _ in recipe.augment.stages(setup.timeline)
@@ -109,24 +121,26 @@ def make(recipe: Recipe, data_dir: str | None = None, measured: int = 10) -> Pla
         else setup.image.shape[1:]
     )
     macs = cost.totals(setup.model, setup.image.shape[1:]).macs
+    steps, learning_rates = _learning_rates(setup)
     return Plan(
-        setup,
-        made,
-        len(train),
-        setup.total * recipe.run.batch_size,
-        stages,
-        tree.count(state.params),
-        macs,
-        memory.training(
+        setup=setup,
+        synthetic=synthetic,
+        examples=len(train),
+        images=setup.total * recipe.run.batch_size,
+        stages=stages,
+        params=tree.count(state.params),
+        macs=macs,
+        memory=memory.training(
             setup.model,
             shape,
             max(recipe.run.batch_size // setup.mesh.size, 1),
             setup.image.dtype,
             setup.tx,
         ),
-        sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(state.ema)),
-        *_rates(setup),
-        measure(setup, macs, measured) if measured else None,
+        average=sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(state.ema)),
+        steps=steps,
+        learning_rates=learning_rates,
+        speed=measure(setup, macs, measured) if measured else None,
     )
 
 
@@ -146,58 +160,76 @@ def _setup(recipe: Recipe, data_dir: str | None) -> tuple[Setup, bool]:
 
 
 def _side(setup: Setup, step: int) -> int:
-    """Pixels on the shorter side of training images at a step."""
-    view = (
+    """Returns the pixels on the shorter side of training images at a step."""
+    transform = (
         setup.train_transform.at(step)
         if isinstance(setup.train_transform, loader.ProgressiveTransforms)
         else setup.train_transform
     )
-    return min(view(setup.data['train'][0]['image'], np.random.default_rng(0)).shape[:2])
+    return min(transform(setup.data['train'][0]['image'], np.random.default_rng(0)).shape[:2])
 
 
-def _rates(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
+def _learning_rates(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (steps, learning rates) of evenly spaced steps."""
     steps = np.unique(np.linspace(0, setup.total - 1, min(setup.total, _SAMPLES)).astype(np.int64))
     return steps, np.asarray(jax.jit(jax.vmap(setup.schedule))(jnp.asarray(steps)), np.float64)
 
 
 def batch_to_measure(macs: int, batch: int, devices: int, platform: str) -> int:
-    """Images of a step that is worth timing: the recipe's batch, or as many as `_MOST`
-    multiply-adds take, at least one a device.
+    """Returns the batch size to time: the recipe's, or less if its step would take too long.
+
+    Args:
+      macs: multiply-adds of one image.
+      batch: the recipe's batch size.
+      devices: of the mesh; each gets at least one image.
+      platform: jax's name of it, such as 'cpu'.
     """
-    most = int(_MOST.get(platform, _ELSEWHERE) / (_BACKWARD * max(macs, 1)))
+    max_macs = _MAX_MACS.get(platform, _MAX_MACS_ELSEWHERE)
+    most = int(max_macs / (_FORWARDS_PER_STEP * max(macs, 1)))
     return max(min(batch, most) // devices, 1) * devices
 
 
 def measure(setup: Setup, macs: int, steps: int) -> Speed:
-    """Times so many train steps, after one that compiles, of a batch that this machine does in
-    seconds, on the recipe's own last views.
+    """Measures the speed of the train step, after one step that compiles.
+
+    The batch is at most that of `batch_to_measure`; its images have the size of the last stage.
+
+    Args:
+      setup: of the run.
+      macs: multiply-adds of one image.
+      steps: to time.
     """
-    recipe, view = setup.recipe, _largest(setup)
+    recipe, transform = setup.recipe, _last_transform(setup)
     batch = batch_to_measure(macs, recipe.run.batch_size, setup.mesh.size, jax.default_backend())
     if batch != recipe.run.batch_size:
         setup = build_setup(
             recipe.replace(batch_size=batch, ghost_batch_size=None, repeats=1, accumulate=1),
             data=setup.data,
         )
-    begun = time.perf_counter()
-    rows = loader.TrainBatch(setup.data['train'], view, 0, batch)(0)
-    input_seconds = time.perf_counter() - begun
+    start = time.perf_counter()
+    rows = loader.TrainBatch(setup.data['train'], transform, 0, batch)(0)
+    input_seconds = time.perf_counter() - start
     seed = np.uint32(0)
-    state, found = sharding.replicate(setup.init(seed), setup.mesh), []
-    ready = sharding.shard_batch(rows, setup.mesh)
+    state, times = sharding.replicate(setup.init(seed), setup.mesh), []
+    on_device = sharding.shard_batch(rows, setup.mesh)
     for _ in range(steps + 1):
-        begun = time.perf_counter()
-        state, metrics = setup.train_step(state, ready, seed)
+        start = time.perf_counter()
+        state, metrics = setup.train_step(state, on_device, seed)
         jax.block_until_ready((state, metrics))
-        found.append(time.perf_counter() - begun)
-    seconds = float(np.median(found[1:]))
+        times.append(time.perf_counter() - start)
+    seconds = float(np.median(times[1:]))
     return Speed(
-        steps, batch, min(rows['image'].shape[1:3]), seconds, batch / seconds, batch / input_seconds
+        steps=steps,
+        batch=batch,
+        size=min(rows['image'].shape[1:3]),
+        seconds=seconds,
+        images_per_second=batch / seconds,
+        input_per_second=batch / input_seconds,
     )
 
 
-def _largest(setup: Setup):
-    """The view of the last stage of training."""
+def _last_transform(setup: Setup):
+    """Returns the transform of the last stage of training."""
     return (
         setup.train_transform.transforms[-1][1]
         if isinstance(setup.train_transform, loader.ProgressiveTransforms)
@@ -206,18 +238,26 @@ def _largest(setup: Setup):
 
 
 def rows(plan: Plan, count: int = 12) -> list[tuple[int, float, float]]:
-    """(step, epoch, rate) of so many steps of the run, evenly spaced, and of those where the rate
-    falls by a quarter or is trebled.
+    """Returns (step, epoch, learning rate) rows for a table of the schedule.
+
+    Args:
+      plan: of the run.
+      count: evenly spaced steps. Steps where the learning rate falls by a quarter or more than
+        triples are added, if there are at most as many of them.
     """
     chosen: Sequence[int] = np.unique(
         np.linspace(0, len(plan.steps) - 1, count).astype(int)
     ).tolist()
-    rates = plan.rates
-    before, after = rates[:-1], rates[1:]
+    before, after = plan.learning_rates[:-1], plan.learning_rates[1:]
     jumps = np.flatnonzero((after < 0.75 * before) | (after > 3 * before) & (before > 0)) + 1
     if len(jumps) <= count:
         chosen = sorted({*chosen, *jumps.tolist()})
     batch = plan.setup.recipe.run.batch_size
     return [
-        (int(plan.steps[i]), plan.steps[i] * batch / plan.examples, float(rates[i])) for i in chosen
+        (
+            int(plan.steps[i]),
+            plan.steps[i] * batch / plan.examples,
+            float(plan.learning_rates[i]),
+        )
+        for i in chosen
     ]

@@ -1,5 +1,5 @@
-"""What was predicted for each image of a set: kept in a file, so that results can be looked into
-and compared without a network.
+"""Predictions for each image of a set, saved to a file so that results can be examined and compared
+without the network.
 """
 
 import dataclasses
@@ -18,25 +18,26 @@ from cnnlab.report.files import write_bytes
 from cnnlab.report.proportions import calibration, wilson
 from cnnlab.train.step import rank_of_truth
 
+# classes kept per image
 _BEST = 5
 _ARRAYS = ('name', 'label', 'rank', 'best', 'confidence', 'loss')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """Of n images, in the order of their source.
+    """Predictions for n images, in the order of their source.
 
     Attributes:
-      name: of the images' files, str (n,).
-      label: int32 (n,).
-      rank: int32 (n,), how many classes stand before the true one; ties go by index, and a NaN puts
-        the truth last.
-      best: int32 (n, 5 or the number of classes), the most probable classes in order; -1 where
-        there are NaN.
-      confidence: float32 (n,), the probability of best[:, 0]; 0 where there are NaN.
-      loss: float32 (n,), minus the natural logarithm of the probability of the label.
-      about: what was evaluated how: plain values that JSON can hold.
-      probabilities: float32 (n, k), or None where they are not kept.
+      name: str (n,), the file name of each image.
+      label: int32 (n,), the true classes.
+      rank: int32 (n,), the number of classes ranked before the true one; ties go by index, and a
+        NaN ranks the truth last.
+      best: int32 (n, 5 or the number of classes), the most probable classes in order; -1 for an
+        image with a NaN.
+      confidence: float32 (n,), the probability of best[:, 0]; 0 for an image with a NaN.
+      loss: float32 (n,), minus the natural logarithm of the label's probability.
+      about: the network, data and protocol, as values that JSON can hold.
+      probabilities: float32 (n, k), or None if they were not saved.
     """
 
     name: np.ndarray
@@ -56,25 +57,36 @@ class Predictions:
         return self.rank < k
 
     def summary(self, bins: int = 15) -> dict[str, Any]:
-        """{'n', 'top1', 'top5', 'loss', 'ece': means; 'top1_low', 'top1_high', 'top5_low',
-        'top5_high': Wilson's 95% intervals}.
+        """Summarizes the predictions.
 
-        'ece' is `proportions.calibration` with `bins` bins of equal width.
+        Args:
+          bins: of equal width, for the calibration error (`proportions.calibration`).
+
+        Returns:
+          'n'; 'top1' and 'top5' with Wilson's 95% intervals in 'top1_low', 'top1_high', 'top5_low'
+          and 'top5_high'; the mean 'loss'; the expected calibration error 'ece'.
         """
-        found = {'n': len(self)}
+        accuracies = {}
         for k in (1, _BEST):
             right = int(self.right(k).sum())
             low, high = wilson(right, len(self))
-            found |= {f'top{k}': right / len(self), f'top{k}_low': low, f'top{k}_high': high}
+            accuracies |= {f'top{k}': right / len(self), f'top{k}_low': low, f'top{k}_high': high}
         return {
-            **found,
+            'n': len(self),
+            **accuracies,
             'loss': float(self.loss.mean(dtype=np.float64)),
             'ece': calibration(self.confidence, self.right(), bins)[0],
         }
 
     def by_class(self, classes: int) -> list[tuple[int, int, int, int | None]]:
-        """For each class (images, right at top-1, right at top-5, the wrong class that is most
-        often predicted, or None).
+        """Counts the results of each class.
+
+        Args:
+          classes: the number of classes.
+
+        Returns:
+          For each class: images, right at top-1, right at top-5, and the wrong class that is
+          predicted most often, or None.
         """
         rows = []
         for k in range(classes):
@@ -92,7 +104,12 @@ class Predictions:
         return rows
 
     def save(self, path: str | os.PathLike, probabilities: bool = False) -> pathlib.Path:
-        """Writes an .npz, whole or not at all; with `probabilities` those too, as float16."""
+        """Writes an .npz file atomically.
+
+        Args:
+          path: of the file.
+          probabilities: save these too, as float16.
+        """
         arrays = {key: getattr(self, key) for key in _ARRAYS} | {
             'about': np.array(json.dumps(dict(self.about)))
         }
@@ -106,7 +123,13 @@ class Predictions:
 def of(
     probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], about: Mapping[str, Any]
 ) -> Predictions:
-    """Predictions from the probabilities of classes, float32 (n, k).
+    """Builds predictions from probabilities.
+
+    Args:
+      probabilities: float32 (n, k).
+      labels: int (n,), the true classes.
+      names: the n file names.
+      about: see `Predictions`.
 
     Raises:
       ValueError: a label is not among the k classes.
@@ -127,22 +150,23 @@ def of(
     confidence = np.where(known, probabilities.max(1), 0)
     rank = np.asarray(rank_of_truth(jnp.asarray(probabilities), jnp.asarray(labels)), np.int32)
     return Predictions(
-        np.array(names, str),
-        labels,
-        rank,
-        best,
-        confidence.astype(np.float32),
-        loss.astype(np.float32),
-        dict(about),
-        probabilities,
+        name=np.array(names, str),
+        label=labels,
+        rank=rank,
+        best=best,
+        confidence=confidence.astype(np.float32),
+        loss=loss.astype(np.float32),
+        about=dict(about),
+        probabilities=probabilities,
     )
 
 
 def load(path: str | os.PathLike) -> Predictions:
-    """What `Predictions.save` wrote.
+    """Reads a file of `Predictions.save`.
 
     Raises:
-      FileNotFoundError: no such file. ValueError: it is no file of predictions, or damaged.
+      FileNotFoundError: the file is missing.
+      ValueError: the file does not hold predictions, or is damaged.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -160,26 +184,29 @@ def load(path: str | os.PathLike) -> Predictions:
             )
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f'{path} is no file of predictions: {str(error).splitlines()[0]}'
+            f'{path} is not a file of predictions: {str(error).splitlines()[0]}'
         ) from error
 
 
 def together(first: Predictions, second: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """(positions in the first, positions in the second) of the images that both hold, by name, in
-    the order of the first.
+    """Matches the images of two sets of predictions by name.
+
+    Returns:
+      (indices into the first, indices into the second) of the images that both hold, in the order
+      of the first.
 
     Raises:
-      ValueError: they have none in common, a name occurs twice, or an image has different labels in
-        the two.
+      ValueError: they have no image in common, a name occurs twice, or an image has different
+        labels in the two.
     """
     for one in (first, second):
         if len(set(one.name.tolist())) < len(one):
             raise ValueError(
-                'a name occurs twice among the images of a file of predictions: they cannot be '
-                'told apart'
+                'a name occurs twice among the images of a file of predictions, so images cannot '
+                'be matched by name'
             )
-    place = {name: i for i, name in enumerate(second.name.tolist())}
-    both = [(i, place[name]) for i, name in enumerate(first.name.tolist()) if name in place]
+    index = {name: i for i, name in enumerate(second.name.tolist())}
+    both = [(i, index[name]) for i, name in enumerate(first.name.tolist()) if name in index]
     if not both:
         raise ValueError('the two files of predictions have no image in common')
     i, j = np.array(both).T
@@ -192,16 +219,24 @@ def together(first: Predictions, second: Predictions) -> tuple[np.ndarray, np.nd
 
 
 def real(predictions: Predictions, path: str | os.PathLike) -> tuple[int, int]:
-    """(right, counted) by ReaL labels: the top-1 class is among an image's labels, images without
-    labels do not count.
+    """Scores predictions by ReaL labels.
 
-    Beyer et al. 2020, arXiv:2006.07159: real.json in
-    github.com/google-research/reassessed-imagenet, a list whose n-th entry (from 1) is for
-    ILSVRC2012_val_<n>.JPEG.
+    An image is right if its top-1 class is among its labels; images without labels do not count.
+
+    Args:
+      predictions: for images of the ImageNet validation set.
+      path: of real.json in github.com/google-research/reassessed-imagenet, a list whose n-th entry
+        (from 1) is for ILSVRC2012_val_<n>.JPEG.
+
+    Returns:
+      (images right, images counted).
 
     Raises:
-      FileNotFoundError: no such file. ValueError: it is no such list, or an image is not named as
-        those of the validation set.
+      FileNotFoundError: the file is missing.
+      ValueError: it is not such a list, or an image is not named as in the validation set.
+
+    Reference:
+      Beyer et al. 2020, arXiv:2006.07159.
     """
     path = pathlib.Path(path).expanduser()
     if not path.is_file():
@@ -210,7 +245,7 @@ def real(predictions: Predictions, path: str | os.PathLike) -> tuple[int, int]:
         labels = json.loads(path.read_text())
         assert isinstance(labels, list) and all(isinstance(one, list) for one in labels)
     except (AssertionError, json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError(f'{path} is no list of lists of classes in JSON') from None
+        raise ValueError(f'{path} is not a JSON list of lists of classes') from None
     right = counted = 0
     for name, top in zip(predictions.name.tolist(), predictions.best[:, 0], strict=True):
         number = (

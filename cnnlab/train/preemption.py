@@ -1,4 +1,4 @@
-"""Being told to go: SIGTERM ends a run after the step that is under way, with a checkpoint."""
+"""Preemption: SIGTERM ends a run after the current step, with a checkpoint."""
 
 import signal
 import threading
@@ -11,15 +11,15 @@ from cnnlab.train.exit_codes import StartAgain
 
 
 class Preempted(StartAgain):
-    """SIGTERM ended the run, with a checkpoint."""
+    """SIGTERM ended the run; a checkpoint was written."""
 
 
 class Preemption:
-    """Within this context SIGTERM is noted instead of obeyed.
+    """A context that records SIGTERM instead of ending the process.
 
-    On several hosts jax's own service notes it, and settles at which step all of them stop: the
-    cluster may tell one alone. Only the main thread can catch a signal; elsewhere SIGTERM does what
-    it did before.
+    With several hosts, jax's preemption service catches the signal and agrees on the step at which
+    all hosts stop, since the cluster may signal only one of them. Outside the main thread, which
+    alone can catch signals, SIGTERM keeps its effect.
     """
 
     def __init__(self):
@@ -31,28 +31,23 @@ class Preemption:
 
     def __enter__(self) -> 'Preemption':
         if self._caught:
-            self._before = signal.signal(signal.SIGTERM, self._note)
+            self._before = signal.signal(signal.SIGTERM, self._record)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._caught:
             signal.signal(signal.SIGTERM, self._before)
 
-    def _note(self, number: int, frame: types.FrameType | None) -> None:
+    def _record(self, number: int, frame: types.FrameType | None) -> None:
         self._requested.set()
 
     @property
     def requested(self) -> bool:
-        """Whether the signal came to this process; on several hosts always False, as only `at` may
-        be asked there.
-        """
+        """Whether SIGTERM reached this process. Always False with several hosts; use `at` there."""
         return self._requested.is_set()
 
     def at(self, step: int) -> bool:
-        """Whether to stop after this step: the same answer on every host.
-
-        To be asked once after every step.
-        """
+        """Whether to stop after this step; the same on every host. Call once after each step."""
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
         return self.requested

@@ -1,6 +1,4 @@
-"""The batches of a run on their devices, one ahead of the step that takes it; loader processes that
-die are replaced.
-"""
+"""Prefetches batches to the devices, one step ahead, and restarts loader processes that die."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,24 +8,24 @@ import jax
 
 from cnnlab.train.monitor.step_timer import StepTimer
 
-# times in a row that a dead loader is replaced before the run ends
-MOST_REPLACED = 3
-# Grain's words for a process that was killed, for lack of memory say
+# restarts in a row of a dead loader before the run ends
+MAX_RESTARTS = 3
+# Grain's message for a killed process, for example one that ran out of memory
 _DEAD = 'Worker process was terminated unexpectedly'
 
 
 class LoaderDied(RuntimeError):
-    """The processes that prepare batches die again and again."""
+    """A process that prepares batches died more than MAX_RESTARTS times in a row."""
 
 
 class Prefetcher:
-    """Batches from a step on.
+    """The batches from a step on, copied to the devices ahead of time.
 
     Args:
-      batches_from: step -> the iterator of this host's batches from that step on, with `close()`.
-      place: a batch -> arrays on the devices; it returns before they are copied.
-      step: the first.
-      timer: told what waiting for data takes.
+      batches_from: returns the iterator of this host's batches from a step on, with `close()`.
+      place: copies a batch to the devices, without waiting for the copy.
+      step: the first step.
+      timer: measures the time spent waiting for data.
     """
 
     def __init__(
@@ -37,23 +35,24 @@ class Prefetcher:
         step: int,
         timer: StepTimer,
     ):
-        self._from, self._place, self._timer = batches_from, place, timer
-        self._step, self._batches, self._ready, self._replaced = step, batches_from(step), None, 0
+        self._batches_from, self._place, self._timer = batches_from, place, timer
+        self._step, self._batches = step, batches_from(step)
+        self._ready: dict[str, jax.Array] | None = None
+        self._restarts = 0
 
     def take(self) -> dict[str, jax.Array]:
-        """The next batch, on its devices."""
+        """Returns the next batch, on the devices."""
         if self._ready is None:
             self.prepare()
         ready, self._ready = self._ready, None
         return ready
 
     def prepare(self) -> None:
-        """Begins to copy the batch after that to the devices, so that it is there when the step now
-        running ends.
+        """Starts to copy the next batch to the devices, while the current step runs.
 
         Raises:
-          LoaderDied: MOST_REPLACED times in a row no batch came because a process of the loader was
-            gone. Any error of the data.
+          LoaderDied: a process of the loader died more than MAX_RESTARTS times in a row.
+          Exception: any error of the data.
         """
         with self._timer.waiting('data'):
             rows = self._next()
@@ -67,30 +66,28 @@ class Prefetcher:
             except RuntimeError as error:
                 if _DEAD not in str(error):
                     raise
-                self._replace(str(error))
+                self._restart(str(error))
             else:
-                self._replaced = 0
+                self._restarts = 0
                 return rows
 
-    def _replace(self, said: str) -> None:
+    def _restart(self, reason: str) -> None:
         self.close()
-        if self._replaced == MOST_REPLACED:
+        if self._restarts == MAX_RESTARTS:
             raise LoaderDied(
-                f'a process that prepares batches was gone {MOST_REPLACED + 1} times in a row at '
-                f'step {self._step} ({said}); '
-                'it may need more memory than there is: use fewer (--workers), or threads '
-                '(--workers=0)'
+                f'a process that prepares batches died {MAX_RESTARTS + 1} times in a row at step '
+                f'{self._step} ({reason}); it may run out of memory: use fewer (--workers), or '
+                f'threads (--workers=0)'
             )
-        self._replaced += 1
+        self._restarts += 1
         warnings.warn(
-            f'a process that prepares batches is gone ({said}); all are started again from step '
-            f'{self._step} '
-            f'({self._replaced} of at most {MOST_REPLACED} times in a row)',
+            f'a process that prepares batches died ({reason}); all are restarted from step '
+            f'{self._step} ({self._restarts} of at most {MAX_RESTARTS} times in a row)',
             RuntimeWarning,
             stacklevel=2,
         )
-        self._batches = self._from(self._step)
+        self._batches = self._batches_from(self._step)
 
     def close(self) -> None:
-        """Ends the loader's threads or processes."""
+        """Stops the loader's threads or processes."""
         getattr(self._batches, 'close', lambda: None)()

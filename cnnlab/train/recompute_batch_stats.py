@@ -1,10 +1,11 @@
-"""Batch statistics of a trained network over many training images, in place of the running averages
-of training.
+"""Recomputes the batch statistics of a trained network over many training images, in place of the
+running averages of training.
 
 He et al. released their ResNets with such statistics (README of
-github.com/KaimingHe/deep-residual-networks), and a mean of networks (SWA) has none of its own. Each
-batch is normalized by itself as in training; the variance of a channel over all images is the mean
-of its variances within batches plus the variance of its means, which is exact.
+github.com/KaimingHe/deep-residual-networks). A mean of networks (SWA) needs them, since it has none
+of its own. Each batch is normalized by its own statistics, as in training. The variance of a
+channel over all images is exactly the mean of its variances within batches plus the variance of its
+batch means.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,13 +22,17 @@ from cnnlab.train.step_config import ForwardConfig
 def moments(
     config: ForwardConfig, state: TrainState, batch: dict[str, jax.Array], key: jax.Array
 ) -> Any:
-    """What `batch_stats` would be if this batch alone had made it: each layer's mean and variance
-    over the whole batch.
+    """Computes each layer's mean and variance over one batch, in the structure of `batch_stats`.
 
-    It is of `state.evaluation_variables`. Frozen layers keep theirs. `key`, a uint32, is of
-    dropout.
+    Uses `state.evaluation_variables`. Frozen layers keep their statistics.
+
+    Args:
+      config: of the forward pass.
+      state: of the run.
+      batch: {'image': uint8 (n, h, w, c), ...}.
+      key: uint32, the seed of dropout.
     """
-    # momentum 0 keeps nothing of the statistics before
+    # with momentum 0 nothing of the earlier statistics remains
     model = replace_norm(config.model, ghost_batch_size=None, momentum=0.0)
     _, moved = model.apply(
         state.evaluation_variables,
@@ -40,23 +45,26 @@ def moments(
 
 
 class _Pooled:
-    """Mean and variance of a layer over the batches so far, all of one size: Welford's sums, in
-    float64.
-    """
+    """Mean and variance of a layer over batches of one size, by Welford's method in float64."""
 
     def __init__(self):
-        self.n, self.mean, self.within, self.spread = 0, 0.0, 0.0, 0.0
+        self.n = 0
+        self.mean = 0.0
+        # mean of the variances within batches
+        self.within = 0.0
+        # sum of squared deviations of the batch means
+        self.between = 0.0
 
     def add(self, mean, var):
         self.n += 1
-        off = mean.astype(np.float64) - self.mean
-        self.mean = self.mean + off / self.n
-        self.spread = self.spread + off * (mean - self.mean)
+        delta = mean.astype(np.float64) - self.mean
+        self.mean = self.mean + delta / self.n
+        self.between = self.between + delta * (mean - self.mean)
         self.within = self.within + (var - self.within) / self.n
 
     def statistics(self, like):
-        found = {'mean': self.mean, 'var': self.within + self.spread / self.n}
-        return {k: found[k].astype(like[k].dtype) for k in like}
+        pooled = {'mean': self.mean, 'var': self.within + self.between / self.n}
+        return {k: pooled[k].astype(like[k].dtype) for k in like}
 
 
 def _pool(tree: Any, layers: dict[tuple[str, ...], _Pooled], path: tuple[str, ...] = ()) -> None:
@@ -76,11 +84,13 @@ def _filled(tree: Any, layers: dict[tuple[str, ...], _Pooled], path: tuple[str, 
 def recompute(
     step: Callable, state: TrainState, batches: Iterable[dict[str, jax.Array]]
 ) -> TrainState:
-    """The state with the batch statistics of these batches, as numpy arrays; they are those of the
-    average where there is one.
+    """Returns the state with batch statistics recomputed from batches, as numpy arrays.
+
+    If the state has a moving average, its batch statistics are the ones replaced.
 
     Args:
       step: `moments`, jitted.
+      state: of the run.
       batches: as `train_step` takes them.
     """
     layers: dict[tuple[str, ...], _Pooled] = {}

@@ -1,4 +1,4 @@
-"""What a finished run leaves: its figures in result.json, and the curves of its log."""
+"""The results of a finished run: metrics in result.json, and figures of its log."""
 
 import dataclasses
 import json
@@ -11,38 +11,44 @@ from cnnlab.report import plots
 from cnnlab.report.files import write_text
 from cnnlab.train.monitor import run_log
 
-# of a split
+# the metrics of a split
 FIGURES = ('n', 'top1', 'top5', 'loss')
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a finished run leaves: also in its `result.json`."""
+    """The results of a finished run, also in its `result.json`.
+
+    Attributes:
+      steps: made.
+      seconds: of training, without evaluation and compilation.
+      images_per_second: of training, the median over the log.
+      final: {split: FIGURES} of the last state, or of the best one in a run with early stopping.
+      best_step: with the highest validation top-1; 0 without validation.
+      directory: of the run.
+    """
 
     steps: int
-    # of training, evaluation and compilation not counted
     seconds: float
     images_per_second: float
-    # split -> FIGURES of the last state; of the best where it may stop early
     final: dict[str, dict[str, float]]
-    # of the highest validation top-1; 0 where there was no validation
     best_step: int
     directory: pathlib.Path
 
 
-def figures(found: dict[str, Any]) -> dict[str, Any]:
-    """FIGURES of a record of the log, or of what `evaluate` gives."""
-    return {k: found[k] for k in FIGURES}
+def figures(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Picks FIGURES from a log record or from the result of `evaluate`."""
+    return {key: metrics[key] for key in FIGURES}
 
 
 def speed(records: list[run_log.Record]) -> float:
-    """Images a second, the median over the log; 0 where none was timed."""
+    """Returns the median images per second over the log; 0 if no step was timed."""
     speeds = run_log.series(records, 'train', 'images_per_second')[1]
     return float(np.median(speeds)) if speeds else 0.0
 
 
 def draw(path: pathlib.Path, records: list[run_log.Record]) -> None:
-    """loss.png and top1.png of a run."""
+    """Draws loss.png and top1.png into the directory of a run."""
     for key in ('loss', 'top1'):
         plots.save(
             plots.learning_curves({path.name: run_log.curve([records], key)}, key),
@@ -51,6 +57,6 @@ def draw(path: pathlib.Path, records: list[run_log.Record]) -> None:
 
 
 def write(result: Result) -> None:
-    """result.json."""
+    """Writes result.json into the directory of a run."""
     written = {**dataclasses.asdict(result), 'directory': result.directory.name}
     write_text(result.directory / 'result.json', json.dumps(written, indent=1) + '\n')

@@ -1,5 +1,5 @@
-"""The scores that a network gives to whole images by a protocol: every image exactly once, on any
-number of devices and hosts.
+"""Class probabilities of images by an evaluation protocol: every image exactly once, on any number
+of devices and hosts.
 """
 
 import functools
@@ -23,10 +23,20 @@ from cnnlab.train.distributed import sharding
 def view_step(
     variables: Any, image: jax.Array, *, model: nn.Module, preprocess: Preprocess
 ) -> jax.Array:
-    """uint8 (n, h, w, c) -> what the protocol averages, softmax or logits, float32 (n, k)."""
-    found = model.apply(variables, preprocess.on_device(image), train=False)
+    """Computes the scores of views that the protocol averages.
+
+    Args:
+      variables: of the model.
+      image: uint8 (n, h, w, c).
+      model: the network.
+      preprocess: with the protocol.
+
+    Returns:
+      float32 (n, k): softmax or logits, as the protocol says.
+    """
+    logits = model.apply(variables, preprocess.on_device(image), train=False)
     average = preprocess.protocol.average
-    return (jax.nn.softmax(found) if average == 'softmax' else found).astype(jnp.float32)
+    return (jax.nn.softmax(logits) if average == 'softmax' else logits).astype(jnp.float32)
 
 
 def probabilities(
@@ -38,22 +48,27 @@ def probabilities(
     threads: int | None = None,
     advance: Callable[[int, str], None] = lambda index, name: None,
 ) -> np.ndarray:
-    """The probability of each class for each image of a source, float32 (n, k): the mean over its
-    views of the softmax, or the softmax of the mean of the logits, as the protocol of its
-    preprocessing has it.
+    """Computes the class probabilities of each image of a source by the network's protocol.
 
-    Views of one shape are collected, from however many images, until they make a batch; every host
-    takes every `hosts`-th image on its own devices, and in the end all get all. The result does not
-    depend on batch, devices or hosts but for rounding.
+    The protocol averages either the softmax over the views of an image, or the logits before the
+    softmax. Views of one shape are batched, across images. With several hosts, each takes every
+    `hosts`-th image, and all get the whole result, which does not depend on the batch size, devices
+    or hosts except for rounding.
 
     Args:
+      net: the network, with its preprocessing and protocol.
+      source: the images.
       batch: views per step, over this host's devices.
-      devices: use the first so many of this host's devices (default: all).
-      advance: called for every image of this host, with its index and the name of its file.
+      devices: use only the first `devices` devices of this host (default: all).
+      threads: that read images (default: as `iter_images`).
+      advance: called for each image of this host, with its index and file name.
+
+    Returns:
+      float32 (n, k).
 
     Raises:
-      ValueError: an image cannot be read, or batch does not divide over the devices.
-      RuntimeError: not every image was seen exactly once with all of its views.
+      ValueError: an image cannot be read, or the devices do not divide the batch.
+      RuntimeError: an image was not seen exactly once with all its views.
     """
     protocol = net.preprocess.protocol
     mesh = sharding.local_mesh(devices)
@@ -69,7 +84,7 @@ def probabilities(
         for view in views:
             sums.add(index, view)
         advance(index, name)
-    sums.learn(protocol, source)
+    sums.init_if_empty(protocol, source)
     total, seen = sums.finish()
     if jax.process_count() > 1:
         total, seen = (multihost_utils.process_allgather(a).sum(0) for a in (total, seen))
@@ -77,15 +92,14 @@ def probabilities(
         wrong = np.flatnonzero(seen != protocol.count)
         raise RuntimeError(
             f'{len(wrong)} of {len(seen)} images were not seen exactly once, first image '
-            f'{wrong[0]}: '
-            f'{seen[wrong[0]]} of its {protocol.count} views'
+            f'{wrong[0]}: {seen[wrong[0]]} of its {protocol.count} views'
         )
     mean = total / protocol.count
     return np.asarray(jax.nn.softmax(mean), np.float32) if protocol.average == 'logits' else mean
 
 
 class _Sums:
-    """Adds up what the step makes of views, batch by batch, one shape at a time."""
+    """Sums the scores of the views of each image, in batches of one shape."""
 
     def __init__(
         self, step: Callable, variables: Any, mesh: jax.sharding.Mesh, batch: int, images: int
@@ -101,16 +115,16 @@ class _Sums:
         if len(rows) == self.batch:
             self._run(self.waiting.pop(view.shape))
 
-    def learn(self, protocol: Views, source: ImageSource) -> None:
-        """On a host without images: how many classes there are, so that its zeros can be added to
-        the sums of others.
+    def init_if_empty(self, protocol: Views, source: ImageSource) -> None:
+        """Creates the sums on a host without images, which must know the number of classes to add
+        its zeros to the sums of the others.
         """
         if not self.waiting and self.total is None:
             channels = source.image_shape[-1] if source.image_shape else 3
             self._run([(0, protocol.views(np.zeros((64, 64, channels), np.uint8))[0])], counted=0)
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """(sums float32 (n, k), views counted (n,)) after what is left."""
+        """Runs the incomplete batches; returns (sums float32 (n, k), views counted int64 (n,))."""
         for rows in self.waiting.values():
             self._run(rows)
         self.waiting.clear()
@@ -120,11 +134,11 @@ class _Sums:
         images = np.zeros((self.batch, *rows[0][1].shape), np.uint8)
         for i, (_, view) in enumerate(rows):
             images[i] = view
-        found = jax.device_get(
+        scores = jax.device_get(
             self.step(self.variables, sharding.shard_batch({'image': images}, self.mesh)['image'])
         )
         if self.total is None:
-            self.total = np.zeros((len(self.seen), found.shape[1]), np.float32)
+            self.total = np.zeros((len(self.seen), scores.shape[1]), np.float32)
         index = np.array([i for i, _ in rows[:counted]], np.int64)
-        np.add.at(self.total, index, found[: len(index)])
+        np.add.at(self.total, index, scores[: len(index)])
         np.add.at(self.seen, index, 1)

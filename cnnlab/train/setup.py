@@ -1,5 +1,5 @@
-"""From a recipe to everything that a run needs, compiled once and shared by runs that differ in the
-seed only.
+"""Builds from a recipe everything that a run needs; runs that differ only in the seed share it, so
+that steps compile once.
 """
 
 import dataclasses
@@ -33,63 +33,80 @@ from cnnlab.train.state import TrainState, init_state
 from cnnlab.train.step import eval_step, train_step
 from cnnlab.train.step_config import EvalConfig, StepConfig
 
-# sets that decode to less than this are decoded once and kept
+# sets that decode to at most this many bytes are decoded once and kept in memory
 _MEMORY = 1 << 30
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Setup:
-    """A recipe with its data opened, its network declared and its steps jitted."""
+    """A recipe with its data opened, its network built and its steps jitted.
+
+    Attributes:
+      recipe: with its model as a registered name.
+      data: {split: images}: 'train', and 'validation' and 'test' if the set has them.
+      train_transform: of training images.
+      transform: of evaluation images.
+      model: the network.
+      preprocess: from a picture to the input of the model.
+      schedule: the learning rate by step, before plateaus and rollbacks.
+      tx: the optimizer.
+      mesh: the devices.
+      shard: how the state is sharded, see `sharding.state_sharding`.
+      placement: the sharding of each array of the state, a tree of NamedSharding.
+      image: shape and dtype of the model's input, for one image: (1, h, w, c).
+      total: steps of the run.
+      init: seed -> state at step 0.
+      train_step: (state, batch, seed) -> (state, metrics).
+      eval_step: (state, batch) -> sums.
+      moments_step: the jitted step of `recompute_batch_stats`.
+      inputs: uint8 images (n, h, w, c) -> the model's input.
+    """
 
     recipe: Recipe
-    # 'train', and 'validation' and 'test' where they are
     data: dict[str, ImageSource]
     train_transform: Transform | ProgressiveTransforms
     transform: Transform
     model: nn.Module
-    # from a picture to what the model gets
     preprocess: Preprocess
     schedule: optax.Schedule
     tx: optax.GradientTransformation
     mesh: Mesh
-    # how the state is spread over the devices, see `sharding.state_sharding`
     shard: str
-    # of each array of the state: a tree of NamedSharding
     placement: Any
-    # what the model gets, one image in the batch
     image: jax.ShapeDtypeStruct
-    # steps of the run
     total: int
-    # seed -> state
     init: Callable[[jax.Array], TrainState]
     train_step: Callable
     eval_step: Callable
-    # of `recompute_batch_stats`
     moments_step: Callable
-    # uint8 images (n, h, w, c) -> what the model gets
     inputs: Callable[[Any], jax.Array]
 
     @property
     def order(self) -> dict[str, Any]:
-        """What the recipe says about the order of training images and of what the loader does to
-        them: arguments of `train_batches`.
-        """
+        """The recipe's arguments of `loader.train_batches`: repeats and flips by epoch."""
         augment = self.recipe.augment
         return {'repeats': augment.repeats, 'alternating_flip': augment.alternating_flip}
 
     @property
     def timeline(self) -> Timeline:
-        """The run, against which durations of the recipe are read."""
+        """The length of the run, which converts the recipe's durations to steps."""
         return self.recipe.timeline(len(self.data['train']))
 
     @property
     def classes(self) -> int:
-        """How many classes the data has."""
+        """The number of classes of the data."""
         return self.data['train'].num_classes
 
     def batches(self, seed: int, step: int, workers: int = 0) -> Iterator[loader.Batch]:
-        """This host's rows of the training batches from that step on, with `close()`; `workers` as
-        in `Options`.
+        """Iterates over this host's rows of the training batches.
+
+        Args:
+          seed: of the run.
+          step: of the first batch.
+          workers: processes that prepare batches, see `Options`.
+
+        Returns:
+          An iterator with `close()`.
         """
         return loader.train_batches(
             self.data['train'],
@@ -104,35 +121,41 @@ class Setup:
         )
 
     def steps(self, text: str) -> int:
-        """A duration of the recipe in steps, at least 1."""
+        """Converts a duration to steps, at least 1."""
         return max(self.timeline.steps(text), 1)
 
 
 def open_data(recipe: Recipe, data_dir: str | None) -> dict[str, ImageSource]:
-    """{'train', 'validation', 'test'} as far as the set and the recipe's holdout or fold give them;
-    small sets are decoded at once.
+    """Opens the splits of a recipe's data set; decodes small sets into memory.
 
-    The recipe's `limit` cuts the training images after the others were set aside, so these stay the
-    same.
+    Args:
+      recipe: its section `data` chooses the images. `limit` cuts the training images after
+        validation images are set aside, so the latter do not depend on it.
+      data_dir: where prepared data sets are.
+
+    Returns:
+      {split: images} for 'train', 'validation' and 'test', as far as the set, `holdout` or `fold`
+      give them.
     """
-    found = sources.open_dataset(recipe.dataset, data_dir)
-    wanted = (
+    dataset = sources.open_dataset(recipe.dataset, data_dir)
+    splits = (
         ['train', 'test']
-        if 'test' in found.splits or 'validation' not in found.splits
+        if 'test' in dataset.splits or 'validation' not in dataset.splits
         else ['train']
     )
-    said = recipe.data
-    if said.holdout or said.fold or 'validation' in found.splits:
-        wanted.insert(1, 'validation')
-    chosen = {'holdout': said.holdout, 'fold': said.fold, 'classes': said.classes}
-    opened = {s: sources.load(recipe.dataset, s, data_dir=data_dir, **chosen) for s in wanted}
-    if said.limit:
-        opened['train'] = select.take(opened['train'], said.limit)
-    return {s: _kept(source) for s, source in opened.items()}
+    section = recipe.data
+    if section.holdout or section.fold or 'validation' in dataset.splits:
+        splits.insert(1, 'validation')
+    chosen = {'holdout': section.holdout, 'fold': section.fold, 'classes': section.classes}
+    opened = {
+        split: sources.load(recipe.dataset, split, data_dir=data_dir, **chosen) for split in splits
+    }
+    if section.limit:
+        opened['train'] = select.take(opened['train'], section.limit)
+    return {split: _in_memory_if_small(source) for split, source in opened.items()}
 
 
-def _kept(source: ImageSource) -> ImageSource:
-    """Decoded once where that is little memory."""
+def _in_memory_if_small(source: ImageSource) -> ImageSource:
     shape = source.image_shape
     if (
         not source.decodes
@@ -150,19 +173,24 @@ def build_setup(
     data: dict[str, ImageSource] | None = None,
     shard: str = 'none',
 ) -> Setup:
-    """Opens the data, declares the network and jits the steps; nothing compiles yet.
+    """Opens the data, builds the network and jits the steps; nothing compiles yet.
 
     Args:
-      recipe: any; its model is a registered name, or the id of published weights, and then the
-        network that they fit; `num_classes` follows the data unless `model_fields` state it.
-      data_dir: where prepared sets are.
-      devices: use the first so many devices (default: all).
-      data: what `open_data` would open, where it is open already.
+      recipe: its model is a registered name, or the id of published weights, which means the
+        network that they fit. The number of classes follows the data unless `model_fields` sets it.
+      data_dir: where prepared data sets are.
+      devices: use only the first `devices` devices (default: all).
+      data: the result of `open_data`, if the data is open already.
       shard: see `sharding.state_sharding`.
 
     Raises:
-      KeyError, ValueError, FileNotFoundError: an unknown name, data that is not there, a batch that
-        does not fit; one sentence each.
+      KeyError: an unknown model or data set.
+      FileNotFoundError: the data is missing.
+      ValueError: settings that do not fit the data, the devices or each other.
+
+    Example:
+      >>> setup = build_setup(registry.get('digits'))
+      >>> state = setup.init(np.uint32(0))
     """
     recipe = registered(recipe)
     data = open_data(recipe, data_dir) if data is None else data
@@ -187,7 +215,7 @@ def build_setup(
 
     schedule = recipe.schedule.build(recipe.optimizer.learning_rate, timeline)
     tx = recipe.optimizer.build(recipe.schedule.scale(schedule), timeline)
-    tx = nan_policy.guarded(recipe.run.on_nan, tx)
+    tx = nan_policy.wrap_optimizer(recipe.run.on_nan, tx)
     average = recipe.average.build(timeline)
     init = jax.jit(
         functools.partial(
@@ -200,7 +228,7 @@ def build_setup(
             initializer=recipe.start.build(),
         )
     )
-    # a network that does not fit its images says so now
+    # traced here, so that a network that does not fit its images fails early
     shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))
     _check(recipe, data, mesh, shapes)
     train_transform = _train_transform(recipe, train, model, image, shapes)
@@ -230,7 +258,7 @@ def build_setup(
 
     step = functools.partial(train_step, step_config)
     if recipe.run.on_nan == 'skip':
-        step = nan_policy.skipping(step)
+        step = nan_policy.skip_nonfinite(step)
     evaluation = functools.partial(eval_step, eval_config)
     moments = functools.partial(recompute_batch_stats.moments, step_config)
     placement = sharding.state_sharding(shapes, mesh, shard)
@@ -257,14 +285,14 @@ def build_setup(
 
 
 def _model(recipe: Recipe, train: ImageSource) -> nn.Module:
-    """The network of a recipe; as many classes as the data unless the recipe states them."""
+    """Builds the network, with the data's number of classes unless the recipe sets it."""
     fields = {'num_classes': train.num_classes, **recipe.model_fields}
     model = registry.create(recipe.model, **fields)
     return model.clone(norm=recipe.batch_norm) if has_batch_norm(model) else model
 
 
 def _preprocess(recipe: Recipe, train: ImageSource, mean: Any, std: Any) -> Preprocess:
-    """What a picture goes through before the network is tested on it."""
+    """Builds the preprocessing of evaluation images."""
     augment = recipe.augment
     return Preprocess(
         Transformed((*augment.evaluation, *augment.common)),
@@ -276,14 +304,14 @@ def _preprocess(recipe: Recipe, train: ImageSource, mean: Any, std: Any) -> Prep
 
 
 def _class_weights(recipe: Recipe, train: ImageSource) -> np.ndarray | None:
-    """(k,) weights of the classes in the loss, or None where all weigh the same."""
+    """Returns the class weights of the loss, (k,), or None if all weigh the same."""
     if not recipe.loss.balance:
         return None
     return balance.class_weights(train.labels(), train.num_classes, recipe.loss.balance)
 
 
 def _adversary(recipe: Recipe) -> adversarial.Adversary | None:
-    """What attacks the training images, or None."""
+    """Returns the attack on training images, or None."""
     augment = recipe.augment
     if not augment.adversarial:
         return None
@@ -293,7 +321,7 @@ def _adversary(recipe: Recipe) -> adversarial.Adversary | None:
 
 
 def _check_mean_image(recipe: Recipe, mean: np.ndarray, image: jax.ShapeDtypeStruct) -> None:
-    """Raises ValueError where the mean is an image of another size than the network's input."""
+    """Raises ValueError if the mean is an image of another size than the network's input."""
     if np.ndim(mean) != 3:
         return
     if np.shape(mean) != image.shape[1:] or recipe.augment.progressive_resizing:
@@ -301,15 +329,13 @@ def _check_mean_image(recipe: Recipe, mean: np.ndarray, image: jax.ShapeDtypeStr
             ' x '.join(map(str, shape)) for shape in (np.shape(mean), image.shape[1:])
         )
         raise ValueError(
-            f'data.normalize={recipe.data.normalize} has a mean image of {own} and the transform '
-            f'makes images of {transformed}; normalize=channel goes with any size'
+            f'data.normalize={recipe.data.normalize} has a mean image of {own}, but the transform '
+            f'makes images of {transformed}; normalize=channel works with any size'
         )
 
 
 def _check(recipe: Recipe, data: dict[str, ImageSource], mesh: Mesh, shapes: TrainState) -> None:
-    """Raises ValueError for what fields of a recipe can be only together with others, its data,
-    devices or network.
-    """
+    """Raises ValueError for fields that do not fit each other, the data, devices or network."""
     run = recipe.run
     parts = run.accumulate * mesh.size
     if run.batch_size % parts:
@@ -333,14 +359,14 @@ def _check(recipe: Recipe, data: dict[str, ImageSource], mesh: Mesh, shapes: Tra
         ):
             if used:
                 raise ValueError(
-                    f'{field} watches the validation images and there are none; set some aside '
-                    f'with data.holdout or data.fold'
+                    f'{field} needs validation images, and there are none; set some aside with '
+                    f'data.holdout or data.fold'
                 )
     exact = recipe.timeline(len(data['train'])).steps(run.recompute_batch_stats)
     if exact and run.stop_patience:
         raise ValueError(
             'run.recompute_batch_stats computes statistics at the end of a run of fixed length, '
-            'and run.stop_patience may end it before'
+            'but run.stop_patience may end it earlier'
         )
     if recipe.average.name == 'swa' and shapes.batch_stats and not exact:
         raise ValueError(
@@ -357,8 +383,10 @@ def _train_transform(
     image: jax.ShapeDtypeStruct,
     shapes: TrainState,
 ) -> Transform | ProgressiveTransforms:
-    """The transform of training images, or one for each size; ValueError where the network does not
-    take a size.
+    """Builds the transform of training images, or one for each size of progressive resizing.
+
+    Raises:
+      ValueError: the network does not take one of the sizes.
     """
     sizes = recipe.augment.progressive_resizing
     stages = tuple(
@@ -386,5 +414,5 @@ def _train_transform(
 
 
 def _transformed_shape(source: ImageSource, transform: Transform) -> tuple[int, ...]:
-    """The shape of the first image after the transform."""
+    """Returns the shape of the first image after the transform."""
     return transform(source[0]['image'], np.random.default_rng(0)).shape

@@ -1,5 +1,5 @@
-"""All that a step reads and writes, and all that a checkpoint holds: the data is a function of
-(seed, step).
+"""The train state: all that a step reads and writes besides the batch, and all that a checkpoint
+holds. Batches need no state, since they are a function of (seed, step).
 """
 
 from typing import Any
@@ -15,18 +15,21 @@ from cnnlab.nn import initializers
 
 @flax.struct.dataclass
 class TrainState:
-    """A pytree of arrays.
+    """The state of training, a pytree of arrays.
 
-    `ema` is None or {'params', 'batch_stats'}: their moving average, which evaluation then uses.
-    `control` holds what decides about the run: 'best' (validation top-1 so far, -1 before the
-    first) and 'best_step'; how often the guard acted, 'skipped' and 'rollbacks'; where a run may
-    stop early also 'stale', the evaluations in a row since the best.
+    Attributes:
+      step: int32, the number of optimizer updates made.
+      params: of the network.
+      batch_stats: of the network; {} if it has none.
+      opt_state: of the optimizer.
+      ema: None, or {'params', 'batch_stats'}: their average, which evaluation uses.
+      control: 'best', the highest validation top-1 (-1 before the first) and its 'best_step'; the
+        number of 'skipped' steps and 'rollbacks'; with early stopping also 'stale', the number of
+        validations since the best.
     """
 
-    # int32: optimizer updates made
     step: jax.Array
     params: Any
-    # {} for networks without
     batch_stats: Any
     opt_state: optax.OptState
     ema: Any
@@ -34,7 +37,7 @@ class TrainState:
 
     @property
     def evaluation_variables(self) -> dict[str, Any]:
-        """{'params', 'batch_stats'} that evaluation uses: the average where there is one."""
+        """{'params', 'batch_stats'} for evaluation: the average if there is one."""
         return self.ema or {'params': self.params, 'batch_stats': self.batch_stats}
 
 
@@ -44,11 +47,16 @@ def init_variables(
     image: jax.ShapeDtypeStruct,
     initializer: initializers.Initializer | None = None,
 ) -> dict[str, Any]:
-    """{'params', 'batch_stats'} of a network for images (n, h, w, c) of that shape and dtype; pure,
-    and a function of the seed alone.
+    """Initializes a network.
 
-    Parameters are float32, or float64 for float64 images. `initializer` draws the kernels in place
-    of the network's own.
+    Args:
+      model: the network.
+      seed: uint32.
+      image: shape (n, h, w, c) and dtype of the images.
+      initializer: draws the kernels in place of the network's own initializers.
+
+    Returns:
+      {'params', 'batch_stats'}, in float32, or float64 for float64 images.
     """
     variables = model.init(
         {'params': jax.random.key(seed)}, jnp.zeros(image.shape, image.dtype), train=False
@@ -72,8 +80,13 @@ def init_state(
     initializer: initializers.Initializer | None = None,
     stops: bool = False,
 ) -> TrainState:
-    """The state at step 0, with an average to begin where `ema`, and with what early stopping
-    counts where `stops`.
+    """Builds the state at step 0.
+
+    Args:
+      model, seed, image, initializer: see `init_variables`.
+      tx: the optimizer.
+      ema: whether to keep an average.
+      stops: whether the run has early stopping.
     """
     variables = init_variables(model, seed, image, initializer)
     control = {

@@ -1,5 +1,5 @@
-"""The train step and the evaluation step: pure functions of (state, batch), jitted by
-`sharding.parallel`.
+"""The train step and the evaluation step: pure functions of (state, batch), to be jitted by
+`sharding.parallel_train` and `sharding.parallel_eval`.
 """
 
 from collections.abc import Callable
@@ -16,26 +16,26 @@ from cnnlab.train.step_config import EvalConfig, StepConfig
 
 Metrics = dict[str, jax.Array]
 Rows = dict[str, jax.Array]
-# what random numbers are for, besides dropout
+# folded into the step's key, to give each use besides dropout a key of its own
 _FLIP, _MIX, _PARTS, _ATTACK = 1, 2, 3, 4
 
 
 def train_step(
     config: StepConfig, state: TrainState, batch: Rows, seed: jax.Array
 ) -> tuple[TrainState, Metrics]:
-    """One optimizer update.
+    """Makes one optimizer update.
 
     Args:
-      config: everything that does not change from step to step.
-      state: the state before; its buffers may be donated.
+      config: all that is the same for every step.
+      state: before the step; the caller may donate its buffers.
       batch: {'image': uint8 (n, h, w, c), 'label': int32 (n,)}.
-      seed: uint32; dropout's key is fold_in(key(seed), step), so no key needs to be kept.
+      seed: uint32. The key of a step is fold_in(key(seed), step), so the state holds no key.
 
     Returns:
-      The state after, and means over the batch before the update: {'loss': of all that is
-      minimized, 'top1', 'grad_norm'}. With mixup or cutmix, 'loss' is that of the mixed labels and
-      'top1' counts the label with the larger share; with an adversary, both are those of the
-      changed images.
+      The state after the step, and {'loss', 'top1', 'grad_norm'}, means over the batch before the
+      update. 'loss' includes penalties and auxiliary losses. With mixup or cutmix it is the loss of
+      the mixed labels, and 'top1' counts the label with the larger share. With an adversary both
+      are for the attacked images.
     """
     key = jax.random.fold_in(jax.random.key(seed), state.step)
     rows, share = _prepared(config, state, batch, key)
@@ -62,8 +62,11 @@ def train_step(
 def _prepared(
     config: StepConfig, state: TrainState, batch: Rows, key: jax.Array
 ) -> tuple[Rows, jax.Array]:
-    """The rows that the network gets, mirrored, attacked, normalized and mixed as the config says,
-    and the share of 'label' in mixed rows, which have a second label, 'other'.
+    """Flips, attacks, normalizes and mixes the images, as the config says.
+
+    Returns:
+      The rows for the network, and the share of 'label' in mixed rows. Mixed rows have a second
+      label, 'other'.
     """
     image, label = batch['image'], batch['label']
     if config.flip:
@@ -93,9 +96,9 @@ def _prepared(
 def _objective(
     config: StepConfig, batch_stats: Any, share: jax.Array
 ) -> Callable[[Any, Rows, jax.Array], Any]:
-    """(params, rows, key of dropout) -> (what is minimized, (top-1, batch statistics)).
+    """Builds the function to differentiate: (params, rows, dropout key) -> (loss, (top-1, stats)).
 
-    Where the batch goes through in parts, the batch statistics are how far they moved.
+    With gradient accumulation, 'stats' are the changes of the batch statistics, else their values.
     """
 
     def objective(params, rows, key):
@@ -105,14 +108,14 @@ def _objective(
                 params,
                 tree.mask(params, config.frozen),
             )
-        found, moved = config.model.apply(
+        outputs, updated = config.model.apply(
             {'params': params, 'batch_stats': batch_stats},
             rows['image'],
             train=True,
             rngs={'dropout': key},
             mutable=['batch_stats'],
         )
-        logits, *aux = found if isinstance(found, tuple) else (found,)
+        logits, *aux = outputs if isinstance(outputs, tuple) else (outputs,)
         label = truth = rows['label']
         if 'other' in rows:
             label = mixing.soft_labels(label, rows['other'], share, logits.shape[-1])
@@ -121,8 +124,8 @@ def _objective(
         value = value + sum(config.aux_weight * config.loss(a, label).mean() for a in aux)
         if config.penalty is not None:
             value = value + config.penalty(params)
-        new_stats = moved.get('batch_stats', {})
-        # a sum over the parts of what stays as it is would be rounded, so the moves are summed
+        new_stats = updated.get('batch_stats', {})
+        # the parts' statistics are summed: summing changes keeps unchanged statistics exact
         if config.accumulate > 1:
             new_stats = jax.tree.map(jnp.subtract, new_stats, batch_stats)
         return value, ((rank_of_truth(logits, truth) < 1).mean(), new_stats)
@@ -131,10 +134,10 @@ def _objective(
 
 
 def _accumulated(graded: Callable, params: Any, rows: Rows, key: jax.Array, parts: int) -> Any:
-    """The mean of `graded(params, rows, key)` over the parts of a batch.
+    """Averages `graded(params, rows, key)` over the parts of a batch.
 
-    Part i is rows i, i + parts, i + 2 * parts, ...: a share of every device's rows. A scan holds
-    the activations of one part at a time, and one running sum.
+    Part i has the rows i, i + parts, i + 2 * parts, ..., so that every device has its share of each
+    part. A scan keeps the activations of one part at a time, and one running sum.
     """
 
     def split(array):
@@ -154,11 +157,17 @@ def _accumulated(graded: Callable, params: Any, rows: Rows, key: jax.Array, part
 
 
 def rank_of_truth(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """How many classes stand before the true one, int32 (n,): 0 is right at top-1, under 5 right at
-    top-5.
+    """Counts the classes ranked before the true one.
 
-    Ties go by index, so a constant network scores 1 / k; a NaN anywhere in the row puts the truth
-    last.
+    Ties go by index, so that a constant network scores 1 / k. A NaN anywhere in a row ranks the
+    truth last.
+
+    Args:
+      logits: (n, k).
+      labels: int (n,).
+
+    Returns:
+      int32 (n,): 0 is right at top-1, below 5 right at top-5.
     """
     own = jnp.take_along_axis(logits, labels.reshape(-1, 1), 1)
     index = jnp.arange(logits.shape[1], dtype=labels.dtype).reshape(1, -1)
@@ -167,13 +176,17 @@ def rank_of_truth(logits: jax.Array, labels: jax.Array) -> jax.Array:
 
 
 def eval_step(config: EvalConfig, state: TrainState, batch: Rows) -> Metrics:
-    """Sums over the images whose mask is 1: {'n', 'top1', 'top5', 'loss', 'confusion'}; of
-    `state.evaluation_variables`.
+    """Evaluates a batch with `state.evaluation_variables`, averaging logits over `config.tta`.
 
-    Where `config.tta` names views, the logits are their mean.
+    Args:
+      config: of the evaluation.
+      state: of the run.
+      batch: {'image': uint8 (n, h, w, c), 'label': int32 (n,), 'mask': (n,)}.
 
-    'confusion' is int32 (k, k), counts of (true class, predicted class); images with a NaN logit
-    are in no column. Counts are int32, 'loss' is float32.
+    Returns:
+      Sums over the images whose mask is 1: int32 'n', 'top1' and 'top5'; float32 'loss';
+      'confusion', int32 (k, k), counts of (true class, predicted class) without the images that
+      have a NaN logit.
     """
     variables = state.evaluation_variables
     logits = tta.averaged(

@@ -1,4 +1,4 @@
-"""What a step computes with besides the state and the batch: one value for each kind of step."""
+"""Configurations of the train step and the evaluation step: all that is the same for every step."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from cnnlab.train.on_device.adversarial import Adversary
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class ForwardConfig:
-    """A network and how images reach it.
+    """A network and the normalization of its images.
 
     Attributes:
-      model: the network, `apply(variables, images, train)`.
-      mean, std: what pixels (0 to 255) are normalized by.
-      dtype: of the images that the network gets, and so of its activations.
+      model: the network.
+      mean, std: of the pixels (0 to 255), for normalization.
+      dtype: of the network's input, and so of its activations.
     """
 
     model: nn.Module
@@ -31,29 +31,29 @@ class ForwardConfig:
     dtype: Any = jnp.float32
 
     def inputs(self, image: jax.Array) -> jax.Array:
-        """uint8 images (n, h, w, c) -> what the network gets."""
+        """Normalizes uint8 images (n, h, w, c) for the network."""
         return normalize(image, self.mean, self.std, self.dtype)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class StepConfig(ForwardConfig):
-    """What `step.train_step` computes with.
+    """The configuration of `step.train_step`.
 
     Attributes:
-      tx: gradients -> updates of the parameters.
-      loss: per image, of the logits.
-      average: how `state.ema` moves, where there is one.
-      flip, mixup, cutmix: see `mixing`; images are mirrored before they are normalized, and mixed
-        after.
-      accumulate: the batch goes through the network in so many parts, one after another, and the
-        gradient is their mean. Every part is normalized by its own batch statistics; the running
-        ones move once, by the mean over the parts: as with ghost batches of a part's size.
-      penalty: what is added to the loss for these parameters.
-      frozen: patterns of the parameters that get no gradient; `tx` must leave them alone
+      tx: the optimizer.
+      loss: (logits, labels) -> loss per image.
+      average: updates `state.ema`; None if there is none.
+      flip, mixup, cutmix: see `on_device.mixing`; images are flipped before normalization and mixed
+        after it.
+      accumulate: parts of a batch that go through the network one after another; the gradient is
+        their mean. Each part is normalized by its own batch statistics, and the running ones move
+        once, by the mean over the parts, as with ghost batches of the size of a part.
+      penalty: parameters -> a term of the loss.
+      frozen: patterns of the parameters without a gradient; `tx` must not change them
         (`optim.transforms.freezing`).
-      aux_weight: of the loss of each auxiliary head, for networks that return (logits, aux, ...) in
-        training.
-      adversary: what changes the mirrored images before they are normalized.
+      aux_weight: weight of the loss of each auxiliary head, for networks that return
+        (logits, aux, ...) in training.
+      adversary: attacks the flipped images before normalization.
     """
 
     tx: optax.GradientTransformation
@@ -71,11 +71,11 @@ class StepConfig(ForwardConfig):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class EvalConfig(ForwardConfig):
-    """What `step.eval_step` computes with.
+    """The configuration of `step.eval_step`.
 
     Attributes:
-      loss: per image, of the logits.
-      tta: the views of each image whose logits are averaged, see `on_device.tta`.
+      loss: (logits, labels) -> loss per image.
+      tta: the test-time augmentation, see `on_device.tta`.
     """
 
     loss: Loss

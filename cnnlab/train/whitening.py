@@ -1,5 +1,5 @@
-"""A first layer that whitens patches, computed from the training images: legacy/airbench94.py in
-KellerJordan/cifar10-airbench.
+"""The kernel of a first layer that whitens patches, computed from the training images as in
+legacy/airbench94.py of github.com/KellerJordan/cifar10-airbench.
 """
 
 from typing import Any
@@ -12,16 +12,23 @@ from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.models.airbench import WINDOW
 
-# of the source: how many images, and what is added to each variance
-_IMAGES, _LEAST = 5000, 5e-4
+# the source's number of images, and what it adds to each variance
+_IMAGES, _EPS = 5000, 5e-4
 
 
 def kernel(source: ImageSource, transform: Transform, mean: Any, std: Any) -> np.ndarray:
-    """float32 (2, 2, c, 8 c): the principal components of the 2x2 patches of the first 5,000
-    images, normalized, and their negatives.
+    """Computes the whitening kernel: the principal components of 2x2 patches, and their negatives.
 
-    Components are in falling order of their variance, each divided by the root of variance + 5e-4;
-    variances are about 0, not about the mean, as the source has it.
+    Components are in descending order of variance, each divided by sqrt(variance + 5e-4). As in the
+    source, variances are about 0, not about the mean.
+
+    Args:
+      source: the training images; the first 5,000 are used.
+      transform: of each image.
+      mean, std: of the normalization.
+
+    Returns:
+      float32 (2, 2, c, 8 c).
     """
     rng = np.random.default_rng(0)
     images = np.stack(
@@ -39,7 +46,7 @@ def kernel(source: ImageSource, transform: Transform, mean: Any, std: Any) -> np
     )
     rows = patches.reshape(-1, WINDOW * WINDOW * c)
     variances, components = np.linalg.eigh(rows.T @ rows / len(rows))
-    # eigenvectors have no sign: this one is the same everywhere
+    # the sign of an eigenvector is arbitrary; fixing it gives the same kernel on every machine
     components = components * np.where(components.sum(0) < 0, -1, 1)
-    half = (components / np.sqrt(variances + _LEAST))[:, ::-1]
+    half = (components / np.sqrt(variances + _EPS))[:, ::-1]
     return np.concatenate([half, -half], 1).reshape(WINDOW, WINDOW, c, -1).astype(np.float32)

@@ -1,4 +1,6 @@
-"""The directory of a run: what it was, so that it can go on or be repeated, and nothing else's."""
+"""The working directory of a run: its recipe and its manifest, so that it can be resumed or
+repeated.
+"""
 
 import contextlib
 import datetime
@@ -52,18 +54,17 @@ _CONFIG = (
 
 
 def writable(directory: str | os.PathLike) -> pathlib.Path:
-    """The directory, made where it is missing.
+    """Returns the absolute path of a directory, created if missing and writable.
 
     Raises:
-      PermissionError, NotADirectoryError: it cannot be made or written to; one sentence.
-        ValueError: it is an address such as gs://bucket/run.
+      PermissionError, NotADirectoryError: it cannot be created or written to.
+      ValueError: it is an address such as gs://bucket/run.
     """
-    # pathlib would make it a folder named 'gs:' here
+    # pathlib would create a folder named 'gs:' here
     if '://' in str(directory):
         raise ValueError(
             f'{directory} is an address, and results are written to a directory of this machine, '
-            f'which may be mounted; '
-            '--checkpoint_dir alone takes addresses'
+            f'which may be mounted; only --checkpoint_dir takes addresses'
         )
     path = pathlib.Path(directory).expanduser().absolute()
     try:
@@ -72,7 +73,7 @@ def writable(directory: str | os.PathLike) -> pathlib.Path:
             pass
     except (FileExistsError, NotADirectoryError) as error:
         raise NotADirectoryError(
-            f'the workdir {path} cannot be made: {error.filename or path} is a file'
+            f'the workdir {path} cannot be created: {error.filename or path} is a file'
         ) from error
     except OSError as error:
         raise PermissionError(
@@ -82,8 +83,8 @@ def writable(directory: str | os.PathLike) -> pathlib.Path:
 
 
 def checkpoints(directory: pathlib.Path) -> epath.Path:
-    """Where the checkpoints of a run are: in its directory, or where --checkpoint_dir said when it
-    was started first.
+    """Returns where a run keeps its checkpoints: the --checkpoint_dir of its first start, else
+    'checkpoints' in its directory.
     """
     manifest = directory / 'manifest.json'
     how = json.loads(manifest.read_text()).get('how', {}) if manifest.exists() else {}
@@ -92,52 +93,56 @@ def checkpoints(directory: pathlib.Path) -> epath.Path:
 
 @contextlib.contextmanager
 def naming_imports(directory: pathlib.Path) -> Iterator[None]:
-    """Where something is not known by its name, says which packages the run in `directory` was
-    started with, if they are not imported now. Nothing is imported because a file says so.
+    """A context that explains unknown names: it adds to the error which packages the run in
+    `directory` had imported and this process has not.
+
+    It never imports a package because a file names it.
 
     Raises:
-      KeyError, ValueError: as what is done within, with that added.
+      KeyError, ValueError: those of the body, with the packages added.
     """
     try:
         yield
     except (KeyError, ValueError) as error:
         manifest = directory / 'manifest.json'
-        stated = json.loads(manifest.read_text()).get('imports', []) if manifest.exists() else []
-        said = str(error.args[0]) if error.args else ''
-        missing = [m for m in stated if m not in sys.modules and m not in said]
+        imports = json.loads(manifest.read_text()).get('imports', []) if manifest.exists() else []
+        message = str(error.args[0]) if error.args else ''
+        missing = [m for m in imports if m not in sys.modules and m not in message]
         if not missing:
             raise
-        told = (
-            f'{said}; the run in {directory} has names that {" and ".join(missing)} '
+        sentence = (
+            f'{message}; the run in {directory} has names that {" and ".join(missing)} '
             f'registered: give {" ".join(f"--import={module}" for module in missing)}'
         )
-        raise (KeyError if isinstance(error, KeyError) else ValueError)(told) from error
+        raise (KeyError if isinstance(error, KeyError) else ValueError)(sentence) from error
 
 
 def claim(
     directory: pathlib.Path, recipe: Recipe, data: dict[str, str], how: dict[str, Any] | None = None
 ) -> None:
-    """Makes the directory this recipe's, or checks that it is already.
+    """Writes recipe.json and manifest.json into a new directory, or checks those that are there.
 
     Args:
-      data: {split: fingerprint} of the images; these too must be the same when a run goes on.
-      how: what else is needed to repeat it or to go on: 'shard', 'workers', 'checkpoint_dir' ('':
-        in the directory).
+      directory: of the run.
+      recipe: of the run, with its seed.
+      data: {split: fingerprint} of the images; a resumed run must have the same images.
+      how: further settings to repeat or resume the run: 'shard', 'workers', and 'checkpoint_dir'
+        ('' keeps checkpoints in the directory).
 
     Raises:
-      ValueError: it holds a run of another recipe or of other data, or one with its checkpoints
-        elsewhere; the differences are named.
+      ValueError: the directory holds a run of another recipe or other data, or one with its
+        checkpoints elsewhere; the message names the differences.
     """
     path, manifest = directory / 'recipe.json', directory / 'manifest.json'
     if path.exists():
         with naming_imports(directory):
-            there = recipes.from_json(path.read_text())
-        different = recipes.differences(there, recipe)
-        seen = json.loads(manifest.read_text())['data'] if manifest.exists() else data
+            existing = recipes.from_json(path.read_text())
+        different = recipes.differences(existing, recipe)
+        existing_data = json.loads(manifest.read_text())['data'] if manifest.exists() else data
         different += [
             f'the {split} images differ'
             for split in data
-            if seen.get(split, data[split]) != data[split]
+            if existing_data.get(split, data[split]) != data[split]
         ]
         if different:
             raise ValueError(
@@ -150,8 +155,7 @@ def claim(
     if asked and manifest.exists() and located(asked) != checkpoints(directory):
         raise ValueError(
             f'{directory} has its checkpoints in {checkpoints(directory)}, not in {asked}; leave '
-            f'--checkpoint_dir out, or '
-            'choose another --workdir'
+            f'--checkpoint_dir out, or choose another --workdir'
         )
     if not manifest.exists():
         write_text(
@@ -160,8 +164,8 @@ def claim(
 
 
 def describe() -> dict[str, Any]:
-    """What a run ran with: command, versions, the modules of other packages that registered
-    something by name, devices, flags, git state, time.
+    """Returns the environment of this process for a manifest: command, time, versions, the packages
+    that registered names, devices, flags and git commit.
     """
     return {
         'command': [pathlib.Path(sys.executable).name, *sys.orig_argv[1:]],
@@ -186,7 +190,7 @@ def _version(package):
 
 
 def _git() -> dict[str, Any] | None:
-    """The commit of the library, and whether files differ from it; None outside a checkout."""
+    """Returns the commit of the library and whether files differ from it; None outside a clone."""
     here = pathlib.Path(__file__).parent
 
     def git(*arguments: str) -> str:

@@ -305,8 +305,8 @@ def _digest(directory):
             'data_dir .*nowhere is not a folder',
         ),
         (['lenet_mnist', '--workdir=WORK', '--data_dir=WORK'], "no data set named 'mnist'"),
-        (['evaluate', '--run=WORK'], 'is no run directory: it has no recipe.json'),
-        (['train', '--recipe=digits', '--workdir=FILE/below'], 'the workdir .* cannot be made'),
+        (['evaluate', '--run=WORK'], 'is not a run directory: it has no recipe.json'),
+        (['train', '--recipe=digits', '--workdir=FILE/below'], 'the workdir .* cannot be created'),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path):

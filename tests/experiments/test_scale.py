@@ -84,7 +84,7 @@ def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
         and '1 differences' in done.stdout
         and 'record 0 of the log' in done.stdout
     )
-    assert 'is no run directory: it has no recipe.json' in refused(
+    assert 'is not a run directory: it has no recipe.json' in refused(
         'rerun', f'--run={tmp_path}', f'--workdir={tmp_path}/x'
     )
     same = refused(
@@ -151,7 +151,7 @@ def test_scaling_prints_a_row_for_each_case():
             ('--profile_steps=3:1',),
             r'--profile_steps takes FIRST:LAST with 1 <= FIRST <= LAST, as in 10:13, not .3:1.',
         ),
-        (('--set=on_nan=hope',), r'no way to meet a NaN .on_nan. named .hope.'),
+        (('--set=on_nan=hope',), r'no NaN policy .on_nan. named .hope.'),
         (('--set=keep_every=1 week',), r'no unit of duration named .weeks.'),
     ],
 )

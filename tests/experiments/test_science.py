@@ -23,7 +23,7 @@ def test_sanity_passes_a_sound_recipe_and_shows_what_the_network_sees(tmp_path):
     )
     assert '11 of 11 checks passed or were open' in done.stdout and 'failed' not in done.stdout
     assert {'report.html', 'images.png', 'read.png'} <= {p.name for p in tmp_path.iterdir()}
-    assert 'Activations at the start' in (tmp_path / 'report.html').read_text()
+    assert 'Activations at initialization' in (tmp_path / 'report.html').read_text()
 
 
 @pytest.mark.full

@@ -65,7 +65,7 @@ def test_a_checkpoint_of_the_same_step_is_replaced(saved, state):
         ({'model': 'mlp2'}, r'of another network or optimizer: .* is missing'),
         ({'common': ('resize((8, 8))',)}, r'is float32 \(.*\), not float32 \('),
         ({'optimizer': 'adam'}, 'of another network or optimizer'),
-        ({'average': '', 'average.decay': 0.0}, 'ema/.* is not asked for'),
+        ({'average': '', 'average.decay': 0.0}, 'ema/.* is not part of the state'),
     ],
 )
 def test_a_checkpoint_of_another_network_or_optimizer_is_refused_and_stays(saved, fields, sentence):
@@ -126,7 +126,7 @@ def flip_largest(directory):
 def test_a_damaged_newest_is_put_aside_with_a_warning(saved, state, tmp_path):
     flip_largest(tmp_path / 'c/2')
     with pytest.warns(
-        RuntimeWarning, match='the checkpoint .*/2 is damaged: .*; the one before is taken'
+        RuntimeWarning, match='the checkpoint .*/2 is damaged: .*; the previous one is used'
     ):
         found = saved.resume(state)
     assert (
@@ -142,8 +142,7 @@ def test_where_all_are_damaged_nothing_is_guessed(saved, state, tmp_path):
         flip_largest(tmp_path / f'c/{step}')
     with pytest.raises(
         ValueError,
-        match='no checkpoint in .* can be read; .* with both folders removed the run starts from '
-        'step 0',
+        match='no checkpoint in .* can be read; .* remove both folders to start from step 0',
     ):
         saved.resume(state)
     with pytest.raises(ValueError, match='no checkpoint in .* can be read'):
@@ -205,8 +204,8 @@ def test_a_full_disk_is_one_sentence_and_the_last_good_checkpoint_stays(saved, s
     try:
         with pytest.raises(
             OSError,
-            match='a checkpoint cannot be written to .*; the last good one is of step 2, from '
-            'which the run',
+            match='a checkpoint cannot be written to .*; the last good one is of step 2; start '
+            'the run again',
         ):
             saved.save(large)
             saved.wait()
@@ -238,8 +237,8 @@ def test_an_address_stays_an_address_and_a_path_becomes_absolute(tmp_path, monke
     [
         (
             'memory://run',
-            r'checkpoints cannot be kept in memory://run \(no such scheme\); a directory of this '
-            r'machine always can',
+            r'checkpoints cannot be kept in memory://run \(no such scheme\); use a directory of '
+            r'this machine',
         ),
         ('s3://bucket/run', 's3://bucket/run.*s3fs'),
     ],

@@ -190,11 +190,11 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
         ),
         (
             {'schedule': 'plateau', 'holdout': 0},
-            'schedule=plateau watches the validation images and there are none',
+            'schedule=plateau needs validation images, and there are none',
         ),
         (
             {'stop_patience': 2, 'holdout': 0},
-            'stop_patience watches the validation images and there are none',
+            'stop_patience needs validation images, and there are none',
         ),
         ({'stop_patience': -1}, 'stop_patience is 0 .never. or a number of evaluations, got -1'),
         (

@@ -47,7 +47,7 @@ def test_ratios_are_norms_of_updates_over_norms_of_weights():
     ],
 )
 def test_the_gap_is_read_in_words(train, validation, best, said):
-    sentence = diagnostics.reading({'top1': train}, {'top1': validation}, best)
+    sentence = diagnostics.diagnosis({'top1': train}, {'top1': validation}, best)
     assert (
         said in sentence
         and f'training {train:.1%}, validation {validation:.1%}' in sentence
@@ -58,18 +58,18 @@ def test_the_gap_is_read_in_words(train, validation, best, said):
 @pytest.mark.parametrize(
     ('ratio', 'rate', 'said'),
     [
-        (0.05, 0.1, 'the rate may be too high'),
-        (1e-5, 0.1, 'the rate may be too low'),
+        (0.05, 0.1, 'the learning rate may be too high'),
+        (1e-5, 0.1, 'the learning rate may be too low'),
         (1e-5, 0.001, None),
         (2e-3, 0.1, None),
     ],
 )
 def test_updates_far_from_a_thousandth_of_the_weights_are_worth_a_word(ratio, rate, said):
     """A small ratio is no news where the schedule has lowered the rate."""
-    sentence = diagnostics.reading(
+    sentence = diagnostics.diagnosis(
         {'top1': 0.5, 'update_ratio': ratio, 'learning_rate': rate},
         {'top1': 0.5},
         None,
-        full_rate=0.1,
+        full_learning_rate=0.1,
     )
     assert said in sentence if said else 'pdates' not in sentence

@@ -74,7 +74,7 @@ def test_a_full_disk(setup, whole, tmp_path):
 
     try:
         with pytest.raises(
-            OSError, match='cannot be written.*(No space left|RESOURCE_EXHAUSTED).*goes on'
+            OSError, match='cannot be written.*(No space left|RESOURCE_EXHAUSTED).*start the run'
         ):
             loop.run_setup(struck(setup, disk / 'run', fill), 0, disk / 'run', QUIET)
         assert Checkpoints.steps_in(disk / 'run/checkpoints') == [4]

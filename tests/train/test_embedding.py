@@ -19,9 +19,9 @@ def test_a_batch_holds_so_many_images_of_so_many_classes_and_depends_on_seed_and
         not np.array_equal(chosen, embedding.batch_of_classes(LABELS, s, t, 4, 3))
         for s, t in ((1, 3), (0, 4))
     )
-    with pytest.raises(ValueError, match='a batch of 6 classes was asked for and the set has 5'):
+    with pytest.raises(ValueError, match='a batch takes 6 classes, but the set has 5'):
         embedding.batch_of_classes(LABELS, 0, 0, 6, 1)
-    with pytest.raises(ValueError, match='4 images of each class were asked for and class 2 has 3'):
+    with pytest.raises(ValueError, match='takes 4 images of each class, but class 2 has 3'):
         embedding.batch_of_classes(LABELS, 0, 0, 2, 4)
 
 

@@ -51,15 +51,15 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
         assert not left
         until(lambda: left)
     status, sentence = left[0]
-    assert status == AGAIN and 'nothing moved for 0 s while training at step 19' in sentence
+    assert status == AGAIN and 'no progress for 0 s while training at step 19' in sentence
     # the stacks
-    assert 'test_pulse.py' in capfd.readouterr().err
+    assert 'test_heartbeat.py' in capfd.readouterr().err
 
 
 HANGS = """
 import threading
-from cnnlab.train.monitor.heartbeat import Pulse
-with Pulse(None, 0.5) as heartbeat:
+from cnnlab.train.monitor.heartbeat import Heartbeat
+with Heartbeat(None, 0.5) as heartbeat:
     heartbeat.beat(3, 'training')
     threading.Event().wait()
 """
@@ -70,4 +70,4 @@ def test_a_hanging_process_ends_with_the_status_for_starting_again():
     done = subprocess.run(
         [sys.executable, '-c', HANGS], capture_output=True, text=True, timeout=120
     )
-    assert done.returncode == AGAIN and 'error: process 0: nothing moved for' in done.stderr
+    assert done.returncode == AGAIN and 'error: process 0: no progress for' in done.stderr

@@ -79,7 +79,7 @@ def test_patterns_choose_the_layers(donor):
 def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match='start_from=.* is no run directory with checkpoints: train that network first',
+        match='start_from=.* is not a run directory with checkpoints; train that network first',
     ):
         weights_of(str(tmp_path / 'absent'))
 
@@ -87,7 +87,7 @@ def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ('fields', 'sentence'),
     [
-        ({'start_from': 'absent'}, 'start_from=absent is no run directory'),
+        ({'start_from': 'absent'}, 'start_from=absent is not a run directory'),
         ({'repeats': 0}, 'augment.repeats is at least 1, got 0'),
     ],
 )

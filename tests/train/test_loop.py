@@ -210,7 +210,7 @@ def test_divergence_stops_with_the_steps_and_keeps_the_last_good_checkpoint(tmp_
 
 def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(NotADirectoryError, match='the workdir .* cannot be made: .* is a file'):
+    with pytest.raises(NotADirectoryError, match='the workdir .* cannot be created: .* is a file'):
         run(tiny(), tmp_path / 'file' / 'run')
 
 
@@ -237,7 +237,7 @@ def test_a_workdir_that_is_a_file_is_one_sentence(tmp_path):
         ({'dataset': 'digit'}, 'did you mean digits'),
         (
             {'normalize': 'pixel_mean', 'common': ('resize((6, 6))',)},
-            'a mean image of 4 x 4 x 1 and the transform makes images of 6 x 6 x 1',
+            'a mean image of 4 x 4 x 1, but the transform makes images of 6 x 6 x 1',
         ),
     ],
 )
@@ -286,8 +286,8 @@ def test_checkpoints_kept_elsewhere_are_of_one_run_only(tmp_path):
     for step in ('4', '8'):
         (elsewhere / 'a' / step / '_CHECKPOINT_METADATA').write_text('')
     with (
-        pytest.warns(RuntimeWarning, match='is put aside'),
-        pytest.raises(ValueError, match='those that were there are in .*c/damaged_a'),
+        pytest.warns(RuntimeWarning, match='is moved aside'),
+        pytest.raises(ValueError, match='the damaged ones are in .*c/damaged_a'),
     ):
         at('a', 'run')
     assert at('b', 'beside').steps == 8 and Checkpoints.steps_in(elsewhere / 'b') == [4, 8]

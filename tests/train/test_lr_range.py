@@ -36,8 +36,8 @@ def test_the_suggestion_is_a_tenth_of_the_rate_of_the_lowest_loss():
     rates = np.logspace(-5, 1, 121)
     losses = 2.3 - 2 / (1 + (3e-2 / rates) ** 2) + np.where(rates > 1, 3 * np.log(rates + 1e-9), 0)
     found = lr_range.suggest(trace(losses))
-    assert 0.1 < found.lowest < 1.5 and found.rate == pytest.approx(found.lowest / 10)
-    assert 3e-3 < found.begins < 3e-2 < found.lowest
+    assert 0.1 < found.lowest < 1.5 and found.suggested == pytest.approx(found.lowest / 10)
+    assert 3e-3 < found.begin < 3e-2 < found.lowest
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,6 @@ def test_a_run_learns_and_ends_where_it_diverges():
     assert (
         found.diverged
         and 10 < len(found.losses) < 60
-        and len(found.rates) == len(found.losses) == len(found.smoothed)
+        and len(found.learning_rates) == len(found.losses) == len(found.smoothed)
     )
     assert found.smoothed.min() < found.smoothed[0] and np.isfinite(found.losses).all()

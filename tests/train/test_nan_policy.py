@@ -33,7 +33,7 @@ def nan_where_the_first_label_is_3(logits, labels):
 def test_skipping_leaves_all_but_the_counters_as_it_was():
     tx = optax.sgd(0.05, 0.9)
     step = jax.jit(
-        nan_policy.skipping(
+        nan_policy.skip_nonfinite(
             functools.partial(
                 train_step,
                 StepConfig(**{**AVERAGED, 'tx': tx, 'loss': nan_where_the_first_label_is_3}),
@@ -70,18 +70,19 @@ def test_skipping_leaves_all_but_the_counters_as_it_was():
 def test_a_lowered_rate_scales_updates_and_a_share_of_one_changes_no_bit():
     tx = optax.sgd(0.1, 0.9)
     params, grads = {'w': jnp.array([1.0, -3.0])}, {'w': jnp.array([0.3, -0.0])}
-    careful = nan_policy.guarded('rollback', tx)
+    careful = nan_policy.wrap_optimizer('rollback', tx)
     state = careful.init(params)
     updates, state = careful.update(grads, state, params)
     np.testing.assert_array_equal(updates['w'], tx.update(grads, tx.init(params), params)[0]['w'])
     lowered = optax.tree.set(state, rate_share=np.float32(0.25))
     expected, _ = tx.update(grads, state[0], params)
     np.testing.assert_allclose(careful.update(grads, lowered, params)[0]['w'], 0.25 * expected['w'])
-    assert nan_policy.guarded('stop', tx) is tx and nan_policy.guarded('skip', tx) is tx
+    for policy in ('stop', 'skip'):
+        assert nan_policy.wrap_optimizer(policy, tx) is tx
     with pytest.raises(
-        ValueError, match=r"no way to meet a NaN \(on_nan\) named 'rolback'; did you mean rollback"
+        ValueError, match=r"no NaN policy \(on_nan\) named 'rolback'; did you mean rollback"
     ):
-        nan_policy.guarded('rolback', tx)
+        nan_policy.wrap_optimizer('rolback', tx)
 
 
 def poisoned(recipe, bad):

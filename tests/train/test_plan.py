@@ -32,7 +32,7 @@ def test_goyals_plan_is_arithmetic():
     made = plan.make(registry.get('resnet50_goyal'), None, measured=0)
     total = round(90 * 1_281_167 / 8192)
     assert (
-        made.made
+        made.synthetic
         and made.examples == 1_281_167
         and made.setup.total == total
         and made.images == total * 8192
@@ -67,7 +67,7 @@ def test_time_is_extrapolated_from_measured_steps_by_area():
     )
     made = plan.make(recipe, None, measured=3)
     assert (
-        not made.made
+        not made.synthetic
         and made.stages == ((0, 16), (4, 32))
         and made.speed.batch == 16
         and made.speed.size == 32

@@ -78,7 +78,7 @@ def test_other_files_are_refused_in_a_sentence(tmp_path, content):
         np.savez(path, label=np.arange(3))
     else:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match='is no file of predictions') as error:
+    with pytest.raises(ValueError, match='is not a file of predictions') as error:
         predictions.load(path)
     assert '\n' not in str(error.value)
     with pytest.raises(FileNotFoundError, match='there is no file of predictions'):
@@ -109,7 +109,7 @@ def test_real_labels_count_any_of_several_and_leave_out_none(tmp_path):
     with pytest.raises(ValueError, match='b is not one of the 6 validation images'):
         predictions.real(made(names=[NAMES[0], *'bcdef']), path)
     path.write_text('{"a": 1}')
-    with pytest.raises(ValueError, match='is no list of lists'):
+    with pytest.raises(ValueError, match='is not a JSON list of lists'):
         predictions.real(made(), path)
     with pytest.raises(FileNotFoundError, match='there is no file of ReaL labels'):
         predictions.real(made(), tmp_path / 'none.json')

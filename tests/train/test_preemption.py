@@ -52,7 +52,7 @@ def test_stopped_within_a_window_of_the_log_nothing_differs(setup, whole, tmp_pa
     with pytest.raises(
         Preempted,
         match=f'SIGTERM: stopped after step {number} of 8 with a checkpoint, written in .* s; '
-        f'started again',
+        f'start the run again',
     ):
         loop.run_setup(told_at(setup, number), 0, tmp_path / 'run', QUIET)
     assert Checkpoints.steps_in(tmp_path / 'run/checkpoints')[-1] == number
@@ -141,8 +141,8 @@ def test_a_run_with_an_open_disk_full_log_stops_in_one_sentence(setup, tmp_path,
     monkeypatch.setattr(run_log.Log, 'cut', cut)
     with pytest.raises(
         OSError,
-        match='the log cannot be written .No space left on device.; the run goes on from its last '
-        'checkpoint',
+        match='the log cannot be written .No space left on device.; start the run again to resume '
+        'from its last checkpoint',
     ):
         loop.run_setup(setup, 0, tmp_path / 'run', QUIET)
     monkeypatch.undo()

@@ -10,7 +10,7 @@ import pytest
 
 from cnnlab.data.loader import TrainBatch, train_batches
 from cnnlab.train.monitor.step_timer import StepTimer
-from cnnlab.train.prefetch import MOST_REPLACED, LoaderDied, Prefetcher
+from cnnlab.train.prefetch import MAX_RESTARTS, LoaderDied, Prefetcher
 from tests.data.test_loader import numbered
 
 
@@ -54,7 +54,7 @@ def test_a_dead_loader_is_replaced_from_the_same_step_with_a_warning():
     batches = feed(loader)
     with pytest.warns(
         RuntimeWarning,
-        match=r'is gone .*exit code -9.*; all are started again from step 3 \([12] of at most 3',
+        match=r'died .*exit code -9.*; all are restarted from step 3 \([12] of at most 3',
     ):
         assert [batches.take()['n'] for _ in range(6)] == list(range(6))
     # the count begins again
@@ -67,10 +67,10 @@ def test_a_dead_loader_is_replaced_from_the_same_step_with_a_warning():
 
 @pytest.mark.filterwarnings('ignore:a process that prepares:RuntimeWarning')
 def test_one_that_dies_again_and_again_ends_the_run_with_a_reason():
-    batches = feed(Dying([2] * (MOST_REPLACED + 1)))
+    batches = feed(Dying([2] * (MAX_RESTARTS + 1)))
     batches.take(), batches.take()
     with pytest.raises(
-        LoaderDied, match='was gone 4 times in a row at step 2 .*use fewer .--workers., or threads'
+        LoaderDied, match='died 4 times in a row at step 2 .*use fewer .--workers., or threads'
     ):
         batches.take()
 
@@ -106,7 +106,7 @@ def test_a_killed_worker_process_changes_no_batch():
 
     batches = Prefetcher(loader, lambda rows: rows, 0, StepTimer())
     found = [batches.take()]
-    with pytest.warns(RuntimeWarning, match='is gone .*exit code -9'):
+    with pytest.warns(RuntimeWarning, match='died .*exit code -9'):
         for pid in children():
             os.kill(pid, signal.SIGKILL)
         found += [batches.take() for _ in range(20)]

@@ -76,7 +76,7 @@ def test_a_size_that_the_network_does_not_take_is_one_sentence():
 
 
 def test_a_mean_image_goes_with_one_size():
-    with pytest.raises(ValueError, match='normalize=channel goes with any size'):
+    with pytest.raises(ValueError, match='normalize=channel works with any size'):
         build_setup(
             growing('32 from 0 steps', model='cifar_resnet20', normalize='pixel_mean'), devices=1
         )

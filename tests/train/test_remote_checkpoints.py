@@ -96,8 +96,8 @@ def test_a_damaged_newest_is_put_aside_and_the_one_before_taken(state):
     checkpoints = Checkpoints(where)
     with pytest.warns(
         RuntimeWarning,
-        match='the checkpoint gs://bucket/damaged/checkpoints/2 is damaged: .*; the one before is '
-        'taken',
+        match='the checkpoint gs://bucket/damaged/checkpoints/2 is damaged: .*; the previous one '
+        'is used instead',
     ):
         found = checkpoints.resume(state)
     assert same(found.state, at(state, 1)) and checkpoints.steps() == [1]

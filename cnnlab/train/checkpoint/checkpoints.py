@@ -1,9 +1,9 @@
-"""Checkpoints by orbax: written in the background, whole or not at all; the newest few are kept,
-the best, and every n-th.
+"""Checkpoints, by orbax: written in the background and atomically. Kept are the newest few, the
+best, and those at multiples of a number of steps.
 
-What is stored are host arrays without a sharding, so that a run can go on with another number of
-devices, and a hash of each, so that damage is noticed: then the one before is taken. Only process 0
-of a run makes an object of this.
+A checkpoint stores whole host arrays without a sharding, so that a run can resume on another number
+of devices, and a hash of each array. If a hash shows damage, the previous checkpoint is used. Only
+process 0 of a run creates a `Checkpoints`.
 """
 
 import json
@@ -21,16 +21,19 @@ from cnnlab.train.checkpoint import integrity, versions
 from cnnlab.train.checkpoint.integrity import Damaged
 from cnnlab.train.state import TrainState
 
-# orbax's file that a finished checkpoint has
+# the file that orbax writes into every finished checkpoint
 _COMPLETE = '_CHECKPOINT_METADATA'
 
 
 class Saved(NamedTuple):
-    """What a checkpoint holds."""
+    """The content of a checkpoint.
 
-    # of numpy arrays
+    Attributes:
+      state: with numpy arrays.
+      note: the note given to `save`; {} if there was none.
+    """
+
     state: TrainState
-    # what `save` was given, {} where nothing
     note: dict[str, Any]
 
 
@@ -38,16 +41,15 @@ class Checkpoints:
     """The checkpoints of one run, in `directory`/<step>.
 
     Args:
-      directory: made where it is missing; also gs://bucket/path and whatever else etils.epath can
-        reach.
-      keep: how many of the newest to keep; the one with the highest validation top-1 is kept
-        besides.
-      keep_every: those at multiples of so many steps are kept for good; 0 is none.
-      read_only: nothing is written, moved or deleted.
+      directory: created if missing; may be an address that etils.epath can open, such as
+        gs://bucket/path.
+      keep: how many of the newest to keep, besides the one with the highest validation top-1.
+      keep_every: keep those at multiples of this many steps for good; 0 keeps none of them.
+      read_only: write, move and delete nothing.
 
     Raises:
-      ValueError: the directory is an address that etils.epath does not know, or lacks a package
-        for. OSError: it cannot be reached, made or written to.
+      ValueError: etils.epath does not know the address, or lacks a package for it.
+      OSError: the directory cannot be reached, created or written to.
     """
 
     def __init__(
@@ -84,26 +86,27 @@ class Checkpoints:
 
     @staticmethod
     def steps_in(directory: epath.PathLike) -> list[int]:
-        """The steps that have a complete checkpoint in a directory, rising, without opening it for
-        writing; [] where there is none.
+        """Returns the steps with a complete checkpoint in a directory, in ascending order.
+
+        Does not open the directory for writing; [] if it is missing.
 
         Raises:
-          ValueError: it is an address that etils.epath does not know, or lacks a package for.
-            OSError: it cannot be reached.
+          ValueError: etils.epath does not know the address, or lacks a package for it.
+          OSError: the directory cannot be reached.
         """
         path = _reachable(directory)
-        return (
-            sorted(int(p.name) for p in path.iterdir() if _finished(p) and (p / _COMPLETE).exists())
-            if path.exists()
-            else []
+        if not path.exists():
+            return []
+        return sorted(
+            int(p.name) for p in path.iterdir() if _finished(p) and (p / _COMPLETE).exists()
         )
 
     def steps(self) -> list[int]:
-        """The steps that have a complete checkpoint, rising."""
+        """Returns the steps with a complete checkpoint, in ascending order."""
         return sorted(self._manager.all_steps())
 
     def latest(self) -> int | None:
-        """The newest step, or None."""
+        """Returns the newest step, or None."""
         return max(self.steps(), default=None)
 
     def save(
@@ -112,17 +115,16 @@ class Checkpoints:
         validation: dict[str, float] | None = None,
         note: dict[str, Any] | None = None,
     ) -> None:
-        """Stores the state under its step and returns at once; a checkpoint that is there of this
-        step is replaced.
+        """Saves the state under its step and returns at once; replaces a checkpoint of that step.
 
         Args:
-          state: of arrays that this process has whole.
-          validation: {'top1', ...} makes it a candidate for the best.
-          note: of JSON values, given back by `resume`.
+          state: of arrays that this process holds whole.
+          validation: {'top1', ...} makes the checkpoint a candidate for the best.
+          note: JSON values, which `resume` returns.
 
         Raises:
-          OSError: this or the one before cannot be written; the last good one stands in the
-            sentence.
+          OSError: this checkpoint or the previous one cannot be written; the message names the last
+            good one.
         """
         state, step = jax.device_get(state), int(state.step)
         seal = integrity.sealed(
@@ -140,11 +142,11 @@ class Checkpoints:
                 step, args=ocp.args.StandardSave(state), metrics=validation, custom_metadata=seal
             )
         except Exception as error:
-            # orbax, tensorstore and the file system each raise their own
+            # orbax, tensorstore and the file system raise different classes
             raise self._unwritten(error) from error
 
     def wait(self) -> None:
-        """Until all that was saved is on disk. Raises OSError as `save` does."""
+        """Waits until every saved checkpoint is written. Raises OSError as `save` does."""
         try:
             self._manager.wait_until_finished()
         except Exception as error:
@@ -154,22 +156,27 @@ class Checkpoints:
         try:
             good = self.steps_in(self.directory)
         except OSError:
-            left = 'those before cannot be listed'
+            left = 'the earlier ones cannot be listed; mend that and start the run again'
         else:
-            left = f'the last good one is of step {good[-1]}' if good else 'there is none before'
+            left = (
+                f'the last good one is of step {good[-1]}; start the run again to resume from it'
+                if good
+                else 'there is no earlier one'
+            )
         return OSError(
-            f'a checkpoint cannot be written to {self.directory} ({_reason(error)}); {left}, from '
-            f'which the run goes on when '
-            'started again'
+            f'a checkpoint cannot be written to {self.directory} ({_reason(error)}); {left}'
         )
 
     def restore(self, like: TrainState, step: int | None = None) -> TrainState:
-        """The state of `step` (default: the newest) as numpy arrays in the structure of `like`
-        (arrays or shapes).
+        """Reads the state of a checkpoint, as numpy arrays.
+
+        Args:
+          like: a state of arrays or shapes, which gives the structure.
+          step: which checkpoint (default: the newest).
 
         Raises:
-          FileNotFoundError: there is no such checkpoint. ValueError: it is damaged, or of another
-            network or optimizer.
+          FileNotFoundError: there is no checkpoint of that step.
+          ValueError: it is damaged, or of another network or optimizer.
         """
         steps = self.steps()
         if step is None:
@@ -182,98 +189,108 @@ class Checkpoints:
         return self._read(like, step).state
 
     def resume(self, like: TrainState) -> Saved | None:
-        """The newest checkpoint that is whole; None where there is none at all.
+        """Reads the newest undamaged checkpoint; None if there are no checkpoints.
 
-        Damaged ones are put aside.
+        Moves damaged checkpoints to a folder beside the directory.
+
+        Args:
+          like: a state of arrays or shapes, which gives the structure.
 
         Warns:
-          RuntimeWarning: for each that is put aside.
+          RuntimeWarning: for each damaged checkpoint.
 
         Raises:
-          ValueError: all are damaged, or the newest whole one is of another network or optimizer.
+          ValueError: all are damaged, or the newest undamaged one is of another network or
+            optimizer.
         """
-        found = self.steps()
-        for step in reversed(found):
+        steps = self.steps()
+        for step in reversed(steps):
             try:
                 return self._read(like, step)
             except Damaged as error:
-                warnings.warn(f'{error}; the one before is taken', RuntimeWarning, stacklevel=2)
-                _put_aside(self.directory / str(step))
+                warnings.warn(
+                    f'{error}; the previous one is used instead', RuntimeWarning, stacklevel=2
+                )
+                _move_aside(self.directory / str(step))
                 self._manager.reload()
         aside = _aside(self.directory)
-        if found or list(aside.glob('[0-9]*')):
+        if steps or list(aside.glob('[0-9]*')):
             raise ValueError(
-                f'no checkpoint in {self.directory} can be read; those that were there are in '
-                f'{aside}, and with both folders '
-                'removed the run starts from step 0'
+                f'no checkpoint in {self.directory} can be read; the damaged ones are in {aside}; '
+                f'remove both folders to start from step 0'
             )
         return None
 
     def arrays(self, step: int | None = None) -> versions.Arrays:
-        """{path: array} of a step (default: the newest) in the present format; for tools that do
-        not know the network.
+        """Reads {path: array} of a checkpoint, for tools that do not know the network.
+
+        Args:
+          step: which checkpoint (default: the newest).
 
         Raises:
-          Damaged: it is not what was written.
+          Damaged: the checkpoint is not as it was written.
         """
         return self._stored(self.latest() if step is None else step)[0]
 
     def _read(self, like: TrainState, step: int) -> Saved:
-        found, note = self._stored(step)
+        arrays, note = self._stored(step)
         try:
-            return Saved(_fitted(found, like), note)
+            return Saved(_fit(arrays, like), note)
         except ValueError as error:
             raise ValueError(
                 f'the checkpoint {self.directory / str(step)} cannot be used: {error}'
             ) from error
 
     def _stored(self, step: int) -> tuple[versions.Arrays, dict[str, Any]]:
-        """The verified arrays of a step in the present format, and the note given to `save`."""
+        """Reads and verifies the arrays of a step, in the current format, and its note."""
         where = self.directory / str(step)
         try:
             seal = json.loads((where / _COMPLETE).read_text()).get('custom_metadata')
             note = integrity.opened(seal) if seal else {'format': 1}
             stored = self._manager.restore(step, args=ocp.args.StandardRestore())
-            found = {name: np.asarray(a) for name, a in tree.named_leaves(stored).items()}
+            arrays = {name: np.asarray(a) for name, a in tree.named_leaves(stored).items()}
             if 'digests' in note:
-                integrity.verify(found, note['digests'])
+                integrity.verify(arrays, note['digests'])
         except Exception as error:
-            # orbax, tensorstore and json each raise their own
+            # orbax, tensorstore and json raise different classes
             raise Damaged(f'the checkpoint {where} is damaged: {_reason(error)}') from error
         try:
-            return versions.migrated(found, note['format']), note.get('note', {})
+            return versions.migrated(arrays, note['format']), note.get('note', {})
         except ValueError as error:
             raise ValueError(f'the checkpoint {where} cannot be used: {error}') from error
 
     def variables(self, step: int) -> dict[str, Any]:
-        """{'params', 'batch_stats', ...} of a checkpoint of any network as nested dicts of numpy
-        arrays, without a structure to compare to.
+        """Reads {'params', 'batch_stats'} of a checkpoint of any network, as nested dicts of numpy
+        arrays.
 
         Raises:
-          ValueError: it is damaged.
+          ValueError: the checkpoint is damaged.
         """
         return tree.nested(
             {
-                n: a
-                for n, a in self.arrays(step).items()
-                if n.split('/')[0] in ('params', 'batch_stats')
+                name: array
+                for name, array in self.arrays(step).items()
+                if name.split('/')[0] in ('params', 'batch_stats')
             }
         )
 
     def evaluation_variables(self, step: int) -> dict[str, Any]:
-        """`variables`, but of the average where the run keeps one: what evaluation uses.
+        """Reads the variables that evaluation uses: the moving average if the run keeps one, else
+        `variables`.
 
         Raises:
-          ValueError: it is damaged.
+          ValueError: the checkpoint is damaged.
         """
         average = {
-            n.removeprefix('ema/'): a for n, a in self.arrays(step).items() if n.startswith('ema/')
+            name.removeprefix('ema/'): array
+            for name, array in self.arrays(step).items()
+            if name.startswith('ema/')
         }
         return tree.nested(average) if average else self.variables(step)
 
     def close(self) -> None:
-        """Waits, and lets go of the directory; what could not be written has been told by `save` or
-        `wait`.
+        """Waits for writes and closes the directory. A failed write is only a warning here, since
+        `save` or `wait` has raised it.
         """
         try:
             self._manager.close()
@@ -282,14 +299,17 @@ class Checkpoints:
 
 
 def located(directory: epath.PathLike) -> epath.Path:
-    """An absolute path; an address with a scheme, as gs://bucket/run, stays as it is."""
+    """Makes a path absolute; keeps an address with a scheme, such as gs://bucket/run."""
     path = epath.Path(directory)
     return path if '://' in str(directory) else epath.Path(path.expanduser().absolute())
 
 
 def _reachable(directory: epath.PathLike) -> epath.Path:
-    """`located`; ValueError where it is an address that epath does not know or has no package for,
-    OSError where nothing answers.
+    """Returns `located(directory)` after a first access.
+
+    Raises:
+      ValueError: epath does not know the address, or lacks a package for it.
+      OSError: the access failed.
     """
     try:
         path = located(directory)
@@ -297,68 +317,66 @@ def _reachable(directory: epath.PathLike) -> epath.Path:
     except (KeyError, ImportError) as error:
         reason = 'no such scheme' if isinstance(error, KeyError) else str(error)
         raise ValueError(
-            f'checkpoints cannot be kept in {directory} ({reason}); a directory of this machine '
-            f'always can, '
-            'and gs://bucket/path and s3://bucket/path where gcsfs and s3fs are installed'
+            f'checkpoints cannot be kept in {directory} ({reason}); use a directory of this '
+            f'machine, or gs://bucket/path with gcsfs or s3://bucket/path with s3fs installed'
         ) from error
     except Exception as error:
-        # gcsfs, s3fs and what they call each raise their own
+        # gcsfs, s3fs and their clients raise different classes
         raise OSError(f'{directory} cannot be reached: {_reason(error)}') from error
     return path
 
 
 def writable(directory: epath.PathLike) -> epath.Path:
-    """`located`; made where it is missing, and written to: an object store says only then that
-    there is no such bucket, or no right to it.
+    """Returns `located(directory)`, created if missing, after writing a file to it as a test.
+
+    Only a write shows that a bucket is missing or that access is denied.
 
     Raises:
-      ValueError: it is an address that epath does not know or has no package for. OSError: it
-        cannot be reached, made or written to.
+      ValueError: epath does not know the address, or lacks a package for it.
+      OSError: the directory cannot be reached, created or written to.
     """
     path = _reachable(directory)
     probe = path / '.writable'
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe.write_text('written to learn whether it can be')
+        probe.write_text('Tests whether this directory is writable.')
         probe.unlink()
     except Exception as error:
-        # as above
+        # gcsfs, s3fs and their clients raise different classes
         raise OSError(f'checkpoints cannot be kept in {directory}: {_reason(error)}') from error
     return path
 
 
-def _fitted(found: versions.Arrays, like: TrainState) -> TrainState:
-    """The arrays in the structure of `like`; ValueError names what is missing, left over or of
-    another shape.
+def _fit(arrays: versions.Arrays, like: TrainState) -> TrainState:
+    """Puts the arrays into the structure of `like`.
+
+    Raises:
+      ValueError: arrays are missing, left over, or of another shape or dtype; the message names
+        them.
     """
     wanted = tree.named_leaves(like)
-    wrong = [f'{n} is missing' for n in wanted if n not in found] + [
-        f'{n} is not asked for' for n in found if n not in wanted
-    ]
-    wrong += [
-        f'{n} is {found[n].dtype} {found[n].shape}, not {a.dtype} {a.shape}'
-        for n, a in wanted.items()
-        if n in found and (found[n].shape, found[n].dtype) != (a.shape, a.dtype)
-    ]
+    wrong = [f'{name} is missing' for name in wanted if name not in arrays]
+    wrong += [f'{name} is not part of the state' for name in arrays if name not in wanted]
+    for name, leaf in wanted.items():
+        array = arrays.get(name)
+        if array is not None and (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
+            wrong.append(f'{name} is {array.dtype} {array.shape}, not {leaf.dtype} {leaf.shape}')
     if wrong:
-        raise ValueError(
-            f'it is of another network or optimizer: '
-            f'{"; ".join(wrong[:3])}{f"; {len(wrong) - 3} more" * (len(wrong) > 3)}'
-        )
-    return tree.map_with_name(lambda name, _: found[name], like)
+        more = f'; {len(wrong) - 3} more' if len(wrong) > 3 else ''
+        raise ValueError(f'it is of another network or optimizer: {"; ".join(wrong[:3])}{more}')
+    return tree.map_with_name(lambda name, _: arrays[name], like)
 
 
 def _finished(path: epath.Path) -> bool:
-    """Whether a checkpoint was written to its end; in an object store it has its own name before
-    that, and orbax marks the end.
+    """Whether a checkpoint is complete.
+
+    An object store cannot rename a finished folder into place, so there orbax writes a marker.
     """
     return path.name.isdigit() and ocp.utils.is_checkpoint_finalized(path)
 
 
 def _put_aside_unreadable(directory: epath.Path) -> None:
-    """Moves away the checkpoints whose descriptions orbax would stumble over when it opens the
-    directory.
-    """
+    """Moves aside the checkpoints whose metadata would make orbax fail to open the directory."""
     for path in directory.iterdir() if directory.exists() else ():
         if not _finished(path):
             continue
@@ -368,37 +386,35 @@ def _put_aside_unreadable(directory: epath.Path) -> None:
                     json.loads(file.read_text())
         except (OSError, ValueError) as error:
             warnings.warn(
-                f'the checkpoint {path} is damaged: {_reason(error)}; it is put aside',
+                f'the checkpoint {path} is damaged: {_reason(error)}; it is moved aside',
                 RuntimeWarning,
                 stacklevel=4,
             )
-            _put_aside(path)
+            _move_aside(path)
 
 
 def _aside(directory: epath.Path) -> epath.Path:
-    """Where damaged ones of a directory go: beside it, named after it, as other runs may have
-    theirs beside it too.
+    """Returns the folder for the damaged checkpoints of a directory: beside it, and named after it,
+    since other runs may keep theirs beside it too.
     """
     return directory.parent / f'damaged_{directory.name}'
 
 
-def _put_aside(path: epath.Path) -> None:
+def _move_aside(path: epath.Path) -> None:
     target = _aside(path.parent) / path.name
     if target.exists():
         target.rmtree()
     target.parent.mkdir(exist_ok=True)
-    # an object store has no folder without a file
+    # in an object store a folder exists only while it holds a file
     if not target.parent.exists():
         (target.parent / 'README.txt').write_text(
-            'Checkpoints that were damaged, moved here to be looked at; they may be deleted.\n'
+            'Damaged checkpoints, moved here for inspection; they may be deleted.\n'
         )
     path.rename(target)
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of an error, or of the one that caused it where it has the reason of the
-    system.
-    """
+    """Returns the first line of the deepest cause, which usually holds the system's reason."""
     while error.__cause__ is not None and not isinstance(error, OSError | Damaged):
         error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,5 +1,5 @@
-"""The checkpoints of a run as each of its processes sees them: process 0 has the files, the others
-get what it reads.
+"""The checkpoints of a run with several processes: process 0 reads and writes the files and
+broadcasts what it reads.
 """
 
 from typing import Any
@@ -17,55 +17,54 @@ from cnnlab.train.state import TrainState
 
 
 class SharedCheckpoints:
-    """Every process must call each method alike.
+    """Checkpoints shared by the processes of a run. Every process must make the same calls.
 
     Args:
       checkpoints: on process 0; None elsewhere.
       like: the shapes of the state.
-      placement: how it lies on the devices, see `sharding.state_sharding`.
-      recipe: the run's, with its seed; noted in each checkpoint, as a directory of checkpoints may
-        be given to another run by mistake.
+      placement: the sharding of the state, see `sharding.state_sharding`.
+      recipe: of the run, with its seed. Each checkpoint stores it, so that a checkpoint directory
+        given to another run by mistake is refused.
     """
 
     def __init__(
         self, checkpoints: Checkpoints | None, like: TrainState, placement: Any, recipe: Recipe
     ):
-        self._checkpoints, self._like, self._placement, self._recipe = (
-            checkpoints,
-            like,
-            placement,
-            recipe,
-        )
-        # the step that was saved last
+        self._checkpoints, self._like = checkpoints, like
+        self._placement, self._recipe = placement, recipe
+        # the last saved step
         self.last: int | None = None
 
     def newest(self) -> tuple[TrainState | None, dict[str, Any]]:
-        """(state, note) of the newest whole checkpoint, as numpy arrays; (None, {}) where there is
-        none.
+        """Returns (state, note) of the newest undamaged checkpoint, as numpy arrays; (None, {}) if
+        there is none.
 
         Raises:
           ValueError: it is of another recipe or seed, or see `Checkpoints.resume`.
         """
         saved = self._checkpoints.resume(self._like) if self._checkpoints else None
-        note = hosts.broadcast(lambda: saved and self._own(saved.note))
-        return (
-            (None, {})
-            if note is None
-            else (hosts.broadcast_arrays(saved and saved.state, self._like), note)
-        )
+        note = hosts.broadcast(lambda: saved and self._checked(saved.note))
+        if note is None:
+            return None, {}
+        return hosts.broadcast_arrays(saved and saved.state, self._like), note
 
-    def _own(self, note: dict[str, Any]) -> dict[str, Any]:
-        there = note.pop('recipe', None)
-        if there and (different := recipes.differences(recipes.from_json(there), self._recipe)):
+    def _checked(self, note: dict[str, Any]) -> dict[str, Any]:
+        """Returns the note without its recipe, which must be this run's."""
+        text = note.pop('recipe', None)
+        different = recipes.differences(recipes.from_json(text), self._recipe) if text else []
+        if different:
             raise ValueError(
                 f'{self._checkpoints.directory} holds checkpoints of another run '
-                f'({"; ".join(different)}); choose another '
-                '--checkpoint_dir'
+                f'({"; ".join(different)}); choose another --checkpoint_dir'
             )
         return note
 
     def best(self, records: list[run_log.Record]) -> tuple[int, TrainState]:
-        """(step, state on the devices) of the highest validation top-1 of those kept."""
+        """Returns (step, state on the devices) of the checkpoint with the highest validation top-1.
+
+        Args:
+          records: of the log, with the validation top-1 by step.
+        """
         self.wait()
         scored = dict(zip(*run_log.series(records, 'validation', 'top1'), strict=True))
         step = hosts.broadcast(
@@ -82,12 +81,12 @@ class SharedCheckpoints:
         validation: dict[str, float] | None = None,
         note: dict[str, Any] | None = None,
     ) -> None:
-        """Stores the state, see `Checkpoints.save`.
+        """Saves the state, see `Checkpoints.save`.
 
         Raises:
-          NotFinite: it has parameters that are not finite. They can overflow in the very update
-            whose loss was finite; such a state must not replace a good checkpoint. OSError: it
-            cannot be written.
+          NotFinite: a parameter is not finite. An update can overflow although its loss was finite;
+            such a state must not replace a good checkpoint.
+          OSError: the checkpoint cannot be written.
         """
         whole = sharding.gather(state)
         if not all(bool(np.isfinite(a).all()) for a in jax.tree.leaves(whole.params)):
@@ -102,14 +101,14 @@ class SharedCheckpoints:
         self.last = int(whole.step)
 
     def wait(self) -> None:
-        """Until all that was saved is on disk."""
+        """Waits until every saved checkpoint is written."""
         if self._checkpoints:
             self._checkpoints.wait()
 
     def last_good(self) -> str:
-        """Half a sentence on the newest checkpoint."""
+        """Returns a clause about the newest checkpoint, for error messages."""
         if not self._checkpoints:
-            return 'process 0 has the checkpoints'
+            return 'process 0 holds the checkpoints'
         self._checkpoints.wait()
         good = self._checkpoints.latest()
         return (

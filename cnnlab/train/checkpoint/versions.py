@@ -1,7 +1,7 @@
-"""The form of checkpoints by version, and how an older one becomes the present one.
+"""Formats of checkpoints, and the migration of older ones.
 
 1: the arrays of a TrainState, without a note.
-2: a note with a hash of every array; `control` counts what was skipped and rolled back.
+2: a note with a hash of every array; `control` counts skipped steps and rollbacks.
 """
 
 from collections.abc import Callable
@@ -22,12 +22,16 @@ def _from_1(arrays: Arrays) -> Arrays:
     }
 
 
-# version -> to the version after it
+# {version: migration to the next version}
 _NEXT: dict[int, Callable[[Arrays], Arrays]] = {1: _from_1}
 
 
 def migrated(arrays: Arrays, version: int) -> Arrays:
-    """The arrays of a checkpoint of that version in the present form.
+    """Migrates the arrays of a checkpoint to the current format.
+
+    Args:
+      arrays: as the checkpoint stores them.
+      version: of their format.
 
     Raises:
       ValueError: the version is newer than this library.
@@ -35,7 +39,7 @@ def migrated(arrays: Arrays, version: int) -> Arrays:
     if version > FORMAT:
         raise ValueError(
             f'it has format {version}, and this version of the library reads formats up to '
-            f'{FORMAT}: use a newer one'
+            f'{FORMAT}; use a newer version'
         )
     for step in range(version, FORMAT):
         arrays = _NEXT[step](arrays)

@@ -1,8 +1,7 @@
-"""Processes of one run on several hosts, by `jax.distributed`: how they join, agree on what process
-0 says, and leave.
+"""The processes of one run on several hosts, by `jax.distributed`: join, broadcast and leave.
 
-Process 0 alone reads and writes the run's directory, so that no other needs to see it: what it
-reads, it tells the others.
+Process 0 alone reads and writes the run's directory and broadcasts what it reads. The other
+processes need no access to the directory.
 """
 
 import json
@@ -18,22 +17,24 @@ from jax.experimental import multihost_utils
 from cnnlab.train.exit_codes import AGAIN
 
 Value = TypeVar('Value')
-# seconds without a sign of life after which a process counts as dead, and the others end
+# seconds without jax's heartbeat after which a process counts as dead, and the others end
 HEARTBEAT = 30
 COORDINATOR, PROCESSES, PROCESS = 'JAX_COORDINATOR_ADDRESS', 'JAX_NUM_PROCESSES', 'JAX_PROCESS_ID'
 
 
 def join(detect: bool = False) -> None:
-    """Makes this process one of the several of a run, where it is; to be called before any device
-    is touched.
+    """Joins this process to the other processes of its run. Call before touching any device.
 
-    Where the environment has JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID
-    (`launch/local.sh`, `launch/k8s.yaml`), these say which; else, with `detect`, jax asks the
-    cluster (Slurm, Cloud TPU, Open MPI); else nothing is done.
+    If JAX_COORDINATOR_ADDRESS is set (by `launch/local.sh` or `launch/k8s.yaml`), JAX_NUM_PROCESSES
+    and JAX_PROCESS_ID give the number of processes and the index of this one. Otherwise does
+    nothing, unless `detect` is set.
+
+    Args:
+      detect: without JAX_COORDINATOR_ADDRESS, let jax ask the cluster (Slurm, Cloud TPU, Open MPI).
 
     Raises:
-      ValueError: numbers that do not fit, or nothing to detect. ConnectionError: the others did not
-        come within five minutes.
+      ValueError: the numbers do not fit, or there is no cluster to detect.
+      ConnectionError: the other processes did not join within five minutes.
     """
     address = os.environ.get(COORDINATOR)
     if not (address or detect):
@@ -58,19 +59,18 @@ def join(detect: bool = False) -> None:
     except ValueError as error:
         raise ValueError(
             f'--distributed found no cluster that jax knows ({error}); set {COORDINATOR}, '
-            f'{PROCESSES} and {PROCESS}, '
-            'or start with launch/local.sh'
+            f'{PROCESSES} and {PROCESS}, or start the run with launch/local.sh'
         ) from error
     except RuntimeError as error:
         raise ConnectionError(
-            f'the processes of the run did not come together: {_first_line(error)}'
+            f'the processes of the run could not connect: {_first_line(error)}'
         ) from error
 
 
 def _number(name: str) -> int:
     text = os.environ.get(name, '')
     if not text.isdigit():
-        raise ValueError(f'{name} must be a whole number where {COORDINATOR} is set, not {text!r}')
+        raise ValueError(f'{name} must be a whole number if {COORDINATOR} is set, not {text!r}')
     return int(text)
 
 
@@ -80,10 +80,13 @@ def is_primary() -> bool:
 
 
 def broadcast(read: Callable[[], Value]) -> Value:
-    """What `read` gives process 0, a value of JSON, on every process; only process 0 calls it.
+    """Calls `read` on process 0 and returns its result on every process.
 
-    Every process must call this. An error of `read` is raised on process 0, which then ends the run
-    for all (`leave`).
+    Every process must call this. An exception in `read` is raised on process 0, which must then end
+    the run for all processes (`leave`).
+
+    Args:
+      read: returns a value that JSON can hold.
     """
     if jax.process_count() == 1:
         return read()
@@ -101,11 +104,11 @@ def broadcast(read: Callable[[], Value]) -> Value:
 
 
 def broadcast_arrays(tree: Any, like: Any) -> Any:
-    """The numpy arrays that process 0 has, on every process, bit for bit.
+    """Copies numpy arrays from process 0 to every process, bit for bit.
 
     Args:
       tree: of arrays on process 0, ignored elsewhere.
-      like: the same tree of anything that has .shape and .dtype, on every process.
+      like: the same tree of values with .shape and .dtype, on every process.
     """
     if jax.process_count() == 1:
         return tree
@@ -114,7 +117,7 @@ def broadcast_arrays(tree: Any, like: Any) -> Any:
 
 def _broadcast_array(array, like):
     size = int(np.prod(like.shape, dtype=np.int64)) * np.dtype(like.dtype).itemsize
-    # As bytes: what is broadcast is added up, and -0.0 + 0.0 is 0.0.
+    # As bytes: jax broadcasts by adding zeros, and -0.0 + 0.0 is 0.0.
     content = (
         np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         if is_primary()
@@ -124,8 +127,11 @@ def _broadcast_array(array, like):
 
 
 def leave(status: int, sentence: str = '') -> NoReturn:
-    """Ends this process at once, without waiting for others that it can no longer meet; they notice
-    within HEARTBEAT seconds.
+    """Exits at once, without waiting for the other processes; they notice within HEARTBEAT seconds.
+
+    Args:
+      status: of the exit, see `exit_codes`.
+      sentence: printed to stderr first.
     """
     if sentence:
         print(f'error: process {jax.process_index()}: {sentence}', file=sys.stderr)
@@ -135,8 +141,9 @@ def leave(status: int, sentence: str = '') -> NoReturn:
 
 
 def lost(error: BaseException) -> str | None:
-    """The sentence for an error of jax that means another process is gone; None for any other
-    error, and where there is one process.
+    """Returns the message for a jax error that means that another process is gone.
+
+    Returns None for any other error, and for a run of one process.
     """
     if (
         jax.process_count() == 1
@@ -145,8 +152,8 @@ def lost(error: BaseException) -> str | None:
     ):
         return None
     return (
-        f'another process of the run is gone, or cannot be reached ({_first_line(error)}); '
-        f'start all again (status {AGAIN})'
+        f'another process of the run is gone or cannot be reached ({_first_line(error)}); start '
+        f'all processes again (status {AGAIN})'
     )
 
 

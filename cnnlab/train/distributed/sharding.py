@@ -1,5 +1,5 @@
-"""One axis of devices, 'data': a batch is split along its first axis; the state is whole on each of
-them, or spread over them.
+"""A mesh of one axis, 'data': batches are split over it along their first axis; the train state is
+replicated or sharded.
 """
 
 import functools
@@ -15,7 +15,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from cnnlab import names
 
 SHARD_MODES = ('none', 'optimizer', 'full')
-# arrays of fewer numbers stay whole: gathering them costs more than they take
+# arrays with fewer elements are replicated: gathering them costs more than their memory saves
 _SMALL = 2**12
 _SHARDED_FIELDS = {
     'none': (),
@@ -25,20 +25,25 @@ _SHARDED_FIELDS = {
 
 
 def data_mesh(devices: int | None = None) -> Mesh:
-    """All devices of all hosts (or the first `devices` of them) on one axis, host after host.
+    """Returns a mesh of the devices of all hosts, host after host.
 
-    The axis type is Auto: under jax's default, Explicit, flax's Dropout raises. `jax.make_mesh` is
-    not used because it may interleave the devices of hosts (on a TPU, by its wiring), and the rows
-    of a batch must stand in the order of the hosts that made them; the wiring is the compiler's
-    concern, as the one axis is reduced over all of it.
+    The axis type is Auto: under jax's default, Explicit, flax's Dropout raises. `jax.make_mesh`
+    does not fit: it may interleave the devices of different hosts (on a TPU, by the wiring), while
+    the rows of a batch must be in the order of the hosts that made them. The wiring does not matter
+    here, since every reduction is over the whole axis.
+
+    Args:
+      devices: use only the first `devices` devices (default: all).
     """
-    found = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
-    return _line(found[:devices])
+    ordered = sorted(jax.devices(), key=lambda d: (d.process_index, d.id))
+    return _line(ordered[:devices])
 
 
 def local_mesh(devices: int | None = None) -> Mesh:
-    """This host's devices (or the first `devices` of them) on one axis, for work that hosts do each
-    at its own pace.
+    """Returns a mesh of this host's devices, for work that each host does at its own pace.
+
+    Args:
+      devices: use only the first `devices` devices (default: all).
     """
     return _line(jax.local_devices()[:devices])
 
@@ -48,8 +53,10 @@ def _line(devices: list[jax.Device]) -> Mesh:
 
 
 def check_batch(batch: int, mesh: Mesh) -> None:
-    """ValueError where a global batch does not divide over the devices; it names the nearest that
-    do.
+    """Checks that the devices divide a global batch.
+
+    Raises:
+      ValueError: they do not; the message gives the nearest batch sizes that work.
     """
     n = mesh.size
     if batch % n:
@@ -62,18 +69,23 @@ def check_batch(batch: int, mesh: Mesh) -> None:
 
 
 def state_sharding(state: Any, mesh: Mesh, shard: str = 'none') -> Any:
-    """How each array of a `TrainState` lies on the devices: a tree of NamedSharding.
+    """Returns how each array of a `TrainState` is sharded: a tree of NamedSharding.
+
+    An array is sharded along its longest axis that the number of devices divides. Arrays without
+    such an axis, and small ones, are replicated.
 
     Args:
       state: arrays or shapes.
-      shard: 'none': every array whole on every device. 'optimizer': what the optimizer and the
-        moving average remember is sharded, a part on each device (Rajbhandari et al. 2019,
-        arXiv:1910.02054: "optimizer state partitioning"). 'full': parameters too; XLA gathers
-        each where it is used. An array is spread along its longest axis that the devices divide;
-        small ones and those without such an axis stay whole.
+      mesh: of `data_mesh`.
+      shard: 'none' replicates every array. 'optimizer' shards the optimizer state and the moving
+        average. 'full' shards parameters and batch statistics too; XLA gathers each where it is
+        used.
 
     Raises:
-      ValueError: no such `spread`.
+      ValueError: an unknown `shard`.
+
+    Reference:
+      Rajbhandari et al. 2019, arXiv:1910.02054 ("optimizer state partitioning").
     """
     fields = _SHARDED_FIELDS[names.among('way to shard the state', shard, SHARD_MODES)]
 
@@ -93,15 +105,19 @@ def state_sharding(state: Any, mesh: Mesh, shard: str = 'none') -> Any:
 
 
 def shard(tree: Any, shardings: Any) -> Any:
-    """Arrays that every host has whole, laid on the devices as `shardings` (a tree, or one for all)
-    says; those that lie so stay.
+    """Moves arrays to the devices.
+
+    Args:
+      tree: of arrays that every host holds whole.
+      shardings: a tree of NamedSharding, or one for all arrays; arrays that have theirs already are
+        not copied.
     """
     if isinstance(shardings, NamedSharding):
         shardings = jax.tree.map(lambda _: shardings, tree)
     if jax.process_count() == 1:
         return jax.device_put(tree, shardings)
 
-    # device_put would send every array around to compare it over the hosts
+    # with several hosts device_put would send every array around to compare the copies
     def place(a, sharding):
         if isinstance(a, jax.Array) and a.sharding == sharding:
             return a
@@ -112,12 +128,12 @@ def shard(tree: Any, shardings: Any) -> Any:
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """The tree on every device."""
+    """Copies a tree of arrays to every device."""
     return shard(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def gather(tree: Any) -> Any:
-    """The tree as whole numpy arrays on every host; to be called by all of them."""
+    """Returns the tree as whole numpy arrays on every host; every host must call this."""
 
     def whole(a):
         return (
@@ -130,17 +146,21 @@ def gather(tree: Any) -> Any:
 
 
 def shard_batch(batch: dict[str, Any], mesh: Mesh) -> dict[str, jax.Array]:
-    """This host's rows -> global arrays, split over the devices along the first axis."""
+    """Turns this host's rows into global arrays, split over the devices along the first axis."""
     sharding = NamedSharding(mesh, PartitionSpec('data'))
     return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
 
 def parallel_train(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
-    """Jits `step(state, batch, seed) -> (state, metrics)`: metrics whole on each device, the old
-    state's buffers reused.
+    """Jits `step(state, batch, seed) -> (state, metrics)`. The call donates the old state.
 
     Args:
-      state: the tree of `state_sharding`; default: whole on each device.
+      step: the function to jit.
+      mesh: of `data_mesh`.
+      state: the tree of `state_sharding`; default: replicated.
+
+    Returns:
+      The jitted function; its metrics are replicated.
     """
     whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec('data'))
     state = whole if state is None else state
@@ -153,8 +173,10 @@ def parallel_train(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
 
 
 def parallel_eval(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
-    """Jits `step(state, batch) -> sums`, the sums whole on each device; `state` as in
-    `parallel_train`.
+    """Jits `step(state, batch) -> sums`, with replicated sums.
+
+    Args:
+      step, mesh, state: see `parallel_train`.
     """
     whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec('data'))
     return jax.jit(
@@ -165,8 +187,10 @@ def parallel_eval(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
 
 
 def parallel_moments(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
-    """Jits `step(state, batch, key) -> arrays`, these whole on each device; `state` as in
-    `parallel_train`.
+    """Jits `step(state, batch, key) -> arrays`, with replicated arrays.
+
+    Args:
+      step, mesh, state: see `parallel_train`.
     """
     whole, rows = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec('data'))
     return jax.jit(
@@ -177,7 +201,7 @@ def parallel_moments(step: Callable, mesh: Mesh, state: Any = None) -> Callable:
 
 
 def _traced_for(mesh: Mesh, step: Callable) -> Callable:
-    """The step with the mesh as jax's ambient one, which `nn.batch_sum` asks for."""
+    """Returns the step, traced with the mesh as jax's ambient mesh, which `nn.batch_sum` reads."""
 
     @functools.wraps(step)
     def traced(*arguments):

@@ -1,8 +1,8 @@
-"""What to watch while a network trains: the ratio of updates to weights, and what the gap between
-training and validation says.
+"""Diagnostics of a training run: the ratio of updates to weights, and the gap between training and
+validation put into words.
 
-After the CNN lectures on training and Stanford's CS231n notes on it, from which the healthy ratio
-of 1e-3 is; the other limits are assumed.
+After the CNN lectures on training and Stanford's CS231n notes, which give the healthy ratio of
+1e-3; the other limits are assumed.
 """
 
 import functools
@@ -15,22 +15,21 @@ import jax.numpy as jnp
 
 from cnnlab import tree
 
-# of |update| / |weights|
-HEALTHY = 1e-3
-# factor from it that is worth a word
-FAR = 10
-# in top-1, beyond which a net is said to overfit; or
+# healthy |update| / |weights|
+HEALTHY_RATIO = 1e-3
+# a ratio further from it than this factor is reported
+RATIO_FACTOR = 10
+# a network overfits where training top-1 exceeds validation top-1 by GAP, or by SMALL_GAP if it
+# also makes ERROR_FACTOR times as many mistakes on validation images
 GAP = 0.10
-# a smaller one, where it makes several times as many mistakes on validation images
-SMALL, TIMES = 0.02, 3
-# top-1 on training images, below which a net without a gap is said to be too small or too briefly
-# trained
-ENOUGH = 0.95
-# biases and norms begin at 0 or 1, where ratios say nothing
-_LEAST_DIMENSIONS = 2
+SMALL_GAP, ERROR_FACTOR = 0.02, 3
+# without a gap, a network below this training top-1 is too small or was trained too briefly
+FITTED = 0.95
+# biases and norms start at 0 or 1, where the ratio means nothing
+_MIN_DIMENSIONS = 2
 
-# of parameters whose buffers the next step reuses
-copied = jax.jit(functools.partial(jax.tree.map, jnp.copy))
+# the next step donates, and so overwrites, the parameters it was given
+copy_params = jax.jit(functools.partial(jax.tree.map, jnp.copy))
 
 
 @jax.jit
@@ -45,82 +44,101 @@ def _norms(before, after):
 
 
 def _kernels(params):
-    return {n: a for n, a in tree.named_leaves(params).items() if a.ndim >= _LEAST_DIMENSIONS}
+    leaves = tree.named_leaves(params)
+    return {name: array for name, array in leaves.items() if array.ndim >= _MIN_DIMENSIONS}
 
 
 def update_norms(before: Any, after: Any) -> jax.Array:
-    """(kernels, 2): |after - before| and |before| of every array of two or more dimensions;
-    computed on the device, not waited for.
+    """Computes the norms of the updates and of the weights, on the device and without waiting.
+
+    Args:
+      before: parameters before a step.
+      after: parameters after it.
+
+    Returns:
+      (kernels, 2): |after - before| and |before| of each array of two or more dimensions.
     """
     kernels = _kernels(before)
-    return (
-        _norms(list(kernels.values()), list(_kernels(after).values()))
-        if kernels
-        else jnp.zeros((0, 2))
-    )
+    if not kernels:
+        return jnp.zeros((0, 2))
+    return _norms(list(kernels.values()), list(_kernels(after).values()))
 
 
 def ratios(norms: jax.Array, params: Any) -> dict[str, float | str]:
-    """For the log: 'update_ratio' over all kernels together, and the lowest and highest of one
-    kernel with its path.
+    """Turns the norms of `update_norms` into fields of a log record.
 
-    {} where the network has no kernels. `params` gives the paths.
+    Args:
+      norms: (kernels, 2), as `update_norms` returns them.
+      params: the parameters, which give the paths.
+
+    Returns:
+      'update_ratio' over all kernels together; 'update_ratio_low' and 'update_ratio_high', the
+      extremes over single kernels, and their paths in 'update_ratio_low_at' and
+      'update_ratio_high_at'. {} where the network has no kernels.
     """
     names = list(_kernels(params))
-    found = jax.device_get(norms).astype(float)
-    each = {n: u / w for n, (u, w) in zip(names, found, strict=True) if w > 0}
-    if not each:
+    norms = jax.device_get(norms).astype(float)
+    by_kernel = {
+        name: update / weight
+        for name, (update, weight) in zip(names, norms, strict=True)
+        if weight > 0
+    }
+    if not by_kernel:
         return {}
-    low, high = min(each, key=each.get), max(each, key=each.get)
-    updates, weights = math.hypot(*found[:, 0]), math.hypot(*found[:, 1])
+    low = min(by_kernel, key=by_kernel.get)
+    high = max(by_kernel, key=by_kernel.get)
     return {
-        'update_ratio': updates / weights,
-        'update_ratio_low': each[low],
+        'update_ratio': math.hypot(*norms[:, 0]) / math.hypot(*norms[:, 1]),
+        'update_ratio_low': by_kernel[low],
         'update_ratio_low_at': low,
-        'update_ratio_high': each[high],
+        'update_ratio_high': by_kernel[high],
         'update_ratio_high_at': high,
     }
 
 
-def reading(
+def diagnosis(
     train: Mapping[str, Any],
     validation: Mapping[str, Any],
     best: float | None = None,
-    full_rate: float = math.inf,
+    full_learning_rate: float = math.inf,
 ) -> str:
-    """One sentence or two on how training goes, in the CNN lectures' words.
+    """Says in one or two sentences how training goes: overfitting, underfitting, update size.
 
     Args:
       train: the newest training record: 'top1' and 'learning_rate', and 'update_ratio' where it was
         measured.
-      validation: 'top1' of the same step.
-      best: the highest validation top-1 before, None or -1 where there was none.
-      full_rate: the recipe's rate; small updates are worth a word only while the schedule gives
-        half of it or more.
+      validation: the validation record of the same step, with 'top1'.
+      best: the highest earlier validation top-1; None or -1 where there was none.
+      full_learning_rate: the recipe's learning rate. Small updates are reported only while the
+        schedule gives at least half of it.
     """
-    seen, held = train['top1'], validation['top1']
-    gap = seen - held
-    numbers = f'training {seen:.1%}, validation {held:.1%}'
-    if gap > GAP or (gap > SMALL and 1 - held > TIMES * (1 - seen)):
-        said = (
-            f'{numbers}: a gap of {100 * gap:.1f} points, it overfits; more data, augmentation '
+    train_top1, validation_top1 = train['top1'], validation['top1']
+    gap = train_top1 - validation_top1
+    numbers = f'training {train_top1:.1%}, validation {validation_top1:.1%}'
+    many_mistakes = 1 - validation_top1 > ERROR_FACTOR * (1 - train_top1)
+    if gap > GAP or (gap > SMALL_GAP and many_mistakes):
+        sentence = (
+            f'{numbers}: a gap of {100 * gap:.1f} points, it overfits; try more data, augmentation '
             f'or regularization, or a smaller network'
         )
-    elif seen < ENOUGH and best is not None and held <= best:
-        said = (
-            f'{numbers}: no gap and no progress, it underfits; a larger network, another rate, '
-            f'less regularization'
+    elif train_top1 < FITTED and best is not None and validation_top1 <= best:
+        sentence = (
+            f'{numbers}: no gap and no progress, it underfits; try a larger network, another '
+            f'learning rate or less regularization'
         )
-    elif seen < ENOUGH:
-        said = f'{numbers}: no gap yet; while both rise, train on'
+    elif train_top1 < FITTED:
+        sentence = f'{numbers}: no gap yet; while both rise, train on'
     else:
-        said = f'{numbers}: hardly a gap, and the training images are nearly all right'
+        sentence = f'{numbers}: hardly a gap, and nearly all training images are right'
     ratio = train.get('update_ratio')
     if ratio is None:
-        return said
-    updates = f'Updates are {ratio:.0e} of the weights (about {HEALTHY:g} is healthy)'
-    if ratio > FAR * HEALTHY:
-        said += f'. {updates}: the rate may be too high'
-    elif ratio < HEALTHY / FAR and train.get('learning_rate', 0) >= full_rate / 2:
-        said += f'. {updates}: the rate may be too low'
-    return said
+        return sentence
+    updates = f'Updates are {ratio:.0e} of the weights (about {HEALTHY_RATIO:g} is healthy)'
+    if ratio > RATIO_FACTOR * HEALTHY_RATIO:
+        sentence += f'. {updates}: the learning rate may be too high'
+    elif (
+        ratio < HEALTHY_RATIO / RATIO_FACTOR
+        and train.get('learning_rate', 0) >= full_learning_rate / 2
+    ):
+        sentence += f'. {updates}: the learning rate may be too low'
+    return sentence

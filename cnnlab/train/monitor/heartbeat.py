@@ -1,5 +1,5 @@
-"""A sign of life: heartbeat.json for those who watch a run from outside, and an end for a run that
-hangs.
+"""Heartbeat of a run: heartbeat.json for monitors outside the process, and an exit for runs that
+hang.
 """
 
 import contextlib
@@ -20,16 +20,16 @@ PERIOD = 10.0
 
 
 class Heartbeat:
-    """A thread that writes `heartbeat.json` and watches that the run gets on; a context.
+    """A context manager whose thread writes `heartbeat.json` and ends a run that makes no progress.
 
-    The file is {'step', 'doing', 'seconds_since_progress', 'time'}: `time` grows while the process
-    lives, and the seconds where it lives but does not get on. After `limit` of these seconds the
-    stacks of all threads are printed and the process ends with status AGAIN.
+    The file holds {'step', 'doing', 'seconds_since_progress', 'time'}. While the process lives,
+    `time` advances; while it makes no progress, `seconds_since_progress` grows. At `limit` seconds
+    the thread prints the stacks of all threads and ends the process with status AGAIN.
 
     Args:
-      path: of the file; None writes none.
-      limit: seconds without progress; 0 is no limit. Compiling, a step, a batch of evaluation,
-        waiting for other hosts must take less.
+      path: where to write the file; None writes none.
+      limit: seconds without progress, 0 for no limit. It must exceed the time that compiling, one
+        step, one evaluation batch and waiting for other hosts take.
       period: seconds between heartbeats.
     """
 
@@ -37,7 +37,7 @@ class Heartbeat:
         self._path, self._limit, self._period = path, limit, period
         self._step, self._doing, self._last = 0, 'starting', time.monotonic()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name='heartbeat', daemon=True)
+        self._thread = threading.Thread(target=self._run, name='heartbeat', daemon=True)
 
     def __enter__(self) -> 'Heartbeat':
         self._thread.start()
@@ -48,10 +48,15 @@ class Heartbeat:
         self._thread.join()
 
     def beat(self, step: int, doing: str) -> None:
-        """The run got on: it is at this step."""
+        """Reports progress.
+
+        Args:
+          step: of the run.
+          doing: the current activity, such as 'training'.
+        """
         self._step, self._doing, self._last = step, doing, time.monotonic()
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         period = min(self._period, self._limit / 4) if self._limit else self._period
         while True:
             since = time.monotonic() - self._last
@@ -60,9 +65,9 @@ class Heartbeat:
                 faulthandler.dump_traceback(sys.stderr)
                 hosts.leave(
                     AGAIN,
-                    f'nothing moved for {since:.0f} s while {self._doing} at step {self._step} '
-                    f'(limit {self._limit:.0f} s, '
-                    '--stall_minutes); what every thread was at stands above; start again',
+                    f'no progress for {since:.0f} s while {self._doing} at step {self._step} '
+                    f'(limit {self._limit:.0f} s, --stall_minutes); the stacks of all threads are '
+                    f'above; start again',
                 )
             if self._end.wait(period):
                 self._doing = 'ended'
@@ -79,6 +84,6 @@ class Heartbeat:
             'seconds_since_progress': round(since, 1),
             'time': now,
         }
-        # a full disk is told by what must be written
+        # the log and the checkpoints report a full disk; the heartbeat need not end the run
         with contextlib.suppress(OSError):
             write_text(self._path, json.dumps(beat) + '\n')

@@ -1,7 +1,6 @@
-"""The metrics of the steps since the last record of the log: on the devices until they are asked
-for.
-"""
+"""Metrics of the steps since the last log record, left on the devices until they are needed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,49 +12,57 @@ KEYS = ('loss', 'top1', 'grad_norm')
 
 
 class MetricBuffer:
-    """Steps with their metrics.
+    """The (step, metrics) pairs that the next log record averages.
 
     Args:
-      note: what `note` of an earlier process gave, so that a record is the same whether the run was
-        stopped within it or not.
+      pending: the pairs that an earlier process saved by `pending`. With them the record is the
+        same as if the run had not been interrupted.
     """
 
-    def __init__(self, note: list[tuple[int, dict[str, float]]] = ()):
-        self.steps: list[tuple[int, dict[str, Any]]] = [(step, dict(found)) for step, found in note]
-        # how many of them this process's clock left out
+    def __init__(self, pending: Sequence[tuple[int, dict[str, float]]] = ()):
+        self.steps: list[tuple[int, dict[str, Any]]] = [
+            (step, dict(metrics)) for step, metrics in pending
+        ]
+        # steps that this process did not time
         self.untimed = len(self.steps)
 
-    def add(self, step: int, found: dict[str, jax.Array]) -> None:
-        """One more step."""
-        self.steps.append((step, found))
+    def add(self, step: int, metrics: dict[str, jax.Array]) -> None:
+        """Adds the metrics of one step."""
+        self.steps.append((step, metrics))
 
     def last(self) -> dict[str, Any]:
-        """The metrics of the last step."""
+        """Returns the metrics of the last step."""
         return self.steps[-1][1]
 
-    def behind(self) -> dict[str, Any]:
-        """The metrics of the step before the last, or of the last where it is alone."""
+    def second_last(self) -> dict[str, Any]:
+        """Returns the metrics of the step before the last, or of the only one."""
         return self.steps[-2:][0][1]
 
     def fetch(self) -> None:
-        """Waits for all of them and brings them to the host."""
-        values = jax.device_get([found for _, found in self.steps])
-        self.steps = [(step, found) for (step, _), found in zip(self.steps, values, strict=True)]
+        """Waits for all metrics and copies them to the host."""
+        values = jax.device_get([metrics for _, metrics in self.steps])
+        self.steps = [
+            (step, metrics) for (step, _), metrics in zip(self.steps, values, strict=True)
+        ]
 
-    def good(self) -> list[dict[str, Any]]:
-        """The metrics of the steps whose loss and gradient are finite."""
-        return [found for _, found in self.steps if nan_policy.finite(found)]
+    def finite(self) -> list[dict[str, Any]]:
+        """Returns the metrics of the steps whose loss and gradient are finite."""
+        return [metrics for _, metrics in self.steps if nan_policy.finite(metrics)]
 
     def mean(self) -> dict[str, float]:
-        """Means of KEYS over the good steps; {} where there is none."""
-        good = self.good()
-        return (
-            {k: float(np.mean([found[k] for found in good], dtype=np.float64)) for k in KEYS}
-            if good
-            else {}
-        )
+        """Averages KEYS over the finite steps; {} where there is none."""
+        finite = self.finite()
+        if not finite:
+            return {}
+        return {
+            key: float(np.mean([metrics[key] for metrics in finite], dtype=np.float64))
+            for key in KEYS
+        }
 
-    def note(self) -> list[tuple[int, dict[str, float]]]:
-        """The steps as JSON has them, exactly."""
+    def pending(self) -> list[tuple[int, dict[str, float]]]:
+        """Returns the steps as values that JSON holds exactly, for a checkpoint."""
         self.fetch()
-        return [(step, {k: float(v) for k, v in found.items()}) for step, found in self.steps]
+        return [
+            (step, {key: float(value) for key, value in metrics.items()})
+            for step, metrics in self.steps
+        ]

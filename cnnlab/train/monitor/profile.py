@@ -1,4 +1,4 @@
-"""A trace of some steps on demand, for TensorBoard's profile plugin and for Perfetto."""
+"""A profiler trace of chosen steps, for TensorBoard's profile plugin and for Perfetto."""
 
 import contextlib
 import pathlib
@@ -8,15 +8,15 @@ import jax
 
 
 class Profile:
-    """Traces steps `first` to `last` of a run into `directory`, on process 0's host.
+    """Traces a range of steps into a directory.
 
     Args:
-      directory: made where it is missing; it gets plugins/profile/<time>/ with an .xplane.pb and a
+      directory: created if missing; plugins/profile/<time>/ in it gets an .xplane.pb and a
         perfetto_trace.json.gz.
-      steps: 'FIRST:LAST', both traced, counted from 1 as the log counts them; '' traces nothing.
+      steps: 'FIRST:LAST', inclusive, counted from 1 as in the log; '' traces nothing.
 
     Raises:
-      ValueError: `steps` is not of that form.
+      ValueError: `steps` has another form.
     """
 
     def __init__(self, directory: pathlib.Path, steps: str):
@@ -26,28 +26,34 @@ class Profile:
             self._first, self._last = parse(steps)
 
     def before(self, step: int) -> None:
-        """To be called before the step that makes the run's step number `step`."""
+        """Call before step number `step`; starts the trace at the first step of the range."""
         if step == self._first:
             self._open.enter_context(
                 jax.profiler.trace(str(self._directory), create_perfetto_trace=True)
             )
 
     def after(self, step: int, result: object) -> None:
-        """To be called after it; waits for `result` where the trace ends, so that the last step is
-        in it.
+        """Call after step number `step`; ends the trace at the last step of the range.
+
+        Args:
+          step: of the run.
+          result: arrays of the step; the trace ends only when they are ready, so that it holds the
+            whole step.
         """
         if step == self._last:
             jax.block_until_ready(result)
             self.close()
 
     def close(self) -> None:
-        """Ends a trace that is open."""
+        """Ends the trace if one is open."""
         self._open.close()
 
 
 def parse(steps: str) -> tuple[int, int]:
-    """'10:13' -> (10, 13); raises ValueError where it is not two numbers, the first at least 1 and
-    not above the second.
+    """Parses a range of steps: '10:13' -> (10, 13).
+
+    Raises:
+      ValueError: `steps` is not FIRST:LAST with 1 <= FIRST <= LAST.
     """
     match = re.fullmatch(r'(\d+):(\d+)', steps)
     if not match or not 1 <= int(match[1]) <= int(match[2]):

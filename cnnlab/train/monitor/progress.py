@@ -1,4 +1,4 @@
-"""A progress bar with loss, top-1, images/s and time left; plain lines without a terminal."""
+"""A progress bar with loss, top-1, images/s and time left; plain lines if there is no terminal."""
 
 import contextlib
 import time
@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator
 import rich.console
 import rich.progress as bars
 
-# seconds between lines in a log
+# seconds between the lines of `bar` without a terminal
 _EVERY = 30
 
 
 class Progress:
-    """Shows a run of `total` steps of `batch` images each.
+    """Shows the progress of a run on stderr.
 
     Args:
-      label: what is running.
+      label: name of the run.
+      total: steps of the run.
+      batch: images per step.
       done: steps made before.
-      quiet: shows nothing.
+      quiet: show nothing.
     """
 
     def __init__(self, label: str, total: int, batch: int, done: int = 0, quiet: bool = False):
@@ -39,16 +41,16 @@ class Progress:
 
     @property
     def live(self) -> bool:
-        """Whether there is a terminal, and a bar on it."""
+        """Whether a bar is shown on a terminal."""
         return self._bar is not None
 
     def advance(self, step: int) -> None:
-        """The run is at this step."""
+        """Moves the bar to a step."""
         if self._bar:
             self._bar.update(self._task, completed=step)
 
     def show(self, step: int, loss: float, top1: float, images_per_second: float) -> None:
-        """New figures of training. Without a terminal they are shown with the next `line` only."""
+        """Moves the bar to a step and shows its training metrics; does nothing without a bar."""
         if self._bar:
             self._bar.update(
                 self._task,
@@ -57,7 +59,13 @@ class Progress:
             )
 
     def line(self, step: int, seconds_left: float, **figures: str) -> None:
-        """One lasting line, above the bar where there is one."""
+        """Prints a line that stays, above the bar if there is one.
+
+        Args:
+          step: of the run.
+          seconds_left: shown unless the run is at its end.
+          **figures: name and text of each figure.
+        """
         left = f'  {_clock(seconds_left)} left' if step < self._total else ''
         self._console.print(
             f'{self._label}  step {step:,} of {self._total:,}  '
@@ -67,11 +75,11 @@ class Progress:
         )
 
     def say(self, sentence: str) -> None:
-        """A sentence below the last line."""
+        """Prints a sentence that stays."""
         self._console.print(f'{self._label}  {sentence}', soft_wrap=True)
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         if self._bar:
             self._bar.stop()
 
@@ -84,11 +92,15 @@ def _clock(seconds: float) -> str:
 
 @contextlib.contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar for work counted in images, steps or generations; without a terminal, a line now and
-    then.
+    """Shows a bar for work counted in images, steps or generations; without a terminal, a line
+    every 30 seconds.
+
+    Args:
+      label: name of the work.
+      total: units of work.
 
     Yields:
-      `advance(done)`. The bar is removed afterwards, whatever happens.
+      `advance(done)`, which sets the units done. The bar is removed at the end, also on errors.
     """
     progress = Progress(label, total, 1)
     start = last = time.monotonic()

@@ -1,5 +1,5 @@
-"""The log of a run: JSON lines, mirrored to TensorBoard, each (split, step) once however often the
-run was stopped.
+"""The log of a run: JSON lines, mirrored to TensorBoard. Each (split, step) appears once, however
+often the run was stopped.
 """
 
 import contextlib
@@ -18,14 +18,17 @@ from tensorboardX.proto.event_pb2 import Event
 from cnnlab.report.files import write_text
 from cnnlab.train.distributed import hosts
 
-# fields that two runs of one recipe differ in
+# fields that differ between two runs of one recipe
 TIMES = ('seconds', 'images_per_second', 'data_ms', 'device_ms', 'host_ms')
 # {'step': int, 'split': 'train' | 'validation' | 'test', 'loss': float, ...}
 Record = dict[str, Any]
 
 
 def read(path: pathlib.Path) -> list[Record]:
-    """The records of a log; [] where there is none. A last line cut off by a kill is left out."""
+    """Reads the records of a log; [] if the file is missing.
+
+    Leaves out a last line that a kill cut off.
+    """
     if not path.exists():
         return []
     records = []
@@ -38,18 +41,18 @@ def read(path: pathlib.Path) -> list[Record]:
 
 
 def _renamed(record: Record) -> Record:
-    """The record with the names of today: logs once called the learning rate 'rate'."""
+    """Renames 'rate', as old logs have it, to 'learning_rate'."""
     return {'learning_rate' if key == 'rate' else key: value for key, value in record.items()}
 
 
 class Log:
     """Appends records to `directory`/metrics.jsonl and `directory`/tensorboard.
 
-    On several hosts every process has the records, and process 0 alone the files.
+    With several hosts every process holds the records; process 0 alone writes the files.
 
     Args:
       directory: of the run.
-      step: where the run goes on; later records, written before it was killed, are cut off.
+      step: where the run resumes; later records, which a killed process wrote, are dropped.
     """
 
     def __init__(self, directory: pathlib.Path, step: int):
@@ -59,7 +62,7 @@ class Log:
         self.cut(step)
 
     def cut(self, step: int) -> None:
-        """Forgets the records after a step."""
+        """Drops the records after a step, in memory and in both files."""
         self.close()
         self.records = [r for r in self.records if r['step'] <= step]
         if not hosts.is_primary():
@@ -67,7 +70,7 @@ class Log:
         write_text(self.path, ''.join(map(_line, self.records)))
         self._file = self.path.open('a')
         events = self.path.parent / 'tensorboard'
-        # an event file cannot be cut, but it can be told again
+        # an event file cannot be truncated, so it is written anew
         shutil.rmtree(events, ignore_errors=True)
         events.mkdir()
         # SummaryWriter's thread would hang where the disk is full
@@ -76,11 +79,10 @@ class Log:
             self._mirror(record)
 
     def append(self, record: Record) -> None:
-        """Writes one record; it is with the operating system when this returns, so a killed process
-        does not lose it.
+        """Writes one record and flushes it, so that a killed process does not lose it.
 
         Raises:
-          OSError: it cannot be written.
+          OSError: the write failed.
         """
         self.records.append(record)
         if self._file is None:
@@ -93,9 +95,8 @@ class Log:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f'the log cannot be written ({error.strerror}); the run goes on from its last '
-                f'checkpoint when '
-                'started again',
+                f'the log cannot be written ({error.strerror}); start the run again to resume from '
+                f'its last checkpoint',
                 str(self.path),
             ) from error
 
@@ -108,11 +109,11 @@ class Log:
                 )
 
     def last(self, key: str, default: float) -> float:
-        """The newest value of a field."""
+        """Returns the newest value of a field, or `default`."""
         return next((r[key] for r in reversed(self.records) if key in r), default)
 
     def close(self) -> None:
-        """Flushes both files; one that cannot be written has been told by `append`."""
+        """Closes both files; `append` has already reported one that cannot be written."""
         for file in (self._file, self._events):
             if file is not None:
                 with contextlib.suppress(OSError):
@@ -125,22 +126,28 @@ def _line(record: Record) -> str:
 
 
 def series(records: list[Record], split: str, key: str) -> tuple[list[int], list[float]]:
-    """(steps, values) of one quantity of one split."""
-    found = [(r['step'], r[key]) for r in records if r['split'] == split and key in r]
-    return [s for s, _ in found], [v for _, v in found]
+    """Returns (steps, values) of one field of one split."""
+    chosen = [r for r in records if r['split'] == split and key in r]
+    return [r['step'] for r in chosen], [r[key] for r in chosen]
 
 
 def curve(runs: Sequence[list[Record]], key: str) -> dict[str, np.ndarray]:
-    """What `report.plots.learning_curves` takes for the logs of several seeds: {'step': (t,),
-    split: (seeds, t)}, NaN between records.
+    """Arranges the logs of several seeds for `report.plots.learning_curves`.
+
+    Args:
+      runs: the records of each seed.
+      key: the field to draw.
+
+    Returns:
+      {'step': (t,), split: (seeds, t)}, NaN at steps that a split has no record of.
     """
     splits = [s for s in ('train', 'validation') if any(series(r, s, key)[0] for r in runs)]
     steps = sorted({step for r in runs for s in splits for step in series(r, s, key)[0]})
-    place = {step: i for i, step in enumerate(steps)}
+    column = {step: i for i, step in enumerate(steps)}
     out = {'step': np.asarray(steps, float)}
     for split in splits:
         out[split] = np.full((len(runs), len(steps)), np.nan)
         for row, records in zip(out[split], runs, strict=True):
             for step, value in zip(*series(records, split, key), strict=True):
-                row[place[step]] = value
+                row[column[step]] = value
     return out

@@ -1,27 +1,27 @@
-"""Where the time of training goes: waiting for data, host work, waiting for the device."""
+"""Splits the time of training into waiting for data, waiting for the device, and host work."""
 
 import contextlib
 import time
 from collections.abc import Iterator
 
-# what is measured; the rest of the time is the host's own
+# measured; the rest is host work
 PARTS = ('data', 'device')
 
 
 class StepTimer:
-    """A clock for a stretch of training, with the parts of it that were spent waiting."""
+    """A clock that also adds up the time spent waiting, by PARTS."""
 
     def __init__(self):
         self.restart()
 
     def restart(self) -> None:
-        """From now on, nothing waited for."""
+        """Sets the clock and the waiting times to zero."""
         self._start = time.perf_counter()
         self._waited = dict.fromkeys(PARTS, 0.0)
 
     @contextlib.contextmanager
     def waiting(self, part: str) -> Iterator[None]:
-        """What happens within counts as waiting for `part`, one of PARTS."""
+        """A context whose duration counts as waiting for `part`, one of PARTS."""
         start = time.perf_counter()
         try:
             yield
@@ -29,15 +29,15 @@ class StepTimer:
             self._waited[part] += time.perf_counter() - start
 
     def seconds(self) -> float:
-        """Since the last `restart`."""
+        """Returns the seconds since the last `restart`."""
         return time.perf_counter() - self._start
 
     def per_step(self, steps: int) -> dict[str, float]:
-        """{'data_ms', 'device_ms', 'host_ms'}: milliseconds a step, which add up to `seconds`.
+        """Returns {'data_ms', 'device_ms', 'host_ms'}, in milliseconds per step.
 
-        Steps run on the device while the host prepares the next batch. So 'data' is what the input
-        pipeline keeps the host waiting, 'device' what the host then waits for the device: where it
-        is 0, the device has nothing to do meanwhile.
+        The three add up to `seconds`. A step runs on the device while the host prepares the next
+        batch: 'data_ms' is how long the host waits for the input pipeline, 'device_ms' how long it
+        then waits for the device. If 'device_ms' is 0, the device idles.
         """
-        found = {f'{part}_ms': 1e3 * spent / steps for part, spent in self._waited.items()}
-        return {**found, 'host_ms': 1e3 * self.seconds() / steps - sum(found.values())}
+        waited = {f'{part}_ms': 1e3 * spent / steps for part, spent in self._waited.items()}
+        return {**waited, 'host_ms': 1e3 * self.seconds() / steps - sum(waited.values())}

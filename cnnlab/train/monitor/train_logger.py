@@ -1,5 +1,5 @@
-"""The records of training in the log: means over a window of steps, how large the updates were, and
-where the time went.
+"""Training records of the log: means over the steps since the last record, the size of the updates,
+and where the time went.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,44 +19,46 @@ from cnnlab.train.state import TrainState
 
 
 class TrainLogger:
-    """The steps of one process since the last record.
+    """Collects the metrics of steps and writes their means to the log.
 
     Args:
+      setup: of the run.
+      recipe: of the run.
       log: where records go.
-      window: the steps within the window that an earlier process made, see `Window.note`.
+      pending: the steps that an earlier process made since its last record, see
+        `MetricBuffer.pending`.
     """
 
-    def __init__(self, setup: Setup, recipe: Recipe, log: run_log.Log, window: Sequence[Any] = ()):
+    def __init__(self, setup: Setup, recipe: Recipe, log: run_log.Log, pending: Sequence[Any] = ()):
         self.log, self.step_timer = log, StepTimer()
-        # of training
+        # seconds of training so far, over all processes of the run
         self.seconds = log.last('seconds', 0.0)
         self.every = setup.steps(recipe.run.log_every)
-        self._setup, self._recipe, self._buffer = setup, recipe, MetricBuffer(window)
-        # the parameters before a step that is watched: one in so many, as the others cost nothing
+        self._setup, self._recipe, self._buffer = setup, recipe, MetricBuffer(pending)
+        # parameters before the step that is about to be logged; copying them each step costs time
         self._before: Any = None
-        # of the last update of the window, where it was watched
         self._norms: jax.Array | None = None
         self._compiled = False
 
-    def before(self, step: int, params: Any) -> None:
-        """`step` is about to be made, which may reuse the buffers of the parameters."""
-        self._before = diagnostics.copied(params) if step % self.every == 0 else None
+    def before_step(self, step: int, params: Any) -> None:
+        """Call before each step: the step may donate `params`."""
+        self._before = diagnostics.copy_params(params) if step % self.every == 0 else None
 
-    def after(self, step: int, params: Any, found: dict[str, jax.Array]) -> None:
-        """It was made, or is under way, with these metrics."""
-        self._norms = (
-            diagnostics.update_norms(self._before, params) if self._before is not None else None
-        )
+    def after_step(self, step: int, params: Any, metrics: dict[str, jax.Array]) -> None:
+        """Call after each step is dispatched; it need not have finished."""
+        self._norms = None
+        if self._before is not None:
+            self._norms = diagnostics.update_norms(self._before, params)
         self._before = None
-        self._buffer.add(step, found)
+        self._buffer.add(step, metrics)
 
-    def settle(self) -> None:
-        """Waits until one step at most is under way, so that no more than two batches wait on the
+    def throttle(self) -> None:
+        """Waits until at most one step is running, so that at most two batches are on the
         devices.
         """
         if self._compiled:
             with self.step_timer.waiting('device'):
-                jax.block_until_ready(self._buffer.behind())
+                jax.block_until_ready(self._buffer.second_last())
         else:
             # the first step of a process compiles, so it is not timed
             jax.block_until_ready(self._buffer.last())
@@ -65,36 +67,31 @@ class TrainLogger:
             self.step_timer.restart()
 
     def record(self, step: int, state: TrainState, last_good: Callable[[], str]) -> None:
-        """Means over the window go to the log, and a new one begins.
+        """Writes the means of the buffered steps to the log and empties the buffer.
 
         Args:
-          last_good: half a sentence on the newest checkpoint.
+          step: of the last buffered step.
+          state: the state after it.
+          last_good: gives a clause about the newest checkpoint, for the error.
 
         Raises:
-          NotFinite: a loss or gradient of the window is not finite, and the recipe does not let
-            that pass.
+          NotFinite: a loss or gradient is not finite, and the recipe's `on_nan` does not allow it.
         """
-        window, recipe = self._buffer, self._recipe
+        recipe, buffer = self._recipe, self._buffer
         with self.step_timer.waiting('device'):
-            window.fetch()
+            buffer.fetch()
         counts = control.counts(state)
-        self._judge(counts['skipped'], last_good)
-        elapsed, timed, self._buffer = (
-            self.step_timer.seconds(),
-            len(window.steps) - window.untimed,
-            MetricBuffer(),
-        )
+        self._check_finite(counts['skipped'], last_good)
+        elapsed = self.step_timer.seconds()
+        timed = len(buffer.steps) - buffer.untimed
+        self._buffer = MetricBuffer()
         self.seconds += elapsed
-        epoch, learning_rate = (
-            step * recipe.run.batch_size / len(self._setup.data['train']),
-            control.rate(self._setup.schedule(step - 1), state),
-        )
         record = {
             'step': step,
             'split': 'train',
-            'epoch': epoch,
-            **window.mean(),
-            'learning_rate': learning_rate,
+            'epoch': step * recipe.run.batch_size / len(self._setup.data['train']),
+            **buffer.mean(),
+            'learning_rate': control.learning_rate(self._setup.schedule(step - 1), state),
             'seconds': self.seconds,
         }
         if self._norms is not None:
@@ -108,28 +105,30 @@ class TrainLogger:
             }
         self.log.append(record)
 
-    def _judge(self, skipped: int, last_good: Callable[[], str]) -> None:
-        window, run = self._buffer, self._recipe.run
-        bad = len(window.steps) > len(window.good())
-        if bad and (run.on_nan != 'skip' or skipped > run.nan_limit):
-            told = f'{skipped} steps were skipped, more than nan_limit={run.nan_limit}; ' * (
-                run.on_nan == 'skip'
-            )
-            raise NotFinite(
-                f'{nan_policy.describe(window.steps)}, within steps {window.steps[0][0]} to '
-                f'{window.steps[-1][0]}; {told}'
-                f'{last_good()}; lower the rate, warm up, or clip the gradient (--set clip_norm=1)'
-            )
+    def _check_finite(self, skipped: int, last_good: Callable[[], str]) -> None:
+        buffer, run = self._buffer, self._recipe.run
+        if len(buffer.finite()) == len(buffer.steps):
+            return
+        if run.on_nan == 'skip' and skipped <= run.nan_limit:
+            return
+        limit = ''
+        if run.on_nan == 'skip':
+            limit = f'{skipped} steps were skipped, more than nan_limit={run.nan_limit}; '
+        raise NotFinite(
+            f'{nan_policy.describe(buffer.steps)}, within steps {buffer.steps[0][0]} to '
+            f'{buffer.steps[-1][0]}; {limit}{last_good()}; lower the learning rate, warm up, or '
+            f'clip the gradient (--set clip_norm=1)'
+        )
 
-    def forget(self, step: int) -> None:
-        """The run went back to `step`: the log and the window know nothing after it."""
+    def rewind(self, step: int) -> None:
+        """Drops all records and buffered metrics after `step`, for a rollback."""
         self.log.cut(step)
         self._buffer = MetricBuffer()
 
-    def note(self) -> list[tuple[int, dict[str, float]]]:
-        """The steps that no record has yet, for a checkpoint; see `Window.note`."""
-        return self._buffer.note()
+    def pending(self) -> list[tuple[int, dict[str, float]]]:
+        """Returns the steps without a record yet, for a checkpoint."""
+        return self._buffer.pending()
 
     def newest(self) -> run_log.Record:
-        """The newest record of training; no 'loss' and 'top1' where no step of it was finite."""
+        """Returns the newest training record; it lacks 'loss' and 'top1' if no step was finite."""
         return next(r for r in reversed(self.log.records) if r['split'] == 'train')

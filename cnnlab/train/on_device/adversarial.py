@@ -1,6 +1,5 @@
-"""Adversarial training: every batch is replaced by what PGD makes of it for the network as it is.
-
-Madry et al. 2017, arXiv:1706.06083.
+"""Adversarial training (Madry et al. 2017, arXiv:1706.06083): PGD attacks each batch on the current
+network.
 """
 
 import dataclasses
@@ -14,20 +13,24 @@ from flax import linen as nn
 from cnnlab.attacks import budget, gradient
 from cnnlab.data.preprocessing import normalize
 
-# steps; XLA's convolutions are slower inside a loop on CPU, and a graph of many steps compiles
-# slowly
+# most steps that are unrolled: on CPU XLA's convolutions are slower inside a loop, but the graph of
+# many steps compiles slowly
 _UNROLLED = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Adversary:
-    """PGD in the norm linf from a random start.
+    """PGD in the linf norm from a random start.
+
+    Attributes:
+      epsilon: the budget, in units of [0, 1].
+      steps: of the attack.
+      step: size of each, in units of [0, 1].
 
     Raises:
-      ValueError: a budget or step that is negative or not finite, or less than one step.
+      ValueError: a negative or infinite budget or step size, or no steps.
     """
 
-    # in units of [0, 1]
     epsilon: float
     steps: int
     step: float
@@ -36,8 +39,8 @@ class Adversary:
         budget.limit(self.epsilon)
         if self.steps < 1 or not 0 <= self.step < float('inf'):
             raise ValueError(
-                f'adversarial training takes at least one step of at least 0, not {self.steps} of '
-                f'{self.step:g}'
+                f'adversarial training takes at least one step, of a size of at least 0, not '
+                f'{self.steps} of {self.step:g}'
             )
 
 
@@ -54,16 +57,21 @@ def examples(
     std: Any,
     dtype: Any,
 ) -> jax.Array:
-    """The images as pixels 0..255, changed so that the softmax loss grows; float32, of the shape of
-    `image`.
+    """Attacks images to raise their softmax loss.
 
-    The network is attacked as it is in evaluation, by running batch statistics and without dropout
-    (`assumed`). No gradient goes through the attack.
+    The attack sees the network in evaluation mode, with running batch statistics and without
+    dropout (assumed). No gradient flows through it.
 
     Args:
-      key: of the random starts, which belong to positions of the global batch.
-      image: uint8 (n, h, w, c), after the views; label: int32 (n,).
-      mean, std, dtype: as in `step.train_step`.
+      adversary: the attack.
+      key: of the random starts, which depend on the position in the global batch.
+      params, batch_stats: of the network.
+      image: uint8 (n, h, w, c), after the transforms.
+      label: int32 (n,).
+      model, mean, std, dtype: see `ForwardConfig`.
+
+    Returns:
+      float32 pixels in [0, 255], of the shape of `image`.
     """
     params, batch_stats = jax.lax.stop_gradient((params, batch_stats))
     variables = {'params': params, 'batch_stats': batch_stats}
@@ -76,11 +84,11 @@ def examples(
     climb = functools.partial(
         gradient.ascend, score, images, labels=label, epsilon=radius, step=adversary.step
     )
-    found = jax.lax.fori_loop(
+    attacked = jax.lax.fori_loop(
         0,
         adversary.steps,
         lambda _, now: climb(now=now),
         start,
         unroll=adversary.steps <= _UNROLLED,
     )
-    return 255 * found
+    return 255 * attacked

@@ -1,8 +1,6 @@
-"""What is done to whole batches on the device, within the jitted train step: mirror images, mixup
-and cutmix.
+"""Augmentation of whole batches on the device, inside the jitted train step: flips, mixup, cutmix.
 
-All of it is a function of (key, batch), the batch being the global one in the order of its
-positions: the same for any number of hosts.
+Each is a function of (key, global batch), and so the same for any number of hosts.
 """
 
 from typing import NamedTuple
@@ -14,28 +12,30 @@ from cnnlab.data.transforms.flip import flip_left_right
 
 
 class Mixed(NamedTuple):
-    """Images with two labels each; their loss is that of the soft label with these two shares.
+    """Mixed images, each with two labels. Their loss is that of the soft label of the two.
 
-    For losses that are linear in their target, as cross-entropy is, that is weight * loss(label) +
+    For losses that are linear in the target, such as cross-entropy, it is weight * loss(label) +
     (1 - weight) * loss(other).
+
+    Attributes:
+      image: (n, h, w, c).
+      label, other: int (n,), the two labels.
+      weight: float32 (), the share of `label`.
     """
 
     image: jax.Array
     label: jax.Array
     other: jax.Array
-    # float32 (), the share of `label`
     weight: jax.Array
 
 
 def soft_labels(label: jax.Array, other: jax.Array, weight: jax.Array, classes: int) -> jax.Array:
-    """float32 (n, classes): `weight` at `label` and 1 - weight at `other`, 1 where they are the
-    same.
-    """
+    """Builds soft labels, float32 (n, classes): `weight` at `label` plus 1 - weight at `other`."""
     return weight * jax.nn.one_hot(label, classes) + (1 - weight) * jax.nn.one_hot(other, classes)
 
 
 def mirrored(key: jax.Array, image: jax.Array) -> jax.Array:
-    """(n, h, w, c), every other image on average with left and right exchanged."""
+    """Flips each image (n, h, w, c) left to right with probability 1/2."""
     n = image.shape[0]
     return jnp.where(
         jax.random.bernoulli(key, 0.5, (n,)).reshape(n, 1, 1, 1), flip_left_right(image), image
@@ -45,25 +45,29 @@ def mirrored(key: jax.Array, image: jax.Array) -> jax.Array:
 def mix(
     key: jax.Array, image: jax.Array, label: jax.Array, *, mixup: float = 0.0, cutmix: float = 0.0
 ) -> Mixed:
-    """Every image mixed with the next one of the batch, the last with the first, by one weight for
-    the whole batch.
+    """Mixes each image with the next one of the batch (the last with the first), by one weight.
 
-    mixup: weight * image + (1 - weight) * next, the weight from Beta(mixup, mixup). Zhang et al.
-      2017, arXiv:1710.09412, and train.py in github.com/facebookresearch/mixup-cifar10.
-    cutmix: a rectangle of the image replaced by the next one's, of a share 1 - weight of the area
-      before it is clipped at the edges, its center uniform, the weight from Beta(cutmix, cutmix)
-      and then set to what the rectangle left. Yun et al. 2019, arXiv:1905.04899, and train.py in
-      github.com/clovaai/CutMix-PyTorch.
-    Where both are above 0, each batch gets one of them, with equal probability (timm's default for
-    its switch).
+    Mixup: weight * image + (1 - weight) * next, with the weight from Beta(mixup, mixup).
+
+    Cutmix: a rectangle of the next image replaces that of the image. Its center is uniform and its
+    area, before clipping at the edges, a share 1 - weight of the image, with the weight from
+    Beta(cutmix, cutmix). After clipping, the weight is set to the share of the image that is left.
+
+    If both are above 0, each batch gets one of them with equal probability (timm's default).
 
     Args:
+      key: of the batch.
       image: float (n, h, w, c), normalized or not.
       label: int (n,).
-      mixup, cutmix: parameters of the Beta distribution; 0 is none.
+      mixup, cutmix: parameters of the Beta distribution; 0 turns it off.
+
+    Reference:
+      Zhang et al. 2017, arXiv:1710.09412, and train.py in
+      github.com/facebookresearch/mixup-cifar10. Yun et al. 2019, arXiv:1905.04899, and train.py in
+      github.com/clovaai/CutMix-PyTorch.
     """
     which, draw, place = jax.random.split(key, 3)
-    # batches are drawn at random, so any pairing is
+    # batches are drawn at random, so pairing neighbors is a random pairing
     second, other = jnp.roll(image, -1, 0), jnp.roll(label, -1, 0)
     cut = jax.random.bernoulli(which, 0.5) if mixup and cutmix else jnp.asarray(bool(cutmix))
     parameter = jnp.where(cut, cutmix, mixup).astype(jnp.float32)
@@ -80,8 +84,10 @@ def mix(
 
 
 def _rectangle(key, weight, h, w):
-    """(bool (h, w), the share of the image outside of it): sides sqrt(1 - weight) of the image's,
-    clipped at its edges.
+    """Draws a rectangle with sides sqrt(1 - weight) of the image's, clipped at the edges.
+
+    Returns:
+      Its mask, bool (h, w), and the share of the image outside of it.
     """
     at = jax.random.uniform(key, (2,))
     sides, inside = [], []

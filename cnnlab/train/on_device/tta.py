@@ -1,6 +1,4 @@
-"""Test-time augmentation on the device: the logits of several views of a normalized image, averaged
-with weights that sum to 1.
-"""
+"""Test-time augmentation on the device: a weighted mean of the logits of views of an image."""
 
 from collections.abc import Callable
 
@@ -14,10 +12,10 @@ Views = list[tuple[float, Callable[[jax.Array], jax.Array]]]
 
 
 def _moved(down, right, pad, mode):
-    """The image moved by whole pixels of at most `pad`.
+    """Returns a view that moves the image by whole pixels, at most `pad`.
 
-    What comes in is black in the mode 'constant'; 'reflect' mirrors the image at its edge without
-    repeating it.
+    The mode is that of `jnp.pad`: 'constant' fills with zeros, the mean color of normalized images;
+    'reflect' mirrors the image without repeating its edge.
     """
 
     def view(x):
@@ -38,9 +36,7 @@ def _same(x):
 
 
 def _crops(pad):
-    """Crops of the image's own size from the image padded by `pad` pixels of the mean color: the
-    corners and the center.
-    """
+    """Returns views that crop the corners and the center of the image padded by the mean color."""
     return [
         (0.2, _moved(dy * pad, dx * pad, pad, 'constant'))
         for dy, dx in ((1, 1), (1, -1), (0, 0), (-1, 1), (-1, -1))
@@ -49,35 +45,42 @@ def _crops(pad):
 
 TABLE: dict[str, Callable[[], Views]] = {
     'none': lambda: [(1.0, _same)],
-    # the image and its mirror image: tta_level 1 of legacy/airbench94.py in
+    # the image and its flip: tta_level 1 of legacy/airbench94.py in
     # github.com/KellerJordan/cifar10-airbench, and lr_tta of train_imagenet.py in
     # github.com/libffcv/ffcv-imagenet
     'flip': lambda: _with_mirror([(1.0, _same)]),
-    # tta_level 2 of airbench: the image by a half, one pixel up and left and one down and right by
-    # a quarter each, all with their mirrors
+    # tta_level 2 of airbench: the image with weight 1/2, moved one pixel up and left and one pixel
+    # down and right with weight 1/4 each, all with their flips
     'flip_translate': lambda: _with_mirror(
         [(0.5, _same), (0.25, _moved(-1, -1, 1, 'reflect')), (0.25, _moved(1, 1, 1, 'reflect'))]
     ),
-    # ten views as Krizhevsky et al. 2012 take them from ImageNet, of an image that is padded by
-    # four pixels as in training (assumed)
+    # the ten crops of Krizhevsky et al. 2012, from an image padded by four pixels, as training pads
+    # it (assumed)
     'ten_crop': lambda: _with_mirror(_crops(4)),
 }
 
 
 def views(name: str) -> Views:
-    """[(weight, view)] of that name; ValueError with the nearest names otherwise.
+    """Returns the [(weight, view)] of a test-time augmentation; weights sum to 1.
 
-    Views keep the shape (n, h, w, c).
+    Each view maps images (n, h, w, c) to images of the same shape.
+
+    Raises:
+      ValueError: an unknown name; the message gives the nearest.
     """
     names.among('test-time augmentation', name, TABLE)
     return TABLE[name]()
 
 
 def averaged(apply: Callable[[jax.Array], jax.Array], image: jax.Array, name: str) -> jax.Array:
-    """The weighted mean over the views of `apply(view)`, (n, h, w, c) -> (n, k); for 'none' just
-    `apply(image)`.
+    """Averages logits over the views of an image.
+
+    Args:
+      apply: (n, h, w, c) -> logits (n, k).
+      image: (n, h, w, c), normalized.
+      name: of the augmentation; 'none' applies the network once.
     """
-    found = views(name)
-    if len(found) == 1:
+    weighted_views = views(name)
+    if len(weighted_views) == 1:
         return apply(image)
-    return sum(weight * apply(view(image)) for weight, view in found)
+    return sum(weight * apply(view(image)) for weight, view in weighted_views)

@@ -1,4 +1,4 @@
-"""The result of one check, in words for the one who has to mend it."""
+"""The result of a sanity check, in words that help to fix a failure."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from cnnlab.names import among
 from cnnlab.report.table import Column, Table
 
-# open: the check does not apply here, or could not tell
+# open: the check does not apply, or was not conclusive
 PASSED, FAILED, OPEN = 'passed', 'failed', 'open'
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One check.
+    """The result of one check.
 
     Attributes:
       check: its name.
-      expected: what should have been found, with the limits.
-      measured: what was found.
+      expected: the expectation, with its limits.
+      measured: the measurement.
       verdict: 'passed', 'failed' or 'open'.
-      causes: what usually causes a failure.
+      causes: usual causes of a failure.
     """
 
     check: str
@@ -33,12 +33,12 @@ class Finding:
 
 
 def judged(check: str, expected: str, measured: str, good: bool, causes: str) -> Finding:
-    """A finding that passed where `good`, else failed."""
+    """Builds a finding that passed if `good`, and failed otherwise."""
     return Finding(check, expected, measured, PASSED if good else FAILED, causes)
 
 
 def findings_table(findings: Iterable[Finding], title: str) -> Table:
-    """A row a check; the causes of those that failed stand in the notes."""
+    """Builds a table with one row per check; its notes give the usual causes of failures."""
     findings = list(findings)
     columns = (Column('check'), Column('verdict'), Column('expected'), Column('measured'))
     notes = [f'{f.check} failed. Usual causes: {f.causes}' for f in findings if f.verdict == FAILED]

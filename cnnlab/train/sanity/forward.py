@@ -1,5 +1,5 @@
-"""The network as the checks run it: in training mode with the statistics of the batch, and without
-the noise of training.
+"""The forward pass of the checks: training mode, with the statistics of the batch, but without
+random noise.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from flax import linen as nn
 from cnnlab.models import registry
 from cnnlab.nn.blocks import DropPath, SpatialDropout, StochasticDepth
 
-# each passes its first argument on where it drops nothing
+# without noise each of these returns its first argument
 _NOISE = (nn.Dropout, SpatialDropout, DropPath, StochasticDepth)
 
 
@@ -27,17 +27,25 @@ def _quiet(call, args, kwargs, context):
 
 @contextlib.contextmanager
 def without_noise() -> Iterator[None]:
-    """Within it dropout, drop-path and stochastic depth leave everything in, in training too.
+    """A context in which dropout, drop-path and stochastic depth drop nothing, even in training.
 
-    What draws random numbers otherwise still does: shake-shake, random pooling.
+    Other layers still draw random numbers: shake-shake, random pooling.
     """
     with nn.intercept_methods(_quiet):
         yield
 
 
 def logits(model: nn.Module, variables: dict[str, Any], inputs: jax.Array) -> jax.Array:
-    """(n, classes), of the main head, with batch norm by the statistics of these images and without
+    """Computes the logits of the main head, with the batch statistics of these images and without
     dropout.
+
+    Args:
+      model: the network.
+      variables: of the network.
+      inputs: (n, h, w, c).
+
+    Returns:
+      (n, classes).
     """
     with without_noise():
         out, _ = model.apply(
@@ -51,8 +59,9 @@ def logits(model: nn.Module, variables: dict[str, Any], inputs: jax.Array) -> ja
 
 
 def readable(model: nn.Module) -> nn.Module:
-    """The same network with every layer in the open: without remat and scan, whose insides cannot
-    be read; it takes the same variables.
+    """Returns the network without remat and scan, which hide the activations of their layers.
+
+    It takes the same variables.
     """
     hidden = {f: False for f in ('remat', 'scan') if f in registry.field_names(type(model))}
     return model.clone(**hidden) if hidden else model

@@ -1,11 +1,11 @@
-"""The gradient that autodiff gives against finite differences, in float64: centered, at several
-steps, with kinks told from errors.
+"""Gradient checks in float64: autodiff against centered differences of several step sizes, with
+kinks told apart from errors.
 
-Relative errors as in Stanford's CS231n, notes on gradient checks: |analytic - numeric| / max of
-their magnitudes; about 1e-7 and below is right, 1e-4 is passable where there are kinks, 1e-2 is
-wrong. At a kink, such as that of a ReLU between x - h and x + h, the difference quotient says
-nothing: smaller steps are tried first, and where the two one-sided quotients still differ, the
-gradient must lie between them (any such value is a subgradient) and the entry counts as a kink.
+The relative error is |analytic - numeric| / max(|analytic|, |numeric|), as in the notes on gradient
+checks of Stanford's CS231n: about 1e-7 and below is right, 1e-4 passes if there are kinks, 1e-2 is
+wrong. At a kink, such as a ReLU between x - h and x + h, the difference quotient means nothing.
+Smaller steps are tried first. If the one-sided quotients still differ, the gradient must lie
+between them (each such value is a subgradient), and the entry counts as a kink.
 """
 
 import dataclasses
@@ -23,25 +23,31 @@ from cnnlab.losses import Loss
 from cnnlab.train.sanity import forward
 from cnnlab.train.sanity.finding import OPEN, Finding, judged
 
-# of the differences, relative to the size of what is changed
+# step sizes of the differences, relative to the size of the values
 STEPS = (1e-4, 1e-5, 1e-6)
-# of the relative error
+# largest relative error that passes
 LIMIT = 1e-4
-# derivatives below it, relative to the value of the function, count as zero: rounding makes 1e-10
-# of them
+# derivatives below this, relative to the value of the function, count as zero: rounding alone gives
+# differences of 1e-10
 FLOOR = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class GradientCheck:
-    """One derivative: along one entry of an array, or along a random direction in it."""
+    """The check of one derivative, along an entry of an array or a random direction in it.
+
+    Attributes:
+      path: of the array.
+      analytic: the derivative by autodiff.
+      numeric: the derivative by centered differences.
+      error: relative.
+      kink: whether the one-sided differences differ and the analytic derivative lies between them.
+    """
 
     path: str
     analytic: float
     numeric: float
-    # relative
     error: float
-    # the one-sided differences differ and the analytic one lies between them
     kink: bool = False
 
 
@@ -53,12 +59,17 @@ def check(
     seed: int = 0,
     seconds: float = np.inf,
 ) -> list[GradientCheck]:
-    """Derivatives of a scalar function of a pytree of float64 arrays, at `at`; call it within
-    `jax.enable_x64(True)`.
+    """Checks derivatives of a scalar function. Call it within `jax.enable_x64(True)`.
 
-    Every array is tested along one random direction, which moves all of it, and along `entries`
-    random entries. `seconds` after the first derivative no further array is begun; they come in a
-    random order, so that what was tested is a sample.
+    Each array is tested along one random direction, which moves all its values, and along random
+    entries. Arrays come in random order, so that those tested in time are a random sample.
+
+    Args:
+      f: a scalar function of a pytree.
+      at: the pytree of float64 arrays at which to differentiate.
+      entries: random entries to test per array.
+      seed: of the directions, entries and order.
+      seconds: after which no further array is begun, compiling not counted.
     """
     value_of, gradient_of = jax.jit(f), jax.jit(jax.grad(f))
     rng = np.random.default_rng(seed)
@@ -69,10 +80,11 @@ def check(
         np.asarray(g, np.float64)
         for g in jax.tree.leaves(gradient_of(jax.tree.unflatten(structure, leaves)))
     ]
-    center, out = float(value_of(jax.tree.unflatten(structure, leaves))), []
-    clock = time.perf_counter()
+    center = float(value_of(jax.tree.unflatten(structure, leaves)))
+    checks = []
+    start = time.perf_counter()
     for i in rng.permutation(len(leaves)):
-        if time.perf_counter() - clock > seconds:
+        if time.perf_counter() - start > seconds:
             break
 
         def moved(change, i=i):
@@ -85,25 +97,26 @@ def check(
             )
 
         for direction in _directions(leaves[i].shape, entries, rng):
-            out.append(
-                _entry(
-                    names[i],
-                    moved,
-                    center,
-                    float((grads[i] * direction).sum()),
-                    direction,
-                    _scale(leaves[i]),
+            checks.append(
+                _check_direction(
+                    path=names[i],
+                    moved=moved,
+                    center=center,
+                    analytic=float((grads[i] * direction).sum()),
+                    direction=direction,
+                    scale=_scale(leaves[i]),
                 )
             )
-    return out
+    return checks
 
 
 def _scale(array):
-    """A typical size of the numbers, at most 1, for the length of a step."""
+    """Returns a typical magnitude of the values, at most 1, which scales the step sizes."""
     return min(max(float(np.abs(array).mean()), 1e-2), 1.0)
 
 
 def _directions(shape, entries, rng):
+    """Yields a random unit direction, then unit directions along random entries."""
     size = int(np.prod(shape))
     whole = rng.standard_normal(shape)
     yield whole / max(np.linalg.norm(whole), 1e-12)
@@ -113,7 +126,8 @@ def _directions(shape, entries, rng):
         yield single.reshape(shape)
 
 
-def _entry(path, moved, center, analytic, direction, scale):
+def _check_direction(path, moved, center, analytic, direction, scale):
+    """Checks the derivative along a direction; `moved(change)` is the value after a change."""
     floor = FLOOR * max(1.0, abs(center))
 
     def relative(numeric):
@@ -143,13 +157,15 @@ def of_network(
     loss: Loss,
     seconds: float = 15.0,
 ) -> list[GradientCheck]:
-    """The derivatives of the mean loss by every parameter array of a network, along random
-    directions, on a few images.
+    """Checks the gradient of a network's mean loss along a random direction in each array.
 
     Args:
-      variables: of any dtype; the check is made in float64.
+      model: the network.
+      variables: of any dtype; the check runs in float64.
       inputs: (n, h, w, c); two to four images are enough.
-      seconds: how long arrays are tested; see `check`.
+      labels: int (n,).
+      loss: per image.
+      seconds: see `check`.
     """
     with jax.enable_x64(True):
         wide = jax.tree.map(
@@ -160,11 +176,8 @@ def of_network(
             ),
             variables,
         )
-        rest, x, y = (
-            {k: v for k, v in wide.items() if k != 'params'},
-            jnp.asarray(inputs, jnp.float64),
-            jnp.asarray(labels),
-        )
+        rest = {k: v for k, v in wide.items() if k != 'params'}
+        x, y = jnp.asarray(inputs, jnp.float64), jnp.asarray(labels)
 
         def objective(params):
             return loss(forward.logits(model, {'params': params, **rest}, x), y).mean()
@@ -173,12 +186,16 @@ def of_network(
 
 
 def judge(entries: Sequence[GradientCheck], arrays: int | None = None) -> Finding:
-    """One finding on the worst entry; `arrays` is how many there are, where not all were tested."""
+    """Judges the checks of a network by the worst derivative.
+
+    Args:
+      entries: the checks.
+      arrays: the number of parameter arrays, of which the checks may cover only a part.
+    """
     causes = (
         'a gradient written by hand (a custom derivative, stop_gradient in the wrong place), an '
-        'operation without a gradient '
-        '(rounding, argmax, a step), a layer that draws random numbers in the check, float32 '
-        'somewhere within'
+        'operation without a gradient (rounding, argmax, a step), a layer that draws random '
+        'numbers in the check, float32 inside the network'
     )
     counted = [e for e in entries if not e.kink]
     expected = f'relative errors below {LIMIT:g} against centered differences in float64'
@@ -194,8 +211,7 @@ def judge(entries: Sequence[GradientCheck], arrays: int | None = None) -> Findin
     tested = len({e.path for e in entries})
     measured = (
         f'at most {worst.error:.1e}, in {worst.path} ({worst.analytic:.6g} against '
-        f'{worst.numeric:.6g}); '
-        f'{tested}{f" of {arrays}" if arrays else ""} arrays, {len(entries) - len(counted)} of '
-        f'{len(entries)} derivatives at kinks'
+        f'{worst.numeric:.6g}); {tested}{f" of {arrays}" if arrays else ""} arrays, '
+        f'{len(entries) - len(counted)} of {len(entries)} derivatives at kinks'
     )
     return judged('gradient check', expected, measured, worst.error < LIMIT, causes)

@@ -1,4 +1,4 @@
-"""All checks on the setup of a recipe."""
+"""Runs all checks on the setup of a recipe."""
 
 import dataclasses
 import functools
@@ -19,28 +19,32 @@ from cnnlab.train.sanity.finding import FAILED, Finding
 from cnnlab.train.sanity.learn import Learner
 from cnnlab.train.setup import Setup
 
-# images of which losses and activations are measured
+# images for losses and activations
 BATCH = 32
-# the CNN lectures' small portion
+# images to memorize, as in the CNN lectures
 OVERFIT = 20
-# training images, and as many held out, of the shuffled-label control
+# images of the shuffled-label control: as many for training as held out
 CONTROL = 500
 # images of the gradient check
-_CHECKED = 3
-# training images among which equal ones are sought
-_LOOKED_AT = 200
+_GRADIENT_IMAGES = 3
+# training images that are searched for equal ones
+_DUPLICATE_IMAGES = 200
 
 
 @dataclasses.dataclass
 class Report:
-    """What was found, in the order of the checks."""
+    """The results of all checks.
+
+    Attributes:
+      findings: in the order of the checks.
+      layers: statistics of the activations, in the order of the layers.
+      seen: a figure of training images as the network sees them.
+      read: a figure of the same images as they are in the data set.
+    """
 
     findings: list[Finding] = dataclasses.field(default_factory=list)
-    # what each activation function gives
     layers: list[signals.Signal] = dataclasses.field(default_factory=list)
-    # training images as the network gets them
     seen: Figure | None = None
-    # the same images as they are read
     read: Figure | None = None
 
     @property
@@ -50,21 +54,31 @@ class Report:
 
 
 def sample(
-    source: ImageSource, view: Transform, count: int, seed: int = 0
+    source: ImageSource, transform: Transform, count: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(uint8 (n, h, w, c), int32 (n,)) of the first `count` images of an epoch, through a view; all
-    of them where there are fewer.
+    """Draws images of a source.
+
+    Args:
+      source: the images.
+      transform: of each image.
+      count: of images; fewer if the source has fewer.
+      seed: of the order.
+
+    Returns:
+      Images, uint8 (n, h, w, c), and labels, int32 (n,).
     """
-    batch = loader.TrainBatch(source, view, seed, min(count, len(source)))(0)
+    batch = loader.TrainBatch(source, transform, seed, min(count, len(source)))(0)
     return batch['image'], batch['label']
 
 
 def check(
     setup: Setup, seconds: float = 60.0, done: Callable[[str], None] = lambda name: None
 ) -> Report:
-    """Makes every check; those that take long share `seconds`, compiling not counted.
+    """Runs every check.
 
     Args:
+      setup: of the recipe to check.
+      seconds: shared by the checks that take long, compiling not counted.
       done: called with the name of each part when it is finished.
     """
     report = Report()
@@ -79,7 +93,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
     loss = recipe.loss.evaluation()
     state = initial_state(setup, np.uint32(recipe.run.seed))
     variables = {'params': state.params, 'batch_stats': state.batch_stats}
-    # the checks take fewer images than one ghost batch has
+    # the checks use fewer images than a ghost batch may need
     model = replace_norm(setup.model, ghost_batch_size=None)
     learner = Learner(model, loss)
 
@@ -93,7 +107,7 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
             start.labels(
                 train.labels(),
                 train.class_names,
-                [e['image'] for e in train.__getitems__(range(min(_LOOKED_AT, len(train))))],
+                [e['image'] for e in train.__getitems__(range(min(_DUPLICATE_IMAGES, len(train))))],
             ),
         ],
     )
@@ -130,20 +144,20 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
     parts = _held_out(setup, images, labels)
     if parts is not None:
         known, held = ((setup.inputs(x), y) for x, y in parts)
-        found = learn.control(learner, variables, known, held, seconds=seconds / 6)
+        control = learn.control(learner, variables, known, held, seconds=seconds / 6)
         yield (
             'the shuffled-label control',
             [
-                learn.shuffled_labels(found, setup.classes),
-                start.predictions(found.true, found.truth),
+                learn.shuffled_labels(control, setup.classes),
+                start.predictions(control.true, control.truth),
             ],
         )
 
     tested = gradients.of_network(
         model,
         variables,
-        np.asarray(setup.inputs(images[:_CHECKED]), np.float64),
-        labels[:_CHECKED],
+        np.asarray(setup.inputs(images[:_GRADIENT_IMAGES]), np.float64),
+        labels[:_GRADIENT_IMAGES],
         loss,
         seconds=seconds / 6,
     )
@@ -151,8 +165,9 @@ def _parts(setup: Setup, seconds: float, report: Report) -> Iterator[tuple[str, 
 
 
 def _pictures(source, images, labels, inputs):
-    """(the images as the network gets them, the same as they are read), or None twice where they
-    have neither one channel nor three.
+    """Draws the images as the network sees them and as they are in the data set.
+
+    Returns None twice for images with neither one nor three channels.
     """
     if images.shape[-1] not in (1, 3):
         return None, None
@@ -166,8 +181,10 @@ def _pictures(source, images, labels, inputs):
 
 
 def _held_out(setup, images, labels):
-    """((images, labels), (held-out images, labels)): of the validation split, else a half each;
-    None where there are too few images.
+    """Returns ((images, labels), (held-out images, labels)).
+
+    Held-out images are of the validation split, or half of the images if there is none. Returns
+    None if there are too few images.
     """
     if 'validation' in setup.data:
         return (images, labels), sample(setup.data['validation'], setup.transform, CONTROL, seed=1)

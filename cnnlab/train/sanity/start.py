@@ -1,4 +1,4 @@
-"""Before the first step: the loss at the start, the weight decay, the inputs and the labels."""
+"""Checks before the first step: the initial loss, weight decay, inputs and labels."""
 
 import hashlib
 import math
@@ -12,35 +12,40 @@ import optax
 
 from cnnlab import tree
 from cnnlab.losses import Loss
-from cnnlab.train.sanity.finding import OPEN, Finding, judged
+from cnnlab.train.sanity.finding import OPEN, PASSED, Finding, judged
 
-# times the loss of equal scores; assumed: He's initialization gives scores a variance of 1 to 3,
-# which adds half
+# bounds of the initial loss, as multiples of the loss of equal scores; assumed: He's initialization
+# gives scores a variance of 1 to 3, which adds about half
 LEAST, MOST = 0.7, 2.0
-# of normalized inputs: largest |mean| and the range of the deviation; assumed
+# normalized inputs: largest |mean|, and bounds of the standard deviation; assumed
 MEAN, LOW, HIGH = 1.5, 0.05, 5.0
-# of one class among the labels, beyond which the majority is hard to beat; assumed
+# largest share of one class, beyond which always predicting it is hard to beat; assumed
 SHARE = 0.9
 
 
 def initial_loss(logits: jax.Array, labels: jax.Array, loss: Loss) -> Finding:
-    """The loss of an untrained network, scores (n, classes), against that of equal scores: ln K for
-    softmax, K - 1 for the hinge loss.
+    """Checks that the loss of an untrained network is near that of equal scores.
+
+    With K classes that is ln K for softmax, and K - 1 for the hinge loss.
+
+    Args:
+      logits: (n, classes), of the untrained network.
+      labels: int (n,).
+      loss: per image.
     """
     classes = logits.shape[1]
     equal = float(loss(jnp.zeros_like(logits), labels).mean())
-    found = float(loss(logits, labels).mean())
+    initial = float(loss(logits, labels).mean())
     natural = f' = ln {classes}' if math.isclose(equal, math.log(classes), rel_tol=1e-3) else ''
     return judged(
         'initial loss',
         f'about {equal:.3f}{natural}, the loss of equal scores for {classes} classes; {LEAST} to '
         f'{MOST} times it',
-        f'{found:.3f}',
-        LEAST * equal <= found <= MOST * equal,
+        f'{initial:.3f}',
+        LEAST * equal <= initial <= MOST * equal,
         'weights that start too large, inputs that are not normalized, a missing or doubled '
-        'softmax, a loss that is summed instead of '
-        'averaged, another number of classes than the labels have; far below: the labels leak '
-        'into the inputs',
+        'softmax, a loss that is summed instead of averaged, another number of classes than the '
+        'labels have; far below: the labels leak into the inputs',
     )
 
 
@@ -52,33 +57,34 @@ def regularization(
     value: float,
     penalty: float = 0.0,
 ) -> Finding:
-    """Weight decay raises the loss, and pulls on what it should: two updates without any gradient.
+    """Checks that weight decay raises the loss, and shrinks exactly the parameters of its mask.
+
+    Makes two updates with a zero gradient, since the first may have learning rate 0 in a warm-up.
 
     Args:
-      tx: the optimizer of the run; two updates, since the first may have rate 0 in a warm-up.
-      params: parameters at the start.
-      weight_decay, weight_decay_mask: as the recipe has them.
+      tx: the optimizer of the run.
+      params: initial parameters.
+      weight_decay, weight_decay_mask: of the recipe.
       value: the loss without any penalty.
-      penalty: what the recipe's own penalties add to the loss besides the decay.
+      penalty: the recipe's penalties (l1, l2), which come besides weight decay.
     """
-    wanted = (
-        'the loss with the penalty above the loss without, and decayed weights (no others) '
-        'shrinking where the gradient is zero'
+    expected = (
+        'the loss with the penalty is above the loss without; with a zero gradient decayed '
+        'weights shrink and no others move'
     )
     causes = (
         'the sign of the decay, a decay that never reaches the optimizer, a mask that matches '
-        'other parameters than meant '
-        '(biases and batch norm are often left out)'
+        'other parameters than intended (biases and batch norm are often left out)'
     )
     if not weight_decay:
         good = penalty > 0
         return Finding(
             'regularization',
-            wanted,
+            expected,
             f'the recipe has no weight decay; its penalties add {penalty:.4f}'
             if good
             else 'the recipe has neither weight decay nor a penalty',
-            'passed' if good else OPEN,
+            PASSED if good else OPEN,
             causes,
         )
     chosen = tree.mask(params, weight_decay_mask)
@@ -114,7 +120,7 @@ def regularization(
     )
     return judged(
         'regularization',
-        wanted,
+        expected,
         measured,
         total > value and len(shrunk) == len(names) and not others,
         causes,
@@ -122,7 +128,7 @@ def regularization(
 
 
 def inputs(images: jax.Array) -> Finding:
-    """Whether a batch (n, h, w, c), as the network gets it, is centered and scaled: by channel."""
+    """Checks that a batch of the network's inputs (n, h, w, c) is normalized in every channel."""
     x = np.asarray(images, np.float64).reshape(-1, images.shape[-1])
     mean, std = x.mean(0), x.std(0)
     good = bool(
@@ -134,23 +140,24 @@ def inputs(images: jax.Array) -> Finding:
     shown = ', '.join(f'{m:.2f} ± {s:.2f}' for m, s in zip(mean, std, strict=True))
     return judged(
         'inputs',
-        f'finite, every channel with a mean within ±{MEAN} and a deviation of {LOW} to {HIGH}',
+        f'finite; in every channel a mean within ±{MEAN} and a standard deviation of {LOW} to '
+        f'{HIGH}',
         f'{shown}; from {x.min():.2f} to {x.max():.2f}',
         good,
-        'pixels of 0 to 255 that were not normalized, mean and deviation on another scale than '
-        'the pixels, normalizing twice, '
-        'channels that are constant',
+        'pixels of 0 to 255 that were not normalized, a mean and deviation on another scale than '
+        'the pixels, normalizing twice, constant channels',
     )
 
 
 def labels(
     values: np.ndarray, class_names: Sequence[str], images: Sequence[np.ndarray] = ()
 ) -> Finding:
-    """Whether every class occurs, none drowns the others, and no image of a sample has two labels.
+    """Checks that every class occurs, none dominates, and equal images have equal labels.
 
     Args:
       values: int (n,), all training labels.
-      images: the first few of the training images, of which equal ones must have equal labels.
+      class_names: of all classes.
+      images: the first few training images.
     """
     counts = np.bincount(values, minlength=len(class_names))
     missing = [class_names[k] for k in np.flatnonzero(counts == 0)]
@@ -162,9 +169,8 @@ def labels(
     )
     measured = (
         f'{len(class_names) - len(missing)} of {len(class_names)} classes, {share:.1%} of the '
-        f'images in the largest '
-        f'({class_names[int(counts.argmax())]}); {doubled} of {len(images)} images occur with two '
-        f'labels'
+        f'images in the largest ({class_names[int(counts.argmax())]}); {doubled} of {len(images)} '
+        f'images occur with two labels'
     )
     if missing:
         measured += f'; none of {", ".join(missing[:5])}{", ..." if len(missing) > 5 else ""}'
@@ -174,25 +180,24 @@ def labels(
         measured,
         not missing and share <= SHARE and not doubled,
         'labels that start at 1, a list of classes of another set, a list of labels that is '
-        'shifted against the images, '
-        'one folder for several classes',
+        'shifted against the images, one folder for several classes',
     )
 
 
 def share_of_largest(values: np.ndarray) -> float:
-    """The share of the most frequent value."""
+    """Returns the share of the most frequent value."""
     return float(np.bincount(values).max() / len(values))
 
 
 def predictions(predicted: np.ndarray, truth: np.ndarray) -> Finding:
-    """Whether a network that was trained a little tells images apart: int (n,) each, of held-out
-    images.
+    """Checks that a briefly trained network does not always predict the same class.
+
+    Args:
+      predicted: int (n,), of held-out images.
+      truth: int (n,), their labels.
     """
-    classes, share, usual = (
-        len(np.unique(predicted)),
-        share_of_largest(predicted),
-        share_of_largest(truth),
-    )
+    classes = len(np.unique(predicted))
+    share, usual = share_of_largest(predicted), share_of_largest(truth)
     right = float((predicted == truth).mean())
     return judged(
         'constant prediction',
@@ -200,7 +205,7 @@ def predictions(predicted: np.ndarray, truth: np.ndarray) -> Finding:
         f'{usual:.0%})',
         f'{classes} classes, {share:.0%} in the largest; {right:.0%} right',
         classes > 1 and (share < SHARE or usual >= SHARE),
-        'units that are dead, a rate so large that the last bias rules, inputs that are all the '
-        'same, gradients that do not reach '
-        'the lower layers, classes so unequal that the majority is a good answer',
+        'dead units, a learning rate so high that the last bias dominates, inputs that are all '
+        'the same, gradients that do not reach the lower layers, classes so unequal that always '
+        'predicting the largest is good',
     )
