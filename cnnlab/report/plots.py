@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from cnnlab.names import among
@@ -186,7 +187,7 @@ def _name_points(
 
 
 def learning_curves(
-    curves: Mapping[str, Mapping[str, Sequence]],
+    curves: Mapping[str, Mapping[str, ArrayLike]],
     ylabel: str,
     xlabel: str = 'step',
     log: bool = False,
@@ -253,7 +254,7 @@ def _between_powers(axes: Axes, value: float, _) -> str:
     return f'{value:g}' if f'{value:e}'[0] in ('25' if high > 10 * low else '23456789') else ''
 
 
-def _run(name: str, parts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
+def _run(name: str, parts: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     """{'step': (t,), split: (seeds, t)} as floats, checked."""
     for key in parts:
         among('part of a learning curve', key, ('step', *_SPLITS))

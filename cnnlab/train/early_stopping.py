@@ -7,13 +7,15 @@ import jax
 import numpy as np
 
 
-def remember(control: dict[str, jax.Array], top1: float, step: int) -> dict[str, np.ndarray]:
+def remember(
+    control: dict[str, jax.Array], top1: float, step: int
+) -> dict[str, np.ndarray | np.generic]:
     """What decides about the run, after an evaluation on the validation images at `step`: a score
     counts as better if it is higher.
     """
     # as it is kept, so that an equal score is not a better one
     better = np.float32(top1) > np.float32(control['best'])
-    new = (
+    new: dict[str, np.ndarray | np.generic] = (
         {'best': np.float32(top1), 'best_step': np.int32(step)}
         if better
         else {k: np.asarray(control[k]) for k in ('best', 'best_step')}

@@ -1,6 +1,7 @@
 """Evaluation by sums: every image of a split exactly once, on any number of devices and hosts."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -37,7 +38,7 @@ def evaluate(
     Raises:
       RuntimeError: the images counted are not the size of the split.
     """
-    sums: dict[str, np.ndarray] = {}
+    sums: dict[str, Any] = {}
     for rows in loader.eval_batches(
         source, transform, batch=batch, host=jax.process_index(), hosts=jax.process_count()
     ):

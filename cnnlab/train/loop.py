@@ -55,7 +55,7 @@ def run(
 def run_setup(
     setup: Setup,
     seed: int,
-    directory: str,
+    directory: str | pathlib.Path,
     options: Options = Options(),  # noqa: B008 (frozen)
     validated: Callable[[int, dict[str, float]], None] = lambda step, figures: None,
 ) -> Result:
@@ -181,7 +181,7 @@ class _Run:
             chosen = self.step
             if self.recipe.run.stop_patience:
                 chosen, self.state = self.checkpoints.best(self.log.records)
-            final = {
+            final: dict[str, dict[str, float]] = {
                 s: self._final(s, chosen) for s in ('validation', 'test') if s in self.setup.data
             }
             result = Result(

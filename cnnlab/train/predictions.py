@@ -61,7 +61,7 @@ class Predictions:
 
         'ece' is `proportions.calibration` with `bins` bins of equal width.
         """
-        found = {'n': len(self)}
+        found: dict[str, Any] = {'n': len(self)}
         for k in (1, _BEST):
             right = int(self.right(k).sum())
             low, high = wilson(right, len(self))

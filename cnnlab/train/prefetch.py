@@ -38,14 +38,13 @@ class Prefetcher:
         timer: StepTimer,
     ):
         self._from, self._place, self._timer = batches_from, place, timer
-        self._step, self._batches, self._ready, self._replaced = step, batches_from(step), None, 0
+        self._step, self._batches, self._replaced = step, batches_from(step), 0
+        self._ready: dict[str, jax.Array] | None = None
 
     def take(self) -> dict[str, jax.Array]:
         """The next batch, on its devices."""
-        if self._ready is None:
-            self.prepare()
         ready, self._ready = self._ready, None
-        return ready
+        return self._placed() if ready is None else ready
 
     def prepare(self) -> None:
         """Begins to copy the batch after that to the devices, so that it is there when the step now
@@ -55,10 +54,14 @@ class Prefetcher:
           LoaderDied: MOST_REPLACED times in a row no batch came because a process of the loader was
             gone. Any error of the data.
         """
+        self._ready = self._placed()
+
+    def _placed(self) -> dict[str, jax.Array]:
         with self._timer.waiting('data'):
             rows = self._next()
-        self._ready = self._place(rows)
+        placed = self._place(rows)
         self._step += 1
+        return placed
 
     def _next(self) -> dict[str, Any]:
         while True:

@@ -45,7 +45,10 @@ class _Pooled:
     """
 
     def __init__(self):
-        self.n, self.mean, self.within, self.spread = 0, 0.0, 0.0, 0.0
+        self.n = 0
+        self.mean: Any = 0.0
+        self.within: Any = 0.0
+        self.spread: Any = 0.0
 
     def add(self, mean, var):
         self.n += 1

@@ -57,7 +57,7 @@ def find(path: str | os.PathLike, step: str | int = 'last') -> tuple[pathlib.Pat
                 f'{run} was not validated at any checkpoint, so none is the best; use --step=last '
                 f'or one of {there}'
             )
-        return run, max((s for s in there if s in scored), key=scored.get)
+        return run, max((s for s in there if s in scored), key=scored.__getitem__)
     names.among('checkpoint', step, map(str, there))
     return run, int(step)
 

@@ -24,7 +24,7 @@ def view_step(
     variables: Any, image: jax.Array, *, model: nn.Module, preprocess: Preprocess
 ) -> jax.Array:
     """uint8 (n, h, w, c) -> what the protocol averages, softmax or logits, float32 (n, k)."""
-    found = model.apply(variables, preprocess.on_device(image), train=False)
+    found: Any = model.apply(variables, preprocess.on_device(image), train=False)
     average = preprocess.protocol.average
     return (jax.nn.softmax(found) if average == 'softmax' else found).astype(jnp.float32)
 
@@ -92,7 +92,8 @@ class _Sums:
     ):
         self.step, self.variables, self.mesh, self.batch = step, variables, mesh, batch
         self.waiting: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
-        self.total: np.ndarray | None = None
+        # once a view was seen, float32 (n, k)
+        self.total: Any = None
         self.seen = np.zeros(images, np.int64)
 
     def add(self, index: int, view: np.ndarray) -> None:

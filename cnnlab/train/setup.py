@@ -61,7 +61,7 @@ class Setup:
     # steps of the run
     total: int
     # seed -> state
-    init: Callable[[jax.Array], TrainState]
+    init: Callable[[jax.Array | np.uint32], TrainState]
     train_step: Callable
     eval_step: Callable
     # of `recompute_batch_stats`
@@ -124,7 +124,7 @@ def open_data(recipe: Recipe, data_dir: str | None) -> dict[str, ImageSource]:
     said = recipe.data
     if said.holdout or said.fold or 'validation' in found.splits:
         wanted.insert(1, 'validation')
-    chosen = {'holdout': said.holdout, 'fold': said.fold, 'classes': said.classes}
+    chosen: dict[str, Any] = {'holdout': said.holdout, 'fold': said.fold, 'classes': said.classes}
     opened = {s: sources.load(recipe.dataset, s, data_dir=data_dir, **chosen) for s in wanted}
     if said.limit:
         opened['train'] = select.take(opened['train'], said.limit)
@@ -228,7 +228,7 @@ def build_setup(
     tta.views(recipe.augment.tta)
     eval_config = EvalConfig(**network, loss=recipe.loss.evaluation(), tta=recipe.augment.tta)
 
-    step = functools.partial(train_step, step_config)
+    step: Callable[..., Any] = functools.partial(train_step, step_config)
     if recipe.run.on_nan == 'skip':
         step = nan_policy.skipping(step)
     evaluation = functools.partial(eval_step, eval_config)
@@ -292,7 +292,7 @@ def _adversary(recipe: Recipe) -> adversarial.Adversary | None:
     )
 
 
-def _check_mean_image(recipe: Recipe, mean: np.ndarray, image: jax.ShapeDtypeStruct) -> None:
+def _check_mean_image(recipe: Recipe, mean: Any, image: jax.ShapeDtypeStruct) -> None:
     """Raises ValueError where the mean is an image of another size than the network's input."""
     if np.ndim(mean) != 3:
         return

@@ -13,8 +13,7 @@ from flax import linen as nn
 from cnnlab.nn import initializers
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
     """A pytree of arrays.
 
     `ema` is None or {'params', 'batch_stats'}: their moving average, which evaluation then uses.

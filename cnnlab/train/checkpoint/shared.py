@@ -57,8 +57,9 @@ class SharedCheckpoints:
     def _own(self, note: dict[str, Any]) -> dict[str, Any]:
         there = note.pop('recipe', None)
         if there and (different := recipes.differences(recipes.from_json(there), self._recipe)):
+            directory = self._checkpoints.directory if self._checkpoints else ''
             raise ValueError(
-                f'{self._checkpoints.directory} holds checkpoints of another run '
+                f'{directory} holds checkpoints of another run '
                 f'({"; ".join(different)}); choose another '
                 '--checkpoint_dir'
             )
@@ -68,8 +69,9 @@ class SharedCheckpoints:
         """(step, state on the devices) of the highest validation top-1 of those kept."""
         self.wait()
         scored = dict(zip(*run_log.series(records, 'validation', 'top1'), strict=True))
+        kept = self._checkpoints.steps() if self._checkpoints else []
         step = hosts.broadcast(
-            lambda: max((s for s in self._checkpoints.steps() if s in scored), key=scored.get)
+            lambda: max((s for s in kept if s in scored), key=scored.__getitem__)
         )
         state = hosts.broadcast_arrays(
             self._checkpoints and self._checkpoints.restore(self._like, step), self._like

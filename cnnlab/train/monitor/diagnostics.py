@@ -71,7 +71,7 @@ def ratios(norms: jax.Array, params: Any) -> dict[str, float | str]:
     each = {n: u / w for n, (u, w) in zip(names, found, strict=True) if w > 0}
     if not each:
         return {}
-    low, high = min(each, key=each.get), max(each, key=each.get)
+    low, high = min(each, key=each.__getitem__), max(each, key=each.__getitem__)
     updates, weights = math.hypot(*found[:, 0]), math.hypot(*found[:, 1])
     return {
         'update_ratio': updates / weights,

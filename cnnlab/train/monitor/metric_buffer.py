@@ -2,6 +2,7 @@
 for.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ class MetricBuffer:
         stopped within it or not.
     """
 
-    def __init__(self, note: list[tuple[int, dict[str, float]]] = ()):
+    def __init__(self, note: Iterable[tuple[int, Mapping[str, float]]] = ()):
         self.steps: list[tuple[int, dict[str, Any]]] = [(step, dict(found)) for step, found in note]
         # how many of them this process's clock left out
         self.untimed = len(self.steps)

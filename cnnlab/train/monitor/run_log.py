@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from tensorboardX import summary
@@ -54,7 +54,8 @@ class Log:
 
     def __init__(self, directory: pathlib.Path, step: int):
         self.path = directory / 'metrics.jsonl'
-        self._file = self._events = None
+        self._file: TextIO | None = None
+        self._events: EventsWriter | None = None
         self.records: list[Record] = hosts.broadcast(lambda: read(self.path))
         self.cut(step)
 
@@ -73,7 +74,7 @@ class Log:
         # SummaryWriter's thread would hang where the disk is full
         self._events = EventsWriter(str(events / 'events'))
         for record in self.records:
-            self._mirror(record)
+            _mirror(self._events, record)
 
     def append(self, record: Record) -> None:
         """Writes one record; it is with the operating system when this returns, so a killed process
@@ -83,12 +84,12 @@ class Log:
           OSError: it cannot be written.
         """
         self.records.append(record)
-        if self._file is None:
+        if self._file is None or self._events is None:
             return
         try:
             self._file.write(_line(record))
             self._file.flush()
-            self._mirror(record)
+            _mirror(self._events, record)
             self._events.flush()
         except OSError as error:
             raise OSError(
@@ -98,14 +99,6 @@ class Log:
                 'started again',
                 str(self.path),
             ) from error
-
-    def _mirror(self, record):
-        for key, value in record.items():
-            if isinstance(value, int | float) and key != 'step':
-                value = summary.scalar(f'{record["split"]}/{key}', value)
-                self._events.write_event(
-                    Event(wall_time=time.time(), step=record['step'], summary=value)
-                )
 
     def last(self, key: str, default: float) -> float:
         """The newest value of a field."""
@@ -144,3 +137,10 @@ def curve(runs: Sequence[list[Record]], key: str) -> dict[str, np.ndarray]:
             for step, value in zip(*series(records, split, key), strict=True):
                 row[place[step]] = value
     return out
+
+
+def _mirror(events: EventsWriter, record: Record) -> None:
+    for key, value in record.items():
+        if isinstance(value, int | float) and key != 'step':
+            scalar = summary.scalar(f'{record["split"]}/{key}', value)
+            events.write_event(Event(wall_time=time.time(), step=record['step'], summary=scalar))

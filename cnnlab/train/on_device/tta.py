@@ -3,6 +3,7 @@ with weights that sum to 1.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -73,11 +74,12 @@ def views(name: str) -> Views:
     return TABLE[name]()
 
 
-def averaged(apply: Callable[[jax.Array], jax.Array], image: jax.Array, name: str) -> jax.Array:
+def averaged(apply: Callable[[jax.Array], Any], image: jax.Array, name: str) -> jax.Array:
     """The weighted mean over the views of `apply(view)`, (n, h, w, c) -> (n, k); for 'none' just
     `apply(image)`.
     """
     found = views(name)
     if len(found) == 1:
         return apply(image)
-    return sum(weight * apply(view(image)) for weight, view in found)
+    total: Any = sum(weight * apply(view(image)) for weight, view in found)
+    return total

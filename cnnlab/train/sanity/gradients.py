@@ -119,7 +119,7 @@ def _entry(path, moved, center, analytic, direction, scale):
     def relative(numeric):
         return abs(analytic - numeric) / max(abs(analytic), abs(numeric), floor)
 
-    best = None
+    best: Any = None
     for step in STEPS:
         h = step * scale
         up, down = moved(h * direction), moved(-h * direction)

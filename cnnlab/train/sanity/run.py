@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cnnlab.data import loader
+from cnnlab.data.loader import ProgressiveTransforms
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.nn.norms import replace_norm
@@ -50,7 +51,7 @@ class Report:
 
 
 def sample(
-    source: ImageSource, view: Transform, count: int, seed: int = 0
+    source: ImageSource, view: Transform | ProgressiveTransforms, count: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """(uint8 (n, h, w, c), int32 (n,)) of the first `count` images of an epoch, through a view; all
     of them where there are fewer.

@@ -44,7 +44,7 @@ class Signal:
 
 
 def measure(
-    model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labels: jax.Array, loss: Loss
+    model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labels: Any, loss: Loss
 ) -> list[Signal]:
     """The signal after each activation function of the network, in the order in which they run;
     without dropout, batch norm as in training.

@@ -23,7 +23,7 @@ MEAN, LOW, HIGH = 1.5, 0.05, 5.0
 SHARE = 0.9
 
 
-def initial_loss(logits: jax.Array, labels: jax.Array, loss: Loss) -> Finding:
+def initial_loss(logits: jax.Array, labels: Any, loss: Loss) -> Finding:
     """The loss of an untrained network, scores (n, classes), against that of equal scores: ln K for
     softmax, K - 1 for the hinge loss.
     """
@@ -153,8 +153,8 @@ def labels(
       images: the first few of the training images, of which equal ones must have equal labels.
     """
     counts = np.bincount(values, minlength=len(class_names))
-    missing = [class_names[k] for k in np.flatnonzero(counts == 0)]
-    share = counts.max() / max(len(values), 1)
+    missing = [class_names[int(k)] for k in np.flatnonzero(counts == 0)]
+    share = float(counts.max() / max(len(values), 1))
     seen: dict[bytes, int] = {}
     doubled = sum(
         seen.setdefault(hashlib.sha256(i.tobytes()).digest(), int(k)) != int(k)
