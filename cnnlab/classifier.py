@@ -171,7 +171,7 @@ class Classifier:
         Raises:
           FileNotFoundError, ValueError: as `predict`.
         """
-        preprocess = self._preprocess()
+        preprocess = self.stated_preprocess()
         views = [view for picture in pictures for view in preprocess.views(picture)]
         if not views:
             return np.zeros((0, self.num_classes), np.float32)
@@ -291,7 +291,8 @@ class Classifier:
             )
         return jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
 
-    def _preprocess(self) -> Preprocess:
+    def stated_preprocess(self) -> Preprocess:
+        """The preprocessing; ValueError where nobody stated it."""
         if self.preprocess is None:
             raise ValueError(
                 f'the source of {self.name} states no preprocessing; give one with '
@@ -301,7 +302,7 @@ class Classifier:
 
     def _scores(self, views: list[np.ndarray]) -> jax.Array:
         """Returns the logits of uint8 views, at most `_BATCH` of them."""
-        return self.logits(self._preprocess().normalize(np.stack(views)))
+        return self.logits(self.stated_preprocess().normalize(np.stack(views)))
 
     def _best(self, probabilities: np.ndarray, top: int) -> list[tuple[str, float]]:
         count = len(probabilities)

@@ -1,14 +1,14 @@
 """Networks attacked: every attack at every budget, what transfers, patches and fooling images."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 from matplotlib.figure import Figure
 
 from cnnlab.attacks import budget, catalog, fooling, patch
-from cnnlab.attacks.batches import over
+from cnnlab.attacks.batches import beyond, over
 from cnnlab.attacks.target import logits, seen
 from cnnlab.classifier import Classifier
 from cnnlab.data.sources.pictures import Pictures
@@ -111,7 +111,7 @@ def _at_budgets(bench: Bench, plan: Plan, name: str, budgets: Sequence[float]) -
                 bench.truth,
                 epsilon,
                 plan.settings,
-                lambda done, before=i * n: advance(before + done),
+                beyond(advance, i * n),
             )
             if epsilon < max(budgets):
                 # only those of the largest budget are shown
@@ -188,6 +188,10 @@ def made_images(bench: Bench, plan: Plan, kind: str) -> tuple[Figure, str]:
     return {'patch': _patches, 'fooling': _ascended, 'evolution': _evolved}[kind](bench, plan)
 
 
+def _steps(advance: Callable[[int], None]) -> Callable[[int, float], None]:
+    return lambda step, loss: advance(step)
+
+
 def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
     """A patch for each goal, made with half of the images and judged on the others."""
     learned, judged = attack_tables.halves(len(bench.images))
@@ -201,7 +205,7 @@ def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
                 bench.images[learned],
                 goal,
                 seed=seed,
-                advance=lambda step, loss, advance=advance: advance(step),
+                advance=_steps(advance),
             )
         laid = patch.stuck(bench.images[judged], made, share=_PATCH_SHARE, seed=seed + 1)
         scores = over(lambda rows: logits(bench.net, rows), laid, batch=plan.settings.batch)

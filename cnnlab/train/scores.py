@@ -52,14 +52,16 @@ def probabilities(
       advance: called for every image of this host, with its index and the name of its file.
 
     Raises:
-      ValueError: an image cannot be read, or batch does not divide over the devices.
+      ValueError: the network has no preprocessing, an image cannot be read, or batch does not
+        divide over the devices.
       RuntimeError: not every image was seen exactly once with all of its views.
     """
-    protocol = net.preprocess.protocol
+    preprocess = net.stated_preprocess()
+    protocol = preprocess.protocol
     mesh = sharding.local_mesh(devices)
     sharding.check_batch(batch, mesh)
     step = sharding.parallel_eval(
-        functools.partial(view_step, model=net.model, preprocess=net.preprocess),
+        functools.partial(view_step, model=net.model, preprocess=preprocess),
         mesh,
     )
     sums = _Sums(step, sharding.replicate(net.variables, mesh), mesh, batch, len(source))
