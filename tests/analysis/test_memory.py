@@ -171,7 +171,7 @@ def test_training_memory_is_that_of_xla_within_a_fifth(name, shape, batch):
 
 @pytest.mark.full
 def test_a_depthwise_network_takes_what_xla_needs_for_the_form_that_runs():
-    """In the reference form XLA on CPU makes each depthwise kernel dense; the fast forms avoid it."""
+    """XLA on CPU makes depthwise kernels dense in the reference form; the fast forms avoid it."""
     model, shape = registry.create('mobilenet_v2'), (96, 96, 3)
     assert memory.training(model, shape, 8).total == pytest.approx(
         by_xla(model, shape, 8, contextlib.nullcontext), rel=0.1
