@@ -26,10 +26,10 @@ from cnnlab.classifier import Classifier
 from cnnlab.report import image_grid, plots, robustness
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
+from cnnlab.report.progress import bar
 from cnnlab.report.proportions import wilson
 from cnnlab.report.table import Column, Table
 from cnnlab.train import workdir
-from cnnlab.train.monitor.progress import bar
 
 from . import common
 

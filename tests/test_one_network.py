@@ -19,7 +19,7 @@ from cnnlab.train.evaluate import evaluate
 from cnnlab.train.options import Options
 from cnnlab.train.sanity import forward
 from cnnlab.train.setup import build_setup
-from cnnlab.visual import target as explained
+from cnnlab.visual.request import Request
 from tests import own_network
 from tests.experiments import commands
 from tests.train.nets import tiny
@@ -91,8 +91,8 @@ def test_the_reference_is_what_evaluation_counts(trained, reference):
 
 USES = {
     'load': lambda net, given, views: net.logits(net.preprocess.normalize(views)),
-    'explain': lambda net, given, views: explained.logits(
-        net.model, net.variables, np.stack([net.preprocess(p) for p in given])
+    'explain': lambda net, given, views: net.logits(
+        Request.of(net, given, count=len(given), spatial=False).images
     ),
     'attack and corruption': lambda net, given, views: attacks.logits(
         net, attacks.seen(net, given)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax.extend.core import get_opaque_trace_state
 
@@ -95,7 +96,9 @@ def apply(
 
 
 def outputs(
-    model: nn.Module, variables: Mapping[str, Any], images: jax.Array | jax.ShapeDtypeStruct
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array | np.ndarray | jax.ShapeDtypeStruct,
 ) -> dict[str, Output]:
     """Returns {path: Output} of all layers that `apply` can read or change, in running order.
 

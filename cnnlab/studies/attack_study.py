@@ -13,9 +13,9 @@ from cnnlab.attacks.target import logits, seen
 from cnnlab.classifier import Classifier
 from cnnlab.data.sources.pictures import Pictures
 from cnnlab.report import image_grid
+from cnnlab.report.progress import bar
 from cnnlab.studies import attack_tables
 from cnnlab.studies.attack_tables import Entry
-from cnnlab.train.monitor.progress import bar
 
 # kinds of images that are made and not changed: {kind: what they are}
 MADE = {

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnlab.data import loader
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.report.progress import Progress
 from cnnlab.train import control, nan_policy, recompute_batch_stats, results, runs, workdir
 from cnnlab.train.checkpoint.checkpoints import Checkpoints, writable
 from cnnlab.train.checkpoint.shared import SharedCheckpoints
@@ -25,7 +26,6 @@ from cnnlab.train.initial_state import initial_state
 from cnnlab.train.monitor import diagnostics, run_log
 from cnnlab.train.monitor.heartbeat import Heartbeat
 from cnnlab.train.monitor.profile import Profile
-from cnnlab.train.monitor.progress import Progress
 from cnnlab.train.monitor.train_logger import TrainLogger
 from cnnlab.train.nan_policy import NotFinite
 from cnnlab.train.options import Options

@@ -192,7 +192,7 @@ class Preprocess:
         """`on_device` for images in [0, 1]."""
         return self.on_device(to_pixels(images))
 
-    def to_unit(self, images: jax.Array) -> np.ndarray:
+    def to_unit(self, images: jax.Array | np.ndarray) -> np.ndarray:
         """Back: pictures, float32 in [0, 1], RGB or gray, of a network's images (n, h, w, c).
 
         Raises:

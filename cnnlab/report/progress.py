@@ -1,12 +1,17 @@
 """A progress bar with loss, top-1, images/s and time left; plain lines without a terminal."""
 
 import contextlib
+import contextvars
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import rich.console
 import rich.progress as bars
 
+Item = TypeVar('Item')
+# whether a bar is shown: two would write over each other
+_SHOWN = contextvars.ContextVar('shown', default=False)
 # seconds between lines in a log
 _EVERY = 30
 
@@ -84,13 +89,24 @@ def _clock(seconds: float) -> str:
 
 @contextlib.contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar for work counted in images, steps or generations; without a terminal, a line now and
-    then.
+    """Shows how far long work is: a bar on a terminal, else a line now and then; nothing inside the
+    work of another bar.
+
+    Args:
+      label: what is running.
+      total: of images, steps or generations.
 
     Yields:
       `advance(done)`. The bar is removed afterwards, whatever happens.
+
+    Example:
+      with bar('attack', len(images)) as advance:
+          for i, image in enumerate(images):
+              ...
+              advance(i + 1)
     """
-    progress = Progress(label, total, 1)
+    progress = Progress(label, total, 1, quiet=_SHOWN.get())
+    token = _SHOWN.set(True)
     start = last = time.monotonic()
 
     def advance(done: int) -> None:
@@ -105,3 +121,12 @@ def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
         yield advance
     finally:
         progress.close()
+        _SHOWN.reset(token)
+
+
+def track(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """Yields the items, and shows as `bar` does how many of them are done."""
+    with bar(label, len(items)) as advance:
+        for done, item in enumerate(items):
+            advance(done)
+            yield item
