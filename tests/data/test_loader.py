@@ -223,7 +223,7 @@ def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
         take(1, transform=lambda image, rng: image / 255)
     (tmp_path / 'train' / 'c0' / 'x.png').write_bytes(b'')
     with pytest.raises(
-        ValueError, match='x.png, is not a readable image .*, and none may be passed over'
+        ValueError, match='x.png, is not a readable image .*, and none may be skipped'
     ):
         take(1, source, parse('resize((4, 4))'), batch=2, most_skipped=0)
 

@@ -19,7 +19,7 @@ def test_sets_that_are_not_there_are_stood_in_for_by_made_ones_of_their_size():
     ):
         dataset_statistics.stand_in('cifar11')
     with pytest.raises(
-        KeyError, match='the images of folder are needed to plan a run with them: give --data_dir'
+        KeyError, match='planning a run on folder needs its images: give --data_dir'
     ):
         dataset_statistics.stand_in('folder')
 
