@@ -160,7 +160,7 @@ def main(_):
                 )
             )
         picture = plots.save(
-            image_grid.sheet([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
+            image_grid.grid([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
             out / f'corruptions_{net.name.replace("/", "_")}.png',
         )
         sections.append(
@@ -198,7 +198,7 @@ def main(_):
     )
     print(
         f'wrote {out}/index.html, corruption.csv, corruption.md, accuracy.png and {len(networks)} '
-        f'sheets'
+        f'image grids'
     )
 
 

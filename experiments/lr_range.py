@@ -42,7 +42,7 @@ def main(_):
     marks = (
         {'begins': found.begins, 'suggested': found.rate, 'lowest': found.lowest} if found else {}
     )
-    figure = plots.rate_range(trace.rates, trace.losses, trace.smoothed, marks)
+    figure = plots.learning_rate_range(trace.rates, trace.losses, trace.smoothed, marks)
     plots.save(figure, out / 'lr_range.png')
     table = Table(
         (

@@ -26,7 +26,7 @@ MADE = {
 # of patches: steps of training, and their width as a part of the image
 _PATCH_STEPS, _PATCH_SHARE = 200, 0.4
 _ASCENT_STEPS = 300
-# tiles of a sheet of fooling images
+# tiles of a grid of fooling images
 _ACROSS, _SHOWN = 4, 8
 
 
@@ -225,7 +225,7 @@ def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
             f'place, {_PATCH_SHARE} of the image wide, are taken for it.'
         )
     halves = f'Made with {learned.sum()} images, judged on {judged.sum()}. '
-    return image_grid.sheet(rows), halves + ' '.join(sentences)
+    return image_grid.grid(rows), halves + ' '.join(sentences)
 
 
 def _on_white(disk: np.ndarray) -> np.ndarray:
@@ -252,7 +252,7 @@ def _ascended(bench: Bench, plan: Plan) -> tuple[Figure, str]:
         for i in range(0, len(tiles), _ACROSS)
         for row in (tiles[i : i + _ACROSS], differences[i : i + _ACROSS])
     ]
-    return image_grid.sheet(rows), (
+    return image_grid.grid(rows), (
         f'{_ASCENT_STEPS} steps from the mean image; below each image, how it differs from the '
         f'mean image.'
     )
@@ -277,7 +277,7 @@ def _evolved(bench: Bench, plan: Plan) -> tuple[Figure, str]:
             unique.add(images[k].tobytes())
     tiles = [image_grid.Tile(images[k], f'{bench.net.labels[k]} {p[k]:.1%}') for k in shown]
     rows = [tiles[i : i + _ACROSS] for i in range(0, len(tiles), _ACROSS)]
-    return image_grid.sheet(rows), (
+    return image_grid.grid(rows), (
         f'{settings.generations} generations of 400 images; the champions of all {len(p)} classes '
         f'have a median probability of {np.median(p):.1%}, {(p > 0.99).sum()} of them one above '
         f'99%. Shown are the goals and the surest.'

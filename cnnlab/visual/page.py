@@ -54,7 +54,7 @@ def write(
     for name, drawn in groups.items():
         explanation = registry.get(name)
         rows = [
-            page.Row(group.title, [_picture(folder, panel) for panel in group.panels])
+            page.PictureRow(group.title, [_picture(folder, panel) for panel in group.panels])
             for group in drawn
         ]
         sections.append(page.Section(explanation.title, [explanation.text, *rows]))

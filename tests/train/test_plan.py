@@ -107,7 +107,7 @@ def test_a_schedule_is_drawn_over_steps_and_epochs():
     figure = schedule.schedule([0, 10, 20], [0.1, 0.1, 0.01], 10.0, 'a title')
     [axes] = figure.axes
     assert axes.get_xlabel() == 'step' and list(axes.lines[0].get_ydata()) == [0.1, 0.1, 0.01]
-    with pytest.raises(ValueError, match='a rate for each of at least one step'):
+    with pytest.raises(ValueError, match='a learning rate for each of at least one step'):
         schedule.schedule([0], [], 1.0, '')
 
 
