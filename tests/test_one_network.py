@@ -172,6 +172,9 @@ def test_every_command_scores_what_the_run_scored(trained, reference, tmp_path):
     for flag in given:
         said = command('classify', flag, '--best=1', 'a.png')
         assert name in said and f'{share:.2%}' in said
+        command('explain', flag, '--images=a.png', '--methods=saliency', '--out=explained')
+        page = (tmp_path / 'explained/index.html').read_text()
+        assert f'a.png: {name} ({share:.1%})' in page
 
     n, right = result['n'], round(result['top1'] * result['n'])
     command('attack', given[0], f'--count={n}', '--attacks=fgsm', '--out=attack', '--epsilons=0')
