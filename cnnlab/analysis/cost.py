@@ -179,7 +179,7 @@ def totals(model: nn.Module | str, input_shape: tuple[int, ...] | None = None) -
         return _registered_totals(model, tuple(input_shape or registry.entry(model).input_shape))
     if input_shape is None:
         raise ValueError(
-            f'what a {type(model).__name__} costs depends on its images; give input_shape, '
+            f'the costs of a {type(model).__name__} depend on its images; give input_shape, '
             f'(height, width, channels)'
         )
     found = costs(model, input_shape)

@@ -79,8 +79,8 @@ def scatter_accuracy(
       names: n names.
       cost: n positive numbers, such as parameters, multiply-adds or seconds.
       accuracy: n fractions, drawn as percent.
-      xlabel: what the cost is, with its unit.
-      ylabel: what the accuracy is.
+      xlabel: label of the cost, with its unit.
+      ylabel: label of the accuracy.
       error: n standard deviations of the accuracies, as fractions; None for a point without one.
       families: n groups, which differ in color and marker; with two or more there is a legend.
 
@@ -208,8 +208,8 @@ def learning_curves(
       curves: {name: {'step': (t,), 'train': values, 'validation': values}}; one split may be
         missing. Values are (t,) for one run, or (seeds, t) for several: then the line is their
         mean, and the band one sample standard deviation to each side. NaN or None is no value.
-      ylabel: what the values are, with their unit.
-      xlabel: what the steps are.
+      ylabel: label of the values, with their unit.
+      xlabel: label of the steps.
       log: whether the values have a logarithmic scale, which suits losses and errors; bands end
         above 0.
 
@@ -371,7 +371,7 @@ def sweep(
       tried: {field: a number or a text for each trial}; texts are sorted along the axis.
       score: one per trial.
       groups: one per trial; groups differ in color and marker.
-      ylabel: what the score is.
+      ylabel: label of the score.
       log: fields with a logarithmic axis.
 
     Raises:
@@ -428,7 +428,7 @@ def bars(
     Args:
       names: of the bars.
       values: their lengths.
-      xlabel: what the values are, with their unit.
+      xlabel: label of the values, with their unit.
       kind, decimals: how `numbers.show` writes the values.
       error: standard deviations, 0 for none.
 

@@ -69,8 +69,8 @@ def share_matrix(
       shares: float (r, c), between 0 and 1.
       rows: r names.
       columns: c names.
-      ylabel: what the rows are.
-      xlabel: what the columns are.
+      ylabel: label of the rows.
+      xlabel: label of the columns.
 
     Raises:
       ValueError: the names do not fit the shares.

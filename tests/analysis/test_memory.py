@@ -34,11 +34,11 @@ def matrix():
         (lambda a: jnp.tanh(a) + jnp.exp(a), 1),
         # the product reads an array
         (lambda a: jnp.tanh(a) @ a, 2),
-        # b is needed until the end, when the sum stands beside the product
+        # b lives until the end, when the product and the sum do too
         (lambda a: (lambda b: b @ a + b)(a @ a), 3),
         # shapes and layouts are no copies
         (lambda a: (lambda b: b.reshape(-1).reshape(N, N).T @ b)(a @ a), 2),
-        # what is inside jit counts as outside
+        # jit changes nothing
         (lambda a: jax.jit(jnp.tanh)(a @ a) @ a, 2),
     ],
 )
