@@ -14,6 +14,7 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
+from cnnlab import tree
 from cnnlab.data import balance, loader, preprocessing, sources
 from cnnlab.data.loader import ProgressiveTransforms
 from cnnlab.data.preprocessing import Preprocess
@@ -22,7 +23,7 @@ from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.models import registry
-from cnnlab.nn.norms import check_frozen, has_batch_norm
+from cnnlab.nn.norms import check_frozen, has_batch_norm, replace_norm
 from cnnlab.recipes.duration import Timeline
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import nan_policy, recompute_batch_stats
@@ -202,7 +203,7 @@ def build_setup(
     )
     # a network that does not fit its images says so now
     shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))
-    _check(recipe, data, mesh, shapes)
+    _check(recipe, data, mesh, model, shapes)
     train_transform = _train_transform(recipe, train, model, image, shapes)
 
     network = {
@@ -257,10 +258,17 @@ def build_setup(
 
 
 def _model(recipe: Recipe, train: ImageSource) -> nn.Module:
-    """The network of a recipe; as many classes as the data unless the recipe states them."""
+    """The network of a recipe, with the recipe's settings of batch norm; as many classes as the
+    data unless the recipe states them.
+    """
     fields = {'num_classes': train.num_classes, **recipe.model_fields}
     model = registry.create(recipe.model, **fields)
-    return model.clone(norm=recipe.batch_norm) if has_batch_norm(model) else model
+    return replace_norm(model, **_batch_norm_said(recipe))
+
+
+def _batch_norm_said(recipe: Recipe) -> dict[str, Any]:
+    """The batch norm settings that the recipe states; of the others the network keeps its own."""
+    return {k: v for k, v in vars(recipe.batch_norm).items() if v is not None and v != ()}
 
 
 def _preprocess(recipe: Recipe, train: ImageSource, mean: Any, std: Any) -> Preprocess:
@@ -306,7 +314,13 @@ def _check_mean_image(recipe: Recipe, mean: Any, image: jax.ShapeDtypeStruct) ->
         )
 
 
-def _check(recipe: Recipe, data: dict[str, ImageSource], mesh: Mesh, shapes: TrainState) -> None:
+def _check(
+    recipe: Recipe,
+    data: dict[str, ImageSource],
+    mesh: Mesh,
+    model: nn.Module,
+    shapes: TrainState,
+) -> None:
     """Raises ValueError for what fields of a recipe can be only together with others, its data,
     devices or network.
     """
@@ -348,6 +362,13 @@ def _check(recipe: Recipe, data: dict[str, ImageSource], mesh: Mesh, shapes: Tra
             "run.recompute_batch_stats='1 epochs'"
         )
     check_frozen(recipe.batch_norm, shapes.batch_stats)
+    said = ', '.join(f'batch_norm.{field}' for field in _batch_norm_said(recipe))
+    has_statistics = any(path.endswith('/var') for path in tree.named_leaves(shapes.batch_stats))
+    if said and has_statistics and not has_batch_norm(model):
+        raise ValueError(
+            f'the recipe states {said}, which cannot reach the batch norms of {recipe.model}: give '
+            f'{type(model).__name__} a field `norm: BatchNormConfig` and hand it to each of them'
+        )
 
 
 def _train_transform(

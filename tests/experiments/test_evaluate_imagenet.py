@@ -128,7 +128,7 @@ def test_a_result_is_printed_and_kept_and_two_are_compared(folder):
         (('--images=images', '--crop=300'), 'a crop of 300 pixels cannot be cut'),
         (
             ('--images=images', '--filter=pillow_bilinear', '--noantialias'),
-            'never without antialias',
+            'has it only with antialias',
         ),
         (('--images=images', '--resize=big'), '--resize=big: sides are whole numbers'),
         (
