@@ -23,8 +23,8 @@ def class_weights(labels: np.ndarray, classes: int, power: float = 1.0) -> np.nd
       ValueError: there are no labels, a label is not a class, or `power` is outside of 0 .. 1.
 
     Example:
-      >>> class_weights(np.array([0, 0, 0, 1]), classes=2).round(2).tolist()
-      [0.67, 2.0]
+      >>> class_weights(np.array([0, 0, 0, 0, 1, 1]), classes=2).tolist()
+      [0.75, 1.5]
     """
     labels = np.asarray(labels)
     if not len(labels):
