@@ -154,7 +154,7 @@ def label(text: str) -> int:
 
 def _own_label(place):
     try:
-        return label(place.group or lists.of_validation_image(place.name))
+        return label(place.group or lists.synset_of(place.name))
     except ValueError as error:
         where = f'in {place.group}' if place.group else 'in no class folder'
         raise ValueError(
