@@ -196,8 +196,7 @@ def test_a_run_and_its_saved_network_are_the_same(run, tmp_path):
     assert again.provenance == net.provenance
 
 
-def test_a_run_names_the_package_of_its_network_and_does_not_import_it(run, monkeypatch):
-    monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
+def test_a_run_names_the_package_of_its_network_and_does_not_import_it(run, own_table):
     del registry._TABLE[own_network.NAME]
     with pytest.raises(KeyError, match='which the package tests.own_network registers: import'):
         cnnlab.load(run[0])
