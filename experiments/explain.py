@@ -114,7 +114,7 @@ def pictures_of(network: common.Network) -> pictures.Pictures:
         )
     data = network.data()
     split = next(s for s in ('test', 'validation', 'train') if s in data)
-    return pictures.of_source(data[split], _LIMIT.value)
+    return pictures.from_source(data[split], _LIMIT.value)
 
 
 def title_of(net: Classifier) -> str:

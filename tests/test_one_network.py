@@ -58,7 +58,7 @@ def trained(tmp_path_factory):
 def reference(trained):
     """(pictures, their views, logits of training's evaluation) of the first test images."""
     _, setup, state = trained
-    found = pictures.of_source(setup.data['test'], BATCH)
+    found = pictures.from_source(setup.data['test'], BATCH)
     views = np.stack([setup.transform(p, np.random.default_rng(0)) for p in found])
 
     @jax.jit

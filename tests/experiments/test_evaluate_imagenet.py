@@ -133,7 +133,7 @@ def test_a_result_is_printed_and_kept_and_two_are_compared(folder):
         (('--images=images', '--resize=big'), '--resize=big: sides are whole numbers'),
         (
             ('--dataset=fake:8x8x3:4:20', '--split=test'),
-            "has the class 'class 0', which is no synset id of ImageNet",
+            "has the class 'class 0', which is not a synset id of ImageNet",
         ),
         (('--images=images', '--dataset=digits'), 'not both'),
         (('--images=images', f'--weights={ID}'), 'there are 2 --weights but 1 --file'),
