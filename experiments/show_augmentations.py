@@ -62,7 +62,7 @@ CROPS = (
     'scale_jitter(224, 256, 512)',
     'resize(256); center_crop(256); random_window(224)',
 )
-VIEWS = (
+TRANSFORMS = (
     'flip()',
     'random_crop(28)',
     "random_crop(28, edge='reflect')",
@@ -172,7 +172,7 @@ def main(_):
     cropped = not asked and source.image_shape is None
     draws, rows = loader.PerExampleRng(_SEED.value), []
     for title, text in asked or [
-        ('', transform) for transform in (*(CROPS if cropped else ()), *VIEWS)
+        ('', transform) for transform in (*(CROPS if cropped else ()), *TRANSFORMS)
     ]:
         # another image for every row
         [example] = source.encoded([(7 * len(rows) + 3) % len(source)])

@@ -53,13 +53,13 @@ def test_a_stall_leaves_with_the_step_and_progress_does_not(tmp_path, monkeypatc
     status, sentence = left[0]
     assert status == AGAIN and 'nothing moved for 0 s while training at step 19' in sentence
     # the stacks
-    assert 'test_pulse.py' in capfd.readouterr().err
+    assert 'test_heartbeat.py' in capfd.readouterr().err
 
 
 HANGS = """
 import threading
-from cnnlab.train.monitor.heartbeat import Pulse
-with Pulse(None, 0.5) as heartbeat:
+from cnnlab.train.monitor.heartbeat import Heartbeat
+with Heartbeat(None, 0.5) as heartbeat:
     heartbeat.beat(3, 'training')
     threading.Event().wait()
 """
