@@ -150,12 +150,10 @@ def study_table(study: SeedStudy, measured: Mapping[str, Runs], count: int) -> T
             )
         )
     notes = [
-        'Training loss and error: means over the last tenth of the steps, on training batches as '
-        'the network got them (augmented, '
-        'with dropout where there is any). Validation and test error: of the last state. '
-        f'Mean ± sample standard deviation over {count} seed{"s" * (count > 1)}. '
-        f'Training seconds leave out compilation '
-        'and evaluation.'
+        'Training loss and error are means over the last tenth of the steps, on training batches '
+        'as the network sees them, with augmentation and dropout. Validation and test error are '
+        'those of the last state. Values are means ± sample standard deviation over '
+        f'{count} seed{"s" * (count > 1)}. Training seconds exclude compilation and evaluation.'
     ]
     notes += [
         f'{name}: {len(runs.diverged)} of {count} seeds diverged; the first: {runs.diverged[0]}.'
