@@ -32,11 +32,13 @@ test-full: setup
 lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 	if command -v shellcheck >/dev/null; then shellcheck .ci/run $(wildcard launch/*.sh); else echo 'no shellcheck here: shell scripts not checked'; fi
 
-# what tests compare with, after a network or a recipe is added: look at what changed, and commit it
+# what tests compare with, after a network or a recipe is added: look at what changed, and commit it;
+# NETWORKS=tinynet looks at no other network
 golden: setup
-	$(RUN) -m tests.golden
+	$(RUN) -m tests.golden $(NETWORKS)
 	$(RUN) -m tests.recipes.assumed
 
 # the tables of README and docs that commands write

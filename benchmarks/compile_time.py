@@ -101,7 +101,7 @@ def main(_):
         (
             f'jax {jax.__version__} on {jax.default_backend()} ({jax.local_device_count()} '
             f'device), {platform.machine()}. '
-            'Layers are those with a kernel. Made by `python -m benchmarks.compile_time`.',
+            'Layers are those with a kernel. Made by python -m benchmarks.compile_time.',
         ),
     )
     listing.emit(listing.formatted(shown, 'markdown' if _OUT.value else 'text'), _OUT.value)

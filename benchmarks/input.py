@@ -30,7 +30,7 @@ import numpy as np
 from absl import flags
 
 from benchmarks import processes
-from benchmarks.input_ours import VIEWS
+from benchmarks.input_ours import TRANSFORMS
 from cnnlab.data import loader, sources
 from cnnlab.data.prepare import form, inputs, run
 from cnnlab.data.transforms import parse
@@ -197,7 +197,7 @@ def waiting(data_dir):
     for name in _SETS.value:
         batches = loader.train_batches(
             sources.load(name, _SPLIT.value, data_dir=data_dir),
-            parse.parse(*VIEWS),
+            parse.parse(*TRANSFORMS),
             seed=0,
             batch=8,
         )

@@ -10,7 +10,7 @@ import time
 from cnnlab.data import loader, sources
 from cnnlab.data.transforms import parse
 
-VIEWS = ('random_resized_crop(224)', 'flip()')
+TRANSFORMS = ('random_resized_crop(224)', 'flip()')
 
 
 def main():
@@ -27,7 +27,7 @@ def main():
     )
     how = {'threads': 1, 'workers': workers} if kind == 'processes' else {'threads': workers}
     source = sources.load(name, split, data_dir=data_dir)
-    batches = loader.train_batches(source, parse.parse(*VIEWS), seed=0, batch=batch, **how)
+    batches = loader.train_batches(source, parse.parse(*TRANSFORMS), seed=0, batch=batch, **how)
     next(batches)
     print('cnnlab', flush=True)
     for line in sys.stdin:

@@ -24,6 +24,8 @@ from cnnlab.weights import own_file
 
 # {'params': ..., 'batch_stats': ...}
 Variables = dict[str, Any]
+# images on the device or on the host
+Array = jax.Array | np.ndarray
 # pictures that `predict` gives the network at a time
 _BATCH = 32
 
@@ -110,7 +112,7 @@ class Classifier:
           >>> net.logits(net.preprocess('cat.jpg')[None]).shape
           (1, 1000)
         """
-        images = _batch(images)
+        images = image_batch(images)
         try:
             return _logits(self.model, self.variables, images)
         except Exception as error:
@@ -171,7 +173,7 @@ class Classifier:
         Raises:
           FileNotFoundError, ValueError: as `predict`.
         """
-        preprocess = self._preprocess()
+        preprocess = self.stated_preprocess()
         views = [view for picture in pictures for view in preprocess.views(picture)]
         if not views:
             return np.zeros((0, self.num_classes), np.float32)
@@ -205,11 +207,11 @@ class Classifier:
           >>> net.features(images, 'stage4').shape
           (1, 7, 7, 2048)
         """
-        return _features(self.model, layer, self.variables, _batch(images))
+        return _features(self.model, layer, self.variables, image_batch(images))
 
     def layers(self) -> list[str]:
         """Returns the paths of all layers that `features` takes, in the order in which they run."""
-        found = capture.outputs(self.model, self.variables, self._image)
+        found = capture.outputs(self.model, self.variables, self.image_spec)
         return [path for path, output in found.items() if output.shape is not None]
 
     def summary(self, depth: int | None = None) -> Table:
@@ -222,7 +224,7 @@ class Classifier:
         Example:
           >>> net.summary(depth=1)
         """
-        shape = self._image.shape[1:]
+        shape = self.image_spec.shape[1:]
         costs = cost.costs(self.model, shape)
         return table.layers(costs, f'{self.name}: one image of {_size(shape)}', depth)
 
@@ -275,7 +277,7 @@ class Classifier:
     @property
     def num_classes(self) -> int:
         """The number of logits, from shapes alone."""
-        return _logits.eval_shape(self.model, self.variables, self._image).shape[-1]
+        return _logits.eval_shape(self.model, self.variables, self.image_spec).shape[-1]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -283,7 +285,13 @@ class Classifier:
         return self.class_names or tuple(f'class {k}' for k in range(self.num_classes))
 
     @property
-    def _image(self) -> jax.ShapeDtypeStruct:
+    def image_spec(self) -> jax.ShapeDtypeStruct:
+        """The shape (1, height, width, channels) and dtype of a batch of one image, as
+        `jax.eval_shape` takes them.
+
+        Raises:
+          ValueError: the network has no `input_shape`.
+        """
         if self.input_shape is None:
             raise ValueError(
                 f'the size of the images of {self.name} is not stated; give it with '
@@ -291,7 +299,8 @@ class Classifier:
             )
         return jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
 
-    def _preprocess(self) -> Preprocess:
+    def stated_preprocess(self) -> Preprocess:
+        """Returns the preprocessing; raises ValueError if there is none."""
         if self.preprocess is None:
             raise ValueError(
                 f'the source of {self.name} states no preprocessing; give one with '
@@ -301,7 +310,7 @@ class Classifier:
 
     def _scores(self, views: list[np.ndarray]) -> jax.Array:
         """Returns the logits of uint8 views, at most `_BATCH` of them."""
-        return self.logits(self._preprocess().normalize(np.stack(views)))
+        return self.logits(self.stated_preprocess().normalize(np.stack(views)))
 
     def _best(self, probabilities: np.ndarray, top: int) -> list[tuple[str, float]]:
         count = len(probabilities)
@@ -363,7 +372,7 @@ def _size(shape: tuple[int, ...]) -> str:
     return ' x '.join(map(str, shape))
 
 
-def _batch(images: Any) -> Any:
+def image_batch(images: Any) -> Any:
     """Returns the images; raises ValueError if they are no batch of floating-point numbers."""
     if np.ndim(images) != 4 or not jnp.issubdtype(images.dtype, jnp.floating):
         given = f'{getattr(images, "dtype", type(images).__name__)} of shape {np.shape(images)}'

@@ -46,8 +46,8 @@ def reading(measured):
     told = ', '.join(f'{name} {losses[name]:.4f}' for name in ranked)
     return (
         f'training loss from the lowest: {told}. Test error: {mnist_races.order(errors)}. '
-        f'Step and sigmoid are {"" if slow else "not "}the slowest two, '
-        f'{"as" if slow else "other than"} expected.'
+        f'Step and sigmoid are {"" if slow else "not "}the two slowest, '
+        f'{"as" if slow else "contrary to what was"} expected.'
     )
 
 
@@ -66,8 +66,8 @@ def main(_):
         seed_study.SeedStudy(
             'activations_mnist',
             f'Activation functions of a perceptron with {_LAYERS.value} hidden layers on MNIST',
-            'with a step only the last layer learns; sigmoids train slowest of the rest, ReLU and '
-            'its kin fastest.',
+            'with step functions only the last layer learns; of the others sigmoids train slowest, '
+            'ReLU and its variants fastest.',
             reading,
             curve='loss',
         ),

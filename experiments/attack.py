@@ -1,5 +1,4 @@
-r"""Attacks trained networks: accuracy against the budget, least changes, transfer, calibration,
-patches and fooling images, as one page.
+r"""Attacks trained networks, and shows on one page how little it takes to mislead them.
 
     python -m experiments.attack --weights=torchvision/squeezenet1_0 \
         --images=ILSVRC2012_img_val.tar --attacks=fgsm,pgd --out=attack
@@ -10,8 +9,9 @@ patches and fooling images, as one page.
     python -m experiments.attack --weights=torchvision/squeezenet1_0 --images=... \
         --attacks=patch,fooling --goal=toaster --out=attack
 
-Budgets are in units of [0, 1], 8/255 being eight gray levels of pixels as they are before the
-network's normalization; those of attacks in the norm l2 are --epsilons_l2. Into --out go
+The page has accuracy against the budget, the least changes, transfer, calibration, patches and
+fooling images. Budgets are in units of [0, 1], 8/255 being eight gray levels of pixels as they are
+before the network's normalization; those of attacks in the norm l2 are --epsilons_l2. Into --out go
 index.html, attack.csv and attack.md, and the PNGs. Pictures given one by one have no labels: then
 what the network sees in them counts as right. Two networks or more of the same classes are also
 attacked with what was made for each other.

@@ -16,7 +16,7 @@ from cnnlab.data import preprocessing, sources
 from cnnlab.data.sources import imagenet_images
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.sources.files import SUFFIXES
-from cnnlab.data.sources.pictures import Pictures, of_files, of_source
+from cnnlab.data.sources.pictures import Pictures, from_files, from_source
 from cnnlab.nn import deterministic
 from cnnlab.recipes.override import override as _override
 from cnnlab.recipes.recipe import Recipe
@@ -328,7 +328,7 @@ def images(found: Network) -> ImageSource:
             f'the order of the classes of {net.name} is not known, so that no label can be compared'
         )
     if net.class_order == 'imagenet':
-        return imagenet_images.in_order_of_logits(source)
+        return imagenet_images.with_imagenet_labels(source)
     own = given.images is None and given.dataset is None
     if not own and net.class_order.partition(':')[0] != source.name.partition(':')[0]:
         raise ValueError(
@@ -346,8 +346,8 @@ def pictures(found: Network, count: int) -> Pictures:
     """
     listed = [name for name in (flags.FLAGS.images or '').split(',') if name]
     if listed and all(pathlib.Path(name).suffix.lower() in SUFFIXES for name in listed):
-        return of_files(listed[:count])
-    return of_source(images(found), count)
+        return from_files(listed[:count])
+    return from_source(images(found), count)
 
 
 def study_flags() -> None:

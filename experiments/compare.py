@@ -148,7 +148,7 @@ def describe(compared: list[Compared], dataset: str, count: int) -> Table:
         f'sample standard deviation '
         f'over {count} seeds. MACs are multiply-adds of convolutions and dense layers for one '
         f'image at the input size shown. '
-        'Training seconds leave out compilation and evaluation.'
+        'Training seconds exclude compilation and evaluation.'
     ]
     rows = sorted((c.row() for c in compared), key=lambda row: -row[5].mean)
     return Table(_COLUMNS, rows, f'{len(compared)} networks on {dataset}', notes)

@@ -26,10 +26,10 @@ from cnnlab.classifier import Classifier
 from cnnlab.report import image_grid, plots, robustness
 from cnnlab.report.files import write_text
 from cnnlab.report.page import Picture, Section, write_page
+from cnnlab.report.progress import bar
 from cnnlab.report.proportions import wilson
 from cnnlab.report.table import Column, Table
 from cnnlab.train import workdir
-from cnnlab.train.monitor.progress import bar
 
 from . import common
 
@@ -160,7 +160,7 @@ def main(_):
                 )
             )
         picture = plots.save(
-            image_grid.sheet([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
+            image_grid.grid([tiles[i : i + 4] for i in range(0, len(tiles), 4)]),
             out / f'corruptions_{net.name.replace("/", "_")}.png',
         )
         sections.append(
@@ -198,7 +198,7 @@ def main(_):
     )
     print(
         f'wrote {out}/index.html, corruption.csv, corruption.md, accuracy.png and {len(networks)} '
-        f'sheets'
+        f'image grids'
     )
 
 

@@ -40,10 +40,10 @@ from cnnlab.data.sources import imagenet_images
 from cnnlab.data.synsets import synsets
 from cnnlab.models import registry
 from cnnlab.report.files import write_text
+from cnnlab.report.progress import Progress
 from cnnlab.report.proportions import calibration, wilson
 from cnnlab.report.table import Column, Table
 from cnnlab.train import fully_convolutional, predictions, scores, workdir
-from cnnlab.train.monitor.progress import Progress
 from cnnlab.train.predictions import Predictions
 
 from . import common

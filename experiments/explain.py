@@ -10,60 +10,34 @@ r"""What a network sees in pictures: attributions, projections, made images, its
         --preprocess=std=1,1,1 --images=ILSVRC2012_img_val.tar --methods=all --out=explain
     # see docs/gallery
     python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=samples \
-        --sheets=sheets
+        --gallery=gallery
     # a network trained here, on its test images
     python -m experiments.explain --run=runs/lenet --data_dir=... --out=explain
 
 The first --count pictures are explained; all of them, up to --limit, are the set in which patches
-and neighbors are looked for. Pictures of any size go through the preprocessing of the weights. In
---out: a PNG for each picture, index.html with all of them (it needs nothing else; arrow keys go
+and neighbors are looked for. Pictures of any size go through the preprocessing of the network. In
+--out: a PNG for each picture, index.html with all of them (it needs no other file; arrow keys go
 from picture to picture, n and p from section to section), and features.npz of the method features.
 """
 
-import dataclasses
-import io
 import pathlib
 
-import numpy as np
 from absl import flags
-from PIL import Image
 
-from cnnlab import names, weights
-from cnnlab.data import preprocessing
+from cnnlab.classifier import Classifier
 from cnnlab.data.sources import pictures
-from cnnlab.report import plots
-from cnnlab.report.files import write_bytes, write_text
-from cnnlab.report.page import Picture, Row, Section, write_page
-from cnnlab.train import runs
-from cnnlab.visual import layers, target
-from cnnlab.visual import pictures as drawing
-from cnnlab.visual.pixels import Pixels
+from cnnlab.visual import page, registry
+from cnnlab.visual.request import Request
 
 from . import common
-from .explanations.case import Case, Group, Shown, layers_to_show
-from .explanations.methods import METHODS
-from .labels import labels_of
-from .preprocess import preprocess
 
-_WEIGHTS = flags.DEFINE_string('weights', None, 'Which weights: an id like torchvision/resnet50.')
-_FILE = flags.DEFINE_string(
-    'file', None, 'A file that holds them; without it they are downloaded, or come from the cache.'
-)
-_PREPROCESS = flags.DEFINE_multi_string(
-    'preprocess', [], 'Replaces a field of the preprocessing: resize=256. May be repeated.'
-)
-_RUN = flags.DEFINE_string(
-    'run',
-    None,
-    'Instead of --weights: a run directory, or one of its checkpoints; its test images are '
-    'explained.',
-)
-_STEP = flags.DEFINE_string('step', 'last', "Which checkpoint of a run: 'last', 'best' or a step.")
+common.network_flags()
 _IMAGES = flags.DEFINE_string(
     'images',
     None,
     'Pictures: files apart by commas, a folder, a tar of ImageNet, or '
-    "'samples', the two photographs that come with scikit-learn.",
+    "'samples', the two photographs that come with scikit-learn. Default: a run's test images, "
+    'else its validation or training images.',
 )
 _COUNT = flags.DEFINE_integer('count', 3, 'How many pictures are explained.', lower_bound=1)
 _LIMIT = flags.DEFINE_integer(
@@ -81,7 +55,7 @@ _METHODS = flags.DEFINE_list(
         'grad_cam',
         'occlusion',
     ],
-    f'Sections, or all: {", ".join(METHODS)}.',
+    f'Sections, or all: {", ".join(registry.explanations())}.',
 )
 _LAYERS = flags.DEFINE_list(
     'layers', None, "Layers to look at, by path; default: four of the network's own parts."
@@ -101,7 +75,7 @@ _CLASS = flags.DEFINE_integer(
     lower_bound=0,
 )
 _WINDOW = flags.DEFINE_integer(
-    'metric_buffer',
+    'window',
     None,
     'Side of the occluding square; default: a seventh of the image.',
     lower_bound=1,
@@ -118,249 +92,80 @@ _STEPS = flags.DEFINE_integer('steps', 50, 'Steps of integrated gradients.', low
 _ASCENT = flags.DEFINE_integer('ascent', 256, 'Steps of maximize, invert and style.', lower_bound=1)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of everything random.', lower_bound=0)
 _OUT = flags.DEFINE_string('out', 'explain', 'The folder to write.')
-_SHEETS = flags.DEFINE_string(
-    'sheets',
+_GALLERY = flags.DEFINE_string(
+    'gallery',
     None,
     'Also writes each row as one small PNG, and a README.md with all of them, into this folder.',
 )
 
-# pixels
-_SHEET = 480
 
+def pictures_of(network: common.Network) -> pictures.Pictures:
+    """The pictures of --images, or of the set that a run was trained on.
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
-    """A network and its pictures, wherever they are from.
-
-    Attributes:
-      title: of the page.
-      said: how pictures became images.
-      model, variables, pixels: see `case.Case`.
-      image: index -> what the network takes.
-      names, truth: of the pictures; truth is None where labels are not known.
-      labels: a name for each class, by the number of classes.
+    Raises:
+      ValueError: no pictures are named, and the network is no run. FileNotFoundError: they are not
+        there.
     """
-
-    title: str
-    said: str
-    model: object
-    variables: object
-    pixels: Pixels
-    image: object
-    names: tuple[str, ...]
-    truth: tuple[int, ...] | None
-    labels: object
-
-
-def of_weights() -> Subject:
-    """--weights with --images."""
-    if not _IMAGES.value:
+    if _IMAGES.value:
+        return pictures.open_pictures(_IMAGES.value, _LIMIT.value)
+    if network.data is None:
         raise ValueError(
             'give the pictures to be explained: --images=cat.jpg,dog.jpg, a folder or a tar'
         )
-    entry = weights.entry(_WEIGHTS.value)
-    seen = preprocess(entry.id, entry.preprocess, _PREPROCESS.value)
-    found = pictures.open_pictures(_IMAGES.value, _LIMIT.value)
-    if _FILE.value:
-        model, variables = weights.from_file(
-            entry.id.partition('.')[0], _FILE.value, fields=entry.fields
-        )
-    else:
-        model, variables = weights.load(entry.id)
-    title = (
-        f'{entry.id.partition(".")[0]} from {pathlib.Path(_FILE.value).name}'
-        if _FILE.value
-        else entry.id
-    )
-    return Subject(
-        title,
-        f'Pictures are resized: {seen.sentence()}.',
-        model,
-        variables,
-        Pixels.of(seen),
-        lambda i: seen(found[i]),
-        tuple(pathlib.PurePosixPath(n).name for n in found.names),
-        found.labels,
-        lambda count: [
-            label.partition(',')[0].partition(' (n')[0] for label in labels_of(entry, count)
-        ],
-    )
+    data = network.data()
+    split = next(s for s in ('test', 'validation', 'train') if s in data)
+    return pictures.from_source(data[split], _LIMIT.value)
 
 
-def of_run() -> Subject:
-    """--run with the test images of its own set, or its validation images."""
-    if _IMAGES.value:
-        raise ValueError(
-            'a run is explained on the images of its own set; --images goes with --weights'
-        )
-    run, step = runs.find(_RUN.value, _STEP.value)
-    setup, state = runs.restored(run, step, common.DATA_DIR.value)
-    split = next(s for s in ('test', 'validation', 'train') if s in setup.data)
-    source = setup.data[split]
-    mean, std = preprocessing.statistics(setup.data['train'], setup.recipe.data.normalize)
-    if np.ndim(std) == 2:
-        raise ValueError(
-            f'{run} whitens its images, so no picture can be made of what its network takes'
-        )
-    pixels = Pixels(mean, std, 255.0)
-    average = state.evaluation_variables
-    variables = {kind: leaves for kind, leaves in average.items() if leaves}
-    found = pictures.of_source(source, _LIMIT.value)
-
-    def image(i):
-        # views of evaluation draw nothing
-        rng = np.random.default_rng(0)
-        return np.asarray(
-            pixels.to_network(np.float32(setup.transform(found[i], rng))[None] / 255)[0]
-        )
-
-    return Subject(
-        f'{setup.recipe.model} of {run.name} at step {step:,}',
-        f'Images are those of {found.name}.',
-        setup.model,
-        variables,
-        pixels,
-        image,
-        found.names,
-        found.labels,
-        lambda classes: list(source.class_names),
-    )
-
-
-def case_of(subject: Subject, asked: list[str], out: pathlib.Path) -> Case:
-    """The subject with the flags' layers and numbers; layers and classes that do not exist are
-    refused before any work.
-
-    Raises:
-      ValueError: besides those, a method among `asked` that draws maps, for a network that has
-        none.
-    """
-    count = min(_COUNT.value, len(subject.names))
-    images = np.stack([subject.image(i) for i in range(count)])
-    paths = _LAYERS.value or layers_to_show(subject.model, subject.variables, images)
-    for path in paths:
-        layers.spatial(subject.model, subject.variables, images, path)
-    cam = dream = None
-    if paths or _CAM.value or any(METHODS[name].spatial for name in asked):
-        cam = layers.spatial(subject.model, subject.variables, images, _CAM.value)
-        dream = _DREAM.value or paths[len(paths) // 2]
-        layers.known(subject.model, subject.variables, images, dream)
-    classes = target.classes(subject.model, subject.variables, images, _CLASS.value)
-    probabilities = np.asarray(
-        target.probability(subject.model, subject.variables, images, classes)
-    )
-    known = target.logits(subject.model, subject.variables, images).shape[-1]
-    size = min(images.shape[1:3])
-    settings = {
-        'cam_path': cam,
-        'dream_path': dream,
-        'masks': _MASKS.value,
-        'samples': _SAMPLES.value,
-        'steps': _STEPS.value,
-        'ascent': _ASCENT.value,
-        'octaves': 4 if size >= 128 else 1,
-        'metric_buffer': _WINDOW.value or max(2, size // 7),
-        'stride': _STRIDE.value or max(1, size // 28),
-    }
-    return Case(
-        subject.model,
-        subject.variables,
-        subject.pixels,
-        images,
-        subject.names[:count],
-        classes,
-        probabilities,
-        subject.labels(known),
-        subject.image,
-        subject.names,
-        subject.truth,
-        paths,
-        settings,
-        _SEED.value,
-        out,
-    )
+def title_of(net: Classifier) -> str:
+    """Names the network: 'resnet20 of r20 at step 3,000' for a run, else its id or file."""
+    made = net.provenance
+    if 'run' in made:
+        return f'{net.architecture} of {made["run"]} at step {made["step"]:,}'
+    return net.name
 
 
 def main(_):
     """Writes the pictures and the page."""
-    if bool(_WEIGHTS.value) == bool(_RUN.value):
-        raise ValueError(
-            'say which network is explained: --weights=... or --run=..., one of the two'
-        )
-    asked = list(METHODS) if _METHODS.value == ['all'] else _METHODS.value
-    for name in asked:
-        names.among('method', name, METHODS)
+    methods = list(registry.explanations()) if _METHODS.value == ['all'] else _METHODS.value
+    asked = [registry.get(name) for name in methods]
+    network = common.network()
+    net = network.net
     out = pathlib.Path(_OUT.value)
-    subject = of_weights() if _WEIGHTS.value else of_run()
-    case = case_of(subject, asked, out)
+    request = Request.of(
+        net,
+        pictures_of(network),
+        count=_COUNT.value,
+        classes=_CLASS.value,
+        spatial=any(explanation.spatial for explanation in asked),
+        paths=_LAYERS.value,
+        cam_path=_CAM.value,
+        dream_path=_DREAM.value,
+        window=_WINDOW.value,
+        stride=_STRIDE.value,
+        masks=_MASKS.value,
+        samples=_SAMPLES.value,
+        steps=_STEPS.value,
+        ascent=_ASCENT.value,
+        seed=_SEED.value,
+        folder=out,
+    )
+    title = title_of(net)
     facts = {
-        'network': subject.title,
-        'layers': ', '.join(case.paths) or 'none with rows and columns',
-        'layer of Grad-CAM and occlusion': case.settings['cam_path'] or 'none',
-        'pictures explained': ', '.join(case.names),
-        'pictures in the set': len(case.collection_names),
-        'seed': _SEED.value,
+        'network': title,
+        'preprocessing': net.preprocess.sentence(),
+        'layers': ', '.join(request.paths) or 'none with rows and columns',
+        'layer of Grad-CAM and occlusion': request.cam_path or 'none',
+        'pictures explained': ', '.join(request.names),
+        'set': f'{request.pictures.name}, {len(request.pictures)} pictures',
+        'seed': request.seed,
     }
-    sections = [
-        Section(
-            'Network and pictures',
-            [
-                f'{subject.said} Keys: the arrow keys go from picture to picture, n and p to the '
-                f'next and '
-                'the previous section.',
-                facts,
-            ],
-        )
-    ]
-    count, groups = 0, {}
-    for name in asked:
-        method = METHODS[name]
-        groups[name] = list(method.groups(case))
-        rows = [Row(group, [picture(out, item) for item in shown]) for group, shown in groups[name]]
-        count += sum(len(row.pictures) for row in rows)
-        sections.append(Section(method.title, [method.text, *rows]))
-    page = write_page(out / 'index.html', f'{subject.title} explained', sections)
-    if _SHEETS.value:
-        sheets(pathlib.Path(_SHEETS.value), subject.title, groups)
-    print(f'wrote {page} with {count} pictures in {len(asked)} sections')
-
-
-def picture(out: pathlib.Path, shown: Shown) -> Picture:
-    """Writes the PNG and gives it to the page."""
-    path = out / f'{shown.name}.png'
-    if isinstance(shown.image, np.ndarray):
-        write_bytes(path, png(Image.fromarray(shown.image)))
-    else:
-        plots.save(shown.image, path)
-    return Picture(path, shown.caption, shown.caption, by_pixel=isinstance(shown.image, np.ndarray))
-
-
-def sheets(folder: pathlib.Path, title: str, groups: dict[str, list[Group]]) -> None:
-    """Writes each row of pictures as one PNG at most `_SHEET` pixels wide, and a README.md that
-    shows them; plots are left out.
-    """
-    lines = [f'# {title} explained', '']
-    for name, rows in groups.items():
-        lines += [f'## {METHODS[name].title}', '', METHODS[name].text, '']
-        for number, (group, shown) in enumerate(rows):
-            drawn = [item.image for item in shown if isinstance(item.image, np.ndarray)]
-            if not drawn:
-                continue
-            side = min(max(max(d.shape[:2]) for d in drawn), _SHEET // min(len(drawn), 4))
-            strip = drawing.sheet([drawing.enlarged(d, side) for d in drawn], 4)
-            file = f'{name}_{number}.png'
-            write_bytes(folder / file, png(Image.fromarray(strip).quantize(256)))
-            # what several pictures say, once
-            said = dict.fromkeys(part for item in shown for part in item.caption.split('; '))
-            lines += [f'![{group}]({file})', '', '; '.join(said), '']
-    write_text(folder / 'README.md', '\n'.join(lines))
-
-
-def png(image: Image.Image) -> bytes:
-    """As PNG."""
-    file = io.BytesIO()
-    image.save(file, 'PNG', optimize=True)
-    return file.getvalue()
+    groups = page.draw(request, methods)
+    written = page.write(out, f'{title} explained', facts, groups)
+    if _GALLERY.value:
+        page.write_gallery(pathlib.Path(_GALLERY.value), f'{title} explained', groups)
+    count = sum(len(group.panels) for drawn in groups.values() for group in drawn)
+    print(f'wrote {written} with {count} pictures in {len(methods)} sections')
 
 
 if __name__ == '__main__':

@@ -48,7 +48,7 @@ def reading(measured):
         learned = f'{" and ".join(stuck)} did not learn (over half of the test images wrong)'
     return (
         f'test error: {mnist_races.order(errors)}. {learned}. '
-        f'The lowest training loss has {min(losses, key=losses.get)}.'
+        f'{min(losses, key=losses.get)} has the lowest training loss.'
     )
 
 
@@ -67,8 +67,8 @@ def main(_):
         seed_study.SeedStudy(
             'initializations_mnist',
             f'Initializations of a perceptron with {_LAYERS.value} hidden layers of ReLUs on MNIST',
-            'constant weights and a small Gaussian do not train a deep net; Xavier and He do, He '
-            'for ReLU the faster.',
+            'a deep network does not train from constant or small Gaussian weights; it does from '
+            'Xavier and from He, and with ReLU faster from He.',
             reading,
             curve='loss',
         ),

@@ -42,7 +42,7 @@ def main(_):
     marks = {}
     if found:
         marks = {'begins': found.begin, 'suggested': found.suggested, 'lowest': found.lowest}
-    figure = plots.rate_range(trace.learning_rates, trace.losses, trace.smoothed, marks)
+    figure = plots.learning_rate_range(trace.learning_rates, trace.losses, trace.smoothed, marks)
     plots.save(figure, out / 'lr_range.png')
     table = Table(
         (

@@ -77,7 +77,7 @@ def reading(measured):
     if slowest == 'sgd':
         last_place = 'Plain SGD is the slowest, as expected.'
     else:
-        last_place = f'The slowest is {slowest}, other than expected.'
+        last_place = f'The slowest is {slowest}, contrary to what was expected.'
     return (
         f'training loss from the lowest: {told}. Test error: {mnist_races.order(errors)}. '
         f'{last_place}'

@@ -46,12 +46,11 @@ def reading(measured):
         points = show(abs(errors[1].mean - errors[0].mean), 'percent', 1).rstrip('%')
         lines.append(
             f'{kind}-{deep} has a training error of {percent(errors[1])}, {kind}-{shallow} of '
-            f'{percent(errors[0])}: the '
-            f'deeper one the {found} by {points} points, '
-            f'{"as" if found == wanted else "other than"} in the paper (test error '
+            f'{percent(errors[0])}: the deeper one is {found} by {points} points, '
+            f'{"as" if found == wanted else "unlike"} in the paper (test error '
             f'{percent(error(pair[1]))} and {percent(error(pair[0]))})'
         )
-    return '. '.join(lines) + f'. After {_EPOCHS.value:g} epochs a net, where the paper has 182.'
+    return '. '.join(lines) + f'. Each was trained for {_EPOCHS.value:g} epochs; the paper has 182.'
 
 
 def main(_):
@@ -76,8 +75,8 @@ def main(_):
         seed_study.SeedStudy(
             'plain_residual_cifar',
             'Plain and residual networks of two depths on CIFAR-10',
-            'He et al. 2015, Figure 6: of the plain nets the deeper one has the higher training '
-            'error, of the residual nets the lower.',
+            'He et al. 2015, Figure 6: among plain networks the deeper one has the higher training '
+            'error, among residual networks the lower.',
             reading,
         ),
         recipes,

@@ -1,5 +1,4 @@
-"""Downloads the data and weights that experiments and tests use beyond the built-in ones: MNIST,
-CIFAR-10, and three trained networks.
+"""Downloads MNIST, CIFAR-10 and three trained networks, for experiments and tests.
 
     python -m experiments.prepare_data                 # or: make data
     python -m experiments.prepare_data --data=/data

@@ -37,7 +37,7 @@ _DATASET = flags.DEFINE_string(
     'dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.'
 )
 _SPLIT = flags.DEFINE_string('split', 'train', 'Of --dataset: train, validation or test.')
-_VIEW = flags.DEFINE_multi_string(
+_TRANSFORM = flags.DEFINE_multi_string(
     'transform',
     [],
     'A transform as recipes write it. May be repeated; default: every transform, and mixing.',
@@ -62,7 +62,7 @@ CROPS = (
     'scale_jitter(224, 256, 512)',
     'resize(256); center_crop(256); random_window(224)',
 )
-VIEWS = (
+TRANSFORMS = (
     'flip()',
     'random_crop(28)',
     "random_crop(28, edge='reflect')",
@@ -166,13 +166,13 @@ def main(_):
         else sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
     )
     asked = [
-        *(('', transform) for transform in _VIEW.value),
+        *(('', transform) for transform in _TRANSFORM.value),
         *((f'{name}:; ', '; '.join(imagenet.train_transforms(name))) for name in _RECIPE.value),
     ]
     cropped = not asked and source.image_shape is None
     draws, rows = loader.PerExampleRng(_SEED.value), []
     for title, text in asked or [
-        ('', transform) for transform in (*(CROPS if cropped else ()), *VIEWS)
+        ('', transform) for transform in (*(CROPS if cropped else ()), *TRANSFORMS)
     ]:
         # another image for every row
         [example] = source.encoded([(7 * len(rows) + 3) % len(source)])

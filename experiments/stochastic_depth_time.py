@@ -46,7 +46,7 @@ _TURNS = flags.DEFINE_integer('turns', 5, 'Turns of each network.', lower_bound=
 CLAIM = seed_study.SeedStudy(
     'stochastic_depth_time',
     'The time that stochastic depth saves',
-    'a quarter of the blocks is left out on average and not computed (Huang et al. 2016).',
+    'on average a quarter of the blocks is skipped and not computed (Huang et al. 2016).',
     lambda measured: '',
 )
 VARIANTS = {'constant depth': 0.0, 'stochastic depth, p_L = 0.5': 0.5}
@@ -121,19 +121,18 @@ def main(_):
     left_out = 1 - (3 * blocks - 1) / 4 / blocks
     noise = math.hypot(without.std or 0.0, with_it.std or 0.0)
     found = (
-        f'{show(saved, "percent", 1)} of the time of a step is saved'
+        f'the step takes {show(saved, "percent", 1)} less time'
         if abs(with_it.mean - without.mean) > noise
-        else f'no saving stands out from the spread between turns ({show(saved, "percent", 1)})'
+        else f'the saving ({show(saved, "percent", 1)}) is within the spread between turns'
     )
     reading = (
-        f'on {where} {found}, where leaving out {left_out * blocks:.1f} of {blocks} blocks could '
-        f'save at most '
-        f'{show(left_out, "percent", 1)} of that of the blocks.'
+        f'on {where} {found}; skipping {left_out * blocks:.1f} of {blocks} blocks could save at '
+        f'most {show(left_out, "percent", 1)} of the time of the blocks.'
     )
     if where == 'cpu':
         reading += (
-            " On a CPU every block is computed: within a conditional XLA's convolutions run "
-            'several times slower there.'
+            " On a CPU every block is computed, since XLA's convolutions run several times slower "
+            'there within a conditional.'
         )
     table.print()
     print(reading)

@@ -8,6 +8,8 @@ import pathlib
 import jax
 import pytest
 
+from cnnlab.models import registry
+
 jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_num_cpu_devices', 8)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -31,6 +33,14 @@ def compiling_quickly(request):
     jax.config.update('jax_disable_most_optimizations', True)
     yield
     jax.config.update('jax_disable_most_optimizations', False)
+
+
+@pytest.fixture
+def own_table(monkeypatch):
+    """What a test does to the table of networks is undone after it."""
+    # the library's networks register themselves now, and not in the copy
+    registry.names()
+    monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
 
 
 @pytest.fixture(scope='session')

@@ -210,9 +210,8 @@ def test_a_file_states_the_fields_that_differ_and_the_package(tmp_path):
     assert again.model == model and again.class_names is None and again.preprocess is None
 
 
-def test_a_network_of_another_package_is_named_and_not_imported(tmp_path, monkeypatch):
+def test_a_network_of_another_package_is_named_and_not_imported(tmp_path, own_table):
     classifier().save(tmp_path / 'net.safetensors')
-    monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
     del registry._TABLE[own_network.NAME]
     with pytest.raises(KeyError, match='the package tests.own_network registers: import') as error:
         Classifier.read(tmp_path / 'net.safetensors')

@@ -196,6 +196,12 @@ def test_a_run_and_its_saved_network_are_the_same(run, tmp_path):
     assert again.provenance == net.provenance
 
 
+def test_a_run_names_the_package_of_its_network_and_does_not_import_it(run, own_table):
+    del registry._TABLE[own_network.NAME]
+    with pytest.raises(KeyError, match='which the package tests.own_network registers: import'):
+        cnnlab.load(run[0])
+
+
 def test_a_run_of_an_older_version_is_refused(run, tmp_path):
     for part in ('recipe.json', 'manifest.json', 'checkpoints'):
         (tmp_path / part).symlink_to(run[0] / part)

@@ -37,7 +37,6 @@ ACROSS = {
         'docs',
         'families',
         'feature_space',
-        'imagining',
         'pretrained',
     },
     'weights': {'memory', 'parity', 'pretrained', 'rules'},

@@ -19,7 +19,7 @@ from cnnlab.train.evaluate import evaluate
 from cnnlab.train.options import Options
 from cnnlab.train.sanity import forward
 from cnnlab.train.setup import build_setup
-from cnnlab.visual import target as explained
+from cnnlab.visual.request import Request
 from tests import own_network
 from tests.experiments import commands
 from tests.train.nets import tiny
@@ -58,7 +58,7 @@ def trained(tmp_path_factory):
 def reference(trained):
     """(pictures, their views, logits of training's evaluation) of the first test images."""
     _, setup, state = trained
-    found = pictures.of_source(setup.data['test'], BATCH)
+    found = pictures.from_source(setup.data['test'], BATCH)
     views = np.stack([setup.transform(p, np.random.default_rng(0)) for p in found])
 
     @jax.jit
@@ -91,8 +91,8 @@ def test_the_reference_is_what_evaluation_counts(trained, reference):
 
 USES = {
     'load': lambda net, given, views: net.logits(net.preprocess.normalize(views)),
-    'explain': lambda net, given, views: explained.logits(
-        net.model, net.variables, np.stack([net.preprocess(p) for p in given])
+    'explain': lambda net, given, views: net.logits(
+        Request.of(net, given, count=len(given), spatial=False).images
     ),
     'attack and corruption': lambda net, given, views: attacks.logits(
         net, attacks.seen(net, given)
@@ -172,6 +172,9 @@ def test_every_command_scores_what_the_run_scored(trained, reference, tmp_path):
     for flag in given:
         said = command('classify', flag, '--best=1', 'a.png')
         assert name in said and f'{share:.2%}' in said
+        command('explain', flag, '--images=a.png', '--methods=saliency', '--out=explained')
+        page = (tmp_path / 'explained/index.html').read_text()
+        assert f'a.png: {name} ({share:.1%})' in page
 
     n, right = result['n'], round(result['top1'] * result['n'])
     command('attack', given[0], f'--count={n}', '--attacks=fgsm', '--out=attack', '--epsilons=0')

@@ -1,5 +1,7 @@
 """What is known by a name can be added to from outside: one `register` for each kind."""
 
+import functools
+
 import pytest
 
 from cnnlab import losses, names
@@ -9,6 +11,10 @@ from cnnlab.data.transforms import parse
 from cnnlab.nn import initializers
 from cnnlab.optim import rules, schedules
 from cnnlab.recipes import registry as recipes
+from cnnlab.visual import registry as explanations
+
+# those of the library come when they are first asked for
+explanations.explanations()
 
 # kind: (table, register, one that is there, a value for another, how it is found)
 REGISTRIES = {
@@ -19,6 +25,13 @@ REGISTRIES = {
         'digits',
         lambda name, data_dir: (name, data_dir),
         lambda name: sources.open_dataset(f'{name}:64', 'data'),
+    ),
+    'explanation': (
+        explanations.EXPLANATIONS,
+        functools.partial(explanations.register, kind='units', title='', text=''),
+        'saliency',
+        object(),
+        lambda name: explanations.get(name).groups,
     ),
     'initializer': (
         initializers.NAMED,

@@ -44,7 +44,7 @@ ALLOWED = {
     ('cnnlab/weights/readers/torch_pickle.py', 'pickle'),
     ('cnnlab/weights/readers/torch_file.py', 'pickle'),
     ('cnnlab/weights/readers/read.py', 'pickle'),
-    ('experiments/explanations/feature_space.py', 'features.extract'),
+    ('cnnlab/visual/explanations/feature_space.py', 'features.extract'),
 }
 
 

@@ -1,12 +1,15 @@
-"""The most memory that the results of a computation take at any time, from how long each is needed:
-a model of what XLA does.
+"""Peak memory of a computation: a model of how XLA keeps and fuses results.
 
-Convolutions, matrix products, pools and reductions read and write arrays. What works value by value
-is fused into its readers, which compute it again; it takes memory only where an array is needed. A
-reduction of squares or products computes these on the fly. Two operations need room besides: the
-gradient of a convolution's kernel copies both its operands into another layout, and that of a max
-pool holds indices of 32 bits, four for every value, from the pool on. (Read from XLA's buffer
-assignments on CPU, jax 0.10.2; `tests/analysis/test_memory.py` compares the sums.)
+The model has these rules, read from XLA's buffer assignments on CPU with jax 0.10.2;
+`tests/analysis/test_memory.py` compares the sums.
+
+- Convolutions, matrix products, pools and reductions read and write arrays in memory, each from the
+  time when it is computed until its last use.
+- Operations that work value by value are fused into the operations that read them and computed
+  again in each. They take memory only if a reader needs an array.
+- A reduction of squares or products computes these on the fly.
+- The gradient of a convolution's kernel copies both of its operands into another layout.
+- The gradient of a max pool keeps four 32-bit indices for every value, from the pool on.
 """
 
 import dataclasses
@@ -17,6 +20,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from cnnlab.analysis.operations import called
 
+# operations that work value by value, or only rearrange values
 _FUSED = frozenset(
     (
         'abs',
@@ -101,59 +105,62 @@ _REDUCTIONS = frozenset(
     )
 )
 _COMPUTED_ON_THE_FLY = frozenset(('mul', 'square', 'integer_pow'))
-# a layout, not a copy
+# the result is the operand in another shape or layout: no array of its own
 _SAME_ARRAY = frozenset(('reshape', 'squeeze', 'expand_dims', 'transpose', 'copy'))
 
 
 @dataclasses.dataclass
 class _Buffer:
-    # bytes
+    """An array in memory: its bytes, and the times of its first and its last use."""
+
     size: int
     born: int
-    # the last time it is read
     dies: int
 
 
 @dataclasses.dataclass
 class _Fused:
-    """A value that is not in memory: the equation that computes it, when it first could, and the
-    buffers that it reads.
-    """
+    """A value that is not in memory: its equation, its time, and the buffers that it reads."""
 
     equation: JaxprEqn
     born: int
     reads: frozenset[int]
 
 
-# by variable: the buffers that hold it, or what it was fused into
+# {variable: the buffers that hold it, or the fused value that it is}
 _Env = dict[Any, frozenset[int] | _Fused]
 
 
 def peak_bytes(jaxpr: Jaxpr) -> int:
-    """The most bytes that results take at any time while the equations run in order; the inputs are
-    not counted, the outputs are.
+    """Returns the largest number of bytes that results take while the equations run in order.
+
+    Outputs count, inputs do not.
     """
     return _Timeline(jaxpr).peak()
 
 
 def bytes_of(array) -> int:
-    """Of anything with a shape and a dtype; random keys count nothing."""
+    """Returns the size of anything with a shape and a dtype; random keys count as 0 bytes."""
     return math.prod(array.shape) * getattr(array.dtype, 'itemsize', 0)
 
 
 class _Timeline:
+    """The buffers of a jaxpr, made by running through its equations; one equation is one time."""
+
     def __init__(self, jaxpr: Jaxpr):
         self._now = 0
         self._buffers: list[_Buffer] = []
-        # when the max pool of these buffers ran
+        # {buffers: time when a max pool read them}
         self._pooled: dict[frozenset[int], int] = {}
         env: _Env = {v: frozenset() for v in (*jaxpr.invars, *jaxpr.constvars)}
         self._run(jaxpr, env)
+        # outputs live until after the last equation
         self._now += 1
         for result in jaxpr.outvars:
             self._array(result, env)
 
     def peak(self) -> int:
+        """Returns the largest sum of the sizes of buffers that live at the same time."""
         changes: dict[int, int] = {}
         for buffer in self._buffers:
             changes[buffer.born] = changes.get(buffer.born, 0) + buffer.size
@@ -178,19 +185,17 @@ class _Timeline:
                 for result in equation.outvars:
                     env[result] = _Fused(equation, self._now, reads)
                 continue
+            read = self._operand_of_reduction if name in _REDUCTIONS else self._array
             for operand in equation.invars:
-                self._operand_of_reduction(operand, env) if name in _REDUCTIONS else self._array(
-                    operand, env
-                )
+                read(operand, env)
             if name == 'reduce_window_max':
                 self._pooled[self._reads(equation.invars[0], env)] = self._now
-            if room := _room_besides(equation):
-                forward = (
-                    self._pooled.get(self._reads(equation.invars[1], env))
-                    if name == 'select_and_scatter_add'
-                    else None
-                )
-                self._new(room, forward)
+            if room := _workspace(equation):
+                # the indices of a max pool's gradient exist since the pool ran
+                born = None
+                if name == 'select_and_scatter_add':
+                    born = self._pooled.get(self._reads(equation.invars[1], env))
+                self._new(room, born)
             for result in equation.outvars:
                 env[result] = self._new(bytes_of(result.aval))
 
@@ -214,14 +219,14 @@ class _Timeline:
             self._buffers[number].dies = self._now
 
     def _reads(self, atom, env) -> frozenset[int]:
-        """The buffers that hold a value, or that it is computed from."""
+        """Returns the buffers that hold a value, or from which it is computed."""
         if isinstance(atom, Literal):
             return frozenset()
         value = env[atom]
         return value.reads if isinstance(value, _Fused) else value
 
     def _array(self, atom, env):
-        """Sees to it that a value is an array in memory, and is until now."""
+        """Puts a value into memory, if it is not there, and keeps it until now."""
         if isinstance(atom, Literal):
             return
         value = env[atom]
@@ -239,6 +244,7 @@ class _Timeline:
         self._keep(self._reads(atom, env))
 
     def _operand_of_reduction(self, atom, env):
+        """Like `_array`, but squares and products are not put into memory: only their factors."""
         value = None if isinstance(atom, Literal) else env[atom]
         if (
             not isinstance(value, _Fused)
@@ -253,12 +259,13 @@ class _Timeline:
         self._keep(value.reads)
 
 
-def _room_besides(equation) -> int:
-    """Bytes that an operation needs while it runs, beyond its operands and results."""
+def _workspace(equation) -> int:
+    """Returns the bytes that an operation needs besides its operands and results."""
     name = equation.primitive.name
     if name == 'select_and_scatter_add':
+        # four indices of four bytes for every value
         return 4 * 4 * sum(math.prod(v.aval.shape) for v in equation.invars)
-    # the images' axis is summed over
+    # a kernel's gradient: the axis of the images is in the place of the channels and summed over
     if name == 'conv_general_dilated' and equation.params['dimension_numbers'].lhs_spec[0] != 0:
         return sum(bytes_of(v.aval) for v in equation.invars)
     if name == 'scan':

@@ -1,7 +1,7 @@
-"""Read, perturb or replace any activation of any network by module path, with no line in the model.
+"""Reads, perturbs or replaces any activation of a network by module path, without hooks in it.
 
-Everything is a function of its arguments and works under `jax.jit` and `jax.grad`: the gradient at
-a layer is that of `add`.
+These functions are pure and work under `jax.jit` and `jax.grad`. The gradient at a layer is the
+gradient with respect to `add` there.
 """
 
 import dataclasses
@@ -10,18 +10,19 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from jax.extend.core import get_opaque_trace_state
 
 from cnnlab import names
 from cnnlab.analysis.paths import SCANNED, Paths
 
-# an array of the layer's shape, or f(call, *inputs) -> output
+# an array in the shape of the output, or f(call, *inputs) -> output
 Replacement = jax.Array | Callable[..., Any]
 
 
 class Captured(NamedTuple):
-    """What the network returned, and {path: output} of the layers asked for."""
+    """The output of the network, and {path: output} of the layers in `keep`."""
 
     logits: Any
     activations: dict[str, jax.Array]
@@ -29,8 +30,9 @@ class Captured(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """What a module gives: `module` is its class, `shape` with the batch first (None where it gives
-    no single array).
+    """The class of a module, and the shape (batch first) and dtype of its output.
+
+    Both are None if the output is not a single array.
     """
 
     module: type[nn.Module]
@@ -49,27 +51,33 @@ def apply(
     train: bool = False,
     key: jax.Array | None = None,
 ) -> Captured:
-    """`model.apply(variables, images)` while layers are read or changed on the way.
+    """Runs `model.apply(variables, images)` and reads or changes layers on the way.
+
+    Layers are named by their module paths, 'stage3/block1/conv3' or 'conv1/act'; `outputs` lists
+    them.
 
     Args:
-      model: a network; paths are its module names, 'stage3/block1/conv3' or 'conv1/act', as
-        `outputs` lists them.
-      variables: of the network.
-      images: (n, height, width, channels).
-      keep: paths of layers whose output is returned, after any change by `replace` and `add`.
-      add: {path: array} to be added to a layer's output. Zeros there change nothing and have its
-        gradient.
-      replace: {path: array} that takes the place of a layer's output, or {path: f} where `f(call,
-        *inputs)` is called instead of the layer and may use `call(*inputs)`, what the layer itself
-        would give.
-      train: as in training: batch statistics of these images, dropout. Their running averages are
-        not moved.
-      key: for dropout in training.
+      model: the network.
+      variables: its variables.
+      images: float (n, height, width, channels).
+      keep: paths of layers whose output is returned, after changes by `replace` and `add`.
+      add: {path: array to add to the output of the layer}. Zeros change nothing, and their gradient
+        is that of the output.
+      replace: {path: array} takes the place of the output; {path: f} calls `f(call, *inputs)` in
+        place of the layer, and `call(*inputs)` is what the layer would give.
+      train: whether to run as in training, with batch statistics and dropout; running statistics
+        do not change.
+      key: random key for dropout.
 
     Raises:
-      ValueError: no layer has that path (the nearest are given), it runs more than once, its shape
-        is another, or it lies inside `nn.remat` or a scan, where one call stands for a traced
-        computation and has no value of its own.
+      ValueError: no layer has that path (the sentence has the nearest), the layer runs more than
+        once, the array has another shape, or the layer is inside `nn.remat` or a scan, where values
+        belong to an inner trace.
+
+    Example:
+      >>> found = apply(model, variables, images, keep=['stage2'])
+      >>> found.activations['stage2'].shape
+      (1, 28, 28, 512)
     """
     hook = _Hook(frozenset(keep), dict(add or {}), dict(replace or {}))
     with nn.intercept_methods(hook):
@@ -88,10 +96,13 @@ def apply(
 
 
 def outputs(
-    model: nn.Module, variables: Mapping[str, Any], images: jax.Array | jax.ShapeDtypeStruct
+    model: nn.Module,
+    variables: Mapping[str, Any],
+    images: jax.Array | np.ndarray | jax.ShapeDtypeStruct,
 ) -> dict[str, Output]:
-    """{path: Output} of every layer that `apply` can read or change, in the order in which they
-    run; computes on shapes only.
+    """Returns {path: Output} of all layers that `apply` can read or change, in running order.
+
+    It traces on shapes; nothing is computed.
     """
     found: dict[str, Output] = {}
     where = Paths()
@@ -121,8 +132,10 @@ def outputs(
 
 
 class _Hook:
-    """The interceptor: changes and keeps outputs, and remembers which paths it met, and which it
-    met where they have no value.
+    """The interceptor of `apply`.
+
+    It changes and keeps outputs, and notes the paths that it meets, those inside remat or a scan
+    separately.
     """
 
     def __init__(self, keep, add, replace):
@@ -185,7 +198,7 @@ class _Hook:
 
 
 def _is_one_of(path: str, pattern: str) -> bool:
-    """Whether 'stage1/block2/conv1' is among 'stage1/*/conv1'."""
+    """Returns whether a path fits a pattern: 'stage1/block2/conv1' fits 'stage1/*/conv1'."""
     parts, wanted = path.split('/'), pattern.split('/')
     return len(parts) == len(wanted) and all(
         w in (SCANNED, p) for p, w in zip(parts, wanted, strict=True)

@@ -1,6 +1,4 @@
-"""What a compiled program sends between devices: the collectives in XLA's own text, with their
-bytes.
-"""
+"""Communication between devices in a compiled program: its collectives and their bytes."""
 
 import collections
 import math
@@ -13,15 +11,20 @@ _ARRAY = re.compile(r'(?P<type>[a-z]+)(?P<bits>\d+)\[(?P<sizes>[\d,]*)\]')
 
 
 class Sent(NamedTuple):
-    """How many collectives of a kind there are, and the bytes of their results."""
+    """The number of collectives of one kind, and the bytes of their results."""
 
     number: int
     bytes: int
 
 
 def collectives(program: str) -> dict[str, Sent]:
-    """{'all-reduce': (count, bytes), ...} of a program as `jitted.lower(...).compile().as_text()`
-    gives it.
+    """Counts the collectives in the text of a compiled program.
+
+    Args:
+      program: what `jax.jit(f).lower(...).compile().as_text()` gives.
+
+    Returns:
+      {'all-reduce': Sent(number, bytes), ...}, only the kinds that occur.
     """
     found: dict[str, list[int]] = collections.defaultdict(list)
     for match in _LINE.finditer(program):

@@ -1,11 +1,13 @@
-"""What every layer of a network costs, read off the equations of `apply` on shapes: no array is
-made and nothing is written by hand.
+"""Costs of every layer of a network: parameters, multiply-adds (MACs), bytes, receptive field.
 
-The counting rule. A MAC is one multiply-add of a convolution or a matrix product: values in the
-output times kernel height, width and input channels of a group. Products with padding count.
-Biases, normalizations, activations, pools, sums and gates do not. torchvision's `_ops` and the
-papers' FLOPs are these (docs/sources.md, "Parameters and multiply-adds"); figures of timm lie up to
-1% above where it counts other layers too.
+They are read from the equations that `apply` traces on shapes; no array is made.
+
+Which operations count as MACs: one for each multiply-add of a convolution or a matrix product. A
+convolution has (values in the output) * (kernel height) * (kernel width) * (input channels of a
+group) of them; products with padding count too. Biases, normalizations, activations, pools, sums
+and gates do not count. torchvision's `_ops` and the FLOPs of the papers follow the same rule
+(docs/sources.md, "Parameters and multiply-adds"). timm counts other layers too, and its figures are
+up to 1% higher.
 """
 
 import collections
@@ -24,13 +26,12 @@ from cnnlab.analysis.paths import SCANNED
 from cnnlab.analysis.trace import Call, Owned, Trace, trace
 from cnnlab.models import registry
 
-# the kind of a layer whose parameters exist, but which does not run (an auxiliary head in
-# inference)
+# kind of a layer that has parameters and does not run, such as an auxiliary head in inference
 UNUSED = 'not used'
 
 
 class Totals(NamedTuple):
-    """Parameters, and multiply-adds for one image."""
+    """Parameters of a network, and its multiply-adds for one image."""
 
     params: int
     macs: int
@@ -38,25 +39,25 @@ class Totals(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """One row: a module, or a sum, concatenation or the like that a module does itself between its
-    parts.
+    """A module without submodules, or one operation that a module applies between its submodules.
+
+    Such an operation is a sum, a concatenation, or the like.
 
     Attributes:
-      path: of the module, 'stage1/block1/conv1'; '' is the network itself, and '*' stands for all
+      path: path of the module, 'stage1/block1/conv1'; '' is the network itself, and '*' stands for
         the equal blocks of a scan.
       kind: 'conv', 'depthwise conv', 'grouped conv', 'dense', 'max pool', 'average pool', 'add',
-        'concatenate', ... or the module's class.
-      window: of a convolution or pooling.
-      shape: of the output, batch first.
-      params: trained values that the layer itself owns.
-      weights: of these, the values of its kernels: no biases, no scales.
-      macs: multiply-adds for the whole batch (the module's docstring has the rule).
-      bytes: of the output, for the whole batch.
-      times: how often it runs (in a scan over equal blocks, the number of blocks); `macs` are of
-        all runs, `bytes` of one.
-      in_place: it works value by value on the layer before (an activation function, batch norm in
-        inference) and needs no memory.
-      fields: what its units see of the image's rows and of its columns; () for inputs that are no
+        'concatenate', ..., or the class of the module in words.
+      window: the window of a convolution or a pool, else None.
+      shape: shape of the output, batch first.
+      params: trained values of the layer itself.
+      weights: those of its kernels, without biases and scales.
+      macs: multiply-adds for the whole batch, in all runs together.
+      bytes: size of the output for the whole batch, in one run.
+      times: number of runs: 1, or the number of blocks in a scan over equal blocks.
+      in_place: whether it works value by value on the output of the layer before (an activation,
+        batch norm in inference), so that it needs no memory of its own.
+      fields: receptive fields along the rows and the columns of the image; () if the inputs are no
         images.
     """
 
@@ -74,30 +75,37 @@ class Layer:
 
     @property
     def dropped(self) -> tuple[int, ...]:
-        """Rows and columns of its input, at the bottom and right, that no window reaches: the
-        windows do not tile the input.
+        """Rows and columns at the bottom and right of its input that no window reaches.
+
+        They exist where the windows do not tile the input; () if none can.
         """
         return self.window.dropped if self.window else ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """The layers of a network in the order in which they run, and what they sum to."""
+    """The layers of a network in the order in which they run, and their sums.
+
+    Attributes:
+      layers: the layers.
+      input_shape: shape of one image.
+      batch: number of images.
+      dtype: dtype of the images.
+    """
 
     layers: tuple[Layer, ...]
-    # of one image
     input_shape: tuple[int, ...]
     batch: int
     dtype: jnp.dtype
 
     @property
     def params(self) -> int:
-        """Trained values."""
+        """Trained values of all layers."""
         return sum(layer.params for layer in self.layers)
 
     @property
     def weights(self) -> int:
-        """Trained values in kernels."""
+        """Trained values of all kernels, without biases and scales."""
         return sum(layer.weights for layer in self.layers)
 
     @property
@@ -107,13 +115,14 @@ class Costs:
 
     @property
     def input_bytes(self) -> int:
-        """Of the batch of images."""
+        """Size of the batch of images."""
         return self.batch * math.prod(self.input_shape) * self.dtype.itemsize
 
     @property
     def values(self) -> int:
-        """Numbers in the input and the outputs of all layers but those that work in place: the sum
-        of the CNN lectures' tables.
+        """Values in the input and the stored activations, as in the tables of the CNN lectures.
+
+        Layers that work in place store none.
         """
         own = sum(
             math.prod(layer.shape) * layer.times for layer in self.layers if not layer.in_place
@@ -122,7 +131,7 @@ class Costs:
 
     @property
     def bytes(self) -> int:
-        """Of the same."""
+        """Total bytes of the input and the stored activations."""
         return self.input_bytes + sum(
             layer.bytes * layer.times for layer in self.layers if not layer.in_place
         )
@@ -131,16 +140,20 @@ class Costs:
 def costs(
     model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32
 ) -> Costs:
-    """What each layer of `model` costs in inference.
+    """Computes the costs of all layers in inference.
 
     Args:
       model: any linen module whose `model(images)` is inference.
-      input_shape: of one image, (height, width, channels), or of one vector, (features,).
-      batch: images.
-      dtype: of the images, hence of the activations.
+      input_shape: shape of one image (height, width, channels), or of one vector (features,).
+      batch: number of images.
+      dtype: dtype of the images, and so of the activations.
 
     Raises:
-      ValueError: a size is not positive, or the network refuses such images.
+      ValueError: a size is not positive, or the network does not take such images.
+
+    Example:
+      >>> costs(registry.create('lenet5'), (32, 32, 1)).params
+      60000
     """
     traced = trace(model, input_shape, batch, dtype)
     rows = _rows(traced, operations(traced.jaxpr))
@@ -148,21 +161,25 @@ def costs(
 
 
 def totals(model: nn.Module | str, input_shape: tuple[int, ...] | None = None) -> Totals:
-    """(parameters, multiply-adds for one image) of a module, or of a registered network by name.
+    """Computes the parameters of a network and its multiply-adds for one image.
 
     Args:
       model: a linen module or a registered name.
-      input_shape: of one image; may be left out for a name, and is then the registered one.
+      input_shape: shape of one image; None is the registered one of a name.
 
     Raises:
       KeyError: no such name.
-      ValueError: a module without an input shape, or images that the network refuses.
+      ValueError: a module is given without an input shape, or does not take such images.
+
+    Example:
+      >>> totals('resnet50')
+      Totals(params=25557032, macs=3857973248)
     """
     if isinstance(model, str):
         return _registered_totals(model, tuple(input_shape or registry.entry(model).input_shape))
     if input_shape is None:
         raise ValueError(
-            f'what a {type(model).__name__} costs depends on its images; give input_shape, '
+            f'the costs of a {type(model).__name__} depend on its images; give input_shape, '
             f'(height, width, channels)'
         )
     found = costs(model, input_shape)
@@ -171,7 +188,7 @@ def totals(model: nn.Module | str, input_shape: tuple[int, ...] | None = None) -
 
 @functools.cache
 def _registered_totals(name, input_shape):
-    # the same sums, traced sooner
+    # a scan over equal blocks has the same sums and traces one block in place of all
     scanned = {'scan': True} if 'scan' in registry.field_names(registry.entry(name).cls) else {}
     found = costs(registry.create(name, **scanned), input_shape)
     return Totals(found.params, found.macs)
@@ -179,20 +196,21 @@ def _registered_totals(name, input_shape):
 
 def _rows(traced: Trace, found: list[Operation]) -> list[Layer]:
     groups: dict[tuple, list[Operation]] = {}
-    # call -> the row that its own weights belong to
+    # {call: key of the row that gets the module's own parameters}
     weighted: dict[int, tuple] = {}
     for operation in found:
         number = operation.call or 0
-        # one row, however many equations
+        # a module without submodules is one row, with all its equations
         if traced.calls[number].leaf:
             key: tuple[int, ...] = (number,)
         elif operation.pointwise:
-            # a bias after the module's own convolution, or a learned factor by itself
+            # with weights: a bias joins the module's own convolution, a learned factor without
+            # one has a row; other pointwise operations cost nothing
             if not operation.weighted:
                 continue
             key = weighted.get(number, (number, *operation.site))
         else:
-            # whatever else a module does between its parts has a row each
+            # a sum, a concatenation or the like between submodules
             key = (number, *operation.site)
         groups.setdefault(key, []).append(operation)
         if operation.weighted or operation.macs:
@@ -208,8 +226,9 @@ def _rows(traced: Trace, found: list[Operation]) -> list[Layer]:
 
 
 def _by_call(traced: Trace) -> dict[str, Owned]:
-    """The parameters by the path of the call that uses them: those of the blocks of a scan are
-    together, as their one traced call is.
+    """Returns {path of a call: parameters that it uses}.
+
+    A scan over equal blocks traces one call, which gets the parameters of all blocks.
     """
     called = {call.path for call in traced.calls}
     scanned = [path for path in called if SCANNED in path.split('/')]

@@ -1,9 +1,8 @@
-"""Which pixels a unit sees: receptive fields by axis, through any operation that keeps, moves or
-merges positions.
+"""Receptive fields: which pixels of the image a unit of the network sees.
 
-A value in the network is described per image axis (rows, columns) by a `Field`; operations map
-fields to fields. Sizes are in pixels of the image; a field may reach beyond the border, into
-padding.
+A value has one `Field` per image axis (rows, columns). Operations map fields to fields: they keep,
+move or merge positions. Sizes are in pixels of the image; a field may reach beyond the border, into
+the padding.
 """
 
 import dataclasses
@@ -12,20 +11,19 @@ import math
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """What the units along one image axis see.
+    """The receptive fields of all units along one image axis.
 
     Attributes:
-      axis: the array axis along which the positions lie; None once they are merged into one (a
-        global mean, a dense layer).
-      count: how many positions there are.
-      size: pixels that one unit sees along convolutions and pools.
-      jump: pixels from one unit's center to the next's: the accumulated stride.
-      center: the first unit's center; 0 is the center of the first pixel.
-      image: how many pixels the image has along this axis.
-      whole: some path to the unit starts from every pixel of the axis: a global mean, a
-        squeeze-excite gate, statistics of a group norm.
-      inner: how many values of the array axis one position takes (more than 1 after positions were
-        flattened together with others).
+      axis: the array axis of the positions; None once a global mean or a dense layer has merged
+        them.
+      count: number of positions.
+      size: pixels that one unit sees through convolutions and pools.
+      jump: pixels between the centers of neighboring units: the accumulated stride.
+      center: center of the first unit; 0 is the center of the first pixel.
+      image: pixels of the image along this axis.
+      whole: whether the unit also sees every pixel of the axis by some path: a global mean, a
+        squeeze-and-excitation gate, the statistics of a group norm.
+      inner: values of the array axis that belong to one position; more than 1 after a flatten.
     """
 
     axis: int | None
@@ -38,18 +36,30 @@ class Field:
     inner: int = 1
 
     def moved(self, axis: int | None) -> 'Field':
-        """The same positions along another array axis."""
+        """Returns the same positions along another array axis."""
         return dataclasses.replace(self, axis=axis)
 
     def window(
-        self, count: int, width: int, stride: int, low: int, dilation: int = 1, spread: int = 1
+        self,
+        count: int,
+        width: int,
+        stride: int,
+        low: int,
+        dilation: int = 1,
+        base_dilation: int = 1,
     ) -> 'Field':
-        """After windows of `width` taps, `dilation` apart, at `stride`, with `low` pixels of
-        padding before the first.
+        """Returns the field after a convolution or a pool.
 
-        `spread` - 1 zeros stand between the inputs of a transposed convolution.
+        Args:
+          count: positions of the output.
+          width: taps of the window.
+          stride: of the windows.
+          low: padding before the first position.
+          dilation: distance between taps.
+          base_dilation: one more than the zeros between neighboring inputs, as in a transposed
+            convolution.
         """
-        step = self.jump / spread
+        step = self.jump / base_dilation
         reach = (width - 1) * dilation
         return dataclasses.replace(
             self,
@@ -60,13 +70,13 @@ class Field:
         )
 
     def cut(self, start: int, count: int, stride: int) -> 'Field':
-        """Of the positions, `count` from `start` on, `stride` apart."""
+        """Returns the field of `count` of the positions, from `start` on and `stride` apart."""
         return dataclasses.replace(
             self, count=count, center=self.center + start * self.jump, jump=self.jump * stride
         )
 
     def merged(self) -> 'Field':
-        """One unit that sees what all positions see together."""
+        """Returns the field of one unit that sees all that the positions see together."""
         size = self.size + (self.count - 1) * self.jump
         center = self.center + (self.count - 1) / 2 * self.jump
         reach = (size - 1) / 2
@@ -76,20 +86,23 @@ class Field:
         )
 
 
-# rows and columns of the image; empty where the input has no such axes
+# of the rows and the columns of the image; () if the input is no image
 Fields = tuple[Field, ...]
 
 
 def of_image(shape: tuple[int, ...]) -> Fields:
-    """The fields of the pixels themselves, for images (n, h, w, c); none for other ranks."""
+    """Returns the fields of the pixels of images (n, h, w, c); () for other ranks."""
     if len(shape) != 4:
         return ()
     return tuple(Field(axis, shape[axis], 1, 1, 0.0, shape[axis]) for axis in (1, 2))
 
 
 def joined(operands: list[Fields], shape: tuple[int, ...]) -> Fields:
-    """Of an operation value by value (with broadcasting) on operands of one rank: the union of what
-    they see.
+    """Returns the fields after an operation value by value: the union of the operands' fields.
+
+    Args:
+      operands: fields of each operand; all have the rank of the result.
+      shape: of the result; operands may be broadcast to it.
     """
     return tuple(
         _union(list(fields), shape) for fields in zip(*(f for f in operands if f), strict=True)
@@ -97,6 +110,7 @@ def joined(operands: list[Fields], shape: tuple[int, ...]) -> Fields:
 
 
 def _union(fields: list[Field], shape: tuple[int, ...]) -> Field:
+    # a gate (n, 1, 1, c) has no positions of its own: it takes those of the map that it multiplies
     def positional(field):
         return field.axis is not None and (field.count > 1 or shape[field.axis] == 1)
 
@@ -111,7 +125,7 @@ def _union(fields: list[Field], shape: tuple[int, ...]) -> Field:
 
 
 def concatenated(operands: list[Fields], dimension: int, shape: tuple[int, ...]) -> Fields:
-    """Of arrays put one after the other along `dimension`."""
+    """Returns the fields of a concatenation of arrays along axis `dimension`."""
     out = []
     for fields in zip(*(f for f in operands if f), strict=True):
         if all(f.axis == dimension for f in fields):
@@ -121,7 +135,7 @@ def concatenated(operands: list[Fields], dimension: int, shape: tuple[int, ...])
             and shape[dimension] == len(fields) > 1
             and fields[0].center != fields[-1].center
         ):
-            # bins of an adaptive pool
+            # means over different parts of the image, such as the bins of an adaptive pool
             out.append(_chained([f.moved(dimension) for f in fields]))
         else:
             out.append(_union(list(fields), shape))
@@ -129,6 +143,7 @@ def concatenated(operands: list[Fields], dimension: int, shape: tuple[int, ...])
 
 
 def _chained(fields) -> Field:
+    """Returns the field of positions that follow each other along the axis."""
     first, last = fields[0], fields[-1]
     count = sum(f.count for f in fields)
     end = last.center + (last.count - 1) * last.jump
@@ -143,7 +158,7 @@ def _chained(fields) -> Field:
 
 
 def reduced(fields: Fields, axes: tuple[int, ...]) -> Fields:
-    """After the array axes `axes` are summed (or maximized ...) away."""
+    """Returns the fields after a reduction (sum, maximum, ...) over array axes."""
     return tuple(
         f
         if f.axis is None
@@ -155,8 +170,11 @@ def reduced(fields: Fields, axes: tuple[int, ...]) -> Fields:
 
 
 def permuted(fields: Fields, position: dict[int, int]) -> Fields:
-    """After array axis `a` became `position[a]`; positions along an axis that went nowhere are
-    merged.
+    """Returns the fields after array axes have moved.
+
+    Args:
+      fields: before.
+      position: {old axis: new axis}; positions along a missing axis are merged.
     """
     return tuple(
         f if f.axis is None else f.moved(position[f.axis]) if f.axis in position else f.merged()
@@ -165,8 +183,9 @@ def permuted(fields: Fields, position: dict[int, int]) -> Fields:
 
 
 def reshaped(fields: Fields, old: tuple[int, ...], new: tuple[int, ...]) -> Fields:
-    """After a row-major reshape: positions follow their stride in memory, also inside a merged axis
-    and out of it again.
+    """Returns the fields after a row-major reshape from shape `old` to shape `new`.
+
+    Positions are found by their stride in memory, so that they survive a flatten and its inverse.
     """
     return tuple(f if f.axis is None else _followed(f, f.axis, old, new) for f in fields)
 
@@ -180,5 +199,5 @@ def _followed(field: Field, at: int, old: tuple[int, ...], new: tuple[int, ...])
         behind = math.prod(new[axis + 1 :])
         if stride % behind == 0 and stride * field.count <= behind * size:
             return dataclasses.replace(field, axis=axis, inner=stride // behind)
-    # the positions themselves were split
+    # no new axis holds all positions: the reshape has split them
     return field.merged()

@@ -1,13 +1,16 @@
-"""How much memory inference and training of a network take, from shapes alone: before a run, and
-without a device.
+"""Memory of inference and training, from shapes alone: before a run, and without a device.
 
-Parameters, gradients, optimizer state and images are exact. Activations are what `buffers` models.
-Of XLA's own memory analysis of the compiled train step on CPU the whole is off by: CIFAR ResNet-20
--4%, ResNet-18 +6%, VGG-11 +1%, LeNet-5 -3%, SqueezeNet 1.1 +19%; in the forms of convolutions that
-run on CPU and at batch 8, MobileNet-v2 -4% at 96 pixels and +3% at 224, ResNeXt-50 +4%,
-EfficientNet-B0 -26% (both at 96 pixels). In the reference form XLA on CPU makes depthwise kernels
-dense, MobileNet-v2's to 32 MB each: its figure for that form is 1.4 times ours at 96 pixels and 1.1
-times at 224, EfficientNet-B0's 2.6 times. Neither the forms that run on CPU nor cuDNN do so.
+Parameters, gradients, optimizer state and images are exact. Activations follow the model of
+`buffers`.
+
+The total differs from XLA's memory analysis of the compiled train step on CPU by -4% for CIFAR
+ResNet-20, +6% for ResNet-18, +1% for VGG-11, -3% for LeNet-5 and +19% for SqueezeNet 1.1. With
+`nn`'s fast forms of convolutions and 8 images per batch it differs by -4% (96 pixels) and +3% (224
+pixels) for MobileNet-v2, by +4% for ResNeXt-50 and by -26% for EfficientNet-B0 (both at 96 pixels).
+
+The reference form of depthwise convolutions needs more on CPU, because XLA makes their kernels
+dense, up to 32 MB each in MobileNet-v2: 1.4 times our total at 96 pixels and 1.1 times at 224 for
+MobileNet-v2, 2.6 times for EfficientNet-B0. Neither the fast forms nor cuDNN do that.
 """
 
 import dataclasses
@@ -28,14 +31,14 @@ from cnnlab.nn.norms import replace_norm
 
 @dataclasses.dataclass(frozen=True)
 class Inference:
-    """Bytes.
+    """Memory of inference, in bytes.
 
     Attributes:
       weights: parameters and batch statistics.
-      images: the batch.
-      kept: input and outputs of all layers together, those that work in place left out: the sum of
-        the CNN lectures' tables.
-      peak: the most that results take at one time, when each is dropped after its last use.
+      images: the batch of images.
+      kept: input and outputs of all layers that do not work in place, as in the tables of the CNN
+        lectures.
+      peak: largest size of all results at one time, if each is freed after its last use.
     """
 
     weights: int
@@ -45,22 +48,22 @@ class Inference:
 
     @property
     def total(self) -> int:
-        """Weights, images and the peak."""
+        """Bytes of weights, images and the peak of results."""
         return self.weights + self.images + self.peak
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """Bytes at the moment of one train step when the most are held; they sum to `total`.
+    """Memory of a train step at its peak, in bytes.
 
     Attributes:
       params: trained values.
-      batch_stats: running statistics, the old ones.
-      gradients: as many as `params`.
-      optimizer: momentum and whatever else the rule keeps.
-      images: the batch.
-      activations: what the peak holds besides: results kept for the backward pass, and the room
-        that operations need.
+      batch_stats: running statistics before the step.
+      gradients: as large as `params`.
+      optimizer: state of the optimizer, such as momentum.
+      images: the batch of images.
+      activations: the rest of the peak: results kept for the backward pass, and the workspace of
+        operations.
     """
 
     params: int
@@ -72,24 +75,36 @@ class Training:
 
     @property
     def total(self) -> int:
-        """All of these."""
+        """The sum of all of these."""
         return sum(dataclasses.astuple(self))
 
 
 def inference(
     model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32
 ) -> Inference:
-    """The memory of `model.apply(variables, images)` for `batch` images of `input_shape`.
+    """Estimates the memory of `model.apply(variables, images)`.
+
+    Args:
+      model: the network.
+      input_shape: shape of one image, (height, width, channels).
+      batch: number of images.
+      dtype: dtype of the images, and so of the activations.
 
     Raises:
-      ValueError: a size is not positive, or the network refuses such images.
+      ValueError: a size is not positive, or the network does not take such images.
+
+    Example:
+      >>> inference(registry.create('resnet50'), (224, 224, 3), batch=32).total
     """
     images = image_shapes(input_shape, batch, dtype)
     with reference_convolution():
         variables = abstract_variables(model, images)
         peak = peak_bytes(jax.make_jaxpr(model.apply)(variables, images).jaxpr)
     return Inference(
-        _bytes(variables), bytes_of(images), costs(model, input_shape, batch, dtype).bytes, peak
+        weights=_bytes(variables),
+        images=bytes_of(images),
+        kept=costs(model, input_shape, batch, dtype).bytes,
+        peak=peak,
     )
 
 
@@ -100,20 +115,23 @@ def training(
     dtype=jnp.float32,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Training:
-    """The memory of one step of softmax classification for `batch` images of `input_shape`.
+    """Estimates the memory of a train step with softmax cross-entropy on one device.
 
     Args:
-      model: takes `train=True`.
-      input_shape: of one image, (height, width, channels).
-      batch: images a step and device.
-      dtype: of the images, hence of the activations.
-      optimizer: any optax rule; SGD with momentum if left out.
+      model: the network, which takes `train=True`.
+      input_shape: shape of one image, (height, width, channels).
+      batch: images per step and device.
+      dtype: dtype of the images, and so of the activations.
+      optimizer: any optax rule; None is SGD with momentum.
 
     Raises:
-      ValueError: a size is not positive, or the network refuses such images.
+      ValueError: a size is not positive, or the network does not take such images.
+
+    Example:
+      >>> training(registry.create('resnet50'), (224, 224, 3), batch=32).activations
     """
     images = image_shapes(input_shape, batch, dtype)
-    # ghost batches change no size, and need not divide the images of one device
+    # no size depends on ghost batches, and their size need not divide the images of one device
     model = replace_norm(model, ghost_batch_size=None)
     labels = jax.ShapeDtypeStruct((batch,), jnp.int32)
     with reference_convolution():
@@ -126,12 +144,13 @@ def training(
     state = jax.eval_shape((optimizer or optax.sgd(0.1, momentum=0.9)).init, params)
     gradients = _bytes(params)
     return Training(
-        _bytes(params),
-        _bytes(rest),
-        gradients,
-        _bytes(state),
-        bytes_of(images),
-        peak_bytes(step.jaxpr) - gradients,
+        params=_bytes(params),
+        batch_stats=_bytes(rest),
+        gradients=gradients,
+        optimizer=_bytes(state),
+        images=bytes_of(images),
+        # the gradients are outputs of the traced step, so its peak contains them
+        activations=peak_bytes(step.jaxpr) - gradients,
     )
 
 

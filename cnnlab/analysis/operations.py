@@ -1,6 +1,4 @@
-"""The equations of a jaxpr as operations on images: multiply-adds, windows, and what every result
-sees of the image.
-"""
+"""The equations of a jaxpr as operations on images: multiply-adds, windows, receptive fields."""
 
 import dataclasses
 import math
@@ -17,48 +15,65 @@ from cnnlab.analysis.trace import call_of
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """The windows of a convolution or a pooling, by image axis."""
+    """The windows of a convolution or a pool, one number per image axis.
+
+    Attributes:
+      size: taps of the window.
+      stride: stride of the windows.
+      groups: groups of a convolution.
+      depth: input channels that one output value sees.
+      dropped: rows and columns at the bottom and right that no window reaches.
+    """
 
     size: tuple[int, ...]
     stride: tuple[int, ...]
     groups: int = 1
-    # input channels that one output value sees
     depth: int = 1
-    # rows and columns at the far border that no window reaches
     dropped: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """One equation that depends on the images."""
+    """One equation that depends on the images.
 
-    # index into `Trace.calls`
+    Attributes:
+      call: index into `Trace.calls`, the innermost module call; None outside all calls.
+      site: the numbers of the equation and of those around it; the same in every iteration of a
+        scan.
+      primitive: its name in jax.
+      shape: shape of the result.
+      bytes: size of all results.
+      macs: multiply-adds.
+      fields: receptive fields of the result.
+      pointwise: whether it works value by value on one earlier result, which it may overwrite.
+      weighted: whether an operand is an array that does not depend on the images.
+      window: of a convolution or a pool.
+    """
+
     call: int | None
-    # which equation; the same for every iteration of a scan
     site: tuple[int, ...]
     primitive: str
-    # of the result
     shape: tuple[int, ...]
     bytes: int
     macs: int
     fields: Fields
-    # value by value from one earlier result, which it may overwrite
     pointwise: bool
-    # an operand is an array that does not depend on the images
     weighted: bool
     window: Window | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class _Value:
-    """What is known of a result: what it sees, and which operation made its values before any
-    pointwise ones.
+    """A result: its receptive fields, and the number of the last operation that was not pointwise.
+
+    Results with one origin can share memory.
     """
 
     fields: Fields
     origin: int
 
 
+# these copy values: they are pointwise even if they change the number of values
 _SAME_VALUES = {
     'reshape',
     'broadcast_in_dim',
@@ -72,16 +87,17 @@ _SAME_VALUES = {
     'optimization_barrier',
     'reduce_precision',
 }
-# keep the shape, but mix values along an axis
+# these keep the shape but are not pointwise: they mix values along an axis
 _ACROSS = {'sort', 'rev', 'cumsum', 'cumprod', 'cummax', 'cummin', 'cumlogsumexp'}
 
 
 def operations(jaxpr: Jaxpr) -> list[Operation]:
-    """The operations of a jaxpr whose one input is a batch of images, in order; those on weights
-    alone are left out.
+    """Lists the operations of a jaxpr whose one input is a batch of images, in order.
+
+    Equations that depend on weights alone are left out.
 
     Raises:
-      ValueError: a `while` loop, whose length is not known, does multiply-adds.
+      ValueError: there are multiply-adds in a `while` loop, whose length is unknown.
     """
     walk = _Walk()
     image: Any = jaxpr.invars[0].aval
@@ -90,6 +106,8 @@ def operations(jaxpr: Jaxpr) -> list[Operation]:
 
 
 class _Walk:
+    """Runs through the equations of a jaxpr and of those that it calls, and collects operations."""
+
     def __init__(self):
         self.found: list[Operation] = []
         self.origins = 0
@@ -125,7 +143,8 @@ class _Walk:
         return self.primitive(equation, operands, call, site)
 
     def primitive(self, equation, operands, call, site) -> list[_Value | None]:
-        name, out = equation.primitive.name, equation.outvars[0].aval
+        name = equation.primitive.name
+        out = equation.outvars[0].aval
         results = rules.results(equation, [None if o is None else o.fields for o in operands])
         origins = {o.origin for o in operands if o is not None}
         largest = max(
@@ -163,11 +182,10 @@ class _Walk:
         return [_Value(fields, min(origins) if pointwise else self.origins) for fields in results]
 
     def scan(self, equation, operands, call, site):
-        """Walks the body once for every iteration, so that what the carried value sees grows as it
-        does.
+        """Walks the body once per iteration, because the fields of carried values grow with each.
 
-        Inputs are constants, carried values and rows, in this order; only rows have an axis more
-        outside than inside.
+        The inputs are constants, carried values and slices, in this order. Only slices have one
+        more axis outside of the body than inside.
         """
         body = equation.params['jaxpr'].jaxpr
         carried = _of_equal_rank(equation.outvars, body.outvars)
@@ -194,7 +212,7 @@ class _Walk:
         return out
 
     def branches(self, branches, operands, call, site):
-        """Of the branches, the one with the most multiply-adds."""
+        """Takes the branch with the most multiply-adds."""
         tried = []
         for number, branch in enumerate(branches):
             walk = _Walk()
@@ -211,7 +229,7 @@ def _of_equal_rank(outside, inside) -> int:
 
 
 def called(equation) -> Jaxpr | None:
-    """The jaxpr that an equation calls once, as jit, custom_jvp, custom_vjp and remat do."""
+    """Returns the jaxpr that an equation calls once: that of jit, custom_jvp, custom_vjp, remat."""
     for key in ('jaxpr', 'call_jaxpr', 'fun_jaxpr'):
         if key in equation.params:
             inner = equation.params[key]
@@ -237,15 +255,23 @@ _MACS: dict[str, Callable] = {'conv_general_dilated': _conv_macs, 'dot_general':
 
 
 def _window(equation) -> Window | None:
-    """The windows of a convolution or pooling over image axes (axes of a pool with windows of 1 are
-    not listed).
+    """Returns the windows of a convolution or a pool over image axes.
+
+    A pool also has windows of 1 over the other axes, which are left out.
     """
-    p, shape = equation.params, equation.invars[0].aval.shape
+    p = equation.params
+    shape = equation.invars[0].aval.shape
     if equation.primitive.name == 'conv_general_dilated':
-        axes, rhs = p['dimension_numbers'].lhs_spec[2:], p['dimension_numbers'].rhs_spec
-        sizes = tuple(equation.invars[1].aval.shape[i] for i in rhs[2:])
-        strides, pads, spread = p['window_strides'], p['padding'], p['lhs_dilation']
-        groups, depth = p['feature_group_count'], equation.invars[1].aval.shape[rhs[1]]
+        axes = p['dimension_numbers'].lhs_spec[2:]
+        # (output features, input features of a group, *window)
+        rhs = p['dimension_numbers'].rhs_spec
+        kernel = equation.invars[1].aval.shape
+        sizes = tuple(kernel[i] for i in rhs[2:])
+        strides = p['window_strides']
+        pads = p['padding']
+        dilations = p['lhs_dilation']
+        groups = p['feature_group_count']
+        depth = kernel[rhs[1]]
         taps = [(k - 1) * d + 1 for k, d in zip(sizes, p['rhs_dilation'], strict=True)]
     elif equation.primitive.name in POOLS:
         axes = [
@@ -254,23 +280,24 @@ def _window(equation) -> Window | None:
             if p['window_dimensions'][i] > 1 or p['window_strides'][i] > 1
         ] or [1, 2]
         sizes = tuple(p['window_dimensions'][i] for i in axes)
-        strides, pads, spread = (
-            tuple(p[k][i] for i in axes) for k in ('window_strides', 'padding', 'base_dilation')
-        )
+        strides = tuple(p['window_strides'][i] for i in axes)
+        pads = tuple(p['padding'][i] for i in axes)
+        dilations = tuple(p['base_dilation'][i] for i in axes)
         taps = [(k - 1) * p['window_dilation'][i] + 1 for k, i in zip(sizes, axes, strict=True)]
         groups = depth = 1
     else:
         return None
     dropped = tuple(
         _dropped((shape[a] - 1) * d + 1, k, s, pad)
-        for a, k, s, pad, d in zip(axes, taps, strides, pads, spread, strict=True)
+        for a, k, s, pad, d in zip(axes, taps, strides, pads, dilations, strict=True)
     )
     return Window(sizes, tuple(strides), groups, depth, dropped)
 
 
 def _dropped(size: int, window: int, stride: int, pad: tuple[int, int]) -> int:
-    """Pixels at the far border in no window, beyond those that a stride wider than the window skips
-    after every window anyway.
+    """Returns the number of positions at the end of an axis that no window reaches.
+
+    A stride wider than the window skips positions after every window; these do not count.
     """
     low, high = pad
     count = (size + low + high - window) // stride + 1

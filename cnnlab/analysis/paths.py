@@ -1,29 +1,27 @@
-"""Where an intercepted call stands in the whole network, also inside blocks that a scan applies by
-themselves.
-"""
+"""Full module paths of intercepted calls, also inside the blocks of a scan."""
 
 import contextlib
 from collections.abc import Iterator
 
 from flax.linen.module import InterceptorContext
 
-# stands for the names of equal blocks of which only one is traced
+# the name of a block in a scan over equal blocks, which is traced once for all of them
 SCANNED = '*'
 
 
 class Paths:
-    """Follows the calls of one `apply` from its interceptor."""
+    """Tracks the calls of one `apply`, from its interceptor."""
 
     def __init__(self):
-        # (full path, what precedes its module's own path, whether it is a __call__)
+        # of each open call: (full path, prefix of its module's own path, whether it is __call__)
         self._open: list[tuple[str, str, bool]] = []
 
     @contextlib.contextmanager
     def enter(self, context: InterceptorContext) -> Iterator[str]:
-        """For the length of the call; gives its full path, 'stage1/block1/conv1'.
+        """Yields the full path of a call, 'stage1/block1/conv1'; use it around the call.
 
-        A module that starts a path of its own inside another's call is a block applied to variables
-        handed to it ('stage1/*').
+        A module with an empty path inside the call of another one is a block that a scan applies to
+        its slice of the variables: 'stage1/*'.
         """
         own = context.module.path
         above, before, _ = self._open[-1] if self._open else ('', '', False)

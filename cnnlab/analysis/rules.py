@@ -1,5 +1,6 @@
-"""What the results of each primitive see of the image, from what its operands see: one rule for
-each that moves or merges positions.
+"""Rules for receptive fields: the fields of each primitive's results, from those of its operands.
+
+Every primitive that moves or merges positions has a rule of its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ POOLS = ('reduce_window_max', 'reduce_window_min', 'reduce_window_sum', 'reduce_
 
 
 def results(equation, operands: list[Fields | None]) -> list[Fields]:
-    """The fields of each result; None stands for an operand that does not depend on the images."""
+    """Returns the fields of each result; an operand that does not depend on the images is None."""
     present = [o for o in operands if o is not None]
     if not any(present):
         return [()] * len(equation.outvars)
@@ -27,8 +28,9 @@ def results(equation, operands: list[Fields | None]) -> list[Fields]:
 
 
 def moves_positions(equation) -> bool:
-    """Whether the primitive has a rule here; every other one is taken to work value by value where
-    it keeps the rank.
+    """Returns whether the primitive has a rule of its own.
+
+    Others are taken to work value by value if they keep the rank, and else to merge all positions.
     """
     return equation.primitive.name in _RULES
 
@@ -74,6 +76,7 @@ def _reduce_window(equation, operands) -> Iterator[Fields]:
 
 
 def _dot(equation, operands) -> Iterator[Fields]:
+    # the axes of the result: batch, then free axes of the left, then of the right operand
     contract, batch = equation.params['dimension_numbers']
     moved = []
     for side in (0, 1):
@@ -98,7 +101,7 @@ def _pad(equation, operands) -> Iterator[Fields]:
         if field.axis is None:
             return field
         low, _, between = config[field.axis]
-        return field.window(out[field.axis], 1, 1, low, spread=between + 1)
+        return field.window(out[field.axis], 1, 1, low, base_dilation=between + 1)
 
     yield tuple(map(one, operands[0]))
 

@@ -1,22 +1,21 @@
-"""Step time of data-parallel training against the number of devices: a model with every assumption
-in sight.
+"""A model of the step time of data-parallel training against the number of devices.
 
-A step takes max(input, compute + exposed communication), where
+A step takes max(input, compute + exposed communication), with these terms, in seconds:
 
-    compute     images per device / images per second of one device, which is peak * utilization /
-                (6 * MACs): a multiply-add is two operations, and the backward pass is two more
-                passes
-    all-reduce  of the gradients, 4 bytes a parameter: a ring over the g devices of a host moves
-                2 (g - 1) / g of them through each device's link; then a ring over the hosts moves
-                2 (h - 1) / h of the part, one g-th, that each device holds; and a small message
-                goes up and down a tree, 2 log2 g and 2 log2 h times the latency
-    statistics  of batch norm over the global batch: four small all-reduces a layer (two sums
-                forwards, two backwards), one after another, nothing but latency; none where
-                ghost_batch_size is the batch of one device
-    input       images per host / (processor cores of a host * images per second and core)
+    compute     images per device / (peak * utilization / (6 * MACs)). The divisor is the images per
+                second of one device: a multiply-add is two operations, and the backward pass costs
+                two more forward passes.
+    all-reduce  the gradients, 4 bytes per parameter. A ring over the g devices of a host sends
+                2 (g - 1) / g of them over each device's link. Then a ring over the h hosts sends
+                2 (h - 1) / h of the g-th part that each device holds. Latency counts as for a small
+                message up and down a tree: 2 log2 g times within a host, 2 log2 h between hosts.
+    statistics  batch norm over the global batch: four small all-reduces per layer (two sums in the
+                forward pass, two in the backward pass), one after another, which take latency
+                alone. None if ghost_batch_size is the batch of one device.
+    input       images per host / (processor cores of a host * images per second and core).
 
-All-reduce of gradients can hide behind the backward pass, two thirds of compute, as gradients come
-ready: the best case; in the worst nothing hides. Efficiency is compute / step.
+Best case: the all-reduce of gradients hides behind the backward pass, two thirds of compute. Worst
+case: nothing hides. Efficiency is compute / step.
 """
 
 import dataclasses
@@ -27,27 +26,29 @@ from cnnlab import names
 from cnnlab.analysis import cost
 from cnnlab.models import registry
 
-# of a gradient: parameters are float32
+# bytes of a gradient's value: parameters are float32
 BYTES = 4
-# forward, and two backward: towards the input and towards the weights
+# one forward pass and two backward, for the gradients of the input and of the weights
 PASSES = 3
-# images a second and core, JPEG decoded and cropped to 224: measured with OpenCV on this project's
-# two-core machine
+# JPEG images decoded and cropped to 224 pixels, per second and core: measured with OpenCV on this
+# project's two-core machine
 DECODED = 550.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """Devices and how they are joined; `source` says where the numbers are from.
+    """A kind of device and its connections.
 
     Attributes:
+      name: the name in tables and flags.
       peak: bfloat16 operations per second of a device.
       per_host: devices of a host.
-      link: bytes per second that a device sends to others of its host (and receives as many).
-      network: bytes per second that a device sends to other hosts.
-      latency, network_latency: seconds until a small message is there, within a host and between
-        hosts.
+      link: bytes per second that a device can send to others of its host, one way.
+      network: bytes per second that a device can send to other hosts, one way.
+      latency: seconds of a small message within a host.
+      network_latency: seconds of a small message between hosts.
       cores: processor cores of a host.
+      source: where these numbers are from.
     """
 
     name: str
@@ -62,33 +63,36 @@ class Machine:
 
 
 class Work(NamedTuple):
-    """What a network asks of a machine."""
+    """The work of a network: multiply-adds per image, parameters, and batch norm layers."""
 
     name: str
-    # of one image
     macs: int
     params: int
-    # batch norm layers
     norms: int
 
 
 class Prediction(NamedTuple):
-    """Seconds of a step and its parts, and what they make of the devices."""
+    """The predicted time of a step.
+
+    Attributes:
+      devices: number of devices.
+      compute, reduce, statistics, input: seconds of the terms that the module's docstring explains.
+      best: seconds of a step if the all-reduce hides behind the backward pass.
+      worst: seconds of a step if nothing hides.
+      images_per_second: of all devices together, in the best case.
+      efficiency: (worst, best), each compute / step.
+      limit: the bottleneck in the best case: 'compute', 'network' or 'input'.
+    """
 
     devices: int
     compute: float
     reduce: float
     statistics: float
     input: float
-    # seconds of a step with the all-reduce behind the backward pass
     best: float
-    # and with nothing hidden
     worst: float
-    # of all devices, at the best
     images_per_second: float
-    # at the worst and at the best
     efficiency: tuple[float, float]
-    # what the best step waits for: 'compute', 'network' or 'input'
     limit: str
 
 
@@ -96,96 +100,93 @@ MACHINES = {
     m.name: m
     for m in (
         Machine(
-            'A100',
-            312e12,
-            8,
-            300e9,
-            25e9,
-            5e-6,
-            10e-6,
-            128,
-            'NVIDIA A100 data sheet: 312 TFLOP/s bfloat16, NVLink 600 GB/s both ways; 8 GPUs with '
-            '200 Gb/s of network each and 2 x 64 '
-            'cores, as in a DGX A100, assumed; latencies assumed',
+            name='A100',
+            peak=312e12,
+            per_host=8,
+            link=300e9,
+            network=25e9,
+            latency=5e-6,
+            network_latency=10e-6,
+            cores=128,
+            source='NVIDIA A100 data sheet: 312 TFLOP/s bfloat16, NVLink 600 GB/s both ways; '
+            'assumed: 8 GPUs with 200 Gb/s of network each and 2 x 64 cores, as in a DGX A100, and '
+            'the latencies',
         ),
         Machine(
-            'H200',
-            989e12,
-            8,
-            450e9,
-            50e9,
-            5e-6,
-            10e-6,
-            112,
-            "NVIDIA's system description in mlcommons/inference_results_v4.1 (H200-SXM-141GBx8): "
-            'NVLink 900 GB/s both ways, 400 Gb/s '
-            'InfiniBand, 2 x 56 cores; peak 989 TFLOP/s assumed (it cancels: the speed of one '
-            'device is measured); latencies assumed',
+            name='H200',
+            peak=989e12,
+            per_host=8,
+            link=450e9,
+            network=50e9,
+            latency=5e-6,
+            network_latency=10e-6,
+            cores=112,
+            source="NVIDIA's system description in mlcommons/inference_results_v4.1 "
+            '(H200-SXM-141GBx8): NVLink 900 GB/s both ways, 400 Gb/s InfiniBand, 2 x 56 cores; '
+            'assumed: the latencies, and a peak of 989 TFLOP/s (it cancels, since the speed of one '
+            'device is measured)',
         ),
         Machine(
-            'TPU v4',
-            275e12,
-            4,
-            134e9,
-            134e9,
-            2e-6,
-            2e-6,
-            120,
-            'Google Cloud, TPU v4: 275 TFLOP/s; all-reduce bandwidth of a pod 1.1 PB/s, over its '
-            '4,096 chips and both ways; 4 chips a host '
-            '(docs/sources.md, "Training speed"); 240 vCPUs, latencies assumed',
+            name='TPU v4',
+            peak=275e12,
+            per_host=4,
+            link=134e9,
+            network=134e9,
+            latency=2e-6,
+            network_latency=2e-6,
+            cores=120,
+            source='Google Cloud, TPU v4 (docs/sources.md, "Training speed"): 275 TFLOP/s; '
+            'all-reduce bandwidth of a pod 1.1 PB/s, over its 4,096 chips and both ways; 4 chips '
+            'per host; 240 vCPUs; assumed: the latencies',
         ),
         Machine(
-            'TPU v5e',
-            197e12,
-            8,
-            100e9,
-            100e9,
-            2e-6,
-            2e-6,
-            112,
-            'Google Cloud, TPU v5e: 197 TFLOP/s; all-reduce bandwidth of a pod 51.2 TB/s, over '
-            'its 256 chips and both ways; 8 chips a '
-            'host; 224 vCPUs, latencies assumed',
+            name='TPU v5e',
+            peak=197e12,
+            per_host=8,
+            link=100e9,
+            network=100e9,
+            latency=2e-6,
+            network_latency=2e-6,
+            cores=112,
+            source='Google Cloud, TPU v5e: 197 TFLOP/s; all-reduce bandwidth of a pod 51.2 TB/s, '
+            'over its 256 chips and both ways; 8 chips per host; 224 vCPUs; assumed: the latencies',
         ),
     )
 }
 
-# Share of the peak that training reaches on one device: images per second * 6 * MACs / peak, from
-# docs/sources.md, "Training speed".
+# share of the peak that training reaches on one device: images per second * 6 * MACs / peak, from
+# docs/sources.md, "Training speed"
 UTILIZATION = {
-    # 1x A100-80, AMP
+    # one A100 with 80 GB, mixed precision
     ('A100', 'resnet50_v1_5'): 2470 * 6 * 4.09e9 / 312e12,
-    # of 8, MLPerf's run at varying image sizes
+    # one of 8 in a run of MLPerf, in which image sizes vary
     ('H200', 'resnet50_v1_5'): 7940 * 6 * 4.09e9 / 989e12,
-    # of 64 chips, evaluation included
+    # one of 64 chips; the time includes evaluation
     ('TPU v4', 'resnet50_v1_5'): 3450 * 6 * 4.09e9 / 275e12,
 }
-# of vgg16's utilization to resnet50's, timm on an RTX 3090 (same place); assumed elsewhere
+# utilization of VGG-16 relative to ResNet-50, from timm on an RTX 3090 (docs/sources.md, as above);
+# assumed to hold for other devices
 VGG_RATIO = 546 * 15.5 / (1218 * 4.09)
 
 
 def work(name: str) -> Work:
-    """What a registered network asks: multiply-adds and parameters from its jaxpr, batch norm
-    layers by their statistics.
+    """Computes the work of a registered network from its jaxpr.
 
     Raises:
       KeyError: no such network.
     """
-    found = cost.costs(registry.create(name), registry.entry(name).input_shape)
-    return Work(
-        name, found.macs, found.params, sum(layer.kind == 'batch norm' for layer in found.layers)
-    )
+    costs = cost.costs(registry.create(name), registry.entry(name).input_shape)
+    norms = sum(layer.kind == 'batch norm' for layer in costs.layers)
+    return Work(name, costs.macs, costs.params, norms)
 
 
 def utilization(machine: Machine, network: str) -> float:
-    """The share of the peak that one device reaches, 0 .. 1: measured, or carried over as the
-    module's comments say.
+    """Returns the share of its peak that one device reaches in training, between 0 and 1.
 
     Raises:
-      KeyError: nothing is known for this network.
+      KeyError: the share of this network is unknown.
     """
-    # v5e: as v4, assumed
+    # a device without a measurement, TPU v5e, is assumed to be like TPU v4
     base = UTILIZATION.get((machine.name, 'resnet50_v1_5'), UTILIZATION['TPU v4', 'resnet50_v1_5'])
     return names.lookup(
         'network with a known utilization',
@@ -195,7 +196,9 @@ def utilization(machine: Machine, network: str) -> float:
 
 
 def all_reduce(size: float, machine: Machine, devices: int) -> float:
-    """Seconds in which `size` bytes are added up over the devices and are on each of them."""
+    """Returns the seconds of an all-reduce of `size` bytes over the devices: within each host, then
+    between hosts.
+    """
     g = min(devices, machine.per_host)
     h = math.ceil(devices / machine.per_host)
     within = 2 * (g - 1) / g * size / machine.link + 2 * math.ceil(math.log2(g)) * machine.latency
@@ -209,8 +212,13 @@ def all_reduce(size: float, machine: Machine, devices: int) -> float:
 
 
 def bytes_reduced(network: Work, global_norm: bool = True, channels: int = 0) -> int:
-    """Bytes that the program of a step all-reduces: the gradients, and with `global_norm` sums over
-    `channels` of batch norm.
+    """Returns the bytes that a train step all-reduces.
+
+    Args:
+      network: its gradients are reduced.
+      global_norm: whether batch norm is over the global batch, so that its four sums per channel
+        are reduced too.
+      channels: channels of all batch norms together.
     """
     return BYTES * (network.params + (4 * channels if global_norm else 0))
 
@@ -225,15 +233,26 @@ def predict(
     global_norm: bool = True,
     decoded: float = DECODED,
 ) -> Prediction:
-    """The step of `devices` devices with `batch` images on each.
+    """Predicts the time of a train step.
 
     Args:
-      share: of the peak, see `utilization`.
-      global_norm: batch norm over the global batch; False where ghost_batch_size is `batch`.
-      decoded: images per second and core.
+      network: see `work`.
+      machine: one of `MACHINES`.
+      devices: number of devices.
+      batch: images per device.
+      share: share of the peak that a device reaches, see `utilization`.
+      global_norm: whether batch norm is over the global batch; False if ghost_batch_size is
+        `batch`.
+      decoded: images that a processor core decodes per second.
 
     Raises:
-      ValueError: a number that is not positive.
+      ValueError: a number is not positive.
+
+    Example:
+      >>> machine = MACHINES['A100']
+      >>> share = utilization(machine, 'resnet50_v1_5')
+      >>> predict(work('resnet50_v1_5'), machine, devices=64, batch=256, share=share).limit
+      'network'
     """
     if min(devices, batch, share, decoded) <= 0:
         raise ValueError(
@@ -251,16 +270,17 @@ def predict(
     worst = compute + reduce + statistics
     hidden = compute + statistics + max(0.0, reduce - compute * (PASSES - 1) / PASSES)
     best = max(hidden, fed)
+    # within 5% of compute alone, the network is no bottleneck
     limit = 'input' if fed > hidden else 'compute' if hidden < 1.05 * compute else 'network'
     return Prediction(
-        devices,
-        compute,
-        reduce,
-        statistics,
-        fed,
-        best,
-        max(worst, fed),
-        devices * batch / best,
-        (compute / max(worst, fed), compute / best),
-        limit,
+        devices=devices,
+        compute=compute,
+        reduce=reduce,
+        statistics=statistics,
+        input=fed,
+        best=best,
+        worst=max(worst, fed),
+        images_per_second=devices * batch / best,
+        efficiency=(compute / max(worst, fed), compute / best),
+        limit=limit,
     )

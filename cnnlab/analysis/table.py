@@ -1,4 +1,4 @@
-"""Costs as tables: every layer, folded by blocks, and two networks side by side."""
+"""Tables of costs: of every layer, of every block, and of two networks side by side."""
 
 import dataclasses
 import difflib
@@ -13,24 +13,23 @@ from cnnlab.report.table import Cell, Column, Table
 
 RULE = (
     'MACs are the multiply-adds of convolutions and matrix products; biases, normalizations, '
-    'activations, pools and sums count '
-    'nothing. Weights are the parameters without biases and scales. Values are the numbers in the '
-    'output, none where a layer works '
-    'in place.'
+    'activations, pools and sums do not count. Weights are the parameters without biases and '
+    'scales. Values are the numbers in the output; a layer that works in place has none.'
 )
 SIGHT = (
     "Receptive field, stride and first center are in pixels of the image; 'all' is the whole "
-    'image, seen through a dense layer or a '
-    "mean over positions. 'Drops' are rows and columns of the input, at the bottom and right, "
-    'that no window reaches.'
+    "image, seen through a dense layer or a mean over positions. 'Drops' are rows and columns at "
+    'the bottom and right of the input that no window reaches.'
 )
 _TOTAL = 'total'
 
 
 @dataclasses.dataclass(frozen=True)
 class LayerRow:
-    """A layer, or the layers of a block as one: sums of what adds up, and the rest from the last of
-    them.
+    """The row of a layer, or of all layers of a block.
+
+    A block has the sums of parameters, weights, MACs, values and bytes, and the shape and receptive
+    fields of its last layer.
     """
 
     path: str
@@ -47,8 +46,12 @@ class LayerRow:
 
 
 def rows(costs: Costs, depth: int | None = None) -> list[LayerRow]:
-    """One row for each layer, or for each block at `depth` names of a path: at 1 'stage1', at 2
-    'stage1/block1'.
+    """Makes a row for each layer or block.
+
+    Args:
+      costs: of the network.
+      depth: number of names in the path of a block: 1 is 'stage1', 2 is 'stage1/block1'. None makes
+        a row for each layer.
 
     Raises:
       ValueError: `depth` is less than 1.
@@ -65,6 +68,7 @@ def rows(costs: Costs, depth: int | None = None) -> list[LayerRow]:
 
 
 def _row(path: str, layers: Sequence[Layer]) -> LayerRow:
+    # layers that are not used have no shape
     shown = [layer for layer in layers if layer.shape] or layers
     working = [layer for layer in shown if not layer.in_place]
     own = working or shown
@@ -87,24 +91,33 @@ def _row(path: str, layers: Sequence[Layer]) -> LayerRow:
 
 
 def layers(costs: Costs, title: str, depth: int | None = None) -> Table:
-    """The table of one network: input, layers in the order in which they run, and the total;
-    `depth` as in `rows`.
+    """Makes the table of a network: its input, its layers in running order, and the total.
+
+    Args:
+      costs: of the network.
+      title: the caption.
+      depth: as in `rows`.
+
+    Example:
+      >>> print(layers(cost.costs(model, (224, 224, 3)), 'ResNet-50', depth=1))
     """
     return _table(costs, title, rows(costs, depth))
 
 
 def outline(costs: Costs, title: str) -> Table:
-    """The same with a row for every block and, below it, its parts: what a page folds and unfolds.
+    """Makes the table as an outline: each block is followed by its parts, which a page can fold.
 
-    Blocks repeat what their parts cost.
+    The row of a block holds the sums of its parts.
     """
-    found = list(_outlined(list(costs.layers), 1))
-    return _table(costs, title, [row for _, row in found], (0, *(level for level, _ in found), 0))
+    leveled = list(_outlined(list(costs.layers), 1))
+    levels = (0, *(level for level, _ in leveled), 0)
+    return _table(costs, title, [row for _, row in leveled], levels)
 
 
 def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, LayerRow]]:
-    """(level, row) of the layers that share the first `depth` - 1 names of their paths; a network's
-    and a block's own stand alone.
+    """Yields (level, row) of layers whose paths have the first `depth` - 1 names in common.
+
+    Operations that the network or a block applies itself have rows of their own.
     """
 
     def key(layer):
@@ -120,7 +133,7 @@ def _outlined(layers: list[Layer], depth: int) -> Iterator[tuple[int, LayerRow]]
             yield from ((level, row) for level, row in _outlined(together, depth + 1))
 
 
-def _table(costs, title, found, levels=()):
+def _table(costs, title, layer_rows, levels=()):
     size = math.prod(costs.input_shape) * costs.batch
     table: list[tuple[Cell, ...]] = [
         (
@@ -155,7 +168,7 @@ def _table(costs, title, found, levels=()):
             _by_axis(row.fields, 'center'),
             _dropped(row.dropped),
         )
-        for row in found
+        for row in layer_rows
     ]
     table.append(
         (
@@ -200,8 +213,18 @@ def _table(costs, title, found, levels=()):
 def side_by_side(
     first: Costs, second: Costs, names: tuple[str, str], title: str, depth: int | None = None
 ) -> Table:
-    """Two networks, layer by layer where their paths agree, and what the second has more; a layer
-    of one alone has gaps on the other side.
+    """Makes a table of two networks: layers with the same path share a row.
+
+    Args:
+      first: of the one network.
+      second: of the other network.
+      names: of both, for the columns.
+      title: the caption.
+      depth: as in `rows`.
+
+    Returns:
+      A table of shapes, parameters, MACs and values of both, and the second minus the first. A
+      layer that only one of them has leaves the other side empty.
 
     Raises:
       ValueError: the names are equal, or `depth` is less than 1.
@@ -235,13 +258,13 @@ def side_by_side(
             *(Column(f'{what} {name}', 'integer') for name in names),
             Column(f'{what} more', 'integer'),
         ]
-    return Table(tuple(columns), table, title, (RULE, f"'more' is {names[1]} less {names[0]}."))
+    return Table(tuple(columns), table, title, (RULE, f"'more' is {names[1]} minus {names[0]}."))
 
 
 def _paired(
     first: list[LayerRow], second: list[LayerRow]
 ) -> list[tuple[LayerRow | None, LayerRow | None]]:
-    """Rows of the same path face each other, in an order that keeps both sequences."""
+    """Pairs rows with the same path, in an order that keeps both sequences."""
     out: list[tuple[LayerRow | None, LayerRow | None]] = []
     matcher = difflib.SequenceMatcher(
         None, [r.path for r in first], [r.path for r in second], autojunk=False
@@ -261,13 +284,13 @@ def _both(a, b, what: str) -> tuple[int | None, int | None, int]:
 
 
 def _shape(shape: tuple[int, ...]) -> str | None:
-    """Without the batch where that is 1: '112 x 112 x 64'."""
+    """Writes a shape, without the batch if that is 1: '112 x 112 x 64'."""
     shown = shape[1:] if shape[:1] == (1,) else shape
     return ' x '.join(map(str, shown)) or None
 
 
 def _window(window: Window | None) -> str | None:
-    """'3x3/2' is a window of 3 x 3 at stride 2; '3x3 in 32' has 32 groups."""
+    """Writes a window: '3x3/2' is 3 x 3 at stride 2, '3x3 in 32' has 32 groups."""
     if window is None:
         return None
     stride = '' if set(window.stride) == {1} else f'/{_joined(window.stride)}'
@@ -279,7 +302,7 @@ def _window(window: Window | None) -> str | None:
 
 
 def _joined(numbers: Sequence[float]) -> str:
-    """One number where all agree, else 'rows x columns'."""
+    """Writes one number if all are equal, else 'rows x columns'."""
     return ' x '.join(f'{n:g}' for n in (numbers if len(set(numbers)) > 1 else numbers[:1]))
 
 

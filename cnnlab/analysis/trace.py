@@ -1,7 +1,4 @@
-"""A network as a list of equations on shapes, each marked with the module that made it.
-
-No array is ever made.
-"""
+"""Traces a network on shapes: its equations, each marked with the module call that made it."""
 
 import dataclasses
 import math
@@ -19,43 +16,48 @@ from cnnlab import tree
 from cnnlab.analysis.paths import Paths
 from cnnlab.nn.layers import reference_convolution
 
-# the innermost mark of a name stack
+# the last mark in a name stack, that of the innermost call
 _MARK = re.compile(r'call#(\d+)(?!.*call#)')
 
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One call of a module: where it is and what it calls itself."""
+    """One call of a module.
 
-    # 'stage1/block1/conv1'; '' is the network itself, and '*' any of the equal blocks of a scan
+    Attributes:
+      path: 'stage1/block1/conv1'; '' is the network itself, and '*' any of the equal blocks of a
+        scan.
+      name: the class in words ('batch norm'), or the name of the function of an Act.
+      leaf: whether the module has called no other module.
+    """
+
     path: str
-    # 'batch norm' for the class BatchNorm, the function's name for an Act
     name: str
-    # it called no other module
     leaf: bool
 
 
 class Owned(NamedTuple):
-    """Trained values of one module: all, and those of its kernels (arrays of two axes or more, so
-    no biases and no scales).
+    """Number of trained values of one module: all, and those of its kernels.
+
+    Kernels are the arrays with two axes or more; biases and scales have one.
     """
 
     params: int
     weights: int
 
     def plus(self, other: 'Owned') -> 'Owned':
-        """The sum of both."""
+        """Returns the sum of two modules."""
         return Owned(self.params + other.params, self.weights + other.weights)
 
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """What `apply` computes.
+    """The computation of `apply`.
 
     Attributes:
       jaxpr: the equations that the output needs; its one input is the images.
-      calls: of modules, in order; `call_of` gives an index into them.
-      params: {path of a module: what it owns itself}, modules without any left out.
+      calls: the calls of modules in order; `call_of` gives an index into them.
+      params: {path of a module: number of its own trained values}, for modules that have any.
     """
 
     jaxpr: Jaxpr
@@ -66,18 +68,17 @@ class Trace:
 def trace(
     model: nn.Module, input_shape: tuple[int, ...], batch: int = 1, dtype=jnp.float32
 ) -> Trace:
-    """The equations of `model(images)` for `batch` images of `input_shape`, every Conv in its
-    reference form.
+    """Traces `model(images)`, with every convolution in its reference form.
 
     Args:
-      model: called as the contract has it, `model(images)` being inference.
-      input_shape: of one image, (height, width, channels), or of one vector, (features,).
-      batch: images.
-      dtype: of the images, hence of the computation.
+      model: any linen module whose `model(images)` is inference.
+      input_shape: shape of one image (height, width, channels), or of one vector (features,).
+      batch: number of images.
+      dtype: dtype of the images, and so of the computation.
 
     Raises:
-      ValueError: a size is not positive; or the model refuses such an input (it says which layer
-        and why).
+      ValueError: a size is not positive, or a layer does not take such an input (the sentence says
+        which and why).
     """
     images = image_shapes(input_shape, batch, dtype)
     recorder = _Recorder()
@@ -85,15 +86,18 @@ def trace(
         closed, (output, variables) = jax.make_jaxpr(
             lambda x: model.init_with_output(jax.random.key(0), x), return_shape=True
         )(images)
-    # one trace gives the variables and the output; what serves only to make the variables is left
-    # out
+    # one trace gives variables and output; the equations that only the variables need are dropped
     asked = [number < len(jax.tree.leaves(output)) for number in range(len(closed.jaxpr.outvars))]
     jaxpr, _ = partial_eval.dce_jaxpr(closed.jaxpr, asked, instantiate=True)
     return Trace(jaxpr, recorder.calls(), _own_params(variables.get('params', {})))
 
 
 def image_shapes(input_shape: tuple[int, ...], batch: int, dtype) -> jax.ShapeDtypeStruct:
-    """The shape of a batch of images; ValueError where a size is not a positive whole number."""
+    """Returns the shape of a batch of images.
+
+    Raises:
+      ValueError: a size is not a positive whole number.
+    """
     for what, size in (('batch', batch), *(('input_shape', n) for n in input_shape)):
         if not isinstance(size, int) or size < 1:
             given = batch if what == 'batch' else tuple(input_shape)
@@ -102,20 +106,20 @@ def image_shapes(input_shape: tuple[int, ...], batch: int, dtype) -> jax.ShapeDt
 
 
 def abstract_variables(model: nn.Module, images: jax.ShapeDtypeStruct) -> dict:
-    """The shapes of the variables that `model.init` makes for such images."""
+    """Returns the shapes of the variables that `model.init` makes for such images."""
     return jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images)
 
 
 def call_of(name_stack: object) -> int | None:
-    """The index of the innermost call in an equation's name stack; None where it names none."""
+    """Returns the index of the innermost call in an equation's name stack; None if it has none."""
     found = _MARK.search(str(name_stack))
     return int(found.group(1)) if found else None
 
 
 class _Recorder:
-    """An interceptor that marks the equations of every module.
+    """An interceptor that marks the equations of every call with its number.
 
-    (The paths that flax itself writes there can be switched off.)
+    flax marks them with module paths, but a setting of flax can turn that off.
     """
 
     def __init__(self):
@@ -143,7 +147,7 @@ class _Recorder:
 
 
 def _words(module: nn.Module) -> str:
-    """BatchNorm -> 'batch norm', LRN -> 'LRN'; Act(nn.relu) -> 'relu'."""
+    """Returns the class of a module in words: 'batch norm', 'LRN'; for Act(nn.relu) 'relu'."""
     function = getattr(module, 'fn', None)
     if callable(function):
         return getattr(function, '__name__', type(module).__name__.lower())
@@ -154,8 +158,8 @@ def _words(module: nn.Module) -> str:
 def _own_params(params) -> dict[str, Owned]:
     own: dict[str, Owned] = {}
     for path, leaf in tree.named_leaves(params).items():
-        owner, size = path.rpartition('/')[0], math.prod(leaf.shape)
-        own[owner] = own.get(owner, Owned(0, 0)).plus(
-            Owned(size, size if len(leaf.shape) > 1 else 0)
-        )
+        owner = path.rpartition('/')[0]
+        size = math.prod(leaf.shape)
+        kernel = size if len(leaf.shape) > 1 else 0
+        own[owner] = own.get(owner, Owned(0, 0)).plus(Owned(size, kernel))
     return own

@@ -13,6 +13,11 @@ def silent(images: int) -> None:
     """An `Advance` that shows nothing."""
 
 
+def beyond(advance: Advance, before: int) -> Advance:
+    """An `Advance` of one attack of several: `before` images are done already."""
+    return lambda images: advance(before + images)
+
+
 def over(
     attack: Callable[..., Any], *arrays: Any, batch: int, advance: Advance = silent
 ) -> np.ndarray:

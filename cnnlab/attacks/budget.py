@@ -30,7 +30,7 @@ def limit(epsilon: float) -> np.float32:
 
 
 def within(
-    images: jax.Array, candidate: jax.Array, epsilon: jax.Array | float, norm: str
+    images: jax.Array, candidate: jax.Array, epsilon: jax.typing.ArrayLike, norm: str
 ) -> jax.Array:
     """The images nearest to `candidate` that lie in [0, 1] and differ from `images` by at most
     `epsilon`.
@@ -91,7 +91,7 @@ def steepest(gradient: jax.Array, norm: str) -> jax.Array:
 
 
 def random_start(
-    key: jax.Array, images: jax.Array, epsilon: jax.Array | float, norm: str
+    key: jax.Array, images: jax.Array, epsilon: jax.typing.ArrayLike, norm: str
 ) -> jax.Array:
     """Images at a random place of the ball: linf uniform in it; l2 in a uniform direction at a
     uniform distance.

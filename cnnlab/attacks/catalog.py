@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnlab import names
 from cnnlab.attacks import budget, gradient, lbfgs, one_pixel, universal
-from cnnlab.attacks.batches import Advance, over, silent
+from cnnlab.attacks.batches import Advance, beyond, over, silent
 from cnnlab.attacks.deepfool import deepfool
 from cnnlab.attacks.target import logits
 from cnnlab.classifier import Classifier
@@ -293,7 +293,7 @@ def curve(
                 labels,
                 e,
                 settings,
-                lambda done, i=i: advance(i * len(images) + done),
+                beyond(advance, i * len(images)),
             )
             for i, e in enumerate(epsilons)
         ]
@@ -332,7 +332,7 @@ def transfer(
             labels,
             epsilon,
             settings,
-            lambda done, a=a: advance(a * len(images) + done),
+            beyond(advance, a * len(images)),
         ).images
         found[a] = [
             outcome(net, images, made, labels, settings.batch).right.mean() for net in nets.values()

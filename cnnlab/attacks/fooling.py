@@ -21,8 +21,9 @@ _EARLY, _LATE, _FASTEST = 0.03, 0.1, 1e12 / 255**2
 
 def mean_image(net: Classifier, shape: Sequence[int]) -> np.ndarray:
     """The image that preprocessing maps to 0, (h, w, c)."""
-    mean = np.asarray(net.preprocess.mean, np.float32) / 255
-    mean = mean[..., ::-1] if net.preprocess.channels == 'bgr' and mean.ndim else mean
+    preprocess = net.stated_preprocess()
+    mean = np.asarray(preprocess.mean, np.float32) / 255
+    mean = mean[..., ::-1] if preprocess.channels == 'bgr' and mean.ndim else mean
     return np.clip(np.broadcast_to(mean, shape), 0, 1)
 
 
@@ -79,7 +80,7 @@ def ascent(
         one step.
     """
     center = mean_image(net, shape)
-    start, classes = checked(
+    start, wanted = checked(
         net, np.broadcast_to(center, (len(classes), *shape)), np.asarray(classes)
     )
     if steps < 1:
@@ -89,7 +90,7 @@ def ascent(
     now = jnp.clip(start + noise, 0, 1)
     best, highest = np.array(now), np.full(len(now), -1.0)
     for step in range(steps + 1):
-        moved, p = _climb(net, now, center, classes, np.float32(decay))
+        moved, p = _climb(net, now, center, wanted, np.float32(decay))
         better = np.asarray(p) > highest
         best[better], highest[better] = np.asarray(now)[better], np.asarray(p)[better]
         now = moved

@@ -19,7 +19,7 @@ def ascend(
     images: jax.Array,
     now: jax.Array,
     labels: jax.Array,
-    epsilon: jax.Array | float,
+    epsilon: jax.typing.ArrayLike,
     step: jax.Array | float,
     *,
     norm: str = 'linf',

@@ -109,7 +109,8 @@ def train(
     Raises:
       ValueError: as in `gradient.fgsm`, or sizes that are not 0 < low <= high <= 1.
     """
-    images, labels = checked(net, images, np.full(len(images), goal))
+    images, goals = checked(net, images, np.full(len(images), goal))
+    wanted = jnp.asarray(goals)[0]
     if not 0 < low <= high <= 1 or side < 2 or steps < 1 or batch < 1:
         raise ValueError(
             'a patch has a side of 2 pixels or more, takes a step or more, and covers shares with '
@@ -123,7 +124,7 @@ def train(
     for step in range(steps):
         rows = images[rng.choice(len(images), batch, replace=False)]
         where = places(jax.random.fold_in(jax.random.key(seed), step), batch, h, w, low, high)
-        loss, slope = _slope(patch, net, rows, labels[0], where)
+        loss, slope = _slope(patch, net, rows, wanted, where)
         updates, state = tx.update(slope, state)
         patch = jnp.clip(patch + updates, 0, 1)
         advance(step + 1, float(loss))

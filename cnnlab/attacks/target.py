@@ -18,7 +18,10 @@ def forward(net: Classifier, images: jax.Array) -> jax.Array:
 
     Images of whole gray levels have the very logits that evaluation gives their pixels.
     """
-    return net.model.apply(net.variables, net.preprocess.from_unit(images), train=False)
+    found: Any = net.model.apply(
+        net.variables, net.stated_preprocess().from_unit(images), train=False
+    )
+    return found
 
 
 logits = jax.jit(forward)
@@ -31,11 +34,7 @@ def num_classes(net: Classifier, images: Any) -> int:
       ValueError: the network has no preprocessing, or images of this shape do not fit it; where a
         layer of it says so, in its words.
     """
-    if net.preprocess is None:
-        raise ValueError(
-            f'{net.name} has no preprocessing, so that no image in [0, 1] can be given to it; '
-            f'give one with net.replace(preprocess=...)'
-        )
+    preprocess = net.stated_preprocess()
     shape = tuple(np.shape(images))
     if len(shape) != 4:
         raise ValueError(
@@ -45,8 +44,8 @@ def num_classes(net: Classifier, images: Any) -> int:
     size = ' x '.join(map(str, shape[1:]))
     made_for = [
         np.shape(a)[-1]
-        for a in (net.preprocess.mean, net.preprocess.std)
-        if np.ndim(a) and np.ndim(net.preprocess.std) != 2
+        for a in (preprocess.mean, preprocess.std)
+        if np.ndim(a) and np.ndim(preprocess.std) != 2
     ]
     if others := [k for k in made_for if k not in (1, shape[-1])]:
         raise ValueError(
@@ -107,9 +106,8 @@ def seen(net: Classifier, pictures: Pictures) -> np.ndarray:
     Raises:
       ValueError: they have different sizes, or the network takes others.
     """
-    if net.preprocess is None:
-        raise ValueError(f'{net.name} has no preprocessing, by which pictures become its images')
-    views = [net.preprocess.pixels(picture) for picture in pictures]
+    preprocess = net.stated_preprocess()
+    views = [preprocess.pixels(picture) for picture in pictures]
     shapes = list(dict.fromkeys(view.shape for view in views))
     if len(shapes) > 1:
         one, other = (f'{h} x {w}' for h, w, _ in shapes[:2])

@@ -1,6 +1,6 @@
-"""The classes of CIFAR-10, in the order of their labels."""
+"""The class names of CIFAR-10, in the order of the labels."""
 
-# 'label_names' of batches.meta in Krizhevsky's python version
+# The field `label_names` of batches.meta in the Python version of the data set.
 CLASS_NAMES = (
     'airplane',
     'automobile',

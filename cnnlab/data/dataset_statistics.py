@@ -1,6 +1,4 @@
-"""What is known of data sets that are not there: enough to plan a run before the images are
-prepared.
-"""
+"""Sizes of well-known data sets, for planning a run before the images are there."""
 
 import dataclasses
 
@@ -12,8 +10,13 @@ from cnnlab.data.sources import fake
 
 @dataclasses.dataclass(frozen=True)
 class DatasetStatistics:
-    """Training images of a set: how many, (height, width, channels), how many classes, and whether
-    it has a validation split of its own.
+    """The size of a data set.
+
+    Attributes:
+      examples: the number of training images.
+      shape: (height, width, channels) of an image.
+      classes: the number of classes.
+      validation: whether the set has a validation split of its own.
     """
 
     examples: int
@@ -22,8 +25,8 @@ class DatasetStatistics:
     validation: bool = False
 
 
-# The sizes of CIFAR and MNIST are those of their own pages (docs/sources.md, "Data sets"). ILSVRC's
-# images differ in size: 375 x 500 is the most frequent one (assumed).
+# CIFAR and MNIST: their own pages (docs/sources.md, "Data sets"). ILSVRC's images differ in size;
+# 375 x 500 stands for all of them, as the most frequent size (assumed).
 SETS = {
     'cifar10': DatasetStatistics(50_000, (32, 32, 3), 10),
     'cifar100': DatasetStatistics(50_000, (32, 32, 3), 100),
@@ -35,11 +38,16 @@ SETS = {
 
 
 def stand_in(dataset: str) -> str:
-    """The name of a made set (`data.sources.fake`) with as many training images and classes, of the
-    same size; built-in sets stand for themselves.
+    """The name of a fake data set (`data.sources.fake`) of the same size.
+
+    Built-in data sets stand for themselves.
 
     Raises:
-      KeyError: nothing is known of a set of that name.
+      KeyError: the size of the data set is not known.
+
+    Example:
+      >>> stand_in('mnist')
+      'fake:28x28x1:10:60000'
     """
     if dataset == 'digits' or fake.FORM.fullmatch(dataset):
         return dataset
@@ -49,7 +57,5 @@ def stand_in(dataset: str) -> str:
         else None
     )
     if known is None:
-        raise KeyError(
-            f'the images of {dataset} are needed to plan a run with them: give --data_dir'
-        )
+        raise KeyError(f'planning a run on {dataset} needs its images: give --data_dir')
     return f'fake:{"x".join(map(str, known.shape))}:{known.classes}:{known.examples}'

@@ -1,4 +1,4 @@
-"""One file from the network: its hash verified, a broken download taken up where it broke."""
+"""Downloads that are verified by hash and resumed where they broke off."""
 
 import hashlib
 import os
@@ -11,28 +11,34 @@ import rich
 from absl import logging
 from rich import progress
 
-# the address under which <source>/<file name> is asked for, in place of a file's own
+# environment variable: a mirror's address, below which <source>/<file name> is downloaded
 MIRROR = 'CNNLAB_MIRROR'
-# bytes read at a time; as much is lost where a connection breaks
+# bytes written at a time; a connection that breaks loses at most these
 _BLOCK = 1 << 16
-# seconds without an answer
+# seconds to wait for an answer
 _PATIENCE = 30
 
 
 def file_name(url: str) -> str:
-    """The last part of an address."""
+    """The file name at the end of an address."""
     return pathlib.PurePosixPath(urllib.parse.urlparse(url).path).name
 
 
 def mirrored(source: str, url: str) -> str:
-    """$CNNLAB_MIRROR/<source>/<file name>, or the address itself where there is no mirror."""
+    """The address of a file on the mirror that CNNLAB_MIRROR names, or `url` without a mirror.
+
+    Args:
+      source: the folder on the mirror, such as 'tfds' or 'torchvision'.
+      url: the file's own address.
+    """
     mirror = os.environ.get(MIRROR)
     return f'{mirror.rstrip("/")}/{source}/{file_name(url)}' if mirror else url
 
 
 class _Resumed:
-    """A downloader of pooch's kind that keeps what came of a broken download beside the file, and
-    asks for the rest the next time.
+    """A downloader for pooch that resumes.
+
+    The bytes of a broken download stay in `part`; the next call requests only the rest.
     """
 
     def __init__(self, part: pathlib.Path):
@@ -40,12 +46,12 @@ class _Resumed:
 
     def __call__(self, url, output_file, pooch_):
         have = self.part.stat().st_size if self.part.exists() else 0
-        # a server that compressed the answer would count other bytes than the file's
+        # The byte range would count compressed bytes if the server compressed its answer.
         headers = {'Accept-Encoding': 'identity'}
         if have:
             headers['Range'] = f'bytes={have}-'
         with requests.get(url, headers=headers, stream=True, timeout=_PATIENCE) as answer:
-            # what is kept is no beginning of this file
+            # The server has fewer bytes than `part`, so `part` is not the start of this file.
             if answer.status_code == 416:
                 self.part.unlink()
                 return self(url, output_file, pooch_)
@@ -80,18 +86,24 @@ def _digest(path: pathlib.Path, kind: str) -> str:
 
 
 def verify(path: pathlib.Path, stated: str | None) -> None:
-    """Holds a file against the hash that its source states, or, where it states none, against the
-    one noted at the first download.
+    """Checks a file against the hash that its source states.
+
+    Where the source states none, the first call notes the file's sha256 beside it and later calls
+    check against that.
+
+    Args:
+      path: the file.
+      stated: 'sha256:...', 'md5:...' or 'sha256-prefix:...'; or None.
 
     Raises:
-      ValueError: it is another; the sentence has both.
+      ValueError: the file has another hash.
     """
     note = path.with_name(path.name + '.sha256')
     if stated is None and not note.exists():
         note.write_text(_digest(path, 'sha256'))
         logging.warning(
-            '%s is unverified: its source states no hash; its sha256 is noted beside it for the '
-            'next time',
+            '%s is not verified, since its source states no hash; its sha256 is noted beside it '
+            'for the next time',
             path.name,
         )
         return
@@ -100,19 +112,20 @@ def verify(path: pathlib.Path, stated: str | None) -> None:
     found = _digest(path, kind)
     if not (found.startswith(wanted) if part else found == wanted):
         raise ValueError(
-            f'{path} has the {kind} {found}, and {wanted} was stated: it is damaged or another file'
+            f'{path} has the {kind} {found}, not {wanted} as stated: it is damaged or another file'
         )
 
 
 def download(url: str, path: pathlib.Path, *, hash: str | None, what: str) -> pathlib.Path:
-    """Downloads a file that is not there yet; verifies it each time.
+    """Downloads a file, if it is not there yet, and verifies it.
 
     Args:
       url: the address.
-      path: of the file; what a broken download left is kept beside it, with the suffix .part.
-      hash: 'sha256:...', 'md5:...' or 'sha256-prefix:...'; None holds the file against the hash
-        that it had at the first download.
-      what: begins the sentence where the file cannot be had.
+      path: where the file goes. A broken download is kept beside it with the suffix .part, and is
+        resumed by the next call.
+      hash: 'sha256:...', 'md5:...' or 'sha256-prefix:...'; None compares with the hash that the
+        file had at its first download.
+      what: what the error message calls the file.
 
     Returns:
       `path`.
@@ -126,7 +139,7 @@ def download(url: str, path: pathlib.Path, *, hash: str | None, what: str) -> pa
         verify(path, hash)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    # pooch would repeat what is said here of hashes
+    # pooch logs about hashes, too
     pooch.get_logger().setLevel('WARNING')
     try:
         pooch.retrieve(
@@ -138,7 +151,8 @@ def download(url: str, path: pathlib.Path, *, hash: str | None, what: str) -> pa
         )
     except requests.RequestException as error:
         raise ConnectionError(
-            f'{what}: {url} cannot be had, and {path} is not there: {" ".join(str(error).split())}'
+            f'{what}: {url} cannot be downloaded, and {path} is not there: '
+            f'{" ".join(str(error).split())}'
         ) from error
     try:
         verify(path, hash)

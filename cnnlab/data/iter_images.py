@@ -1,5 +1,6 @@
-"""Images one after another, for evaluations in which an image becomes many arrays, or arrays of
-many shapes.
+"""Iterates over single images, for evaluations that do not fit into batches of one shape.
+
+One image may give several arrays, such as ten crops, or arrays of its own size.
 """
 
 import collections
@@ -24,14 +25,22 @@ def iter_images(
     hosts: int = 1,
     threads: int | None = None,
 ) -> Iterator[tuple[int, Any, int, str]]:
-    """Every image of this host (each of `hosts` takes every `hosts`-th) once and in order: (index,
-    transform, label, name of the file).
+    """Iterates over the images of this host, each once and in order.
 
-    Images are read and transformed ahead of the consumer by `threads` (default: one a core).
+    Threads read and transform images ahead of the consumer.
+
+    Args:
+      source: the images.
+      transform: called with the decoded image, uint8 (h, w, c).
+      host, hosts: this host takes every `hosts`-th image, beginning with number `host`.
+      threads: how many threads work ahead; default: one per core, at most 16.
+
+    Yields:
+      (index, result of `transform`, label, name of the file or else the index as text).
 
     Raises:
-      ValueError: in `next`, where an image cannot be read, decoded or transformed: an error here,
-        unlike in training, never passed over.
+      ValueError: in `next`, if an image cannot be read, decoded or transformed. Unlike training,
+        evaluation never skips an image.
     """
     threads = threads or min(_MOST_THREADS, os.cpu_count() or 1)
     pool = concurrent.futures.ThreadPoolExecutor(threads)

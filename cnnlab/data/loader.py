@@ -1,23 +1,24 @@
-"""Batches as a pure function of (seed, step), whatever the number of hosts, threads or processes.
+"""Batches as a pure function of (seed, step), for any number of hosts, threads or processes.
 
-Example p of training is number p mod n of the permutation of epoch p // n, seen through a transform
-that draws from a stream of random numbers which belongs to (seed, p). Where its image cannot be
-read, the next one of the source that can takes its place, so that this does not depend on what
-happened before. The global batch of step t is the examples t b .. t b + b - 1; host k of H takes
-the k-th of H equal runs of them, so that the rows of the global array stand in one order whatever
-the hosts (what is drawn for a row on the device, dropout for one, is then the same too). So a run
-resumes at any step, on any number of hosts, from the step alone.
+Training counts examples over all epochs. With n images, example p is number p mod n of the
+permutation of epoch p // n. Its transform draws from a random stream that belongs to (seed, p). If
+its image cannot be read, the next readable image of the source takes its place, so that the result
+does not depend on earlier steps.
 
-With repeated augmentation, r examples in a row are one image in r transforms: example p is number
-(p mod n) // r of its permutation, and an epoch of n examples shows n / r of the images, as
-torchvision's RASampler has it (references/classification/sampler.py).
+The global batch of step t holds the examples t b .. t b + b - 1. Host k of H takes the k-th of H
+equal runs of them. So the rows of the global array have the same order for any number of hosts, and
+so does everything that is drawn per row on the device, such as dropout. A run resumes at any step,
+on any number of hosts, from the step alone.
 
-Grain runs these functions ahead of the consumer, in threads or processes. They take whole batches
-because that is what its cost per element allows: MNIST in memory with pad(2), one thread of Grain
-0.2.18, costs 70 us an image by
-`MapDataset.source(s).seed(k).shuffle().repeat().random_map(transform).batch(128)`, of which the
-shuffled indices alone are 20, and 8 us by this; the consumer, LeNet-5 on the same two cores, takes
-77.
+With repeated augmentation r successive examples are one image under r draws of the transform:
+example p is number (p mod n) // r of its permutation. An epoch of n examples then shows n / r of
+the images, as with torchvision's RASampler (references/classification/sampler.py).
+
+Grain runs these functions ahead of the consumer, in threads or processes. They make whole batches,
+because Grain's cost per element is high. For MNIST in memory with pad(2), on one thread of Grain
+0.2.18, `MapDataset.source(s).seed(k).shuffle().repeat().random_map(transform).batch(128)` takes
+70 us per image, 20 of them for the shuffled indices; this module takes 8 us. The consumer, LeNet-5
+on the same two cores, takes 77 us.
 """
 
 import dataclasses
@@ -39,38 +40,38 @@ from cnnlab.data.transforms.flip import flip_left_right
 from cnnlab.data.unreadable_images import UnreadableImages
 
 Batch = dict[str, np.ndarray]
-# what random numbers are for: independent streams of the same seed
-_SHUFFLE, _VIEW, _MIRROR = range(3)
+# spawn keys: shuffling, transforms and flips draw from independent streams of one seed
+_SHUFFLE, _TRANSFORM, _FLIP = range(3)
 _MOST_THREADS = 16
 _ENDLESS = 2**62
 
 
 class PerExampleRng:
-    """One generator, put at the start of the stream that belongs to (seed, position).
+    """A random generator that can be moved to the stream of each (seed, position).
 
-    A new Philox per image takes 18 us; setting the counter of one takes 2. Streams are 2**192
-    numbers apart.
+    Setting the counter of one Philox generator takes 2 us; making a new one takes 18. Streams are
+    2**192 numbers apart.
     """
 
     def __init__(self, seed: int):
-        key = np.random.SeedSequence(seed, spawn_key=(_VIEW,)).generate_state(2, np.uint64)
+        key = np.random.SeedSequence(seed, spawn_key=(_TRANSFORM,)).generate_state(2, np.uint64)
         self._bits = np.random.Philox(key=key)
         self._generator = np.random.Generator(self._bits)
         self._start = self._bits.state
 
     def at(self, position: int) -> np.random.Generator:
-        """The generator, valid until the next call."""
+        """The generator at the start of the stream of `position`, valid until the next call."""
         self._start['state']['counter'][3] = position
         self._bits.state = self._start
         return self._generator
 
 
-# a batch may lie across two epochs
+# A batch may span two epochs, hence two entries.
 @functools.lru_cache(maxsize=2)
 def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of epoch `epoch`: int (n,).
+    """The order of the n images in an epoch: int (n,), read-only.
 
-    By sorting Philox's raw numbers, a stream that numpy keeps fixed.
+    It sorts the raw numbers of Philox, a stream that numpy guarantees not to change.
     """
     key = np.random.SeedSequence(seed, spawn_key=(_SHUFFLE, epoch)).generate_state(2, np.uint64)
     order = np.argsort(np.random.Philox(key=key).random_raw(n), kind='stable')
@@ -80,18 +81,23 @@ def permutation(n: int, seed: int, epoch: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=2)
 def mirrored_first(n: int, seed: int) -> np.ndarray:
-    """bool (n,): which images alternating flips mirror in the first epoch, about half of them; in
-    the next it is the others.
+    """The images that alternating flips mirror in even epochs, about half of them: bool (n,).
+
+    Odd epochs mirror the others.
     """
-    key = np.random.SeedSequence(seed, spawn_key=(_MIRROR,)).generate_state(2, np.uint64)
+    key = np.random.SeedSequence(seed, spawn_key=(_FLIP,)).generate_state(2, np.uint64)
     return np.random.Philox(key=key).random_raw(n) % 2 == 1
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgressiveTransforms:
-    """Transforms that follow one another in the course of training: progressive resizing.
+    """Transforms that change in the course of training, for progressive resizing.
 
-    `transforms` are (first step, transform), the first from step 0 on, steps rising.
+    Attributes:
+      transforms: (first step, transform) of each stage; the first stage begins at step 0.
+
+    Raises:
+      ValueError: the stages do not begin at step 0, or their first steps do not rise.
     """
 
     transforms: tuple[tuple[int, Transform], ...]
@@ -99,16 +105,22 @@ class ProgressiveTransforms:
     def __post_init__(self) -> None:
         firsts = [step for step, _ in self.transforms]
         if not firsts or firsts[0] != 0 or firsts != sorted(set(firsts)):
-            raise ValueError(f'stages begin at step 0 and rise, not at {firsts}')
+            raise ValueError(
+                f'the stages of progressive transforms begin at step 0 and rise, not at {firsts}'
+            )
 
     def at(self, step: int) -> Transform:
-        """The transform of a step."""
+        """The transform at a step."""
         return [transform for first, transform in self.transforms if first <= step][-1]
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainBatch:
-    """step -> this host's rows of the global batch; the arguments of `train_batches`."""
+    """step -> this host's rows of the global training batch.
+
+    Fields are arguments of `train_batches`; `unreadable` counts the images that cannot be read, and
+    None makes the first of them an error.
+    """
 
     source: ImageSource
     transform: Transform | ProgressiveTransforms
@@ -116,8 +128,7 @@ class TrainBatch:
     batch: int
     host: int = 0
     hosts: int = 1
-    # None: an image that cannot be read is an error
-    skips: UnreadableImages | None = None
+    unreadable: UnreadableImages | None = None
     repeats: int = 1
     alternating_flip: bool = False
 
@@ -131,7 +142,7 @@ class TrainBatch:
             if isinstance(self.transform, ProgressiveTransforms)
             else self.transform
         )
-        found = _stack(self.source, transform, rows, self.seed, positions, self.skips)
+        found = _stack(self.source, transform, rows, self.seed, positions, self.unreadable)
         if self.alternating_flip:
             for image, row, p in zip(found['image'], rows, positions, strict=True):
                 if mirrored_first(n, self.seed)[row] ^ (p // n % 2 == 1):
@@ -141,9 +152,9 @@ class TrainBatch:
 
 @dataclasses.dataclass(frozen=True)
 class EvalBatch:
-    """step -> this host's rows of examples step * batch ..
+    """step -> this host's rows of the global evaluation batch, padded to full size.
 
-    (step + 1) * batch - 1; the arguments of `eval_batches`.
+    Fields are the arguments of `eval_batches`.
     """
 
     source: ImageSource
@@ -155,7 +166,7 @@ class EvalBatch:
     def __call__(self, step: int) -> Batch:
         n, size = len(self.source), self.batch // self.hosts
         rows = range(step * self.batch + self.host, min((step + 1) * self.batch, n), self.hosts)
-        # no row left: the first, for its shape
+        # With no row left the first image still gives the shape.
         found = _stack(self.source, self.transform, list(rows) or [0], 0, rows or [0])
         out = {key: np.zeros((size, *a.shape[1:]), a.dtype) for key, a in found.items()}
         for key, a in found.items():
@@ -166,8 +177,10 @@ class EvalBatch:
 
 @dataclasses.dataclass(frozen=True)
 class _OnOneThread:
-    """`batch_of` as a process that does little else runs it: without threads of OpenCV, with memory
-    kept, and no longer than that.
+    """`batch_of`, in a thread or process set up for decoding.
+
+    OpenCV starts no threads of its own, freed memory is kept for reuse, and a worker process ends
+    with its parent.
     """
 
     batch_of: Callable[[int], Batch]
@@ -185,19 +198,20 @@ def _stack(
     rows: list[int],
     seed: int,
     positions: range | list[int],
-    skips: UnreadableImages | None = None,
+    unreadable: UnreadableImages | None = None,
 ) -> Batch:
-    """The transformed images uint8 (b, h, w, c) and labels int32 (b,) of `rows`; `positions` choose
-    the random numbers.
+    """The transformed images, uint8 (b, h, w, c), and the labels, int32 (b,), of `rows`.
+
+    `positions` choose the random streams.
     """
-    draws = PerExampleRng(seed)
+    rng = PerExampleRng(seed)
     try:
-        images, labels = _viewed(source, transform, rows, draws, positions)
+        images, labels = _transformed(source, transform, rows, rng, positions)
     except Unreadable:
-        if skips is None:
+        if unreadable is None:
             raise
         found = [
-            _readable(source, transform, row, draws, p, skips)
+            _readable(source, transform, row, rng, p, unreadable)
             for row, p in zip(rows, positions, strict=True)
         ]
         images, labels = zip(*found, strict=True)
@@ -216,11 +230,11 @@ def _stack(
     return {'image': np.stack(images), 'label': np.array(labels, np.int32)}
 
 
-def _viewed(
+def _transformed(
     source: ImageSource,
     transform: Transform,
     rows: list[int],
-    draws: PerExampleRng,
+    rng: PerExampleRng,
     positions: range | list[int],
 ) -> tuple[list[np.ndarray], list[int]]:
     examples = (
@@ -230,12 +244,12 @@ def _viewed(
     )
     if getattr(transform, 'random', True):
         images = [
-            transform(e['image'], draws.at(p)) for e, p in zip(examples, positions, strict=True)
+            transform(e['image'], rng.at(p)) for e, p in zip(examples, positions, strict=True)
         ]
     else:
-        # nothing is drawn from it
-        rng = draws.at(0)
-        images = [transform(e['image'], rng) for e in examples]
+        # The transform draws nothing, so that any generator will do.
+        unused = rng.at(0)
+        images = [transform(e['image'], unused) for e in examples]
     return images, [e['label'] for e in examples]
 
 
@@ -243,18 +257,18 @@ def _readable(
     source: ImageSource,
     transform: Transform,
     row: int,
-    draws: PerExampleRng,
+    rng: PerExampleRng,
     position: int,
-    skips: UnreadableImages,
+    unreadable: UnreadableImages,
 ) -> tuple[np.ndarray, int]:
-    """The transformed image and the label of `row`, or of the next one that can be read."""
+    """The transformed image and the label of `row`, or of the next row that can be read."""
     for candidate in range(row, row + len(source)):
         index = candidate % len(source)
         try:
-            [image], [label] = _viewed(source, transform, [index], draws, [position])
+            [image], [label] = _transformed(source, transform, [index], rng, [position])
             return image, label
         except Unreadable as error:
-            skips.add(index, error)
+            unreadable.add(index, error)
     raise ValueError(f'no image of {source.name} {source.split} can be read')
 
 
@@ -273,46 +287,54 @@ def train_batches(
     repeats: int = 1,
     alternating_flip: bool = False,
 ) -> Iterator[Batch]:
-    """Endless batches {'image': uint8 (b, h, w, c), 'label': int32 (b,)}, b = batch / hosts, from
-    `step` on.
+    """Iterates over training batches, without end.
 
-    Each epoch is a new permutation; batches run on across its end, so every image is seen equally
+    Each epoch is a new permutation. Batches run on across its end, so every image is seen equally
     often and none is dropped.
 
     Args:
-      source: of at least `batch` images.
-      transform: applied to each image; or `Stages` of transforms, each from its step on, of which
-        all images of a step have one size.
+      source: the training images, at least `batch` of them.
+      transform: applied to each image; all images of a step must leave it with one size. Or
+        `ProgressiveTransforms`.
       seed: of the order and of the transforms; a whole number, 0 or more.
-      batch: the global batch, over all hosts.
+      batch: images in the global batch, over all hosts.
       step: the first step.
       host, hosts: which of how many processes this is (`jax.process_index()`,
         `jax.process_count()`).
-      threads: that prepare batches ahead; default: one for images in memory, else one a core.
-      workers: processes that do so instead. They are spawned: a script needs `if __name__ ==
-        '__main__':`.
-      most_skipped: how many images of the source may be unreadable; each process counts its own.
-        Default: see `unreadable_images.UnreadableImages`.
-      repeats: transforms of an image in a row (repeated augmentation: Hoffer et al. 2019,
-        arXiv:1901.09335).
-      alternating_flip: each image is mirrored after its transform in every other epoch, from a
-        first epoch drawn by image and seed: legacy/airbench94.py in
+      threads: how many prepare batches ahead; default: one for images in memory, else one per
+        core, at most 16.
+      workers: processes that prepare batches instead. They are spawned, so a script needs
+        `if __name__ == '__main__':`.
+      most_skipped: how many images may be unreadable, counted in each process; default: see
+        `unreadable_images.UnreadableImages`.
+      repeats: successive examples that show one image, for repeated augmentation (Hoffer et al.
+        2019, arXiv:1901.09335).
+      alternating_flip: mirrors each image in every other epoch, after its transform; whether first
+        in the even or in the odd ones is drawn per image. As legacy/airbench94.py in
         github.com/KellerJordan/cifar10-airbench.
 
     Returns:
-      An iterator with `close()`.
+      An iterator, with `close()`, over {'image': uint8 (b, h, w, c), 'label': int32 (b,)} with
+      b = batch / hosts.
 
     Warns:
-      RuntimeWarning: once for each image that is passed over, with their number.
+      RuntimeWarning: once for each image that cannot be read, with their number so far.
 
     Raises:
-      ValueError: at once, for numbers that do not fit; in `next`, where images cannot be stacked or
-        too many cannot be read.
+      ValueError: at once, if an argument is wrong; in `next`, if images differ in size or too many
+        cannot be read.
+
+    Example:
+      >>> from cnnlab.data import sources
+      >>> from cnnlab.data.transforms.parse import parse
+      >>> source = sources.load('fake:8x8x3:10:100', 'train')
+      >>> next(train_batches(source, parse('flip()'), seed=0, batch=32))['image'].shape
+      (32, 8, 8, 3)
     """
     _check(source, batch, host, hosts)
     if batch > len(source):
         raise ValueError(
-            f'batch {batch} is larger than {source.name} {source.split} with its {len(source)} '
+            f'batch {batch} is larger than {source.name} {source.split}, which has {len(source)} '
             f'images'
         )
     if seed < 0 or step < 0:
@@ -343,15 +365,23 @@ def eval_batches(
     threads: int | None = None,
     workers: int = 0,
 ) -> Iterator[Batch]:
-    """Every image once and in order: {'image': uint8 (b, h, w, c), 'label': int32 (b,), 'mask':
-    float32 (b,)}.
+    """Iterates over evaluation batches: every image once and in order.
 
-    There are `steps_per_epoch(source, batch)` batches on every host, all of them full: where images
-    run out, rows are zeros with mask 0. A transform that draws random numbers draws the same ones
-    for an image whatever the batch.
+    Every host gets `steps_per_epoch(source, batch)` batches of full size; where images run out, the
+    last rows are zeros with mask 0. A random transform draws the same numbers for an image at any
+    batch size.
 
-    Arguments, result and errors are those of `train_batches`, but the batch may be larger than the
-    source, and an image that cannot be read is an error.
+    Args:
+      source, transform, batch, host, hosts, threads, workers: as in `train_batches`, but the batch
+        may be larger than the source.
+
+    Returns:
+      An iterator, with `close()`, over {'image': uint8 (b, h, w, c), 'label': int32 (b,), 'mask':
+      float32 (b,)} with b = batch / hosts.
+
+    Raises:
+      ValueError: at once, if an argument is wrong; in `next`, if images differ in size or one
+        cannot be read.
     """
     _check(source, batch, host, hosts)
     steps = grain.MapDataset.range(steps_per_epoch(source, batch))
@@ -359,13 +389,15 @@ def eval_batches(
 
 
 def steps_per_epoch(source: ImageSource, batch: int) -> int:
-    """The fewest steps in which every image is seen: len(source) / batch, rounded up."""
+    """The number of steps that show every image: len(source) / batch, rounded up."""
     return math.ceil(len(source) / batch)
 
 
 def steps_for(source: ImageSource, batch: int, epochs: float) -> int:
-    """The fewest steps in which every image is seen `epochs` times; not a multiple of
-    `steps_per_epoch`, as batches run on.
+    """The number of steps that show every image `epochs` times.
+
+    Since batches run on across the end of an epoch, it may be less than `epochs` times
+    `steps_per_epoch`.
     """
     return math.ceil(epochs * len(source) / batch)
 
@@ -376,7 +408,7 @@ def _check(source: ImageSource, batch: int, host: int, hosts: int) -> None:
     if batch < 1:
         raise ValueError(f'batch is a whole number above 0, not {batch}')
     if hosts < 1 or not 0 <= host < hosts:
-        raise ValueError(f'host must be in 0 .. hosts - 1, not {host} of {hosts}')
+        raise ValueError(f'host must be from 0 to hosts - 1, not {host} of {hosts}')
     if batch % hosts:
         raise ValueError(f'batch {batch} cannot be divided among {hosts} hosts')
 
@@ -384,10 +416,10 @@ def _check(source: ImageSource, batch: int, host: int, hosts: int) -> None:
 def _ahead(
     batch_of: TrainBatch | EvalBatch, steps: grain.MapDataset, threads: int | None, workers: int
 ) -> Iterator[Batch]:
-    """`map(batch_of, steps)`, computed ahead of the consumer."""
+    """Maps `batch_of` over `steps`, ahead of the consumer."""
     if threads is None:
-        # Transforms and copies of small images hold Python's lock, so that a second thread slows
-        # the first; decoders do not.
+        # Transforms and copies of small images hold Python's global lock, so a second thread would
+        # slow the first down. Decoders release it.
         threads = min(_MOST_THREADS, os.cpu_count() or 1) if batch_of.source.decodes else 1
     if threads < 1 or workers < 0:
         raise ValueError(
@@ -400,7 +432,7 @@ def _ahead(
         from absl import flags
 
         if not flags.FLAGS.is_parsed():
-            # Grain's processes read absl flags; in a notebook or a test nothing parses them
+            # Grain's processes read absl flags, which nothing has parsed in a notebook or a test.
             flags.FLAGS.mark_as_parsed()
         ahead = ahead.mp_prefetch(
             grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)

@@ -1,4 +1,4 @@
-"""Processes that end when the one that started them does, even by SIGKILL."""
+"""Makes worker processes end with their parent, even if it ends by SIGKILL."""
 
 import functools
 import multiprocessing
@@ -9,11 +9,10 @@ import threading
 
 @functools.cache
 def end_with_parent() -> None:
-    """Called in a process that `multiprocessing` has started, it makes it end with its parent; in
-    any other it does nothing.
+    """Makes this process end when its parent does; does nothing outside of `multiprocessing`.
 
-    A worker that waits for work, or for a place to put what it has done, would wait for good: its
-    pipes are also held by its siblings.
+    Without it a worker that waits on a pipe would wait forever, because its siblings hold the same
+    pipe open.
     """
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_wait, args=(parent.sentinel,), daemon=True).start()

@@ -1,5 +1,4 @@
-"""The 1,000 classes of ILSVRC-2012 in the usual order, that of the sorted synset ids: class 0 is
-n01440764, the tench.
+"""The 1,000 classes of ILSVRC-2012, sorted by synset id: class 0 is n01440764, the tench.
 
 `synsets.txt` joins two tables of timm 1.0.31 (timm/data/_info/imagenet_synsets.txt and
 imagenet_synset_to_lemma.txt).
@@ -12,16 +11,19 @@ import importlib.resources
 
 @dataclasses.dataclass(frozen=True)
 class Synset:
-    """One class."""
+    """A class.
 
-    # WordNet's: 'n01440764'
+    Attributes:
+      id: in WordNet, such as 'n01440764'.
+      names: its words, the most common first, such as ('tench', 'Tinca tinca').
+    """
+
     id: str
-    # its words, the first the most common: ('tench', 'Tinca tinca')
     names: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """The first of its words; two classes each are a 'crane' and a 'maillot'."""
+        """The first of its words; 'crane' and 'maillot' are the names of two classes each."""
         return self.names[0]
 
 
@@ -36,5 +38,5 @@ def synsets() -> tuple[Synset, ...]:
 
 @functools.cache
 def index() -> dict[str, int]:
-    """{synset id: class}."""
+    """synset id -> class."""
     return {synset.id: i for i, synset in enumerate(synsets())}

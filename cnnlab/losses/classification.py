@@ -14,7 +14,7 @@ import optax
 
 from cnnlab import names
 
-Loss = Callable[[jax.Array, jax.Array], jax.Array]
+Loss = Callable[..., jax.Array]
 
 
 def shares(logits: jax.Array, labels: jax.Array) -> jax.Array:

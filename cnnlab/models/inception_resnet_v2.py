@@ -52,8 +52,9 @@ STAGES = (
 
 
 class InceptionResidual(nn.Module):
-    """relu(x + scale * 1x1(branches(x))), with the shape of x; the 1x1 convolution has a bias and
-    no batch norm (Section 3.2).
+    """relu(x + scale * 1x1(branches(x))), with the shape of x.
+
+    The 1x1 convolution has a bias. Nothing is normalized after the sum (Section 3.2).
     """
 
     branches: tuple[Branch, ...]

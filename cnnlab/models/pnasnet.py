@@ -25,8 +25,8 @@ CELL = Genotype(
 
 
 class PNASNet(nn.Module):
-    """Figure 1, under the names of slim: a convolution, two cells with stride, then three times
-    `repeats` cells; the first cell of the second and the third stage has stride 2.
+    """PNASNet-5, with the layer names of slim: a convolution, two cells with stride, then three
+    stages of `repeats` cells; the first cell of the second and of the third stage has stride 2.
 
     With `aux` it gives (logits, auxiliary logits) in training.
     """

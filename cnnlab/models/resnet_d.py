@@ -26,8 +26,8 @@ class _DeepStem(nn.Module):
 
 
 class ResNetD(ResNet):
-    """Figure 2: a stem of three 3x3 convolutions, strides on the 3x3, and 2x2 average pooling
-    before the 1x1 of a projection.
+    """ResNet with a stem of three 3x3 convolutions, the stride on the 3x3 convolution of a block,
+    and 2x2 average pooling before the 1x1 convolution of a projection.
     """
 
     def stem(self, x, train):

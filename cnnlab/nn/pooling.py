@@ -23,29 +23,29 @@ class _Axis(NamedTuple):
     # padding as the layer states it
     low: int
     high: int
-    # how many windows there are
-    count: int
+    # how many there are
+    windows: int
 
     @property
     def used_padding(self) -> tuple[int, int]:
         """(low, high) up to the end of the last window: more than stated where `ceil` keeps a
         partial one, less where windows at this stride do not reach the end of the padding.
         """
-        end = (self.count - 1) * self.stride + self.window
+        end = (self.windows - 1) * self.stride + self.window
         return self.low, max(end - self.low - self.size, 0)
 
     def pixels(self, count_padding: bool) -> np.ndarray:
-        """How many pixels each window holds, int (count,); those of the stated padding count if
+        """How many pixels each window holds, int (windows,); those of the stated padding count if
         asked.
         """
-        starts = np.arange(self.count) * self.stride - self.low
+        starts = np.arange(self.windows) * self.stride - self.low
         first, last = (-self.low, self.size + self.high) if count_padding else (0, self.size)
         return np.minimum(starts + self.window, last) - np.maximum(starts, first)
 
 
 def _axes(pool: nn.Module, x: jax.Array) -> tuple[_Axis, _Axis]:
     """The windows of a MaxPool or AvgPool over x, (n, h, w, c), along h and along w."""
-    size, window = x.shape[1:3], pair(pool.window)
+    size, window = (x.shape[1], x.shape[2]), pair(pool.window)
     pads = resolve(pool.padding, size, window, pool.stride)
     if any(p > k // 2 for k, both in zip(window, pads, strict=True) for p in both):
         raise ValueError(
@@ -68,7 +68,7 @@ def _max_by_shifts(x: jax.Array, rows: _Axis, columns: _Axis) -> jax.Array:
         edges[axis] = (*along.used_padding, 0)
         x = jax.lax.pad(x, jnp.asarray(-jnp.inf, x.dtype), edges)
         # entry i of shifts[j] is pixel j of window i
-        past_last_start = (along.count - 1) * along.stride + 1
+        past_last_start = (along.windows - 1) * along.stride + 1
         shifts = [
             jax.lax.slice_in_dim(x, j, j + past_last_start, along.stride, axis)
             for j in range(along.window)

@@ -39,7 +39,7 @@ class ParameterAverage:
         # networks averaged since the start, this one included
         number = step // self.every - self.start // self.every
         if self.decay is not None:
-            weight = 1 - self.decay
+            weight: jax.Array | float = 1 - self.decay
         else:
             weight = 1 / jnp.maximum(number, 1).astype(float)
         # weights, not branches: `step` is traced, so one compiled step serves all of training

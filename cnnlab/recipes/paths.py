@@ -30,7 +30,7 @@ MODEL_FIELDS = 'model_fields.'
 
 
 @functools.cache
-def hints(recipe_class: type) -> dict[str, Any]:
+def hints(recipe_class: Any) -> dict[str, Any]:
     """{path: type} of every field, in order; a section stands for its fields."""
     found: dict[str, Any] = {}
     for name, hint in typing.get_type_hints(recipe_class).items():

@@ -1,9 +1,10 @@
-"""VGG: Simonyan & Zisserman 2014, arXiv:1409.1556.
+r"""VGG: Simonyan & Zisserman 2014, arXiv:1409.1556.
 
 Net A is trained first, and deeper nets begin with some of its layers.
 
-    python -m experiments.train --recipe=vgg11 --workdir=runs/vgg11 ... python -m experiments.train
-    --recipe=vgg16_seeded --set start_from=runs/vgg11 --workdir=runs/vgg16 ...
+    python -m experiments.train --recipe=vgg11 --data_dir=... --workdir=runs/vgg11
+    python -m experiments.train --recipe=vgg16_seeded --set start_from=runs/vgg11 --data_dir=... \
+        --workdir=runs/vgg16
 
 `vgg13`, `vgg16` and `vgg19` begin with Glorot's initial weights instead, which the authors found to
 do as well after submission.

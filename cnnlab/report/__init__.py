@@ -1,1 +1,1 @@
-"""Tables, plots and HTML pages made of plain numbers; nothing here knows what a network is."""
+"""Tables, plots, image grids and HTML pages of plain numbers. Nothing here knows networks."""

@@ -1,6 +1,4 @@
-"""Confusion matrices from ten classes, with counts in the cells, to a thousand, with the worst
-pairs listed.
-"""
+"""Confusion matrices of ten to a thousand classes."""
 
 from collections.abc import Sequence
 
@@ -11,32 +9,36 @@ from matplotlib.figure import Figure
 
 from cnnlab.report import style
 
-# classes up to which a count fits into its cell
+# most classes for which a count fits into its cell
 _MOST_COUNTS = 20
-# classes up to which each has its name on the axis
+# most classes that all have their names on the axes
 _MOST_NAMES = 60
-# pairs in the list beside a larger matrix
+# pairs of classes in the list beside a larger matrix
 _WORST = 24
-# beyond this many classes a cell of the image stands for a block of them
+# most cells along a side of the image; with more classes a cell stands for a block of them
 _MOST_CELLS = 250
-# characters of a class name in that list
+# most characters of a class name in the list
 _LONGEST = 22
 
 
 def confusion_matrix(
     counts: Sequence[Sequence[int]] | np.ndarray, class_names: Sequence[str] | None = None
 ) -> Figure:
-    """The matrix of counts (k, k), true classes in rows, predicted in columns; color is the share
-    of the true class.
+    """Draws a confusion matrix, colored by the share of the true class.
 
-    Up to 20 classes the cells hold their counts, up to 60 the axes name every class, and beyond 20
-    the most frequent confusions are listed at the side. Color grows with the cube root of the
-    share, so that rare confusions show. Beyond 250 classes a cell of the image is the largest share
-    in a block of classes, as its label says.
+    Up to 20 classes, the cells show their counts; with more, a list shows the most frequent
+    confusions. Up to 60 classes, the axes name them all. With more than 250, a cell shows the
+    largest share in a block of classes, and the label says so.
+
+    Args:
+      counts: int (k, k), true classes in rows and predicted classes in columns.
+      class_names: k names; None numbers the classes.
 
     Raises:
-      ValueError: `counts` is not square, holds negative numbers, or `class_names` are not as many
-        as the classes.
+      ValueError: `counts` is not square or has negative numbers, or the number of names is not k.
+
+    Example:
+      >>> plots.save(confusion_matrix([[9, 1], [2, 8]], ['cat', 'dog']), 'confusion.png')
     """
     counts = np.asarray(counts)
     if (
@@ -55,11 +57,12 @@ def confusion_matrix(
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure, axes, side = _layout(k)
     block = -(-k // _MOST_CELLS)
-    # classes that the blocks span; the last block may reach beyond k
+    # classes that all blocks together span; the last block may reach beyond k
     drawn = -(-k // block) * block
     image = axes.imshow(
         _largest(share, block),
         cmap='Blues',
+        # the cube root makes rare confusions visible
         norm=PowerNorm(1 / 3, 0, 1),
         interpolation='nearest',
         extent=(-0.5, drawn - 0.5, drawn - 0.5, -0.5),
@@ -109,9 +112,7 @@ def confusion_matrix(
 
 
 def _layout(k: int) -> tuple[Figure, Axes, Axes | None]:
-    """Figure, axes of the matrix, and axes of the list beside it; a class has at least one pixel up
-    to k = 1,000.
-    """
+    """Returns the figure, the axes of the matrix, and the axes of the list, if there is one."""
     if k <= _MOST_COUNTS:
         size = 3 + 0.36 * max(k, 8)
         figure = style.figure(size + 0.8, size)
@@ -122,7 +123,7 @@ def _layout(k: int) -> tuple[Figure, Axes, Axes | None]:
 
 
 def _largest(share: np.ndarray, block: int) -> np.ndarray:
-    """The largest value in each block x block cells; the last blocks may be smaller."""
+    """Returns the largest value in each `block` x `block` cells; the last blocks may be smaller."""
     over = -len(share) % block
     padded = np.pad(share, ((0, over), (0, over)))
     cells = len(padded) // block
@@ -144,7 +145,7 @@ def _ticks(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _worst(counts: np.ndarray, names: Sequence[str]) -> str:
-    """The most frequent confusions, one a line: count, images of the true class, both classes."""
+    """Lists the most frequent confusions, one per line: count, images of the class, both names."""
     wrong = counts * ~np.eye(len(counts), dtype=bool)
     order = [
         int(i) for i in np.argsort(-wrong, axis=None, kind='stable')[:_WORST] if wrong.flat[i] > 0

@@ -1,15 +1,19 @@
-"""Files that appear whole or not at all."""
+"""Writes files atomically: a file appears complete or not at all."""
 
 import os
 import pathlib
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
-    """Writes `content` beside `path` and renames it into place, so that a reader or a kill never
-    meets half a file.
+    """Writes a file under a temporary name beside `path`, then renames it.
 
-    Missing parent folders are made. Returns the path; raises OSError where the folder cannot be
-    written.
+    No reader ever sees half a file, even if the process is killed. Missing parent folders are made.
+
+    Returns:
+      The path.
+
+    Raises:
+      OSError: the folder cannot be written, or the disk is full; the error names the file.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -18,7 +22,7 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
         part.write_bytes(content)
         part.replace(path)
     except OSError as error:
-        # the reason with the file, which a full disk does not tell
+        # the error of a full disk does not name the file
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         part.unlink(missing_ok=True)
@@ -26,5 +30,5 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
 
 
 def write_text(path: str | os.PathLike, content: str) -> pathlib.Path:
-    """`write_bytes` of UTF-8 text."""
+    """Writes UTF-8 text as `write_bytes` does."""
     return write_bytes(path, content.encode())

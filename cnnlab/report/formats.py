@@ -1,4 +1,4 @@
-"""The written forms of a table: plain text, terminal, Markdown, CSV, HTML."""
+"""Formats of a table: plain text, terminal, Markdown, CSV, HTML."""
 
 import csv
 import io
@@ -15,26 +15,29 @@ import rich.text
 from cnnlab.report import templating
 from cnnlab.report.numbers import MeanStd
 
-# characters
+# width in characters that no table reaches
 _UNLIMITED = 100_000
-# characters that rich puts between columns and around them
-_BETWEEN, _EDGES = 3, 2
+# characters that rich puts between two columns, and at both edges together
+_BETWEEN = 3
+_EDGES = 2
+# ASCII for the characters that our tables use beyond it
 _PLAIN = str.maketrans(
     {'±': '+-', '–': '-', 'µ': 'u', '─': '-', '━': '-', '·': '.', '×': 'x', '…': '...'}
 )
+# characters that Markdown would interpret
 _MARKDOWN = re.compile(r'[\\`*\[\]<>|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=#?\w+;)')
 
 
 class Tabular(Protocol):
-    """What is written down: a `report.table.Table`, or whatever else has its columns and rows."""
+    """A `report.table.Table`, or anything else with these attributes."""
 
     @property
     def columns(self) -> Sequence[Any]:
-        """Each with `name` and `align`."""
+        """Columns, each with `name` and `align`."""
 
     @property
     def rows(self) -> Sequence[Any]:
-        """Raw cells, one for each column."""
+        """Rows of raw cells, one per column."""
 
     @property
     def title(self) -> str:
@@ -45,11 +48,16 @@ class Tabular(Protocol):
         """Sentences below the table."""
 
     def shown(self) -> list[list[str]]:
-        """The cells as a reader sees them."""
+        """Returns the cells as text for a reader."""
 
 
 def text(table: Tabular, width: int | None = None) -> str:
-    """Aligned text without color codes; `width` in characters, or None for as wide as it needs."""
+    """Returns aligned text without color codes.
+
+    Args:
+      table: the table.
+      width: most characters of a line; None is as many as the table needs.
+    """
     file = io.StringIO()
     console = rich.console.Console(
         file=file,
@@ -63,8 +71,9 @@ def text(table: Tabular, width: int | None = None) -> str:
 
 
 def to_terminal(table: Tabular, file: TextIO) -> None:
-    """Rich output where `file` is a terminal; elsewhere `text`, in ASCII if its encoding cannot
-    write '±'.
+    """Prints a table with colors on a terminal, as plain text elsewhere.
+
+    Where the encoding of the file is not Unicode, '±' and the like become ASCII.
     """
     console = rich.console.Console(file=file)
     if console.is_terminal and console.encoding.startswith('utf'):
@@ -78,8 +87,8 @@ def to_terminal(table: Tabular, file: TextIO) -> None:
 
 
 def _render(table: Tabular, console: rich.console.Console) -> None:
-    # every string goes in as rich Text: a name with [brackets] is no markup, and folding never
-    # drops a digit
+    # rich reads [brackets] in a plain string as markup, so all text is rich Text; columns fold, so
+    # that rich does not cut off digits
     if table.title:
         console.print(rich.text.Text(table.title, style='bold'))
     shown = table.shown()
@@ -99,8 +108,10 @@ def _render(table: Tabular, console: rich.console.Console) -> None:
 
 
 def _groups(names: list[str], shown: list[list[str]], width: int) -> list[list[int]]:
-    """Indices of the columns that stand side by side: where they are too many for `width`, in
-    blocks that repeat the first.
+    """Splits the columns into blocks that fit `width`; each block repeats the first column.
+
+    Returns:
+      Indices of the columns of each block.
     """
     needs = [max(map(rich.cells.cell_len, column)) for column in zip(names, *shown, strict=True)]
     groups, used = [[0]], needs[0] + _EDGES
@@ -114,7 +125,7 @@ def _groups(names: list[str], shown: list[list[str]], width: int) -> list[list[i
 
 
 def markdown(table: Tabular) -> str:
-    """A GitHub-flavoured table between its title in bold and its notes."""
+    """Returns a table of GitHub-flavored Markdown, with its title in bold and its notes."""
     rules = {'left': ':--', 'right': '--:', 'center': ':-:'}
     lines = [
         [_escaped(c.name) for c in table.columns],
@@ -127,13 +138,13 @@ def markdown(table: Tabular) -> str:
 
 
 def _escaped(value: str) -> str:
-    """Text that Markdown shows as it is, on one line; underscores inside words need no escape."""
+    """Escapes text for one cell of Markdown; underscores inside words need no escape."""
     return _MARKDOWN.sub(lambda match: '\\' + match.group(), value).replace('\n', '<br>')
 
 
 def csv_text(table: Tabular) -> str:
-    """Comma-separated raw values: `float(field)` is the number that was given, to the bit."""
-    spreads = [
+    """Returns comma-separated raw values; `float(field)` is the given number to the bit."""
+    wide = [
         any(isinstance(row[i], MeanStd) for row in table.rows) for i in range(len(table.columns))
     ]
     file = io.StringIO()
@@ -141,24 +152,30 @@ def csv_text(table: Tabular) -> str:
     writer.writerow(
         [
             name
-            for c, wide in zip(table.columns, spreads, strict=True)
-            for name in _fields(c.name, wide)
+            for column, is_wide in zip(table.columns, wide, strict=True)
+            for name in _fields(column.name, is_wide)
         ]
     )
     for row in table.rows:
         writer.writerow(
-            [field for value, wide in zip(row, spreads, strict=True) for field in _raw(value, wide)]
+            [
+                field
+                for value, is_wide in zip(row, wide, strict=True)
+                for field in _raw(value, is_wide)
+            ]
         )
     return file.getvalue()
 
 
 def _fields(name: str, wide: bool) -> list[str]:
+    """Returns the header of a column, or the three of a column that has a `MeanStd`."""
     return [f'{name} {part}' for part in MeanStd._fields] if wide else [name]
 
 
 def _raw(value: Any, wide: bool) -> list:
-    """One field, or the three of a Spread; a lone number in a column of Spreads is the mean of one
-    run.
+    """Returns the one field of a cell, or the three of a cell in a column that has a `MeanStd`.
+
+    A plain number there is the mean of one run.
     """
     if not wide:
         return [value]
@@ -168,7 +185,7 @@ def _raw(value: Any, wide: bool) -> list:
 
 
 def html(table: Tabular) -> str:
-    """A <table> whose cells carry their raw value in `data-value`, for sorting."""
+    """Returns a <table>, with the raw value of each cell in `data-value`, for sorting."""
     cells = [
         [
             (shown, value.mean if isinstance(value, MeanStd) else value)

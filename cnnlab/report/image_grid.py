@@ -1,6 +1,4 @@
-"""Sheets of pictures with captions: rows that belong together, and an image beside what was done to
-it.
-"""
+"""Grids of pictures with captions, and grids of images before and after a change."""
 
 import textwrap
 from collections.abc import Sequence
@@ -12,24 +10,26 @@ from matplotlib.figure import Figure
 
 from cnnlab.report import style
 
-# inches of a picture; characters of a line below it
-_TILE, _WIDE = 2.3, 34
-# changed pixels that are ringed, since they could not be found otherwise
+# inches of a picture
+_TILE = 2.3
+# characters in a line of a caption
+_WIDE = 34
+# most changed pixels that get a ring, without which nobody would see them
 _FEW = 10
-# share of the values changed that stay within the scale of a magnified change: one pixel must not
-# make all others gray
+# share of the changed values within the scale of a magnified change; with all of them, one pixel
+# could make the others gray
 _FILLED = 0.995
 
 
 class Tile(NamedTuple):
-    """A picture float (h, w, 1 or 3) in [0, 1] with what stands below it."""
+    """A picture, float (h, w, 1 or 3) in [0, 1], and the caption below it."""
 
     image: np.ndarray
     caption: str
 
 
 class Change(NamedTuple):
-    """An image, the same changed, and the captions of both."""
+    """An image before and after a change, and the captions of both."""
 
     before: np.ndarray
     after: np.ndarray
@@ -59,14 +59,18 @@ def _draw(axes: Axes, tile: Tile) -> None:
     )
 
 
-def sheet(rows: Sequence[Sequence[Tile]], titles: Sequence[str] = ()) -> Figure:
-    """Rows of pictures, the columns headed by `titles`; shorter rows end early.
+def grid(rows: Sequence[Sequence[Tile]], titles: Sequence[str] = ()) -> Figure:
+    """Draws rows of pictures.
+
+    Args:
+      rows: pictures, row by row; a row may be shorter than others.
+      titles: headings of the columns.
 
     Raises:
-      ValueError: there is no picture.
+      ValueError: a row is empty, or there is none.
     """
     if not rows or not all(rows):
-        raise ValueError('a sheet needs at least one picture in each row')
+        raise ValueError('an image grid needs at least one picture in each row')
     columns = max(map(len, rows))
     lines = max(_folded(tile.caption).count('\n') + 1 for row in rows for tile in row)
     figure = style.figure(
@@ -86,10 +90,13 @@ def sheet(rows: Sequence[Sequence[Tile]], titles: Sequence[str] = ()) -> Figure:
 
 
 def magnified(change: np.ndarray, size: str = '') -> Tile:
-    """A change (h, w, c) on gray, so much larger that 99.5% of the values that are not 0 stay
-    within the scale.
+    """Magnifies a change and draws it on gray.
 
-    `size` is said of it too.
+    99.5% of the values other than 0 stay within the scale from black to white.
+
+    Args:
+      change: float (h, w, 1 or 3), after minus before.
+      size: text about its size, for the caption.
     """
     change = np.asarray(change, float)
     large = np.abs(change[change != 0])
@@ -101,8 +108,9 @@ def magnified(change: np.ndarray, size: str = '') -> Tile:
 
 
 def changes(rows: Sequence[Change]) -> Figure:
-    """Each image, its change as `magnified` shows it, and the changed image; up to ten changed
-    pixels are ringed.
+    """Draws each image, its magnified change, and the changed image in a row.
+
+    Up to ten changed pixels are marked with rings.
 
     Raises:
       ValueError: there is no image.
@@ -115,7 +123,7 @@ def changes(rows: Sequence[Change]) -> Figure:
         drawn.append(
             [Tile(row.before, row.caption), magnified(change, size), Tile(row.after, row.changed)]
         )
-    figure = sheet(drawn, ('image', 'change', 'changed image'))
+    figure = grid(drawn, ('image', 'change', 'changed image'))
     for row, (_, panel, changed) in zip(rows, np.array(figure.axes).reshape(-1, 3), strict=True):
         places = np.argwhere((np.asarray(row.after) != np.asarray(row.before)).any(-1))
         if len(places) <= _FEW:

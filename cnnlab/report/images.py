@@ -1,4 +1,4 @@
-"""Images side by side, each under its caption."""
+"""Small images side by side, each under its caption: pixels and filters as they are."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,27 @@ from matplotlib.figure import Figure
 
 from cnnlab.report import style
 
+# most images of a figure
 _MOST = 100
-# inches of an image
+# inches of an image's side
 _SIDE = 1.1
 
 
 def grid(
     images: Sequence[np.ndarray] | np.ndarray, captions: Sequence[str], columns: int = 8
 ) -> Figure:
-    """Images (h, w, c) or (h, w), c of 1 or 3, in rows of `columns`, enlarged without smoothing.
+    """Draws images in rows, enlarged without smoothing.
 
-    Floating-point images are shown on one gray scale for all, black for their smallest value and
-    white for their largest; it is written below. uint8 images are shown as they are.
+    uint8 images are drawn as they are. Floating-point images share one scale from black, their
+    smallest value, to white, their largest; it is written below them.
+
+    Args:
+      images: 1 to 100 arrays (h, w) or (h, w, 1 or 3).
+      captions: one per image.
+      columns: images per row.
 
     Raises:
-      ValueError: no image, more than 100, another number of captions, or another number of
-        channels.
+      ValueError: the number of images, captions or channels is another.
     """
     if not 0 < len(images) <= _MOST or len(captions) != len(images):
         raise ValueError(

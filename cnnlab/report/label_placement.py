@@ -1,17 +1,19 @@
-"""Where to write the names of points so that they cover neither each other nor the points."""
+"""Places the labels of points so that they cover neither each other nor the points."""
 
 import numpy as np
 
+# directions from a point to its label
 _ANGLES = np.deg2rad(np.arange(0, 360, 22.5))
 # pixels between a marker and its label
 _GAPS = np.array([2, 8, 16, 26, 38, 52, 68, 86, 108, 132, 160])
-# cost of each angle: to the right, then to the left, then above or below, then anything else
+# cost of each direction: least to the right, then to the left, then above and below
 _PREFERENCE = np.full(16, 2.0)
 _PREFERENCE[[0, 8, 4, 12]] = 0, 1, 1.5, 1.5
+# most rounds in which labels move
 _PASSES = 8
-# candidates that are weighed at a time
+# candidates whose cost is computed at a time
 _CHUNK = 12
-# where a leader line is sampled
+# points of a leader line at which crossings are looked for, as shares of its length
 _ALONG = np.linspace(0.15, 1, 8)
 
 
@@ -22,25 +24,25 @@ def place_labels(
     radius: float,
     obstacles: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Centers for the labels of `points`, by repeated choice of the best of 176 places around each.
+    """Chooses the best of 176 candidate places for the label of each point.
 
-    A place costs what its label covers of other labels, markers and obstacles, what lies outside of
-    `area`, and its distance; leader lines pay for the labels and markers that they cross. Labels
-    choose in turn, crowded points first, until no label moves (8 turns at most). Deterministic.
+    The cost of a place is the area that the label covers of other labels, markers and obstacles,
+    the length outside of `area`, its distance from the point, and the labels and markers that its
+    leader line crosses. Labels choose one after another, the most crowded points first, in at most
+    8 rounds, until none moves. The result is deterministic.
 
     Args:
-      points: (n, 2) pixels; sizes: (n, 2) widths and heights of the labels.
-      area: (left, bottom, right, top) within which labels stay.
-      radius: of the markers.
-      obstacles: (m, 4) boxes (left, bottom, right, top) to keep free where possible, such as error
-        bars.
+      points: (n, 2), in pixels.
+      sizes: (n, 2), width and height of each label in pixels.
+      area: (left, bottom, right, top), where labels should stay.
+      radius: of the markers, in pixels.
+      obstacles: (m, 4), boxes (left, bottom, right, top) that labels avoid, such as error bars.
 
-    Returns: (n, 2) centers of the labels.
+    Returns:
+      Centers of the labels, (n, 2).
     """
-    points, sizes = (
-        np.asarray(points, float).reshape(-1, 2),
-        np.asarray(sizes, float).reshape(-1, 2),
-    )
+    points = np.asarray(points, float).reshape(-1, 2)
+    sizes = np.asarray(sizes, float).reshape(-1, 2)
     markers = np.concatenate([points - radius, points + radius], 1)
     fixed = (
         markers
@@ -66,7 +68,7 @@ def place_labels(
             lowest = np.inf
             for start in range(0, len(candidates[i]), _CHUNK):
                 if standing[i][start] >= lowest:
-                    # what follows costs more before it meets any label
+                    # candidates are sorted: the rest costs more even without other labels
                     break
                 chunk = candidates[i][start : start + _CHUNK]
                 meeting = _meeting(
@@ -81,15 +83,17 @@ def place_labels(
 
 
 def leader(point: np.ndarray, center: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The point (or points, by broadcasting) of the label's box that is nearest to `point`: where
-    its leader line ends.
+    """Returns the end of a leader line: the point of the label's box that is nearest to `point`.
+
+    The arguments broadcast, so that it works for many labels at once.
     """
     return np.clip(point, center - size / 2, center + size / 2)
 
 
 def _candidates(point: np.ndarray, size: np.ndarray, radius: float) -> np.ndarray:
-    """(c, 2) centers: the box touches a circle around the point, at each angle and gap, the nearest
-    first.
+    """Returns the candidate centers of a label, (c, 2), nearest first.
+
+    At each angle and gap the label touches a circle around the point.
     """
     direction = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
     return (
@@ -108,7 +112,7 @@ def _standing(
     others: np.ndarray,
     radius: float,
 ) -> np.ndarray:
-    """(c,) cost of each candidate against what never moves."""
+    """Returns the cost of each candidate, (c,), without that of meeting other labels."""
     boxes = _boxes(centers, size)
     outside = np.maximum(0, np.array(area[:2]) - boxes[:, :2]).sum(1) + np.maximum(
         0, boxes[:, 2:] - np.array(area[2:])
@@ -128,7 +132,7 @@ def _meeting(
     points: np.ndarray,
     sizes: np.ndarray,
 ) -> np.ndarray:
-    """(c,) cost of each candidate against the labels placed so far and their leader lines."""
+    """Returns the cost of meeting the labels placed so far and their leader lines, (c,)."""
     boxes, standing = _boxes(centers, size), _boxes(placed, sizes)
     grown = standing + np.array([-2, -1, 2, 1])
     mine = _inside(_leader_samples(centers, point, size), standing).sum((1, 2))
@@ -147,22 +151,23 @@ def _boxes(centers: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n, m) areas that the boxes (n, 4) and (m, 4) share."""
-    low, high = (
-        np.maximum(a[:, None, :2], b[None, :, :2]),
-        np.minimum(a[:, None, 2:], b[None, :, 2:]),
-    )
+    """Returns the areas that boxes (n, 4) and boxes (m, 4) have in common, (n, m)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     return np.clip(high - low, 0, None).prod(-1)
 
 
 def _leader_samples(centers: np.ndarray, point: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """(c, s, 2) points along the leader of each candidate."""
+    """Returns points along the leader line of each candidate, (c, s, 2)."""
     return point + _ALONG[:-1, None] * (leader(point, centers, size) - point)[:, None]
 
 
 def _inside(samples: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(c, s, m) whether sample s of candidate c lies in a box; boxes are (m, 4), or (c, 1, 4) with
-    one for each candidate.
+    """Returns whether sample s of candidate c lies in box m, (c, s, m).
+
+    Args:
+      samples: (c, s, 2).
+      boxes: (m, 4), or (c, 1, 4) with one box for each candidate.
     """
     boxes = boxes if boxes.ndim == 3 else boxes[None]
     above = samples[:, :, None] > boxes[:, None, :, :2]

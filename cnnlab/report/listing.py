@@ -1,6 +1,4 @@
-"""What the commands that list things share: the names that a pattern finds, and a table for the
-terminal or a file.
-"""
+"""For commands that list things: names by pattern, and tables for the terminal or a file."""
 
 import pathlib
 import re
@@ -9,15 +7,21 @@ from collections.abc import Iterable
 from cnnlab.report.files import write_text
 from cnnlab.report.table import Table
 
-# around the table of a file that holds more than it
-_MARKS = '<!-- table -->', '<!-- end of table -->'
+# lines around a table in a file that also has other text
+_BEGIN = '<!-- table -->'
+_END = '<!-- end of table -->'
 
 
 def matching(what: str, pattern: str, names: Iterable[str]) -> list[str]:
-    """The names in which a regular expression is found.
+    """Returns the names in which a regular expression is found.
+
+    Args:
+      what: the kind of thing, in the singular, for the error.
+      pattern: the value of the flag --match.
+      names: all names.
 
     Raises:
-      ValueError: it is none, or it is found in no name.
+      ValueError: the pattern is no regular expression, or no name matches it.
     """
     try:
         expression = re.compile(pattern)
@@ -34,18 +38,20 @@ def matching(what: str, pattern: str, names: Iterable[str]) -> list[str]:
 
 
 def formatted(table: Table, form: str) -> str:
-    """A table as 'text', 'markdown' or 'csv'."""
+    """Writes a table as 'text', 'markdown' or 'csv'."""
     return {'text': table.to_text, 'markdown': table.to_markdown, 'csv': table.to_csv}[form]()
 
 
 def emit(text: str, path: str | None) -> None:
-    """Prints a text, or writes it to a file: where that has a line `<!-- table -->` and later one
-    `<!-- end of table -->`, between them.
+    """Prints a text, or writes it to a file.
+
+    If the file has a line `<!-- table -->` and, later, `<!-- end of table -->`, only the text
+    between them is replaced; else the whole file.
     """
     if not path:
         print(text, end='')
         return
     written = pathlib.Path(path)
-    before, begin, rest = (written.read_text() if written.is_file() else '').partition(_MARKS[0])
-    _, end, after = rest.partition(_MARKS[1])
+    before, begin, rest = (written.read_text() if written.is_file() else '').partition(_BEGIN)
+    _, end, after = rest.partition(_END)
     write_text(path, f'{before}{begin}\n\n{text}\n{end}{after}' if begin and end else text)

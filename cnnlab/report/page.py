@@ -1,6 +1,4 @@
-"""One self-contained HTML file: prose, facts, sortable tables and plots, without a reference to
-anything outside.
-"""
+"""HTML pages in one file: text, facts, sortable tables and plots, without links to other files."""
 
 import base64
 import dataclasses
@@ -14,16 +12,20 @@ from cnnlab.report import plots, style, templating
 from cnnlab.report.files import write_text
 from cnnlab.report.table import Table
 
-# pixels
+# CSS pixels per inch
 _CSS_INCH = 96
 
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A plot, or a PNG file, with its caption and a text for those who cannot see it.
+    """A plot or a PNG file on a page.
 
-    Shown at the size of its text in points, or, with `by_pixel`, a pixel of it in a pixel of the
-    page.
+    Attributes:
+      image: a matplotlib Figure, or the path of a PNG file.
+      caption: text below the picture.
+      alt: description for readers who cannot see it.
+      by_pixel: whether a pixel of the picture is a pixel of the page; otherwise the text in the
+        picture has its size in points.
     """
 
     image: Figure | str | os.PathLike
@@ -33,8 +35,8 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """Pictures side by side, as far as the page is wide, with a name for all of them."""
+class PictureRow:
+    """Pictures side by side under one name; they wrap at the width of the page."""
 
     name: str
     pictures: Sequence[Picture]
@@ -42,26 +44,37 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A heading and what stands below it, in order.
+    """A heading and its content, in order.
 
-    A text is prose, its paragraphs apart by blank lines; a mapping holds facts: commands, versions,
-    seeds.
+    Text is split into paragraphs at blank lines. A mapping is a list of facts, such as commands,
+    versions and seeds.
     """
 
     heading: str
-    content: Sequence[str | Table | Picture | Row | Mapping[str, object]]
+    content: Sequence[str | Table | Picture | PictureRow | Mapping[str, object]]
 
 
 def write_page(path: str | os.PathLike, title: str, sections: Sequence[Section]) -> pathlib.Path:
-    """Writes the page whole or not at all and returns its path.
+    """Writes a page, complete or not at all.
 
-    Images are embedded, style and script are inline, and the page's own policy forbids it any
-    request. Everything is escaped.
+    Images, style and script are inside the file, and its content security policy forbids requests.
+    All text is escaped.
+
+    Args:
+      path: of the HTML file.
+      title: of the page.
+      sections: from top to bottom.
+
+    Returns:
+      The path.
 
     Raises:
-      ValueError: there is no section, or something in a section is none of the kinds that `Section`
-        lists, or no PNG file.
+      ValueError: there is no section, a section has content of another type, or a picture is no PNG
+        file.
       FileNotFoundError: the file of a picture does not exist.
+
+    Example:
+      >>> write_page('report.html', 'Results', [Section('Accuracy', ['Three seeds each.', table])])
     """
     if not sections:
         raise ValueError('a page needs at least one section, none was given')
@@ -73,7 +86,7 @@ def write_page(path: str | os.PathLike, title: str, sections: Sequence[Section])
 
 
 def _part(heading: str, item: object) -> dict:
-    """What the template needs of one piece of content: its kind and its values."""
+    """Returns the values with which the template shows one piece of content."""
     if isinstance(item, str):
         return {'kind': 'prose', 'paragraphs': [p.strip() for p in item.split('\n\n') if p.strip()]}
     if isinstance(item, Table):
@@ -85,7 +98,7 @@ def _part(heading: str, item: object) -> dict:
             'alt': item.alt,
             **_embedded(item.image, item.by_pixel),
         }
-    if isinstance(item, Row):
+    if isinstance(item, PictureRow):
         return {
             'kind': 'row',
             'name': item.name,
@@ -95,12 +108,12 @@ def _part(heading: str, item: object) -> dict:
         return {'kind': 'facts', 'facts': item}
     raise ValueError(
         f'section {heading!r} holds a value of type {type(item).__name__}; allowed are text, '
-        f'Table, Picture, Row and mappings'
+        f'Table, Picture, PictureRow and mappings'
     )
 
 
 def _embedded(image: Figure | str | os.PathLike, by_pixel: bool) -> dict:
-    """The PNG in base64 with its size in CSS pixels."""
+    """Returns the PNG in base64, and its width and height in CSS pixels."""
     if isinstance(image, Figure):
         content = plots.png(image)
     else:
@@ -110,7 +123,7 @@ def _embedded(image: Figure | str | os.PathLike, by_pixel: bool) -> dict:
         content = path.read_bytes()
         if content[:8] != b'\x89PNG\r\n\x1a\n':
             raise ValueError(f'{os.fspath(image)!r} is no PNG file')
-    # of the IHDR chunk
+    # the IHDR chunk has them at bytes 16 and 20
     width, height = (int.from_bytes(content[at : at + 4], 'big') for at in (16, 20))
     scale = 1 if by_pixel else _CSS_INCH / style.DPI
     return {

@@ -1,4 +1,4 @@
-"""Plots of plain numbers, each a matplotlib Figure that `save` writes as PNG."""
+"""Plots of plain numbers. Each function returns a matplotlib Figure, which `save` writes as PNG."""
 
 import functools
 import io
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from cnnlab.names import among
@@ -20,22 +21,26 @@ from cnnlab.report.confusion import confusion_matrix as confusion_matrix
 from cnnlab.report.files import write_bytes
 from cnnlab.report.numbers import show
 
+# bars of a readable plot
 _MOST_BARS = 100
 _SPLITS = ('train', 'validation')
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG of its size in inches times `style.DPI`; the same figure gives the same
-    bytes.
-    """
+    """Returns a figure as PNG with `style.DPI` pixels per inch; the same figure, the same bytes."""
     file = io.BytesIO()
     figure.savefig(file, format='png', dpi=style.DPI, metadata={'Software': None})
     return file.getvalue()
 
 
 def small_png(figure: Figure, colors: int = 64) -> bytes:
-    """As `png`, with a palette of so many colors: a half to a third of the bytes, for files that
-    are kept under version control.
+    """Returns a figure as PNG with a palette, in a half to a third of the bytes of `png`.
+
+    It suits files under version control.
+
+    Args:
+      figure: the figure.
+      colors: number of colors of the palette.
     """
     file = io.BytesIO()
     Image.open(io.BytesIO(png(figure))).convert('RGB').quantize(
@@ -45,8 +50,13 @@ def small_png(figure: Figure, colors: int = 64) -> bytes:
 
 
 def save(figure: Figure, path: str | os.PathLike) -> pathlib.Path:
-    """Writes `figure` as PNG, whole or not at all; raises ValueError where `path` does not end in
-    .png.
+    """Writes a figure as PNG, complete or not at all, and returns the path.
+
+    Raises:
+      ValueError: `path` does not end in .png.
+
+    Example:
+      >>> save(bars(['vgg16', 'resnet50'], [0.716, 0.761], 'top-1', kind='percent'), 'bars.png')
     """
     if pathlib.Path(path).suffix.lower() != '.png':
         raise ValueError(f'plots are saved as .png; given: {os.fspath(path)!r}')
@@ -63,15 +73,16 @@ def scatter_accuracy(
     error: Sequence[float | None] | None = None,
     families: Sequence[str] | None = None,
 ) -> Figure:
-    """Accuracy against cost on a logarithmic axis, each point with its name beside it.
+    """Plots accuracy against cost, with a logarithmic axis of cost and a name beside each point.
 
     Args:
-      names: of the n points.
-      cost: positive: parameters, multiply-adds, seconds; `xlabel` says which and its unit.
-      accuracy: fractions, drawn as percent.
-      error: standard deviations of the accuracies as fractions; None for a point without one.
-      families: a group for each point, told apart by color and marker, with a legend for two
-        groups or more.
+      names: n names.
+      cost: n positive numbers, such as parameters, multiply-adds or seconds.
+      accuracy: n fractions, drawn as percent.
+      xlabel: label of the cost, with its unit.
+      ylabel: label of the accuracy.
+      error: n standard deviations of the accuracies, as fractions; None for a point without one.
+      families: n groups, which differ in color and marker; with two or more there is a legend.
 
     Raises:
       ValueError: the lengths differ, there is no point, a cost is not positive, or a number is not
@@ -88,8 +99,10 @@ def scatter_accuracy(
                 f'logarithmic axis needs a cost '
                 'above 0 and finite numbers'
             )
-    y, deviation, many = 100 * y, 100 * deviation, len(names) > 20
-    # as much for each name as sixty have
+    y = 100 * y
+    deviation = 100 * deviation
+    many = len(names) > 20
+    # beyond sixty names, the figure grows so that each name has the same area
     room = min(2.0, max(1.0, (len(names) / 60) ** 0.5))
     figure = style.figure(11 * room, 7.5 * room) if many else style.figure(8, 5)
     axes = style.quiet(figure.add_subplot(), xlabel, ylabel)
@@ -138,11 +151,9 @@ def _name_points(
     colors: Sequence[str],
     size: float,
 ) -> None:
-    """Writes each name where `label_placement.place_labels` finds room, with a thin line to its
-    point where that is not next to it.
-    """
+    """Writes the names of points where there is room, with a thin line to a point that is far."""
     axes = figure.axes[0]
-    # the layout is settled here, since places are in pixels
+    # places are in pixels, so the layout must not change after this
     figure.draw_without_rendering()
     figure.set_layout_engine('none')
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
@@ -156,7 +167,7 @@ def _name_points(
             ha='center',
             va='center_baseline',
             parse_math=False,
-            # so that grid lines stop short of it
+            # a white edge keeps grid lines off the text
             path_effects=[withStroke(linewidth=2, foreground='white')],
         )
         for a, b, name in zip(x, y, names, strict=True)
@@ -186,24 +197,24 @@ def _name_points(
 
 
 def learning_curves(
-    curves: Mapping[str, Mapping[str, Sequence]],
+    curves: Mapping[str, Mapping[str, ArrayLike]],
     ylabel: str,
     xlabel: str = 'step',
     log: bool = False,
 ) -> Figure:
-    """Curves of training and validation side by side on one scale, one line for each name.
+    """Plots curves of training and of validation side by side, on one scale.
 
     Args:
-      curves: {name: {'step': (t,), 'train': values, 'validation': values}}, either split may be
-        absent. Values are (t,) for one run or (seeds, t) for several, of which the line is the mean
-        and the band one sample standard deviation either way; NaN or None where a step has no
-        value.
-      ylabel: what the values are, with their unit; they are drawn as given.
-      log: a logarithmic scale for them, for losses and errors that fall by factors; bands are cut
-        where they would reach 0.
+      curves: {name: {'step': (t,), 'train': values, 'validation': values}}; one split may be
+        missing. Values are (t,) for one run, or (seeds, t) for several: then the line is their
+        mean, and the band one sample standard deviation to each side. NaN or None is no value.
+      ylabel: label of the values, with their unit.
+      xlabel: label of the steps.
+      log: whether the values have a logarithmic scale, which suits losses and errors; bands end
+        above 0.
 
     Raises:
-      ValueError: no curves, an unknown split, or values that do not match the steps.
+      ValueError: there are no curves, a split is unknown, or values do not match the steps.
     """
     if not curves:
         raise ValueError('learning curves need at least one run, none was given')
@@ -246,15 +257,16 @@ def learning_curves(
 
 
 def _between_powers(axes: Axes, value: float, _) -> str:
-    """The label of a tick between two powers of ten: of 2 and 5 times one, of all where the axis is
-    shorter than a power.
+    """Returns the label of a tick between two powers of ten.
+
+    2 and 5 times a power have one; on an axis shorter than a power, all have one.
     """
     low, high = axes.get_ylim()
     return f'{value:g}' if f'{value:e}'[0] in ('25' if high > 10 * low else '23456789') else ''
 
 
-def _run(name: str, parts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
-    """{'step': (t,), split: (seeds, t)} as floats, checked."""
+def _run(name: str, parts: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+    """Checks a run and returns {'step': (t,), split: (seeds, t)} as floats."""
     for key in parts:
         among('part of a learning curve', key, ('step', *_SPLITS))
     if 'step' not in parts or len(parts) < 2:
@@ -262,7 +274,7 @@ def _run(name: str, parts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
             f'the curve of {name} needs steps and the values of train or validation; given: '
             f'{", ".join(parts) or "nothing"}'
         )
-    # None becomes NaN
+    # as floats, None becomes NaN
     run = {key: np.array(values, float) for key, values in parts.items()}
     for split in run.keys() - {'step'}:
         run[split] = np.atleast_2d(run[split])
@@ -275,11 +287,11 @@ def _run(name: str, parts: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
 
 
 def _line(axes: Axes, step: np.ndarray, values: np.ndarray, index: int) -> None:
-    """Mean and band over the seeds, at the steps where any seed has a value."""
+    """Draws the mean and the band over the seeds, at steps where any seed has a value."""
     known = np.isfinite(values).any(0)
     values, step = np.ma.masked_invalid(values[:, known]), step[known]
     mean = values.mean(0).filled(np.nan)
-    # a line through one point is invisible
+    # a line through one or two points is hard to see
     lone = len(step) < 3
     axes.plot(
         step,
@@ -305,26 +317,32 @@ def _line(axes: Axes, step: np.ndarray, values: np.ndarray, index: int) -> None:
         )
 
 
-def rate_range(
-    rates: Sequence[float],
+def learning_rate_range(
+    learning_rates: Sequence[float],
     losses: Sequence[float],
     smoothed: Sequence[float],
     marks: Mapping[str, float],
 ) -> Figure:
-    """A learning-rate range test: the loss of each step and its running mean against the rate, with
-    vertical lines at `marks`.
+    """Plots a learning-rate range test: the loss of each step against its learning rate.
+
+    Args:
+      learning_rates: of each step.
+      losses: of each step.
+      smoothed: running mean of the losses.
+      marks: {name: learning rate}, drawn as vertical lines.
 
     Raises:
-      ValueError: the lengths differ or there is no step.
+      ValueError: the lengths differ, or there is no step.
     """
-    _same_length(rates=rates, losses=losses, smoothed=smoothed)
+    _same_length(learning_rates=learning_rates, losses=losses, smoothed=smoothed)
     figure = style.figure(7, 4.2)
     axes = style.quiet(figure.add_subplot(), 'learning rate', 'training loss')
     axes.set_xscale('log')
-    axes.plot(rates, losses, color=style.FAINT, linewidth=1)
-    axes.plot(rates, smoothed, color=style.color(0), linewidth=1.6)
-    low, high = min(smoothed), float(np.median(np.asarray(smoothed)[: max(len(smoothed) // 10, 1)]))
-    # where it diverges there is nothing to read
+    axes.plot(learning_rates, losses, color=style.FAINT, linewidth=1)
+    axes.plot(learning_rates, smoothed, color=style.color(0), linewidth=1.6)
+    low = min(smoothed)
+    high = float(np.median(np.asarray(smoothed)[: max(len(smoothed) // 10, 1)]))
+    # the axis ends above the first losses, since those of diverged steps would flatten the rest
     axes.set_ylim(low - 0.15 * (high - low or 1), high + 0.6 * (high - low or 1))
     for i, (name, rate) in enumerate(marks.items(), 1):
         axes.axvline(
@@ -347,14 +365,14 @@ def sweep(
     ylabel: str,
     log: Sequence[str] = (),
 ) -> Figure:
-    """The score of every trial against each field that was searched, one panel a field; color and
-    marker tell `groups` apart.
+    """Plots the scores of trials against each field that was searched, in one panel per field.
 
     Args:
-      tried: {field: a number or a text for each trial}; texts are spread over the axis by name.
-      score: of each trial.
-      groups: of each trial.
-      log: fields whose axis is logarithmic.
+      tried: {field: a number or a text for each trial}; texts are sorted along the axis.
+      score: one per trial.
+      groups: one per trial; groups differ in color and marker.
+      ylabel: label of the score.
+      log: fields with a logarithmic axis.
 
     Raises:
       ValueError: the lengths differ, or there is no trial.
@@ -405,8 +423,14 @@ def bars(
     decimals: int | None = None,
     error: Sequence[float] | None = None,
 ) -> Figure:
-    """Horizontal bars from 0, top to bottom as given, each with its value as `numbers.show` writes
-    `kind` and `decimals`.
+    """Plots horizontal bars from 0, each with its value, from top to bottom in the given order.
+
+    Args:
+      names: of the bars.
+      values: their lengths.
+      xlabel: label of the values, with their unit.
+      kind, decimals: how `numbers.show` writes the values.
+      error: standard deviations, 0 for none.
 
     Raises:
       ValueError: the lengths differ, a value is not finite, or there are no bars or more than 100.
@@ -450,7 +474,7 @@ def bars(
 
 
 def _same_length(**columns: Sequence) -> None:
-    """Raises ValueError unless the columns are equally long and not empty."""
+    """Raises ValueError unless all columns have the same length and are not empty."""
     sizes = {name: len(values) for name, values in columns.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise ValueError(

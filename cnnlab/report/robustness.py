@@ -1,6 +1,4 @@
-"""Plots of what attacks and corruptions do: accuracy against a budget, a matrix of shares, and how
-sure a network is when it is right.
-"""
+"""Plots of robustness: accuracy under attacks, matrices of shares, calibration."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,16 +14,16 @@ from cnnlab.report.proportions import calibration, wilson
 def accuracy_curves(
     panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], n: int
 ) -> Figure:
-    """Accuracy against the strength of an attack, with Wilson's 95% intervals, a panel for each
-    kind of strength.
+    """Plots accuracy against the strength of attacks, with Wilson's 95% intervals.
 
     Args:
-      panels: {what the strength is: {name: [(strength, images right), ...]}}; equal names have
-        equal colors in all panels. Images right may be a mean of several counts.
-      n: images.
+      panels: {label of the strength: {name: [(strength, images right), ...]}}, with a panel per
+        label. A name has the same color in all panels. The number of images right may be a mean of
+        several counts.
+      n: number of images.
 
     Raises:
-      ValueError: there is nothing to draw.
+      ValueError: there is no attack.
     """
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     if not names:
@@ -65,7 +63,14 @@ def accuracy_curves(
 def share_matrix(
     shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], ylabel: str, xlabel: str
 ) -> Figure:
-    """Shares (rows, columns) as numbers in colored cells.
+    """Draws a matrix of shares as percentages in colored cells.
+
+    Args:
+      shares: float (r, c), between 0 and 1.
+      rows: r names.
+      columns: c names.
+      ylabel: label of the rows.
+      xlabel: label of the columns.
 
     Raises:
       ValueError: the names do not fit the shares.
@@ -98,11 +103,13 @@ def share_matrix(
 
 
 def reliability(cases: Mapping[str, tuple[np.ndarray, np.ndarray]], bins: int = 15) -> Figure:
-    """Share right against confidence, a panel for each case; the gap to the diagonal is what
-    calibration would close.
+    """Draws reliability diagrams: the share of right answers against confidence.
+
+    A calibrated network is on the diagonal.
 
     Args:
-      cases: {name: (confidence float (n,), right bool (n,))}.
+      cases: {name: (confidence float (n,), right bool (n,))}, with a panel for each.
+      bins: number of bins of confidence.
 
     Raises:
       ValueError: there is no case.

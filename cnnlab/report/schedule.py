@@ -1,4 +1,4 @@
-"""A learning rate over the steps of a run: as a picture, and in one line of text."""
+"""Learning-rate schedules: as a plot, and as a line of text."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,16 @@ _LEVELS = '▁▂▃▄▅▆▇█'
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """One character a value, from the lowest block for 0 to the highest for the largest; ' ' where
-    a value is not finite.
+    """Writes values as block characters, from '▁' for 0 to '█' for the largest value.
+
+    A value that is not finite becomes ' '.
 
     Raises:
       ValueError: there are no values, or one is negative.
+
+    Example:
+      >>> sparkline([0, 1, 2, 4])
+      '▁▃▅█'
     """
     heights = np.asarray(values, float)
     if not heights.size or (heights < 0).any():
@@ -30,21 +35,27 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def schedule(
-    steps: Sequence[int], rates: Sequence[float], steps_per_epoch: float, title: str
+    steps: Sequence[int], learning_rates: Sequence[float], steps_per_epoch: float, title: str
 ) -> Figure:
-    """The rate at each of the steps, below it the steps and above it the epochs.
+    """Plots the learning rate against steps (axis below) and epochs (axis above).
+
+    Args:
+      steps: at which the learning rate is known.
+      learning_rates: at each of these steps.
+      steps_per_epoch: for the axis of epochs.
+      title: of the plot.
 
     Raises:
-      ValueError: not as many rates as steps, or none.
+      ValueError: the numbers of steps and learning rates differ, or there are none.
     """
-    if len(steps) != len(rates) or not len(steps):
+    if len(steps) != len(learning_rates) or not len(steps):
         raise ValueError(
-            f'a schedule needs a rate for each of at least one step, got {len(steps)} steps and '
-            f'{len(rates)} rates'
+            f'a schedule needs a learning rate for each of at least one step, got {len(steps)} '
+            f'steps and {len(learning_rates)} learning rates'
         )
     figure = style.figure(7, 3.6)
     axes = style.quiet(figure.add_subplot(), 'step', 'learning rate')
-    axes.plot(steps, rates, color=style.color(0), linewidth=1.6)
+    axes.plot(steps, learning_rates, color=style.color(0), linewidth=1.6)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_formatter(EngFormatter(sep=' '))
     above = axes.secondary_xaxis(

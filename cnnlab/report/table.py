@@ -1,4 +1,4 @@
-"""A table of raw numbers, written as text, Markdown, CSV or HTML."""
+"""Tables of raw numbers, written as text, Markdown, CSV or HTML."""
 
 import dataclasses
 import math
@@ -16,8 +16,15 @@ Cell = str | float | MeanStd | None
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A column: its name, how `numbers.show` writes its cells, and its alignment (default: text
-    left, numbers right).
+    """A column of a table.
+
+    Attributes:
+      name: the header.
+      kind, decimals, prefix: how `numbers.show` writes the cells.
+      align: 'left', 'right' or 'center'; None is left for text and right for numbers.
+
+    Raises:
+      ValueError: the kind, prefix or alignment is unknown.
     """
 
     name: str
@@ -40,22 +47,26 @@ class Column:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Table:
-    """Rows of raw cells under typed columns.
+    """A table with typed columns and rows of raw cells.
 
     Attributes:
-      columns: `Column`s with distinct names.
-      rows: each a sequence with one cell per column, or a mapping {column name: cell} in which an
-        absent name is None. A cell is a number, a text, a `Spread` over runs, or None ('–'); numpy
-        and JAX scalars become Python numbers.
+      columns: `Column`s with different names.
+      rows: each a sequence with one cell per column, or a mapping {column name: cell}, in which
+        missing cells are None. A cell is a number, a text, a `MeanStd` over runs, or None ('–').
+        Scalars of numpy and JAX become Python numbers.
       title: the caption.
       notes: sentences below the table.
-      levels: of each row in an outline, as of headings: a row of level 1 is a part of the last one
-        of level 0. A page folds the parts away until they are asked for; the other forms show every
-        row. Empty: no outline.
+      levels: () or, for an outline, one level per row: a row of level 1 is part of the last row of
+        level 0 above it. HTML folds the parts; other formats show all rows.
 
     Raises:
-      ValueError: there are no columns or their names repeat, a row is too long or short or names no
-        column, a cell does not suit its column, or the levels are no outline of the rows.
+      ValueError: there are no columns or their names repeat, a row has another number of cells or
+        names no column, a cell does not suit its column, or the levels are no outline.
+
+    Example:
+      >>> table = Table([Column('network'), Column('top-1', 'percent')], [('vgg16', 0.716)], 'Tops')
+      >>> table.to_csv()
+      'network,top-1\\nvgg16,0.716\\n'
     """
 
     columns: Sequence[Column]
@@ -103,19 +114,25 @@ class Table:
         )
 
     def shown(self) -> list[list[str]]:
-        """The cells as a reader sees them."""
+        """Returns the cells as text for a reader."""
         return [
             [show(v, c.kind, c.decimals, c.prefix) for v, c in zip(row, self.columns, strict=True)]
             for row in self.rows
         ]
 
     def values(self, column: str) -> list[Cell]:
-        """The raw cells of a column; ValueError with the nearest names where there is none."""
+        """Returns the raw cells of a column.
+
+        Raises:
+          ValueError: there is no such column; the sentence has the nearest names.
+        """
         return [row[self._index(column)] for row in self.rows]
 
     def sorted(self, column: str, descending: bool = False) -> 'Table':
-        """The same table ordered by a column, ties as they stood; None and NaN come last in either
-        direction. Not for outlines.
+        """Returns the table sorted by a column; ties keep their order, None and NaN come last.
+
+        Raises:
+          ValueError: there is no such column, or the table is an outline.
         """
         i = self._index(column)
         if self.levels:
@@ -132,44 +149,50 @@ class Table:
         return names.index(among('column', column, names))
 
     def to_text(self, width: int | None = None) -> str:
-        """Aligned plain text without color codes, as wide as it needs, or in blocks of at most
-        `width` characters.
+        """Returns aligned plain text without color codes.
 
-        Each block repeats the first column. Only a cell that is too wide by itself is folded.
+        Args:
+          width: most characters of a line; a wider table is split into blocks, each with the first
+            column, and only a cell that is wider by itself is folded. None does not split.
         """
         return formats.text(self, width)
 
     def to_markdown(self) -> str:
-        """A GitHub table with title and notes, special characters escaped."""
+        """Returns GitHub-flavored Markdown with title and notes; special characters are escaped."""
         return formats.markdown(self)
 
     def to_csv(self) -> str:
-        """Raw, lossless numbers under a header; None is an empty field; a `Spread` takes three
-        fields: mean, std, n.
+        """Returns CSV with a header and lossless numbers.
+
+        None is an empty field; a `MeanStd` has three fields: mean, std, n.
         """
         return formats.csv_text(self)
 
     def to_html(self) -> str:
-        """A <table> with caption, escaped; `page.write_page` styles it and makes it sortable."""
+        """Returns a <table> with its caption; `page.write_page` adds style and sorting."""
         return formats.html(self)
 
     def __repr__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Returns the HTML that a notebook shows."""
         return self.to_html()
 
     def print(self, file: TextIO | None = None) -> None:
-        """Prints to `file` (standard output): on a terminal emphasized and in blocks of its width,
-        elsewhere plain and in one.
+        """Prints the table: with bold headers and fitted to the width on a terminal, else plain.
+
+        Args:
+          file: None is standard output.
         """
         formats.to_terminal(self, file or sys.stdout)
 
 
 def _cell(value: Any, column: Column, row: int) -> Cell:
-    """`value` as a Python number, text, Spread or None; raises ValueError where `column` cannot
-    show it.
+    """Returns a value as a Python number, text, `MeanStd` or None.
+
+    Raises:
+      ValueError: the column cannot show it.
     """
     value = _plain(value)
     where = f'row {row} of column {column.name!r}'
@@ -197,12 +220,12 @@ def _cell(value: Any, column: Column, row: int) -> Cell:
 
 
 def _plain(value: Any) -> Any:
-    """A scalar of numpy or JAX as a Python number; anything else as it is."""
+    """Returns a scalar of numpy or JAX as a Python number, and anything else as it is."""
     return value.item() if getattr(value, 'shape', None) == () else value
 
 
 def _rank(value: Cell) -> tuple:
-    """A key that orders numbers, then texts; empty for what has no place in an order."""
+    """Returns a sort key: numbers first, then texts; () for None and NaN, which have no order."""
     if isinstance(value, MeanStd):
         value = value.mean
     if value is None or isinstance(value, float) and math.isnan(value):

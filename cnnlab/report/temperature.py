@@ -1,36 +1,44 @@
-"""Temperature scaling: one number that makes probabilities of a network as large as its share of
-right answers.
-"""
+"""Temperature scaling: one number that calibrates the probabilities of a network."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+# lowest and highest temperature that `fit` tries
 _RANGE = (0.01, 100.0)
 
 
 def negative_log_likelihood(
     logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0
 ) -> float:
-    """Mean of -log softmax(logits / temperature)[label]."""
+    """Returns the mean of -log softmax(logits / temperature)[label].
+
+    Args:
+      logits: float (n, k).
+      labels: int (n,).
+      temperature: above 0.
+    """
     scores = log_softmax(np.asarray(logits, np.float64) / temperature, axis=1)
     return float(-scores[np.arange(len(labels)), labels].mean())
 
 
 def fit(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature in 0.01..100 by which logits are divided so that the negative log-likelihood
-    of the labels is least.
+    """Finds the temperature between 0.01 and 100 with the lowest negative log-likelihood.
 
-    It is above 1 where the network is too sure. Guo, Pleiss, Sun & Weinberger 2017,
-    arXiv:1706.04599, who fit it on images that are not those of the test.
+    Logits divided by it give calibrated probabilities. It is above 1 if the network is too
+    confident. Fit it on other images than those of the test.
 
     Args:
-      logits: float (n, k). labels: int (n,).
+      logits: float (n, k).
+      labels: int (n,).
 
     Raises:
-      ValueError: no images, or labels that do not fit.
+      ValueError: there are no images, the shapes do not fit, or logits are not finite.
+
+    Reference: Guo, Pleiss, Sun & Weinberger 2017, arXiv:1706.04599, section 4.2.
     """
-    logits, labels = np.asarray(logits), np.asarray(labels)
+    logits = np.asarray(logits)
+    labels = np.asarray(labels)
     if (
         logits.ndim != 2
         or labels.shape != logits.shape[:1]
@@ -42,6 +50,7 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> float:
             f'{logits.shape} and {labels.shape}'
         )
     low, high = np.log(_RANGE)
+    # over the logarithm, in which halving and doubling are equal steps
     found = minimize_scalar(
         lambda t: negative_log_likelihood(logits, labels, np.exp(t)),
         bounds=(low, high),

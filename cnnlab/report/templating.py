@@ -1,4 +1,4 @@
-"""The Jinja2 templates of this package, with everything escaped that they do not mark as safe."""
+"""Fills the Jinja2 templates of this package, and escapes all values not marked as safe."""
 
 import functools
 from typing import Any
@@ -18,7 +18,9 @@ def _environment() -> jinja2.Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """The file `templates/<template>` filled with `values`; raises jinja2.UndefinedError where one
-    is missing.
+    """Returns the file `templates/<template>` filled with `values`.
+
+    Raises:
+      jinja2.UndefinedError: a value is missing.
     """
     return _environment().get_template(template).render(**values)

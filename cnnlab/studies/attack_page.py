@@ -71,8 +71,8 @@ def _start(images: str, benches: Sequence[Bench]) -> Section:
             else 'what the network sees counts as right'
         )
         facts[bench.name] = (
-            f'{len(bench.images)} images of {images}, {size}: {bench.net.preprocess.sentence()}; '
-            f'{right}'
+            f'{len(bench.images)} images of {images}, {size}: '
+            f'{bench.net.stated_preprocess().sentence()}; {right}'
         )
     return Section('Networks and images', [facts, _UNITS])
 

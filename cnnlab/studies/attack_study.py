@@ -1,21 +1,21 @@
 """Networks attacked: every attack at every budget, what transfers, patches and fooling images."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
 from matplotlib.figure import Figure
 
 from cnnlab.attacks import budget, catalog, fooling, patch
-from cnnlab.attacks.batches import over
+from cnnlab.attacks.batches import beyond, over
 from cnnlab.attacks.target import logits, seen
 from cnnlab.classifier import Classifier
 from cnnlab.data.sources.pictures import Pictures
 from cnnlab.report import image_grid
+from cnnlab.report.progress import bar
 from cnnlab.studies import attack_tables
 from cnnlab.studies.attack_tables import Entry
-from cnnlab.train.monitor.progress import bar
 
 # kinds of images that are made and not changed: {kind: what they are}
 MADE = {
@@ -26,7 +26,7 @@ MADE = {
 # of patches: steps of training, and their width as a part of the image
 _PATCH_STEPS, _PATCH_SHARE = 200, 0.4
 _ASCENT_STEPS = 300
-# tiles of a sheet of fooling images
+# tiles of a grid of fooling images
 _ACROSS, _SHOWN = 4, 8
 
 
@@ -111,7 +111,7 @@ def _at_budgets(bench: Bench, plan: Plan, name: str, budgets: Sequence[float]) -
                 bench.truth,
                 epsilon,
                 plan.settings,
-                lambda done, before=i * n: advance(before + done),
+                beyond(advance, i * n),
             )
             if epsilon < max(budgets):
                 # only those of the largest budget are shown
@@ -188,6 +188,10 @@ def made_images(bench: Bench, plan: Plan, kind: str) -> tuple[Figure, str]:
     return {'patch': _patches, 'fooling': _ascended, 'evolution': _evolved}[kind](bench, plan)
 
 
+def _steps(advance: Callable[[int], None]) -> Callable[[int, float], None]:
+    return lambda step, loss: advance(step)
+
+
 def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
     """A patch for each goal, made with half of the images and judged on the others."""
     learned, judged = attack_tables.halves(len(bench.images))
@@ -201,7 +205,7 @@ def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
                 bench.images[learned],
                 goal,
                 seed=seed,
-                advance=lambda step, loss, advance=advance: advance(step),
+                advance=_steps(advance),
             )
         laid = patch.stuck(bench.images[judged], made, share=_PATCH_SHARE, seed=seed + 1)
         scores = over(lambda rows: logits(bench.net, rows), laid, batch=plan.settings.batch)
@@ -221,7 +225,7 @@ def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
             f'place, {_PATCH_SHARE} of the image wide, are taken for it.'
         )
     halves = f'Made with {learned.sum()} images, judged on {judged.sum()}. '
-    return image_grid.sheet(rows), halves + ' '.join(sentences)
+    return image_grid.grid(rows), halves + ' '.join(sentences)
 
 
 def _on_white(disk: np.ndarray) -> np.ndarray:
@@ -248,7 +252,7 @@ def _ascended(bench: Bench, plan: Plan) -> tuple[Figure, str]:
         for i in range(0, len(tiles), _ACROSS)
         for row in (tiles[i : i + _ACROSS], differences[i : i + _ACROSS])
     ]
-    return image_grid.sheet(rows), (
+    return image_grid.grid(rows), (
         f'{_ASCENT_STEPS} steps from the mean image; below each image, how it differs from the '
         f'mean image.'
     )
@@ -273,7 +277,7 @@ def _evolved(bench: Bench, plan: Plan) -> tuple[Figure, str]:
             unique.add(images[k].tobytes())
     tiles = [image_grid.Tile(images[k], f'{bench.net.labels[k]} {p[k]:.1%}') for k in shown]
     rows = [tiles[i : i + _ACROSS] for i in range(0, len(tiles), _ACROSS)]
-    return image_grid.sheet(rows), (
+    return image_grid.grid(rows), (
         f'{settings.generations} generations of 400 images; the champions of all {len(p)} classes '
         f'have a median probability of {np.median(p):.1%}, {(p > 0.99).sum()} of them one above '
         f'99%. Shown are the goals and the surest.'

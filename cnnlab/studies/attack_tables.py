@@ -99,7 +99,7 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
             )
         )
     if any(e.epsilon is None for e in entries):
-        columns = (
+        least_columns = (
             Column('network'),
             Column('attack'),
             Column('attacked', 'integer'),
@@ -120,9 +120,10 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
                     float(np.median(e.outcome.size[k][fooled])) if fooled.any() else None
                     for k in ('l2', 'linf', 'l0')
                 ]
+                stored = e.outcome.right if e.stored is None else e.stored
                 shares = [
                     float(wrong.sum() / tried.sum()) if tried.any() else None
-                    for wrong in (fooled, tried & ~e.stored)
+                    for wrong in (fooled, tried & ~stored)
                 ]
                 rows.append(
                     [
@@ -139,7 +140,7 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
                 )
         out.append(
             Table(
-                columns,
+                least_columns,
                 rows,
                 'Least changes',
                 (
@@ -230,7 +231,7 @@ def worst(entries: Sequence[Entry], network: str) -> list[Entry]:
         if (
             e.network == network
             and e.epsilon is not None
-            and (e.attack not in largest or e.epsilon > largest[e.attack].epsilon)
+            and (e.attack not in largest or e.epsilon > (largest[e.attack].epsilon or 0))
         ):
             largest[e.attack] = e
     return list(largest.values())

@@ -82,7 +82,7 @@ def sources(names: list[str]) -> Table:
     """Each of these networks with the ids of the published weights that it takes; nothing is
     traced, so it takes a moment.
     """
-    serves = {}
+    serves: dict[str, list[str]] = {}
     for id in weights.supported():
         serves.setdefault(catalog.source(id).model, []).append(id)
     rows = []

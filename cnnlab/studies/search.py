@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import (
-    BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
@@ -37,6 +36,8 @@ BEST = 0.25
 # of that range, added at both ends; assumed
 MARGIN = 0.1
 
+Distribution = CategoricalDistribution | IntDistribution | FloatDistribution
+
 
 @dataclasses.dataclass(frozen=True)
 class Dimension:
@@ -45,15 +46,16 @@ class Dimension:
     # as --set takes it
     field: str
     kind: str
-    distribution: BaseDistribution
+    distribution: Distribution
 
     def draw(self, trial: optuna.Trial) -> Any:
         """The trial's value, as the sampler of its study draws it."""
         found = self.distribution
         if isinstance(found, CategoricalDistribution):
             return trial.suggest_categorical(self.field, found.choices)
-        suggest = trial.suggest_int if isinstance(found, IntDistribution) else trial.suggest_float
-        return suggest(self.field, found.low, found.high, log=found.log)
+        if isinstance(found, IntDistribution):
+            return trial.suggest_int(self.field, found.low, found.high, log=found.log)
+        return trial.suggest_float(self.field, found.low, found.high, log=found.log)
 
 
 def dimension(text: str) -> Dimension:
@@ -87,15 +89,18 @@ def dimension(text: str) -> Dimension:
         raise ValueError(
             f'{text!r}: the bounds must rise{", from above 0" * kind.startswith("log")}'
         )
-    made = IntDistribution if number is int else FloatDistribution
-    return Dimension(field.strip(), kind, made(low, high, log=kind.startswith('log')))
+    log = kind.startswith('log')
+    made: Distribution = FloatDistribution(low, high, log=log)
+    if number is int:
+        made = IntDistribution(int(low), int(high), log=log)
+    return Dimension(field.strip(), kind, made)
 
 
 def check(space: Iterable[Dimension], recipe: Recipe) -> None:
     """Raises ValueError where a field is none of a recipe's, or does not take such values."""
     for dim in space:
         if isinstance(dim.distribution, CategoricalDistribution):
-            values = dim.distribution.choices
+            values: Sequence[Any] = dim.distribution.choices
         else:
             values = (dim.distribution.low, dim.distribution.high)
         for value in values:
@@ -127,7 +132,7 @@ class CoarseToFine(BaseSampler):
         study: optuna.Study,
         trial: FrozenTrial,
         param_name: str,
-        param_distribution: BaseDistribution,
+        param_distribution: Any,
     ) -> Any:
         """One value of one field."""
         best = best_before(study, trial.number // self.per_round * self.per_round)
@@ -151,11 +156,11 @@ def best_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
         for t in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if t.number < number
     ]
-    done.sort(key=lambda t: (-t.value, t.number))
+    done.sort(key=lambda t: (-t.values[0], t.number))
     return done[: max(2, math.ceil(BEST * len(done)))] if len(done) >= 4 else []
 
 
-def narrow(distribution: BaseDistribution, values: Sequence[Any]) -> BaseDistribution:
+def narrow(distribution: Distribution, values: Sequence[Any]) -> Distribution:
     """The part of a distribution between these values, and a margin; of choices, those given."""
     if isinstance(distribution, CategoricalDistribution):
         return CategoricalDistribution([c for c in distribution.choices if c in values])

@@ -17,7 +17,7 @@ from cnnlab.report import page, plots
 from cnnlab.report.files import write_bytes, write_text
 from cnnlab.report.numbers import MeanStd, mean_std, show
 from cnnlab.report.page import Picture, Section
-from cnnlab.report.table import Column, Table
+from cnnlab.report.table import Cell, Column, Table
 from cnnlab.studies import seeds
 from cnnlab.studies.seeds import Runs
 from cnnlab.train import workdir
@@ -111,7 +111,10 @@ def beside(runs: Runs, other: Runs, split: str = 'test') -> str:
     """The share got wrong against another's, as 'lower than that'; a difference counts beyond two
     standard errors of so many images.
     """
-    mine, theirs = error(runs, split).mean, error(other, split).mean
+    found, against = error(runs, split), error(other, split)
+    if found is None or against is None:
+        return 'not to be compared with that'
+    mine, theirs = found.mean, against.mean
     images = len(runs.setup.data[split])
     noise = (
         sum(p * (1 - p) / (images * len(r.results)) for p, r in ((mine, runs), (theirs, other)))
@@ -129,7 +132,7 @@ def percent(value: MeanStd | None) -> str:
 
 def study_table(study: SeedStudy, measured: Mapping[str, Runs], count: int) -> Table:
     """A row a variant, in their order."""
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, runs in measured.items():
         if not runs.results:
             rows.append((name, *[None] * (len(COLUMNS) - 1)))
@@ -147,12 +150,10 @@ def study_table(study: SeedStudy, measured: Mapping[str, Runs], count: int) -> T
             )
         )
     notes = [
-        'Training loss and error: means over the last tenth of the steps, on training batches as '
-        'the network got them (augmented, '
-        'with dropout where there is any). Validation and test error: of the last state. '
-        f'Mean ± sample standard deviation over {count} seed{"s" * (count > 1)}. '
-        f'Training seconds leave out compilation '
-        'and evaluation.'
+        'Training loss and error are means over the last tenth of the steps, on training batches '
+        'as the network sees them, with augmentation and dropout. Validation and test error are '
+        'those of the last state. Values are means ± sample standard deviation over '
+        f'{count} seed{"s" * (count > 1)}. Training seconds exclude compilation and evaluation.'
     ]
     notes += [
         f'{name}: {len(runs.diverged)} of {count} seeds diverged; the first: {runs.diverged[0]}.'

@@ -57,10 +57,10 @@ def train(
     Raises:
       ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
     """
-    same = like is not None and all(
-        paths.get(recipe, path) == paths.get(like.recipe, path) for path in _DATA
-    )
-    setup = build_setup(recipe, data_dir, data=like.data if same else None, shard=shard)
+    data = None
+    if like and all(paths.get(recipe, path) == paths.get(like.recipe, path) for path in _DATA):
+        data = like.data
+    setup = build_setup(recipe, data_dir, data=data, shard=shard)
     results, logs, diverged = [], [], []
     for seed in range(seeds):
         directory = root / f'seed{seed}'

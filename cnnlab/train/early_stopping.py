@@ -8,7 +8,9 @@ import jax
 import numpy as np
 
 
-def remember(control: dict[str, jax.Array], top1: float, step: int) -> dict[str, np.ndarray]:
+def remember(
+    control: dict[str, jax.Array], top1: float, step: int
+) -> dict[str, np.ndarray | np.generic]:
     """Returns the entries of `control` that change after a validation.
 
     Args:
@@ -18,7 +20,7 @@ def remember(control: dict[str, jax.Array], top1: float, step: int) -> dict[str,
     """
     # compared in float32, as it is stored: otherwise rounding makes an equal score a better one
     better = np.float32(top1) > np.float32(control['best'])
-    new = (
+    new: dict[str, np.ndarray | np.generic] = (
         {'best': np.float32(top1), 'best_step': np.int32(step)}
         if better
         else {k: np.asarray(control[k]) for k in ('best', 'best_step')}

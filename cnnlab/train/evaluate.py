@@ -1,6 +1,7 @@
 """Evaluation of a split: sums over every image exactly once, on any number of devices and hosts."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,7 +42,7 @@ def evaluate(
     Raises:
       RuntimeError: the number of images counted is not the size of the split.
     """
-    sums: dict[str, np.ndarray] = {}
+    sums: dict[str, Any] = {}
     for rows in loader.eval_batches(
         source, transform, batch=batch, host=jax.process_index(), hosts=jax.process_count()
     ):

@@ -16,6 +16,7 @@ import numpy as np
 
 from cnnlab.data import loader
 from cnnlab.recipes.recipe import Recipe
+from cnnlab.report.progress import Progress
 from cnnlab.train import control, nan_policy, recompute_batch_stats, results, runs, workdir
 from cnnlab.train.checkpoint.checkpoints import Checkpoints, writable
 from cnnlab.train.checkpoint.shared import SharedCheckpoints
@@ -26,7 +27,6 @@ from cnnlab.train.initial_state import initial_state
 from cnnlab.train.monitor import diagnostics, run_log
 from cnnlab.train.monitor.heartbeat import Heartbeat
 from cnnlab.train.monitor.profile import Profile
-from cnnlab.train.monitor.progress import Progress
 from cnnlab.train.monitor.train_logger import TrainLogger
 from cnnlab.train.nan_policy import NotFinite
 from cnnlab.train.options import Options
@@ -72,7 +72,7 @@ def run(
 def run_setup(
     setup: Setup,
     seed: int,
-    directory: str,
+    directory: str | pathlib.Path,
     options: Options = Options(),  # noqa: B008 (frozen)
     validated: Callable[[int, dict[str, float]], None] = lambda step, figures: None,
 ) -> Result:
@@ -203,7 +203,7 @@ class _Run:
             chosen = self.step
             if self.recipe.run.stop_patience:
                 chosen, self.state = self.checkpoints.best(self.log.records)
-            final = {
+            final: dict[str, dict[str, float]] = {
                 split: self._final(split, chosen)
                 for split in ('validation', 'test')
                 if split in self.setup.data

@@ -66,7 +66,7 @@ class Predictions:
           'n'; 'top1' and 'top5' with Wilson's 95% intervals in 'top1_low', 'top1_high', 'top5_low'
           and 'top5_high'; the mean 'loss'; the expected calibration error 'ece'.
         """
-        accuracies = {}
+        accuracies: dict[str, Any] = {}
         for k in (1, _BEST):
             right = int(self.right(k).sum())
             low, high = wilson(right, len(self))

@@ -42,10 +42,8 @@ class Prefetcher:
 
     def take(self) -> dict[str, jax.Array]:
         """Returns the next batch, on the devices."""
-        if self._ready is None:
-            self.prepare()
         ready, self._ready = self._ready, None
-        return ready
+        return self._placed() if ready is None else ready
 
     def prepare(self) -> None:
         """Starts to copy the next batch to the devices, while the current step runs.
@@ -54,10 +52,14 @@ class Prefetcher:
           LoaderDied: a process of the loader died more than MAX_RESTARTS times in a row.
           Exception: any error of the data.
         """
+        self._ready = self._placed()
+
+    def _placed(self) -> dict[str, jax.Array]:
         with self._timer.waiting('data'):
             rows = self._next()
-        self._ready = self._place(rows)
+        placed = self._place(rows)
         self._step += 1
+        return placed
 
     def _next(self) -> dict[str, Any]:
         while True:

@@ -49,11 +49,11 @@ class _Pooled:
 
     def __init__(self):
         self.n = 0
-        self.mean = 0.0
+        self.mean: Any = 0.0
         # mean of the variances within batches
-        self.within = 0.0
+        self.within: Any = 0.0
         # sum of squared deviations of the batch means
-        self.between = 0.0
+        self.between: Any = 0.0
 
     def add(self, mean, var):
         self.n += 1

@@ -60,7 +60,7 @@ def find(path: str | os.PathLike, step: str | int = 'last') -> tuple[pathlib.Pat
                 f'{run} was not validated at any checkpoint, so none is the best; use --step=last '
                 f'or one of {steps}'
             )
-        return run, max(validated, key=top1.get)
+        return run, max(validated, key=top1.__getitem__)
     names.among('checkpoint', step, map(str, steps))
     return run, int(step)
 

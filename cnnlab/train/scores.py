@@ -34,7 +34,7 @@ def view_step(
     Returns:
       float32 (n, k): softmax or logits, as the protocol says.
     """
-    logits = model.apply(variables, preprocess.on_device(image), train=False)
+    logits: Any = model.apply(variables, preprocess.on_device(image), train=False)
     average = preprocess.protocol.average
     return (jax.nn.softmax(logits) if average == 'softmax' else logits).astype(jnp.float32)
 
@@ -67,14 +67,16 @@ def probabilities(
       float32 (n, k).
 
     Raises:
-      ValueError: an image cannot be read, or the devices do not divide the batch.
+      ValueError: the network has no preprocessing, an image cannot be read, or the devices do not
+        divide the batch.
       RuntimeError: an image was not seen exactly once with all its views.
     """
-    protocol = net.preprocess.protocol
+    preprocess = net.stated_preprocess()
+    protocol = preprocess.protocol
     mesh = sharding.local_mesh(devices)
     sharding.check_batch(batch, mesh)
     step = sharding.parallel_eval(
-        functools.partial(view_step, model=net.model, preprocess=net.preprocess),
+        functools.partial(view_step, model=net.model, preprocess=preprocess),
         mesh,
     )
     sums = _Sums(step, sharding.replicate(net.variables, mesh), mesh, batch, len(source))
@@ -106,7 +108,8 @@ class _Sums:
     ):
         self.step, self.variables, self.mesh, self.batch = step, variables, mesh, batch
         self.waiting: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
-        self.total: np.ndarray | None = None
+        # once a view was seen, float32 (n, k)
+        self.total: Any = None
         self.seen = np.zeros(images, np.int64)
 
     def add(self, index: int, view: np.ndarray) -> None:

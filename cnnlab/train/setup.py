@@ -14,6 +14,7 @@ import optax
 from flax import linen as nn
 from jax.sharding import Mesh
 
+from cnnlab import tree
 from cnnlab.data import balance, loader, preprocessing, sources
 from cnnlab.data.loader import ProgressiveTransforms
 from cnnlab.data.preprocessing import Preprocess
@@ -22,7 +23,7 @@ from cnnlab.data.sources import select
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.models import registry
-from cnnlab.nn.norms import check_frozen, has_batch_norm
+from cnnlab.nn.norms import check_frozen, has_batch_norm, replace_norm
 from cnnlab.recipes.duration import Timeline
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.train import nan_policy, recompute_batch_stats
@@ -75,7 +76,7 @@ class Setup:
     placement: Any
     image: jax.ShapeDtypeStruct
     total: int
-    init: Callable[[jax.Array], TrainState]
+    init: Callable[[jax.Array | np.uint32], TrainState]
     train_step: Callable
     eval_step: Callable
     moments_step: Callable
@@ -146,7 +147,11 @@ def open_data(recipe: Recipe, data_dir: str | None) -> dict[str, ImageSource]:
     section = recipe.data
     if section.holdout or section.fold or 'validation' in dataset.splits:
         splits.insert(1, 'validation')
-    chosen = {'holdout': section.holdout, 'fold': section.fold, 'classes': section.classes}
+    chosen: dict[str, Any] = {
+        'holdout': section.holdout,
+        'fold': section.fold,
+        'classes': section.classes,
+    }
     opened = {
         split: sources.load(recipe.dataset, split, data_dir=data_dir, **chosen) for split in splits
     }
@@ -230,7 +235,7 @@ def build_setup(
     )
     # traced here, so that a network that does not fit its images fails early
     shapes = jax.eval_shape(init, jax.ShapeDtypeStruct((), jnp.uint32))
-    _check(recipe, data, mesh, shapes)
+    _check(recipe, data, mesh, model, shapes)
     train_transform = _train_transform(recipe, train, model, image, shapes)
 
     network = {
@@ -256,7 +261,7 @@ def build_setup(
     tta.views(recipe.augment.tta)
     eval_config = EvalConfig(**network, loss=recipe.loss.evaluation(), tta=recipe.augment.tta)
 
-    step = functools.partial(train_step, step_config)
+    step: Callable[..., Any] = functools.partial(train_step, step_config)
     if recipe.run.on_nan == 'skip':
         step = nan_policy.skip_nonfinite(step)
     evaluation = functools.partial(eval_step, eval_config)
@@ -285,10 +290,17 @@ def build_setup(
 
 
 def _model(recipe: Recipe, train: ImageSource) -> nn.Module:
-    """Builds the network, with the data's number of classes unless the recipe sets it."""
+    """Builds the network with the recipe's settings of batch norm, and with the data's number of
+    classes unless the recipe sets it.
+    """
     fields = {'num_classes': train.num_classes, **recipe.model_fields}
     model = registry.create(recipe.model, **fields)
-    return model.clone(norm=recipe.batch_norm) if has_batch_norm(model) else model
+    return replace_norm(model, **_batch_norm_said(recipe))
+
+
+def _batch_norm_said(recipe: Recipe) -> dict[str, Any]:
+    """The batch norm settings that the recipe states; of the others the network keeps its own."""
+    return {k: v for k, v in vars(recipe.batch_norm).items() if v is not None and v != ()}
 
 
 def _preprocess(recipe: Recipe, train: ImageSource, mean: Any, std: Any) -> Preprocess:
@@ -320,7 +332,7 @@ def _adversary(recipe: Recipe) -> adversarial.Adversary | None:
     )
 
 
-def _check_mean_image(recipe: Recipe, mean: np.ndarray, image: jax.ShapeDtypeStruct) -> None:
+def _check_mean_image(recipe: Recipe, mean: Any, image: jax.ShapeDtypeStruct) -> None:
     """Raises ValueError if the mean is an image of another size than the network's input."""
     if np.ndim(mean) != 3:
         return
@@ -334,7 +346,13 @@ def _check_mean_image(recipe: Recipe, mean: np.ndarray, image: jax.ShapeDtypeStr
         )
 
 
-def _check(recipe: Recipe, data: dict[str, ImageSource], mesh: Mesh, shapes: TrainState) -> None:
+def _check(
+    recipe: Recipe,
+    data: dict[str, ImageSource],
+    mesh: Mesh,
+    model: nn.Module,
+    shapes: TrainState,
+) -> None:
     """Raises ValueError for fields that do not fit each other, the data, devices or network."""
     run = recipe.run
     parts = run.accumulate * mesh.size
@@ -374,6 +392,13 @@ def _check(recipe: Recipe, data: dict[str, ImageSource], mesh: Mesh, shapes: Tra
             "run.recompute_batch_stats='1 epochs'"
         )
     check_frozen(recipe.batch_norm, shapes.batch_stats)
+    said = ', '.join(f'batch_norm.{field}' for field in _batch_norm_said(recipe))
+    has_statistics = any(path.endswith('/var') for path in tree.named_leaves(shapes.batch_stats))
+    if said and has_statistics and not has_batch_norm(model):
+        raise ValueError(
+            f'the recipe states {said}, which cannot reach the batch norms of {recipe.model}: give '
+            f'{type(model).__name__} a field `norm: BatchNormConfig` and hand it to each of them'
+        )
 
 
 def _train_transform(

@@ -13,8 +13,7 @@ from flax import linen as nn
 from cnnlab.nn import initializers
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(flax.struct.PyTreeNode):
     """The state of training, a pytree of arrays.
 
     Attributes:

@@ -1,5 +1,5 @@
-"""What networks see: functions of (model, variables, images, ...) that give arrays, and `show`,
-which makes a figure of them.
+"""What a network sees in images: functions of a Classifier that return arrays, and `show`, which
+draws them.
 """
 
 from cnnlab.visual.show import show as show

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from cnnlab.classifier import Array, Classifier
 from cnnlab.nn.activations import maxout
 from cnnlab.nn.layers import Act
 
@@ -24,21 +25,22 @@ RECTIFIERS = (nn.relu, nn.relu6)
 
 @dataclasses.dataclass(frozen=True)
 class Ruled:
-    """A network whose activation functions pass signals back by `rule`; stands wherever only
-    `apply` is asked for.
+    """A network whose activation functions pass signals back by a rule; it can take the network's
+    place wherever only `apply` is called.
 
     Attributes:
       model: the network.
       rule: one of this file.
-      functions: the activation functions that it is for; None for all that work value by value.
+      functions: the activation functions that the rule is for; None for all that work value by
+        value.
     """
 
     model: nn.Module
     rule: Rule
     functions: tuple[Callable, ...] | None = RECTIFIERS
 
-    def apply(self, variables: Mapping[str, Any], images: jax.Array, **options: Any) -> Any:
-        """As the network's."""
+    def apply(self, variables: Mapping[str, Any], images: Array, **options: Any) -> Any:
+        """Returns the values of the network's own `apply`."""
         with nn.intercept_methods(self._hook):
             return self.model.apply(variables, images, **options)
 
@@ -54,62 +56,76 @@ class Ruled:
 
     def _is_for(self, fn):
         if self.functions is None:
-            # the one that merges channels; its gradient goes to the largest, as a max pool's does
+            # maxout merges channels; its gradient goes to the largest, as a max pool's does
             return fn is not maxout
         return fn in self.functions
 
 
-def refuse_without_rectifiers(
-    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, method: str
-) -> None:
-    """ValueError, one sentence, where a network has no ReLU whose signal `method` could rectify."""
-    met = []
+def require_rectifiers(net: Classifier, images: Array, method: str) -> None:
+    """Raises ValueError where a network has no ReLU whose signal a method could rectify.
+
+    Args:
+      net: the network.
+      images: (n, height, width, channels), as the network takes them.
+      method: its name, for the sentence.
+    """
+    functions = []
 
     def hook(call, args, kwargs, context):
         if context.method_name == '__call__' and isinstance(context.module, Act):
-            met.append(context.module.fn)
+            functions.append(context.module.fn)
         return call(*args, **kwargs)
 
     def run(variables, images):
         with nn.intercept_methods(hook):
-            return model.apply(variables, images)
+            return net.model.apply(variables, images)
 
-    jax.eval_shape(run, variables, images)
-    if not any(fn in RECTIFIERS for fn in met):
-        others = sorted({getattr(fn, '__name__', str(fn)) for fn in met})
+    jax.eval_shape(run, net.variables, images)
+    if not any(fn in RECTIFIERS for fn in functions):
+        others = sorted({getattr(fn, '__name__', str(fn)) for fn in functions})
         raise ValueError(
-            f'{method} rectifies the signals of ReLUs, and {type(model).__name__} has none'
+            f'{method} rectifies the signals of ReLUs, and {type(net.model).__name__} has none'
             f'{" (its activation functions: " + ", ".join(others) + ")" if others else ""}; '
             'use the gradient or integrated gradients'
         )
 
 
 def deconvolution(fn: Callable) -> Callable:
-    """Zeiler & Fergus 2013, arXiv:1311.2901: what comes back is rectified, wherever the input was
-    positive or not.
+    """Rectifies the signal that comes back, whether the input was positive or not.
+
+    Reference:
+      Zeiler & Fergus 2013, arXiv:1311.2901.
     """
     return _deconvolution(fn)
 
 
 def guided(fn: Callable) -> Callable:
-    """Springenberg et al. 2014, arXiv:1412.6806: only positive signals pass back, and only through
-    units that were active.
+    """Passes back positive signals only, and only through units that were active.
+
+    Reference:
+      Springenberg et al. 2014, arXiv:1412.6806.
     """
     return _guided(fn)
 
 
 def redirected(fn: Callable) -> Callable:
-    """The way back while a loss is made smaller, for units that are asleep: where no signal of an
-    image would pass, those pass that ask for more. After `redirected_relu_grad` of
-    github.com/tensorflow/lucid.
+    """Passes signals back through sleeping units, so that gradient descent can wake them.
+
+    Where the gradient of an image would be 0 everywhere, signals that ask for a larger activation
+    pass all the same; a loss that is made smaller asks for more by a negative signal.
+
+    Reference:
+      `redirected_relu_grad` of github.com/tensorflow/lucid.
     """
     return _redirected(fn)
 
 
 @dataclasses.dataclass(frozen=True)
 class Epsilon:
-    """LRP-epsilon as a gradient: f'(z) becomes f(z) / (z + eps sign(z)), Ancona et al. 2018,
-    arXiv:1711.06104.
+    """LRP-epsilon as a gradient: f'(z) becomes f(z) / (z + eps sign(z)).
+
+    Reference:
+      Ancona et al. 2018, arXiv:1711.06104.
     """
 
     eps: float
@@ -167,5 +183,5 @@ def _epsilon(fn, eps):
 
 
 def stabilized(z: jax.Array, eps: float) -> jax.Array:
-    """z + eps sign(z), the sign of 0 being 1."""
+    """Returns z + eps sign(z), where the sign of 0 is 1."""
     return z + jnp.where(z >= 0, eps, -eps).astype(z.dtype)

@@ -1,29 +1,33 @@
-"""Long work in batches of one size, with a bar where there is a terminal."""
+"""Long work in batches of one size, so that it compiles once."""
 
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
-import rich.console
-import rich.progress
 
-Item = TypeVar('Item')
-_WATCHING = contextvars.ContextVar('watching', default=False)
+from cnnlab.report import progress
 
 
 def each(
     function: Callable[[np.ndarray], Any], count: int, batch: int, label: str
 ) -> Iterator[tuple[np.ndarray, Any]]:
-    """Yields (indices, function(indices)) over 0 .. count - 1, at most `batch` at a time; values as
-    numpy arrays.
+    """Calls a function with 0 .. count - 1, at most `batch` indices at a time.
 
     The function always gets equally many indices, so that it compiles once; the last batch is
     filled up and the surplus dropped.
+
+    Args:
+      function: from indices (b,) to a tree of arrays (b, ...).
+      count: number of indices.
+      batch: indices at a time.
+      label: names the work where its progress is shown.
+
+    Yields:
+      the indices of a batch, and the function's values for them as numpy arrays.
     """
     batch = min(batch, count)
-    for start in watched(range(0, count, batch), label):
+    for start in progress.track(range(0, count, batch), label):
         indices = np.arange(start, min(start + batch, count))
         filled = np.pad(indices, (0, batch - len(indices)), 'edge')
         values, structure = jax.tree.flatten(function(filled))
@@ -32,21 +36,6 @@ def each(
 
 
 def gathered(function: Callable[[np.ndarray], Any], count: int, batch: int, label: str) -> Any:
-    """What `each` yields, put together: a tree of arrays (count, ...)."""
+    """Puts together the values that `each` yields: a tree of arrays (count, ...)."""
     parts = [values for _, values in each(function, count, batch, label)]
     return jax.tree.map(lambda *a: np.concatenate(a), *parts)
-
-
-def watched(items: Sequence[Item], label: str) -> Iterator[Item]:
-    """The items, with a bar on a terminal's standard error that goes when all are done; none inside
-    the work of another bar.
-    """
-    console = rich.console.Console(stderr=True)
-    if _WATCHING.get() or not console.is_terminal:
-        yield from items
-        return
-    token = _WATCHING.set(True)
-    try:
-        yield from rich.progress.track(items, label, console=console, transient=True)
-    finally:
-        _WATCHING.reset(token)

@@ -1,30 +1,29 @@
-"""Deconvnet: activations projected back to pixels. Zeiler & Fergus 2013, arXiv:1311.2901.
+"""Deconvnet: activations projected back to pixels.
 
 Unpooling puts a signal where the pool found its maximum (the switches), which is the gradient of
-max pooling; filters are transposed, which is the gradient of a convolution; and every signal is
+max pooling. Filters are transposed, which is the gradient of a convolution. Every signal is
 rectified where it passes a ReLU. Other layers pass their gradient.
 """
 
 import functools
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 
 from cnnlab.analysis import capture
-from cnnlab.visual import backward, gradients, layers, target
+from cnnlab.classifier import Array, Classifier, image_batch
+from cnnlab.visual import backward, class_scores, gradients, layers
 
 
 class Projections(NamedTuple):
-    """The strongest activation of a feature map in each image, and what it projects to.
+    """The strongest activation of a feature map in each image, and its projection.
 
     Attributes:
-      pixels: (n, height, width, channels), of both signs.
+      pixels: float32 (n, height, width, channels), of both signs.
       value: (n,), the activation.
-      row, column: (n,), where it stands; 0 in a layer without spatial extent.
+      row, column: (n,), its position in the layer; 0 in a layer without rows and columns.
     """
 
     pixels: jax.Array
@@ -33,65 +32,75 @@ class Projections(NamedTuple):
     column: jax.Array
 
 
-def project(
-    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str, signal: jax.Array
-) -> jax.Array:
-    """A signal at a layer brought down to the pixels, with the switches of these images: float32
-    (n, height, width, channels).
+def project(net: Classifier, images: Array, path: str, signal: Array) -> jax.Array:
+    """Projects a signal at a layer down to the pixels, with the switches of these images.
 
     Args:
-      model, variables: the network.
-      images: (n, height, width, channels).
+      net: the network.
+      images: (n, height, width, channels), as the network takes them.
       path: the layer.
-      signal: of the shape of its output: activations, those of no interest set to 0.
+      signal: of the shape of the layer's output: activations, with those of no interest set to 0.
+
+    Returns:
+      float32 (n, height, width, channels), of both signs.
 
     Raises:
       ValueError: no such layer, a signal of another shape, or a network without ReLUs.
+
+    Reference:
+      Zeiler & Fergus 2013, arXiv:1311.2901, Section 2.1.
     """
-    out = layers.known(model, variables, target.checked(images), path)
-    backward.refuse_without_rectifiers(model, variables, images, 'the deconvnet')
-    if np.shape(signal) != out.shape:
+    output = layers.known(net, image_batch(images), path)
+    backward.require_rectifiers(net, images, 'the deconvnet')
+    if np.shape(signal) != output.shape:
         raise ValueError(
-            f'the signal has shape {np.shape(signal)} for layer {path!r}, which gives {out.shape}'
+            f'the signal has shape {np.shape(signal)} for layer {path!r}, which gives '
+            f'{output.shape}'
         )
-    return _project(backward.Ruled(model, backward.deconvolution), variables, images, path, signal)
+    return _project(_ruled(net), net.variables, images, path, signal)
 
 
-def of_channel(
-    model: nn.Module, variables: Mapping[str, Any], images: jax.Array, path: str, channel: int
-) -> Projections:
-    """Each image's strongest activation of one feature map (or unit), all others set to 0 as in the
-    paper, projected.
+def of_channel(net: Classifier, images: Array, path: str, channel: int) -> Projections:
+    """Projects each image's strongest activation of one feature map (or unit), all others set to 0.
 
     Args:
-      model, variables, images, path: as of `project`.
-      channel: which feature map of the layer.
+      net, images, path: as of `project`.
+      channel: number of the feature map.
 
     Raises:
-      ValueError: see `project`; the layer has no such feature map.
+      ValueError: as `project`; the layer has no such feature map.
+
+    Reference:
+      Zeiler & Fergus 2013, arXiv:1311.2901, Section 2.1.
+
+    Example:
+      visual.show(deconvnet.of_channel(net, images, 'conv2', 5).pixels)
     """
-    out = layers.known(model, variables, target.checked(images), path)
-    layers.channel(out, path, channel)
-    backward.refuse_without_rectifiers(model, variables, images, 'the deconvnet')
-    return _of_channel(
-        backward.Ruled(model, backward.deconvolution), variables, images, path, channel
-    )
+    output = layers.known(net, image_batch(images), path)
+    layers.channel(output, path, channel)
+    backward.require_rectifiers(net, images, 'the deconvnet')
+    return _of_channel(_ruled(net), net.variables, images, path, channel)
 
 
-def of_class(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: jax.Array,
-    cls: target.Classes = None,
-) -> jax.Array:
-    """The class score projected, from a signal of 1: float32 (n, height, width, channels);
-    arguments as of `gradients.gradient`.
+def of_class(net: Classifier, images: Array, classes: class_scores.Classes = None) -> jax.Array:
+    """Projects the class score, from a signal of 1.
+
+    Args:
+      net, images, classes: as of `gradients.gradient`.
+
+    Returns:
+      float32 (n, height, width, channels), of both signs.
+
+    Raises:
+      ValueError: see `class_scores.resolve`; a network without ReLUs.
     """
-    found = target.classes(model, variables, images, cls)
-    backward.refuse_without_rectifiers(model, variables, images, 'the deconvnet')
-    return gradients.of_classes(
-        backward.Ruled(model, backward.deconvolution), variables, images, found
-    )
+    classes = class_scores.resolve(net, images, classes)
+    backward.require_rectifiers(net, images, 'the deconvnet')
+    return gradients.of_classes(_ruled(net), net.variables, images, classes)
+
+
+def _ruled(net):
+    return backward.Ruled(net.model, backward.deconvolution)
 
 
 def _back(ruled, variables, images, path):
@@ -103,8 +112,8 @@ def _back(ruled, variables, images, path):
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def _project(ruled, variables, images, path, signal):
     values, back = _back(ruled, variables, images, path)
-    [found] = back(jnp.asarray(signal, values.dtype))
-    return found.astype(target.result_dtype(images))
+    [pixels] = back(jnp.asarray(signal, values.dtype))
+    return pixels.astype(class_scores.result_dtype(images))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
@@ -113,10 +122,9 @@ def _of_channel(ruled, variables, images, path, channel):
     # (n, positions)
     flat = values[..., channel].reshape(len(images), -1)
     at = flat.argmax(1)
-    kept = jnp.where(jnp.arange(flat.shape[1])[None] == at[:, None], flat, 0).reshape(
-        values.shape[:-1]
-    )
-    [found] = back(jnp.zeros_like(values).at[..., channel].set(kept))
+    strongest = jnp.where(jnp.arange(flat.shape[1])[None] == at[:, None], flat, 0)
+    strongest = strongest.reshape(values.shape[:-1])
+    [pixels] = back(jnp.zeros_like(values).at[..., channel].set(strongest))
     columns = values.shape[2] if values.ndim == 4 else 1
-    dtype = target.result_dtype(images)
-    return Projections(found.astype(dtype), flat.max(1).astype(dtype), at // columns, at % columns)
+    dtype = class_scores.result_dtype(images)
+    return Projections(pixels.astype(dtype), flat.max(1).astype(dtype), at // columns, at % columns)

@@ -4,12 +4,20 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-# images up to which all pairs are counted; for more, distant ones are taken together
+# up to this many images all pairs are counted; for more, Barnes-Hut takes distant ones together
 _EXACT = 500
 
 
 def pca(features: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """(points (n, dimensions), the part of the variance that each explains).
+    """Projects features onto their principal components.
+
+    Args:
+      features: (n, d).
+      dimensions: components to keep.
+
+    Returns:
+      points (n, dimensions), and the fraction of the variance that each component explains
+      (dimensions,).
 
     Raises:
       ValueError: more dimensions than images or features.
@@ -25,14 +33,24 @@ def pca(features: np.ndarray, dimensions: int = 2) -> tuple[np.ndarray, np.ndarr
 
 
 def tsne(features: np.ndarray, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
-    """Points (n, 2) whose neighborhoods are those of the features: van der Maaten & Hinton 2008,
-    JMLR 9; scikit-learn's, started from PCA.
+    """Returns points of a plane whose neighborhoods are those of the features.
 
-    Features of more than 50 dimensions are first reduced to 50 principal components, as the paper
-    does.
+    By scikit-learn, started from PCA. Features of more than 50 dimensions are first reduced to 50
+    principal components, as the paper does.
+
+    Args:
+      features: (n, d).
+      perplexity: about the number of neighbors that count.
+      seed: of scikit-learn's random numbers.
+
+    Returns:
+      (n, 2).
 
     Raises:
       ValueError: the perplexity is not below the number of images, or there are fewer than 4.
+
+    Reference:
+      van der Maaten & Hinton 2008, JMLR 9.
     """
     x = _matrix(features)
     if len(x) < 4 or not 0 < perplexity < len(x):

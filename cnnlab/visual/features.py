@@ -1,4 +1,4 @@
-"""The features of a data set at any layers, and the file that keeps them."""
+"""The features of a data set at any layers, and a file that keeps them."""
 
 import functools
 import io
@@ -9,32 +9,30 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.analysis import capture
+from cnnlab.classifier import Array, Classifier, image_batch
 from cnnlab.report.files import write_bytes
-from cnnlab.visual import layers, target
+from cnnlab.visual import class_scores, layers
 
-# over positions; 'none' flattens the map
+# what becomes of rows and columns; 'none' flattens the map
 POOLS = ('mean', 'max', 'none')
 
 
 def extract(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: Iterable[jax.Array],
-    paths: Sequence[str],
-    *,
-    pool: str = 'mean',
+    net: Classifier, images: Iterable[Array], paths: Sequence[str], *, pool: str = 'mean'
 ) -> dict[str, np.ndarray]:
-    """{path: features (number of images, d)}, float32.
+    """Returns the features of a data set at some layers.
 
     Args:
-      model, variables: the network.
+      net: the network.
       images: batches (n, height, width, channels) of one size; the last may be smaller.
       paths: layers.
       pool: what becomes of rows and columns: 'mean', 'max', or 'none', which flattens them.
+
+    Returns:
+      {path: float32 (number of images, d)}.
 
     Raises:
       ValueError: an unknown layer or pool, or no images.
@@ -46,14 +44,15 @@ def extract(
         if size is None:
             size = len(batch)
             for path in paths:
-                layers.known(model, variables, target.checked(batch), path)
-        # compiles once
+                layers.known(net, image_batch(batch), path)
+        # filled up to the size of the others, so that it compiles once
         filled = np.pad(np.asarray(batch), ((0, size - len(batch)), (0, 0), (0, 0), (0, 0)), 'edge')
-        for path, found in _features(model, variables, filled, tuple(paths), pool).items():
-            parts[path].append(np.asarray(found)[: len(batch)])
+        pooled = _features(net.model, net.variables, filled, tuple(paths), pool)
+        for path, values in pooled.items():
+            parts[path].append(np.asarray(values)[: len(batch)])
     if size is None:
         raise ValueError('there are no images to take features of')
-    return {path: np.concatenate(found) for path, found in parts.items()}
+    return {path: np.concatenate(values) for path, values in parts.items()}
 
 
 def save(
@@ -62,8 +61,16 @@ def save(
     labels: np.ndarray | None = None,
     image_names: Sequence[str] | None = None,
 ) -> pathlib.Path:
-    """Writes an .npz with an array for each layer under its path, and 'labels' and 'names' where
-    they are given.
+    """Writes features into an .npz file, whole or not at all.
+
+    Args:
+      path: of the file, ending in .npz.
+      features: {layer: (images, d)}; the array of a layer stands under its path.
+      labels: (images,), kept as 'labels'.
+      image_names: a name for each image, kept as 'names'.
+
+    Returns:
+      the path of the file.
 
     Raises:
       ValueError: the file name does not end in .npz, or the lengths differ.
@@ -89,7 +96,7 @@ def save(
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def _features(model, variables, images, paths, pool):
     def pooled(x):
-        x = x.astype(target.result_dtype(images))
+        x = x.astype(class_scores.result_dtype(images))
         if x.ndim == 4 and pool != 'none':
             return x.mean((1, 2)) if pool == 'mean' else x.max((1, 2))
         return x.reshape(len(x), -1)

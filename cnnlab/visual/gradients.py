@@ -1,6 +1,4 @@
-"""The gradient of a class score with respect to the pixels, and the saliency map made of it:
-Simonyan et al. 2013, arXiv:1312.6034.
-"""
+"""The gradient of a class score with respect to the pixels, and maps made of it."""
 
 import functools
 from collections.abc import Mapping
@@ -10,59 +8,76 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from cnnlab.visual import backward, target
+from cnnlab.classifier import Array, Classifier
+from cnnlab.visual import backward, class_scores
 
 
-def gradient(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: jax.Array,
-    cls: target.Classes = None,
-) -> jax.Array:
-    """d logit / d pixel: float32 (n, height, width, channels).
+def gradient(net: Classifier, images: Array, classes: class_scores.Classes = None) -> jax.Array:
+    """Returns d logit / d pixel for each image by itself.
 
     Args:
-      model, variables: the network.
-      images: (n, height, width, channels); each is explained by itself.
-      cls: a class for all, one for each, or None for the most likely.
+      net: the network.
+      images: (n, height, width, channels), as the network takes them.
+      classes: one class for all images, one for each, or None for the most likely class of each.
+
+    Returns:
+      float32 (n, height, width, channels), of both signs.
 
     Raises:
-      ValueError: see `target.classes`.
+      ValueError: see `class_scores.resolve`.
+
+    Reference:
+      Simonyan et al. 2013, arXiv:1312.6034.
     """
-    return of_classes(model, variables, images, target.classes(model, variables, images, cls))
+    classes = class_scores.resolve(net, images, classes)
+    return of_classes(net.model, net.variables, images, classes)
 
 
-def saliency(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: jax.Array,
-    cls: target.Classes = None,
-) -> jax.Array:
-    """The largest magnitude of `gradient` over the channels: float32 (n, height, width); arguments
-    and errors as there.
+def saliency(net: Classifier, images: Array, classes: class_scores.Classes = None) -> jax.Array:
+    """Returns the largest magnitude of `gradient` over the channels.
+
+    Args:
+      net, images, classes: as of `gradient`.
+
+    Returns:
+      float32 (n, height, width), not below 0.
+
+    Raises:
+      ValueError: see `class_scores.resolve`.
+
+    Example:
+      visual.show(gradients.saliency(net, images), over=net.preprocess.to_unit(images))
+
+    Reference:
+      Simonyan et al. 2013, arXiv:1312.6034, Section 3.1.
     """
-    return strongest(gradient(model, variables, images, cls))
+    return strongest(gradient(net, images, classes))
 
 
 def guided_backprop(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: jax.Array,
-    cls: target.Classes = None,
+    net: Classifier, images: Array, classes: class_scores.Classes = None
 ) -> jax.Array:
-    """The gradient of which only positive parts pass back through ReLUs: Springenberg et al. 2014,
-    arXiv:1412.6806.
+    """Returns the gradient of which only positive signals pass back through ReLUs.
 
-    float32 (n, height, width, channels); arguments and errors as of `gradient`, and a network
-    without ReLUs is refused.
+    Args:
+      net, images, classes: as of `gradient`.
+
+    Returns:
+      float32 (n, height, width, channels), of both signs.
+
+    Raises:
+      ValueError: see `class_scores.resolve`; the network has no ReLU.
+
+    Reference:
+      Springenberg et al. 2014, arXiv:1412.6806.
     """
-    found = target.classes(model, variables, images, cls)
-    backward.refuse_without_rectifiers(model, variables, images, 'guided backprop')
-    return of_classes(backward.Ruled(model, backward.guided), variables, images, found)
+    classes = class_scores.resolve(net, images, classes)
+    backward.require_rectifiers(net, images, 'guided backprop')
+    return of_classes(backward.Ruled(net.model, backward.guided), net.variables, images, classes)
 
 
-def strongest(gradients: jax.Array) -> jax.Array:
-    """The largest magnitude over the channels: (n, h, w, c) -> (n, h, w)."""
+def strongest(gradients: Array) -> jax.Array:
+    """Returns the largest magnitude over the channels: (n, h, w, c) -> (n, h, w)."""
     return jnp.abs(jnp.asarray(gradients)).max(-1)
 
 
@@ -70,9 +85,19 @@ def strongest(gradients: jax.Array) -> jax.Array:
 def of_classes(
     model: nn.Module | backward.Ruled,
     variables: Mapping[str, Any],
-    images: jax.Array,
-    classes: jax.Array,
+    images: Array,
+    classes: Array,
 ) -> jax.Array:
-    """`gradient` for known classes (n,), of anything that has the network's `apply`."""
-    found = jax.grad(lambda x: target.score(model.apply(variables, x), classes).sum())(images)
-    return found.astype(target.result_dtype(images))
+    """Returns `gradient` for classes (n,) that are known, compiled once for each network and shape.
+
+    Args:
+      model: a network, or one with another rule for the way back.
+      variables: of the network.
+      images: (n, height, width, channels).
+      classes: (n,).
+    """
+
+    def total(x):
+        return class_scores.score(model.apply(variables, x), classes).sum()
+
+    return jax.grad(total)(images).astype(class_scores.result_dtype(images))

@@ -1,25 +1,25 @@
-"""Integrated gradients: Sundararajan et al. 2017, arXiv:1703.01365.
+"""Integrated gradients: how much each value of an image adds to the score, beginning at a baseline.
 
-They sum to the difference of the scores, and that is checked.
+The attributions must sum to the difference of the two scores; what is missing is returned with
+them.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 
-from cnnlab.visual import batches, gradients, target
+from cnnlab.classifier import Array, Classifier
+from cnnlab.visual import batches, class_scores, gradients
 
 
 class Integrated(NamedTuple):
-    """What each value of an image contributes, and how far the sum is from what it must be.
+    """Attributions, and how far their sum is from what it must be.
 
     Attributes:
-      attribution: (n, height, width, channels).
-      change: (n,), score of the image minus score of the baseline.
+      attribution: (n, height, width, channels), of both signs.
+      change: (n,), the score of the image minus the score of the baseline.
       missing: (n,), `change` minus the sum of the attribution: the error of the numerical integral,
         which more steps make smaller.
     """
@@ -30,60 +30,57 @@ class Integrated(NamedTuple):
 
 
 def integrated_gradients(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: jax.Array,
-    cls: target.Classes = None,
+    net: Classifier,
+    images: Array,
+    classes: class_scores.Classes = None,
     *,
     baseline: float = 0.0,
     steps: int = 50,
     batch: int = 16,
 ) -> Integrated:
-    """(x - baseline) times the mean gradient on the straight way from the baseline to x, by
-    Gauss-Legendre quadrature.
+    """Returns (x - baseline) times the mean gradient on the straight line from the baseline to x.
+
+    The mean is an integral, taken by Gauss-Legendre quadrature.
 
     Args:
-      model, variables, images, cls: as of `gradients.gradient`.
+      net, images, classes: as of `gradients.gradient`.
       baseline: the value of an image without information, in the network's units; 0 is the mean
         color of most preprocessings.
       steps: points of the quadrature.
       batch: points at a time.
 
     Raises:
-      ValueError: see `target.classes`; steps or batch below 1.
+      ValueError: see `class_scores.resolve`; steps or batch below 1.
+
+    Reference:
+      Sundararajan et al. 2017, arXiv:1703.01365.
     """
     if steps < 1 or batch < 1:
         raise ValueError(
             f'integrated gradients take steps and batch of at least 1; got {steps} and {batch}'
         )
-    found = target.classes(model, variables, images, cls)
+    classes = class_scores.resolve(net, images, classes)
     images = jnp.asarray(images)
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     # from (-1, 1) to (0, 1)
-    at, share = (nodes + 1) / 2, weights / 2
+    position, weight = (nodes + 1) / 2, weights / 2
 
-    def of(indices):
-        of_image = indices // steps
-        return gradients.of_classes(
-            model,
-            variables,
-            _between(images, of_image, at[indices % steps], baseline),
-            found[of_image],
-        )
+    def at_points(indices):
+        image = indices // steps
+        points = _between(images, image, position[indices % steps], baseline)
+        return gradients.of_classes(net.model, net.variables, points, classes[image])
 
-    total = np.zeros(images.shape, target.result_dtype(images))
-    for indices, values in batches.each(of, len(images) * steps, batch, 'integrated gradients'):
-        np.add.at(
-            total,
-            indices // steps,
-            values * share[indices % steps, None, None, None].astype(total.dtype),
-        )
+    total = np.zeros(images.shape, class_scores.result_dtype(images))
+    label = 'integrated gradients'
+    for indices, values in batches.each(at_points, len(images) * steps, batch, label):
+        share = weight[indices % steps, None, None, None].astype(total.dtype)
+        np.add.at(total, indices // steps, values * share)
     attribution = total * (np.asarray(images).astype(total.dtype) - total.dtype.type(baseline))
-    ends = [
-        np.asarray(target.score(target.logits(model, variables, x), found))
+    of_image, of_baseline = (
+        np.asarray(class_scores.score(net.logits(x), classes))
         for x in (images, jnp.full_like(images, baseline))
-    ]
-    change = ends[0] - ends[1]
+    )
+    change = of_image - of_baseline
     return Integrated(attribution, change, change - attribution.sum((1, 2, 3)))
 
 

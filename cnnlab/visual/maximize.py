@@ -1,29 +1,27 @@
-"""The image that maximizes a class score or a unit, by gradient ascent: Simonyan et al. 2013,
-arXiv:1312.6034, with later regularizers.
-"""
+"""Activation maximization: the picture that maximizes a class score or a unit."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import linen as nn
 
 from cnnlab.analysis import capture
-from cnnlab.visual import activations, backward, batches, layers
+from cnnlab.classifier import Classifier
+from cnnlab.report import progress
+from cnnlab.visual import activations, backward, layers
 from cnnlab.visual.parametrize import Parametrization
-from cnnlab.visual.pixels import UNIT, Pixels
 
 
 class Maximized(NamedTuple):
-    """Pictures that were made, and the way there.
+    """Pictures, and how the scores rose.
 
     Attributes:
       pictures: float32 (n, height, width, channels) in [0, 1].
-      scores: (steps, n), what was maximized, before each step.
+      scores: (steps, n), the values that are maximized, before each step.
       probability: (n,), of each picture's class in the end; None for units.
     """
 
@@ -33,17 +31,15 @@ class Maximized(NamedTuple):
 
 
 def maximize(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    shape: tuple[int, int, int],
+    net: Classifier,
     *,
     classes: Sequence[int] | None = None,
     path: str | None = None,
     channels: Sequence[int] | None = None,
-    pixels: Pixels = UNIT,
+    shape: tuple[int, int, int] | None = None,
     steps: int = 256,
-    rate: float = 0.05,
-    decay: float = 0.0,
+    learning_rate: float = 0.05,
+    l2: float = 0.0,
     blur: float = 0.0,
     jitter: int = 0,
     zoom: float = 0.0,
@@ -51,69 +47,78 @@ def maximize(
     decorrelated: bool = True,
     seed: int = 0,
 ) -> Maximized:
-    """One picture for each class (its logit), or for each feature map or unit of a layer (its mean
-    over positions), by Adam.
+    """Makes one picture for each class or unit by gradient ascent with Adam.
 
-    A unit that is asleep everywhere in the first, nearly gray picture is woken through its ReLU,
-    see `backward.redirected`.
+    Maximized is the logit of a class, or the mean over positions of a feature map or unit. A unit
+    that is asleep everywhere in the first, nearly gray picture is woken through its ReLU, see
+    `backward.redirected`.
 
     Args:
-      model, variables: the network.
-      shape: (height, width, channels) of a picture.
-      classes: what to maximize; or
-      path, channels: feature maps of a layer instead.
-      pixels: from pictures to the network's values.
-      steps, rate: of Adam, on the parameters.
-      decay: L2: weight of the mean squared network value in the loss, Simonyan's regularizer.
+      net: the network, with its preprocessing.
+      classes: to maximize; or
+      path, channels: feature maps or units of a layer instead.
+      shape: (height, width, channels) of a picture; None is the network's own.
+      steps, learning_rate: of Adam, on the parameters of the picture.
+      l2: weight of the mean squared network value in the loss, the regularizer of Simonyan et al.
       blur: standard deviation in pixels of a Gaussian that blurs the picture after every fourth
         step (Yosinski et al. 2015, arXiv:1506.06579; how often is assumed).
-      jitter: the picture is rolled by up to so many pixels, another roll each step.
-      zoom: the picture is enlarged or made smaller by up to this part, another one each step.
-      fourier, decorrelated: see `parametrize`.
-      seed: of the first picture and the rolls.
+      jitter: the picture is rolled by up to this many pixels, by another roll at each step.
+      zoom: the picture is enlarged or made smaller by up to this fraction, by another one at each
+        step.
+      fourier, decorrelated: see `parametrize.Parametrization`.
+      seed: of the first picture, the rolls and the zooms.
 
     Raises:
-      ValueError: neither or both of classes and channels, a class or feature map that the network
-        has not, an unknown layer, settings below 0.
+      ValueError: neither or both of classes and channels are given, the network has no such class,
+        layer or feature map, or no preprocessing, or a setting is out of range.
+
+    Reference:
+      Simonyan et al. 2013, arXiv:1312.6034, Section 2; Olah, Mordvintsev & Schubert 2017, Feature
+      Visualization, doi.org/10.23915/distill.00007.
+
+    Example:
+      made = maximize.maximize(net, classes=[281, 497], jitter=14, zoom=0.1)
+      visual.show(made.pictures, ['tabby', 'church'])
     """
     given = classes if channels is None else channels
     both = classes is not None and channels is not None
     if given is None or both or (channels is None) != (path is None):
         raise ValueError('say what to maximize: classes, or path and channels')
-    if steps < 1 or rate <= 0 or min(decay, blur, jitter) < 0 or not 0 <= zoom < 1:
+    if steps < 1 or learning_rate <= 0 or min(l2, blur, jitter) < 0 or not 0 <= zoom < 1:
         raise ValueError(
-            f'steps are at least 1, rate above 0, decay, blur and jitter not below 0, zoom in [0, '
-            f'1); '
-            f'got {steps}, {rate}, {decay}, {blur}, {jitter}, {zoom}'
+            f'steps are at least 1, learning_rate above 0, l2, blur and jitter not below 0, zoom '
+            f'in [0, 1); got {steps}, {learning_rate}, {l2}, {blur}, {jitter}, {zoom}'
         )
-    wanted = list(given)
-    like = jax.ShapeDtypeStruct((len(wanted), *shape), jnp.float32)
+    numbers = list(given)
+    size = net.image_spec.shape[1:] if shape is None else shape
+    like = jax.ShapeDtypeStruct((len(numbers), *size), jnp.float32)
     if path is None:
-        known = jax.eval_shape(model.apply, variables, like).shape[-1]
-        if wrong := [c for c in wanted if not 0 <= c < known]:
+        known = jax.eval_shape(net.model.apply, net.variables, like).shape[-1]
+        if wrong := [c for c in numbers if not 0 <= c < known]:
             raise ValueError(
-                f'{type(model).__name__} has the classes 0 to {known - 1}; got {wrong[0]}'
+                f'{type(net.model).__name__} has the classes 0 to {known - 1}; got {wrong[0]}'
             )
     else:
-        out = layers.known(model, variables, like, path)
-        for number in wanted:
-            layers.channel(out, path, number)
+        output = layers.known(net, like, path)
+        for number in numbers:
+            layers.channel(output, path, number)
+    preprocess = net.stated_preprocess()
     form = Parametrization(like.shape, fourier, decorrelated)
-    parameters, numbers = form.initial(seed), jnp.asarray(wanted)
-    state, scores = optax.adam(rate).init(parameters), []
-    for step in batches.watched(range(steps), 'maximize'):
+    parameters, wanted = form.initial(seed), jnp.asarray(numbers)
+    state, scores = optax.adam(learning_rate).init(parameters), []
+    for step in progress.track(range(steps), 'maximize'):
         parameters, state, score = _step(
-            model,
-            variables,
+            net.model,
+            net.variables,
             parameters,
             state,
             jax.random.fold_in(jax.random.key(seed), step),
-            numbers,
-            rate,
-            decay,
+            wanted,
+            learning_rate,
+            l2,
             blur if blur and step % 4 == 3 else None,
             form,
-            pixels,
+            preprocess,
             path,
             jitter,
             zoom,
@@ -122,10 +127,8 @@ def maximize(
     pictures = form.pictures(parameters)
     probability = None
     if path is None:
-        logits = jax.jit(model.apply)(variables, pixels.to_network(pictures))
-        probability = np.asarray(
-            jnp.take_along_axis(jax.nn.softmax(logits), numbers[:, None], 1)[:, 0]
-        )
+        shares = jax.nn.softmax(net.logits(preprocess.from_unit(pictures)))
+        probability = np.asarray(jnp.take_along_axis(shares, wanted[:, None], 1)[:, 0])
     return Maximized(np.asarray(pictures), np.stack(scores), probability)
 
 
@@ -136,42 +139,45 @@ def _step(
     parameters,
     state,
     key,
-    numbers,
-    rate,
-    decay,
+    wanted,
+    learning_rate,
+    l2,
     blur,
     form,
-    pixels,
+    preprocess,
     path,
     jitter,
     zoom,
 ):
-    def loss(parameters):
-        x = pixels.to_network(moved(form.pictures(parameters), key, jitter, zoom))
-        ruled: Any = backward.Ruled(model, backward.redirected)
-        logits, kept = capture.apply(
-            ruled,
-            variables,
-            x,
-            keep=[] if path is None else [path],
-        )
-        values = (
-            logits
-            if path is None
-            else activations.full(kept[path]).reshape(len(x), -1, kept[path].shape[-1]).mean(1)
-        )
-        score = jnp.take_along_axis(values, numbers[:, None], 1)[:, 0]
-        return (decay * jnp.square(activations.full(x)).mean((1, 2, 3)) - score).sum(), score
+    ruled: Any = backward.Ruled(model, backward.redirected)
 
-    (_, score), found = jax.value_and_grad(loss, has_aux=True)(parameters)
-    updates, state = optax.adam(rate).update(found, state)
+    def loss(parameters):
+        x = preprocess.from_unit(moved(form.pictures(parameters), key, jitter, zoom))
+        keep = [] if path is None else [path]
+        logits, kept = capture.apply(ruled, variables, x, keep=keep)
+        if path is None:
+            values = logits
+        else:
+            layer = activations.full_precision(kept[path])
+            values = layer.reshape(len(x), -1, layer.shape[-1]).mean(1)
+        score = jnp.take_along_axis(values, wanted[:, None], 1)[:, 0]
+        penalty = l2 * jnp.square(activations.full_precision(x)).mean((1, 2, 3))
+        return (penalty - score).sum(), score
+
+    (_, score), grads = jax.value_and_grad(loss, has_aux=True)(parameters)
+    updates, state = optax.adam(learning_rate).update(grads, state)
     parameters = optax.apply_updates(parameters, updates)
     return parameters if blur is None else form.blurred(parameters, blur), state, score
 
 
 def moved(pictures: jax.Array, key: jax.Array, jitter: int, zoom: float) -> jax.Array:
-    """The pictures (n, h, w, c) rolled by up to `jitter` pixels and zoomed about the middle by up
-    to `zoom`; gray comes in from outside.
+    """Rolls and zooms pictures at random, all by the same amount.
+
+    Args:
+      pictures: (n, h, w, c) in [0, 1].
+      key: of the random numbers.
+      jitter: the largest roll, in pixels.
+      zoom: the largest change of size about the middle, as a fraction; gray comes in from outside.
     """
     roll, size = jax.random.split(key)
     if jitter:

@@ -1,9 +1,11 @@
-"""How an image that is made by gradient ascent is written down: as pixels or as Fourier
-coefficients, in RGB or in decorrelated colors.
+"""Parameters of a picture that gradient ascent makes: pixels or Fourier coefficients, in RGB or in
+decorrelated colors.
 
-Both change which images are near one another, hence where ascent ends, not which images there are.
-Olah, Mordvintsev & Schubert 2017, Feature Visualization, Distill; the code of
-github.com/tensorflow/lucid (optvis/param/spatial.py and color.py) has the numbers.
+The choice decides which pictures are near one another, hence where ascent ends; every picture can
+be written in each form.
+
+Reference: Olah, Mordvintsev & Schubert 2017, Feature Visualization, doi.org/10.23915/distill.00007.
+The numbers are those of github.com/tensorflow/lucid (optvis/param/spatial.py and color.py).
 """
 
 import dataclasses
@@ -15,23 +17,23 @@ import numpy as np
 # lucid's color_correlation_svd_sqrt: the square root of the covariance of ImageNet's colors
 _COLORS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 _COLORS = _COLORS / np.linalg.norm(_COLORS, axis=0).max()
-# lucid's: brings the coefficients' images to the range of its pixels
+# lucid's factor, which brings the pictures of coefficients to the range of its pixels
 _FOURIER_GAIN = 1 / 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Parametrization:
-    """From parameters to pictures (n, h, w, c) in (0, 1).
+    """A map from parameters to pictures (n, h, w, c) in (0, 1).
 
     Attributes:
-      shape: of the pictures.
-      fourier: parameters are coefficients, each divided by its frequency, so that all scales are
-        learned at once.
+      shape: (n, h, w, c) of the pictures.
+      fourier: parameters are Fourier coefficients, each divided by its frequency, so that all
+        scales are learned at once; else they are pixels before a sigmoid.
       decorrelated: the channels of the parameters are the principal colors of natural images; for
         three channels only.
 
     Raises:
-      ValueError: decorrelated colors for pictures that have not three channels.
+      ValueError: decorrelated colors for pictures without three channels.
     """
 
     shape: tuple[int, ...]
@@ -42,28 +44,33 @@ class Parametrization:
         if self.decorrelated and self.shape[-1] != 3:
             raise ValueError(
                 f'decorrelated colors are those of RGB pictures; these have {self.shape[-1]} '
-                f'channels: '
-                'use decorrelated=False'
+                f'channels: use decorrelated=False'
             )
 
     def initial(self, seed: int) -> jax.Array:
-        """Small Gaussian parameters, real: for Fourier (2, n, h, w // 2 + 1, c), real and imaginary
-        parts.
+        """Returns small Gaussian parameters, float32.
+
+        Pixels have the shape of the pictures; Fourier coefficients have (2, n, h, w // 2 + 1, c),
+        real and imaginary parts.
         """
         n, h, w, c = self.shape
         size = (2, n, h, w // 2 + 1, c) if self.fourier else self.shape
         return 0.01 * jax.random.normal(jax.random.key(seed), size)
 
     def pictures(self, parameters: jax.Array) -> jax.Array:
-        """Float32 (n, h, w, c)."""
+        """Returns the pictures of parameters, float32 (n, h, w, c) in (0, 1)."""
         x = self._values(parameters)
         if self.decorrelated:
             x = x @ jnp.asarray(_COLORS.T)
         return jax.nn.sigmoid(x)
 
     def blurred(self, parameters: jax.Array, sigma: float) -> jax.Array:
-        """The parameters of a picture whose values before the sigmoid are blurred by a Gaussian of
-        `sigma` pixels, at wrapped borders.
+        """Returns the parameters of blurred pictures.
+
+        Args:
+          parameters: as `initial` returns them.
+          sigma: standard deviation, in pixels, of a Gaussian that blurs the values before the
+            sigmoid; borders wrap around.
         """
         damp = jnp.exp(-2 * (jnp.pi * sigma * self._frequencies()) ** 2)
         if self.fourier:
@@ -73,7 +80,7 @@ class Parametrization:
 
     def _frequencies(self):
         _, h, w, _ = self.shape
-        # cycles a pixel
+        # cycles per pixel
         return jnp.hypot(jnp.fft.fftfreq(h)[:, None], jnp.fft.rfftfreq(w)[None])
 
     def _values(self, parameters):

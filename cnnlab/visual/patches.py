@@ -4,16 +4,16 @@ see.
 
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-import jax
 import numpy as np
 from flax import linen as nn
 
 from cnnlab import names
 from cnnlab.analysis import cost, trace
 from cnnlab.analysis.fields import Fields
+from cnnlab.classifier import Array, Classifier
 from cnnlab.visual import activations, layers
 
 
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class Box(NamedTuple):
-    """Pixels that a unit sees, from `top`, `left` on; it may reach into the padding."""
+    """The pixels that a unit sees, from `top`, `left` on; they may reach into the padding."""
 
     top: int
     left: int
@@ -36,37 +36,37 @@ class Box(NamedTuple):
 
 
 def strongest(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: Iterable[jax.Array],
+    net: Classifier,
+    images: Iterable[Array],
     path: str,
     channels: Sequence[int],
     *,
     count: int = 9,
 ) -> dict[int, list[Place]]:
-    """{channel: its `count` strongest places over a data set}, the strongest first, at most one for
-    each image.
+    """Returns the places of a data set where feature maps are strongest, at most one per image.
 
     Args:
-      model, variables: the network.
+      net: the network.
       images: batches (n, height, width, channels) of one size; images are numbered through.
       path: the layer.
-      channels: of its feature maps.
-      count: places for each.
+      channels: numbers of its feature maps.
+      count: places per feature map.
+
+    Returns:
+      {channel: places, the strongest first}.
 
     Raises:
-      ValueError: the layer is unknown or has no spatial extent, or has no such feature map.
+      ValueError: the layer is unknown, has no rows and columns or no such feature map; there are no
+        images.
     """
     values: list[np.ndarray] = []
     rows, columns = [], []
     for batch in images:
         if not values:
-            out = layers.known(
-                model, variables, batch, layers.spatial(model, variables, batch, path)
-            )
+            output = layers.known(net, batch, layers.spatial(net, batch, path))
             for number in channels:
-                layers.channel(out, path, number)
-        maps = np.asarray(activations.maps(model, variables, batch, path))[..., list(channels)]
+                layers.channel(output, path, number)
+        maps = np.asarray(activations.maps(net, batch, path))[..., list(channels)]
         flat = maps.reshape(len(maps), -1, len(channels))
         at = flat.argmax(1)
         values.append(np.take_along_axis(flat, at[:, None], 1)[:, 0])
@@ -75,42 +75,73 @@ def strongest(
     if not values:
         raise ValueError('there are no images to look for patches in')
     value, row, column = (np.concatenate(v) for v in (values, rows, columns))
-    best = {
-        number: np.argsort(-value[:, k], kind='stable')[:count] for k, number in enumerate(channels)
-    }
-    return {
-        number: [
-            Place(int(i), int(row[i, k]), int(column[i, k]), float(value[i, k]))
-            for i in best[number]
+    places = {}
+    for k, channel in enumerate(channels):
+        best = np.argsort(-value[:, k], kind='stable')[:count]
+        places[channel] = [
+            Place(int(i), int(row[i, k]), int(column[i, k]), float(value[i, k])) for i in best
         ]
-        for k, number in enumerate(channels)
-    }
+    return places
 
 
 def box(
-    model: nn.Module, input_shape: tuple[int, int, int], path: str, row: int, column: int
+    net: Classifier,
+    path: str,
+    row: int,
+    column: int,
+    input_shape: tuple[int, int, int] | None = None,
 ) -> Box:
-    """What the unit at (row, column) of a layer sees, by the receptive fields of `analysis`.
+    """Returns the pixels that a unit sees, by the receptive fields of `cnnlab.analysis`.
 
     A gate or a norm over the whole map (squeeze-excite, group norm) lets a unit see everything; the
     box is that of convolutions and pools.
 
+    Args:
+      net: the network.
+      path: the layer.
+      row, column: position of the unit in the layer.
+      input_shape: (height, width, channels) of an image; None is the network's own.
+
     Raises:
       ValueError: the layer is unknown or its units have no place in the image.
     """
+    shape = tuple(net.image_spec.shape[1:] if input_shape is None else input_shape)
     sides = []
-    for field, at in zip(fields(model, tuple(input_shape), path), (row, column), strict=True):
+    for field, at in zip(_fields(net.model, shape, path), (row, column), strict=True):
         first = math.floor(field.center + at * field.jump - (field.size - 1) / 2)
         sides.append((first, math.ceil(field.size)))
     (top, height), (left, width) = sides
     return Box(top, left, height, width)
 
 
-@functools.lru_cache(maxsize=64)
-def fields(model: nn.Module, input_shape: tuple[int, int, int], path: str) -> Fields:
-    """The receptive fields of a layer's units by axis; ValueError where it is unknown or its units
-    have no place in the image.
+def crop(image: np.ndarray, box: Box, fill: float = 0.0) -> np.ndarray:
+    """Cuts a box out of an image.
+
+    Args:
+      image: (h, w, c).
+      box: may reach beyond the image.
+      fill: the value of pixels beyond the image.
+
+    Returns:
+      (box.height, box.width, c), of the image's dtype.
     """
+    out = np.full((box.height, box.width, image.shape[-1]), fill, image.dtype)
+    rows, columns = (
+        slice(max(start, 0), min(start + size, n))
+        for start, size, n in zip(
+            (box.top, box.left), (box.height, box.width), image.shape, strict=False
+        )
+    )
+    out[
+        rows.start - box.top : rows.stop - box.top,
+        columns.start - box.left : columns.stop - box.left,
+    ] = image[rows, columns]
+    return out
+
+
+@functools.lru_cache(maxsize=64)
+def _fields(model: nn.Module, input_shape: tuple[int, int, int], path: str) -> Fields:
+    """The receptive fields of a layer's units by axis."""
     rows = [layer for layer in cost.costs(model, input_shape).layers if layer.fields]
     inside = [
         layer.fields for layer in rows if layer.path == path or layer.path.startswith(f'{path}/')
@@ -130,21 +161,3 @@ def fields(model: nn.Module, input_shape: tuple[int, int, int], path: str) -> Fi
             f'so no patch belongs to them'
         )
     return inside[-1]
-
-
-def crop(image: np.ndarray, box: Box, fill: float = 0.0) -> np.ndarray:
-    """The pixels (box.height, box.width, c) of an image (h, w, c); `fill` where the box reaches
-    beyond it.
-    """
-    out = np.full((box.height, box.width, image.shape[-1]), fill, image.dtype)
-    rows, columns = (
-        slice(max(start, 0), min(start + size, n))
-        for start, size, n in zip(
-            (box.top, box.left), (box.height, box.width), image.shape, strict=False
-        )
-    )
-    out[
-        rows.start - box.top : rows.stop - box.top,
-        columns.start - box.left : columns.stop - box.left,
-    ] = image[rows, columns]
-    return out

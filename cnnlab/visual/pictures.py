@@ -7,61 +7,77 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-# pixels between the tiles of a sheet
+# pixels between the tiles of a grid
 GAP = 2
+# gray level of the background of a grid: white
 PAPER = 255
 
 
 def photo(picture: np.ndarray) -> np.ndarray:
-    """A picture in [0, 1], (h, w, 3) or (h, w, 1), as uint8 RGB."""
+    """Draws a picture (h, w, 3) or (h, w, 1) with values in [0, 1]; others are clipped."""
     x = np.clip(np.asarray(picture, np.float32), 0, 1)
     return np.rint(255 * np.broadcast_to(x, (*x.shape[:2], 3))).astype(np.uint8)
 
 
 def signed(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
-    """Values of both signs, (h, w, 3) or (h, w, 1), about a middle gray; the percentile of the
-    magnitude is black or white.
+    """Draws values of both signs about a middle gray, so that a gradient keeps its colors.
 
-    So a projection or gradient keeps its colors.
+    Args:
+      values: (h, w, 3) or (h, w, 1).
+      percentile: of the magnitudes; values as large as it are black or white.
     """
     x = np.asarray(values, np.float32)
     return photo(0.5 + 0.5 * x / _largest(np.abs(x), percentile))
 
 
 def heat(values: np.ndarray, percentile: float = 99.5, colors: str = 'inferno') -> np.ndarray:
-    """A map (h, w) of values not below 0 in colors; the percentile and what is above it are the
-    brightest.
+    """Draws a map (h, w) of values not below 0, from dark for 0 to bright.
+
+    Args:
+      values: (h, w).
+      percentile: of the values; those as large as it are the brightest.
+      colors: the name of a matplotlib colormap.
     """
     x = np.asarray(values, np.float32)
     return _colored(x / _largest(x, percentile), colors)
 
 
-def spread(values: np.ndarray, colors: str = 'viridis') -> np.ndarray:
-    """A map (h, w) in colors, from its smallest to its largest value."""
+def colormapped(values: np.ndarray, colors: str = 'viridis') -> np.ndarray:
+    """Draws a map (h, w) by a matplotlib colormap, from its smallest to its largest value."""
     x = np.asarray(values, np.float32)
     return _colored((x - x.min()) / max(float(np.ptp(x)), np.finfo(np.float32).tiny), colors)
 
 
-def both_signs(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
-    """A map (h, w): positive values red, negative blue, 0 white."""
+def diverging(values: np.ndarray, percentile: float = 99.5) -> np.ndarray:
+    """Draws a map (h, w): positive values red, negative blue, 0 white.
+
+    Args:
+      values: (h, w).
+      percentile: of the magnitudes; values as large as it have the strongest colors.
+    """
     x = np.asarray(values, np.float32)
     return _colored(0.5 + 0.5 * x / _largest(np.abs(x), percentile), 'RdBu_r')
 
 
-def kinds(values: np.ndarray) -> np.ndarray:
-    """A map (h, w) of class numbers, each in a color of its own (they repeat after twenty); the
-    most frequent is first.
+def categorical(values: np.ndarray) -> np.ndarray:
+    """Draws a map (h, w) of class numbers, each class in a color of its own.
+
+    The most frequent class has the first color of matplotlib's tab20; they repeat after twenty.
     """
-    found, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
-    rank = np.empty(len(found), int)
-    rank[np.argsort(-counts, kind='stable')] = np.arange(len(found))
-    table = np.asarray([matplotlib.colormaps['tab20'](i) for i in range(20)])[:, :3]
-    return np.rint(255 * table[rank[place.reshape(np.shape(values))] % 20]).astype(np.uint8)
+    classes, place, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
+    rank = np.empty(len(classes), int)
+    rank[np.argsort(-counts, kind='stable')] = np.arange(len(classes))
+    colors = np.asarray([matplotlib.colormaps['tab20'](i) for i in range(20)])[:, :3]
+    return np.rint(255 * colors[rank[place.reshape(np.shape(values))] % 20]).astype(np.uint8)
 
 
 def over(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.ndarray:
-    """A map laid over a picture in [0, 1]: enlarged bilinearly to its size, in colors, the more
-    opaque the larger the value.
+    """Lays a map over a picture: the larger a value, the more opaque its color.
+
+    Args:
+      picture: (h, w, 3) or (h, w, 1) in [0, 1].
+      values: (rows, columns), not below 0; enlarged bilinearly to the size of the picture.
+      strength: opacity of the largest value.
     """
     x = np.asarray(values, np.float32)
     part = np.clip(x / _largest(x, 99.5), 0, 1)
@@ -70,12 +86,18 @@ def over(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.
     return np.rint((1 - alpha) * photo(picture) + alpha * _colored(part, 'turbo')).astype(np.uint8)
 
 
-def sheet(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
-    """Pictures side by side, in rows of `columns` (default: about as many as rows), each in a cell
-    as large as the largest.
+def grid(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray:
+    """Puts pictures side by side, each in a cell as large as the largest.
+
+    Args:
+      tiles: uint8 (h, w, 3), of any sizes.
+      columns: pictures in a row; None makes about as many columns as rows.
+
+    Raises:
+      ValueError: there are no pictures.
     """
     if not len(tiles):
-        raise ValueError('a sheet needs at least one picture')
+        raise ValueError('a grid needs at least one picture')
     columns = columns or math.ceil(math.sqrt(len(tiles)))
     columns = min(columns, len(tiles))
     height, width = (max(t.shape[axis] for t in tiles) + GAP for axis in (0, 1))
@@ -88,8 +110,11 @@ def sheet(tiles: Sequence[np.ndarray], columns: int | None = None) -> np.ndarray
 
 
 def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
-    """A uint8 picture with its pixels repeated so that its longer side comes close to `side`;
-    larger ones are resampled down to it.
+    """Brings a picture close to a size: small ones by repeating pixels, large ones by resampling.
+
+    Args:
+      picture: uint8 (h, w, 3).
+      side: of the longer side, in pixels.
     """
     longer = max(picture.shape[:2])
     if longer <= side:
@@ -100,8 +125,9 @@ def enlarged(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def _largest(values, percentile):
-    found = float(np.percentile(values, percentile)) if values.size else 0.0
-    return found if found > 0 else max(float(values.max(initial=0)), np.finfo(np.float32).tiny)
+    """The percentile as a divisor; the largest value where the percentile is not above 0."""
+    value = float(np.percentile(values, percentile)) if values.size else 0.0
+    return value if value > 0 else max(float(values.max(initial=0)), np.finfo(np.float32).tiny)
 
 
 def _colored(part, colors):

@@ -1,4 +1,4 @@
-"""Figures of a feature space: points drawn as thumbnails, and the tree of the classes."""
+"""Figures of a feature space: points drawn as thumbnails, and a tree of classes."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,12 @@ _THUMBNAIL = 56
 def thumbnails(
     points: np.ndarray, pictures: Sequence[np.ndarray], xlabel: str, ylabel: str
 ) -> Figure:
-    """Each uint8 picture (h, w, 3) at its point (n, 2), the later over the earlier.
+    """Draws each picture at its point, the later over the earlier.
+
+    Args:
+      points: (n, 2).
+      pictures: n of uint8 (h, w, 3).
+      xlabel, ylabel: of the axes.
 
     Raises:
       ValueError: other numbers of pictures than of points, or points that are not in a plane.
@@ -40,18 +45,22 @@ def thumbnails(
     return figure
 
 
-def tree(found: Tree, labels: Sequence[str]) -> Figure:
-    """The dendrogram with the classes' names, one for each of `found.classes`, at the leaves.
+def tree(classes: Tree, labels: Sequence[str]) -> Figure:
+    """Draws a dendrogram of classes.
+
+    Args:
+      classes: the tree.
+      labels: a name for each of `classes.classes`, for the leaves.
 
     Raises:
       ValueError: other numbers of names than of classes.
     """
-    if len(labels) != len(found.classes):
-        raise ValueError(f'{len(found.classes)} classes need as many names; got {len(labels)}')
+    if len(labels) != len(classes.classes):
+        raise ValueError(f'{len(classes.classes)} classes need as many names; got {len(labels)}')
     figure = style.figure(7.5, max(2.5, 0.9 + 0.17 * len(labels)))
     axes = style.quiet(figure.add_subplot(), 'cosine distance of the mean features', '', grid='x')
     hierarchy.dendrogram(
-        found.linkage,
+        classes.linkage,
         orientation='left',
         labels=list(labels),
         ax=axes,

@@ -11,14 +11,16 @@ DISTANCES = ('cosine', 'euclidean')
 def nearest(
     features: np.ndarray, queries: np.ndarray, count: int, *, distance: str = 'cosine'
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(indices, distances) of the `count` nearest images for each query, (queries, count) each, the
-    nearest first.
+    """Finds the images of a set that are nearest to each query, by their features.
 
     Args:
       features: (images, d) of the set.
       queries: (queries, d); a query that is in the set finds itself first.
       count: images for each query.
       distance: 'cosine' or 'euclidean'.
+
+    Returns:
+      indices and distances, (queries, count) each, the nearest first.
 
     Raises:
       ValueError: more images wanted than there are, other numbers of features, or an unknown

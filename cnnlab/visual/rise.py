@@ -1,26 +1,20 @@
-"""RISE: the mean of random masks, each weighted by the probability of the class under it.
-
-Petsiuk et al. 2018, arXiv:1806.07421.
-"""
+"""RISE: the mean of random masks, each weighted by the probability of the class under it."""
 
 import functools
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 
-from cnnlab.visual import batches, target
+from cnnlab.classifier import Array, Classifier
+from cnnlab.visual import batches, class_scores
 
 
 def rise(
-    model: nn.Module,
-    variables: Mapping[str, Any],
-    images: jax.Array,
-    cls: target.Classes = None,
+    net: Classifier,
+    images: Array,
+    classes: class_scores.Classes = None,
     *,
     masks: int = 2000,
     cells: int = 7,
@@ -28,48 +22,62 @@ def rise(
     seed: int = 0,
     batch: int = 64,
 ) -> np.ndarray:
-    """How probable the class is on average where a pixel is seen: float32 (n, height, width).
+    """Returns how probable the class is on average where a pixel is seen.
 
     Args:
-      model, variables, images, cls: as of `gradients.gradient`.
-      masks: how many, the same for every image.
-      cells: a mask is a grid of cells x cells random zeros and ones, shifted by a random part of a
-        cell and enlarged bilinearly.
+      net, images, classes: as of `gradients.gradient`.
+      masks: number of masks, the same for every image.
+      cells: a mask is a grid of cells x cells random zeros and ones, shifted by a random fraction
+        of a cell and enlarged bilinearly.
       keep: probability of a one.
       seed: of the masks.
       batch: masked images at a time.
 
+    Returns:
+      float32 (n, height, width), not below 0.
+
     Raises:
-      ValueError: see `target.classes`; counts below 1, keep outside of (0, 1].
+      ValueError: see `class_scores.resolve`; counts below 1, keep outside of (0, 1].
+
+    Reference:
+      Petsiuk et al. 2018, arXiv:1806.07421.
     """
     if min(masks, cells, batch) < 1 or not 0 < keep <= 1:
         raise ValueError(
             f'RISE takes masks, cells and batch of at least 1 and keep in (0, 1]; got {masks}, '
             f'{cells}, {batch}, {keep}'
         )
-    found = target.classes(model, variables, images, cls)
+    classes = class_scores.resolve(net, images, classes)
     images = jnp.asarray(images)
-    dtype = target.result_dtype(images)
+    dtype = class_scores.result_dtype(images)
 
-    def of(indices):
-        of_image = indices % len(images)
+    def weighted_masks(indices):
+        image = indices % len(images)
         mask = random_masks(indices // len(images), images.shape[1:3], cells, keep, seed)
-        covered = images[of_image] * mask[..., None].astype(images.dtype)
-        return target.probability(model, variables, covered, found[of_image]).astype(dtype)[
-            :, None, None
-        ] * mask.astype(dtype)
+        masked = images[image] * mask[..., None].astype(images.dtype)
+        probability = class_scores.probability(net, masked, classes[image]).astype(dtype)
+        return probability[:, None, None] * mask.astype(dtype)
 
     total = np.zeros(images.shape[:3], dtype)
-    for indices, values in batches.each(of, masks * len(images), batch, 'RISE'):
+    for indices, values in batches.each(weighted_masks, masks * len(images), batch, 'RISE'):
         np.add.at(total, indices % len(images), values)
     return total / (masks * keep)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def random_masks(
-    numbers: jax.Array, size: tuple[int, int], cells: int, keep: float, seed: int
+    numbers: Array, size: tuple[int, int], cells: int, keep: float, seed: int
 ) -> jax.Array:
-    """The masks with these numbers (n,): float32 (n, *size) in [0, 1], of mean close to `keep`."""
+    """Returns the masks with these numbers, whatever masks are drawn besides.
+
+    Args:
+      numbers: (n,).
+      size: (height, width) in pixels.
+      cells, keep, seed: as of `rise`.
+
+    Returns:
+      float32 (n, height, width) in [0, 1], of mean close to `keep`.
+    """
     cell = tuple(math.ceil(n / cells) for n in size)
 
     def one(number):

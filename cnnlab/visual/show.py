@@ -1,4 +1,4 @@
-"""Arrays of this room as a matplotlib figure, for a notebook: `visual.show(maps, over=images)`."""
+"""A matplotlib figure of the arrays that `cnnlab.visual` returns, for a notebook."""
 
 import math
 from collections.abc import Sequence
@@ -17,19 +17,24 @@ def show(
     over: np.ndarray | None = None,
     columns: int | None = None,
 ) -> Figure:
-    """A figure with one panel for each array.
+    """Draws a figure with one panel for each array.
 
     Args:
-      arrays: (n, ...) or a list of: pictures (h, w, 3 or 1) in [0, 1]; arrays (h, w, 3 or 1) of
-        other values, drawn about a middle gray; maps (h, w), in colors from 0, or red and blue
-        where they have both signs; uint8 pictures as they are.
-      titles: one for each.
-      over: pictures (n, h, w, c) in [0, 1] that maps are laid over.
+      arrays: a list, or an array (n, ...), of any of these:
+        pictures (h, w, 3 or 1) in [0, 1];
+        arrays (h, w, 3 or 1) of other values, drawn about a middle gray;
+        maps (h, w), in colors from 0, or red and blue where they have both signs;
+        uint8 pictures (h, w, 3).
+      titles: one for each array.
+      over: pictures (n, h, w, c) in [0, 1] that the maps are laid over.
       columns: panels in a row.
 
     Raises:
       ValueError: no arrays, other numbers of titles or pictures than of arrays, or an array of
         another shape.
+
+    Example:
+      visual.show(grad_cam.grad_cam(net, images), over=net.preprocess.to_unit(images))
     """
     items = [
         np.asarray(a) if np.asarray(a).dtype == np.uint8 else np.asarray(a, np.float32)
@@ -37,9 +42,9 @@ def show(
     ]
     if not items:
         raise ValueError('there is nothing to show')
-    for what, given in (('titles', titles), ('pictures', over)):
+    for kind, given in (('titles', titles), ('pictures', over)):
         if given is not None and len(given) != len(items):
-            raise ValueError(f'{len(items)} arrays with {len(given)} {what} cannot be shown')
+            raise ValueError(f'{len(items)} arrays with {len(given)} {kind} cannot be shown')
     drawn = [
         _drawn(a, None if over is None else np.asarray(over[i], np.float32))
         for i, a in enumerate(items)
@@ -62,7 +67,7 @@ def _drawn(a, below):
     if a.ndim == 2:
         if below is not None:
             return pictures.over(below, np.maximum(a, 0))
-        return pictures.both_signs(a) if a.min() < 0 else pictures.heat(a)
+        return pictures.diverging(a) if a.min() < 0 else pictures.heat(a)
     if a.ndim == 3 and a.shape[-1] in (1, 3):
         return pictures.photo(a) if a.min() >= 0 and a.max() <= 1 else pictures.signed(a)
     raise ValueError(

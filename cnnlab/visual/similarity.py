@@ -1,4 +1,4 @@
-"""Which classes a network takes to be alike: a tree over the mean features of the classes."""
+"""A tree of the classes that a network takes to be alike, by their mean features."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,11 +23,11 @@ class Tree(NamedTuple):
 
 
 def dendrogram(features: np.ndarray, labels: Sequence[int] | np.ndarray) -> Tree:
-    """The classes joined by average linkage of the cosine distance of their mean features.
+    """Joins classes by average linkage of the cosine distance of their mean features.
 
     Args:
       features: (images, d).
-      labels: (images,).
+      labels: (images,), the class of each.
 
     Raises:
       ValueError: other numbers of labels than of images, fewer than two classes, or a class whose

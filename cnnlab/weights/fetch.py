@@ -62,7 +62,8 @@ def _from_hub(entry: PublishedWeights) -> pathlib.Path:
         )
     except huggingface_hub.errors.LocalEntryNotFoundError as error:
         raise ConnectionError(
-            f'{entry.id}: {entry.hub} of the Hugging Face hub cannot be had, and is not in {folder}'
+            f'{entry.id}: {entry.hub} of the Hugging Face hub cannot be downloaded, and is not in '
+            f'{folder}'
         ) from error
     except (
         huggingface_hub.errors.RepositoryNotFoundError,

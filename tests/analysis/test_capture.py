@@ -1,4 +1,4 @@
-"""Activations read, changed and replaced by path."""
+"""Reading, changing and replacing activations by path."""
 
 import jax
 import jax.numpy as jnp

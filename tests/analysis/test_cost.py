@@ -1,4 +1,4 @@
-"""Parameters, multiply-adds and values against the papers' and the CNN lectures' figures."""
+"""Parameters, multiply-adds and values against figures of papers and of the CNN lectures."""
 
 import jax
 import jax.numpy as jnp
@@ -89,8 +89,8 @@ def test_multiply_adds_of_the_zoo_are_within_one_percent_of_the_published_ones(n
 
 
 def test_the_papers_resnet50_has_3_8_billion_with_the_second_digit_cut_off():
-    """arXiv:1512.03385 states 3.8 billion; its layer table gives 3.858, so figures of two digits
-    there are cut, not rounded.
+    """arXiv:1512.03385 states 3.8 billion, and its table of layers gives 3.858: it cuts figures to
+    two digits instead of rounding them.
     """
     assert int(cost.totals('resnet50').macs / 1e8) == 38
 
@@ -135,8 +135,9 @@ def test_first_layer_of_lenet5_is_28_28_6_with_156_values():
 
 
 class Inception(nn.Module):
-    """The CNN lectures' module on 28 x 28 x 256; `reduce` is the width of the 1x1 layers before 3x3
-    and 5x5 and after the pool, 0 for none.
+    """The inception module of the CNN lectures, on 28 x 28 x 256.
+
+    `reduce` is the width of the 1x1 convolutions before 3x3 and 5x5 and after the pool; 0 is none.
     """
 
     reduce: int
@@ -190,7 +191,7 @@ def test_a_filter_of_5_5_3_has_76_values():
 
 
 class Joins(nn.Module):
-    """A residual sum with a gate, an activation written out, and parameters of its own."""
+    """A residual sum with a gate, an inline activation, and parameters of its own."""
 
     @nn.compact
     def __call__(self, x):
@@ -271,8 +272,8 @@ def test_bfloat16_halves_the_bytes_and_nothing_else():
     ],
 )
 def test_windows_that_do_not_tile_the_input_are_marked(size, kernel, stride, padding, dropped):
-    """Padding that no window reaches, and pixels between windows that a stride skips everywhere,
-    are no lost border.
+    """Padding that no window reaches does not count as dropped, nor do pixels that a stride skips
+    between windows.
     """
     assert (
         cost.costs(Conv(2, kernel, stride, padding), (size, size, 1)).layers[0].dropped == dropped

@@ -1,4 +1,4 @@
-"""Receptive fields: the CNN lectures' numbers, and against the gradient of the network itself."""
+"""Receptive fields against the CNN lectures' numbers and against gradients of the network."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def last(model, shape):
 
 
 def ones_for(model, x):
-    """Variables that are all one, so that nothing cancels in a gradient."""
+    """Returns variables that are all 1, so that nothing cancels in a gradient."""
     return jax.tree.map(
         lambda leaf: jnp.ones(leaf.shape), jax.eval_shape(model.init, jax.random.key(0), x)
     )
@@ -53,8 +53,9 @@ def test_vgg16_sees_196_pixels_before_its_last_pool_and_212_after_it():
 
 
 class Branches(nn.Module):
-    """Two branches of different reach and a shortcut, after a stem of stride 2, without a
-    nonlinearity: its gradient shows what it sees.
+    """A stem of stride 2, then two branches of different reach and a shortcut.
+
+    It is linear, so that its gradient is not zero at the pixels that it sees.
     """
 
     pool: bool = False
@@ -71,7 +72,7 @@ class Branches(nn.Module):
 
 
 class Cropped(nn.Module):
-    """Pads, slices, strides and flips channels by hand."""
+    """Padding, slicing, striding and flipping of channels without layers."""
 
     @nn.compact
     def __call__(self, x):
@@ -90,7 +91,7 @@ class Cropped(nn.Module):
     ('model', 'transposed'), [(Branches(), False), (Branches(pool=True), False), (Cropped(), True)]
 )
 def test_fields_are_what_the_gradient_reaches(model, transposed):
-    """A unit in the middle, all weights positive: it sees the pixels with a gradient."""
+    """With positive weights, a unit in the middle sees exactly the pixels with a gradient."""
     size = (61, 67)
     fields = last(model, (*size, 1))
     x = jnp.ones((1, *size, 1))

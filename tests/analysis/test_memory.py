@@ -1,4 +1,4 @@
-"""Memory from shapes: by hand on small computations, and against XLA's own analysis."""
+"""Memory from shapes: small computations by hand, and networks against XLA's own analysis."""
 
 import contextlib
 
@@ -34,11 +34,11 @@ def matrix():
         (lambda a: jnp.tanh(a) + jnp.exp(a), 1),
         # the product reads an array
         (lambda a: jnp.tanh(a) @ a, 2),
-        # b is needed until the end, when the sum stands beside the product
+        # b lives until the end, when the product and the sum do too
         (lambda a: (lambda b: b @ a + b)(a @ a), 3),
         # shapes and layouts are no copies
         (lambda a: (lambda b: b.reshape(-1).reshape(N, N).T @ b)(a @ a), 2),
-        # what is inside jit counts as outside
+        # jit changes nothing
         (lambda a: jax.jit(jnp.tanh)(a @ a) @ a, 2),
     ],
 )
@@ -109,8 +109,8 @@ def test_inference_keeps_less_at_one_time_than_all_layers_hold():
 
 
 def by_xla(model, shape, batch, form=reference_convolution):
-    """Bytes of the compiled train step: arguments, results that do not take their place, and
-    temporaries.
+    """Returns the bytes of the compiled train step: arguments, temporaries, and results that do
+    not reuse the memory of arguments.
     """
     images, labels = (
         jax.ShapeDtypeStruct((batch, *shape), jnp.float32),
@@ -171,9 +171,7 @@ def test_training_memory_is_that_of_xla_within_a_fifth(name, shape, batch):
 
 @pytest.mark.full
 def test_a_depthwise_network_takes_what_xla_needs_for_the_form_that_runs():
-    """In the reference form XLA on CPU makes each depthwise kernel dense, which no form does that
-    runs.
-    """
+    """XLA on CPU makes depthwise kernels dense in the reference form; the fast forms avoid it."""
     model, shape = registry.create('mobilenet_v2'), (96, 96, 3)
     assert memory.training(model, shape, 8).total == pytest.approx(
         by_xla(model, shape, 8, contextlib.nullcontext), rel=0.1

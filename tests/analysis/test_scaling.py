@@ -1,4 +1,4 @@
-"""The model of scaling: its sums by hand, and its bytes against those of the compiled step."""
+"""The scaling model: its sums by hand, and its bytes against the compiled step."""
 
 import functools
 
@@ -96,7 +96,7 @@ def test_collectives_are_read_off_the_text():
 
 @functools.cache
 def compiled(devices, spread):
-    """The text of a training step, and the parameters of its network."""
+    """Returns the text of a compiled train step and the parameters of its network."""
     model, tx, mesh = DropNet(width=64), optax.sgd(0.05, 0.9), sharding.data_mesh(devices)
     init = functools.partial(
         init_state, model, tx, image=jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32)
@@ -119,9 +119,7 @@ def compiled(devices, spread):
 
 @pytest.mark.slow
 def test_the_compiled_step_sends_the_bytes_that_the_model_says():
-    """128 channels have statistics; the loss, the accuracy and the norm of the gradient are a few
-    numbers more.
-    """
+    """Statistics of 128 channels, and a few more numbers: loss, accuracy, norm of the gradient."""
     text, params = compiled(8, 'none')
     found = collectives(text)
     predicted = scaling.bytes_reduced(Work('net', 0, params, 2), channels=128)

@@ -1,4 +1,4 @@
-"""Costs as tables."""
+"""Tables of costs."""
 
 import csv
 import io

@@ -137,7 +137,7 @@ def test_sets_that_are_not_imagenets_are_refused(tmp_path):
         imagenet_images.open_images(written(tmp_path, {'a.tar': b'x' * 2000}) / 'a.tar')
     with pytest.raises(
         ValueError,
-        match='the label of a.jpg, in cats, is not known: .* a file of labels would say it',
+        match='the label of a.jpg, in cats, is not known: .* give a file of labels',
     ):
         imagenet_images.open_images(written(tmp_path / 'pets', {'cats/a.jpg': gray()}))
     with pytest.raises(ValueError, match='the label of a.jpg, in no class folder, is not known'):
@@ -159,7 +159,9 @@ def test_subsets_by_a_file_of_names_or_numbers(tmp_path):
         'ILSVRC2012_val_00000005.JPEG',
     ]
     listed.write_text('7\n')
-    with pytest.raises(ValueError, match='list.txt lists 7, which is none of the 6 images of val'):
+    with pytest.raises(
+        ValueError, match='list.txt lists 7, which is not one of the 6 images of val'
+    ):
         imagenet_images.chosen(source, listed)
     listed.write_text('\n'.join('123456'))
     with pytest.raises(ValueError, match='leaves no image'):
@@ -168,13 +170,13 @@ def test_subsets_by_a_file_of_names_or_numbers(tmp_path):
 
 def test_classes_of_other_sources_get_the_order_of_logits():
     images = np.zeros((3, 4, 4, 3), np.uint8)
-    source = imagenet_images.in_order_of_logits(
+    source = imagenet_images.with_imagenet_labels(
         Arrays('some', 'test', images, np.array([1, 0, 1]), [IDS[7], IDS[700]])
     )
     assert source.labels().tolist() == [700, 7, 700] == [int(source[i]['label']) for i in range(3)]
     assert [int(e['label']) for e in source.encoded([0, 1])] == [700, 7]
-    with pytest.raises(ValueError, match="has the class 'cat', which is no synset id"):
-        imagenet_images.in_order_of_logits(
+    with pytest.raises(ValueError, match="has the class 'cat', which is not a synset id"):
+        imagenet_images.with_imagenet_labels(
             Arrays('pets', 'test', images, np.zeros(3, int), ['cat', 'dog'])
         )
 

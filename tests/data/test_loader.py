@@ -192,7 +192,7 @@ def test_numbers_that_do_not_fit_are_refused_before_the_first_batch():
         with pytest.raises(ValueError, match=match):
             call(numbered() if source is None else source, AUGMENT, **arguments)
 
-    refused('batch 51 is larger than numbered train with its 50 images', seed=0, batch=51)
+    refused('batch 51 is larger than numbered train, which has 50 images', seed=0, batch=51)
     refused('batch 8 cannot be divided among 3 hosts', seed=0, batch=8, hosts=3)
     refused('above 0, not 0', seed=0, batch=0)
     refused('above 0, not -8', loader.eval_batches, batch=-8)
@@ -223,7 +223,7 @@ def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
         take(1, transform=lambda image, rng: image / 255)
     (tmp_path / 'train' / 'c0' / 'x.png').write_bytes(b'')
     with pytest.raises(
-        ValueError, match='x.png, is not a readable image .*, and none may be passed over'
+        ValueError, match='x.png, is not a readable image .*, and none may be skipped'
     ):
         take(1, source, parse('resize((4, 4))'), batch=2, most_skipped=0)
 
@@ -332,5 +332,7 @@ def test_stages_change_the_view_at_their_steps_and_resume():
 
 @pytest.mark.parametrize('firsts', [(), (1,), (0, 5, 5), (0, 9, 3)])
 def test_stages_begin_at_the_first_step_and_rise(firsts):
-    with pytest.raises(ValueError, match='stages begin at step 0 and rise'):
+    with pytest.raises(
+        ValueError, match='stages of progressive transforms begin at step 0 and rise'
+    ):
         loader.ProgressiveTransforms(tuple((first, parse()) for first in firsts))

@@ -13,7 +13,7 @@ import pytest
 from cnnlab.data import loader, sources
 from cnnlab.data.balance import class_weights
 from cnnlab.data.sources import split
-from cnnlab.data.sources.select import of_classes
+from cnnlab.data.sources.select import select_classes
 from cnnlab.data.transforms.parse import parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -151,7 +151,7 @@ def test_some_classes_are_numbered_as_they_are_given():
         (('class 3', 'class 3'), 'given more than once'),
     ):
         with pytest.raises(ValueError, match=message):
-            of_classes(fake, wrong)
+            select_classes(fake, wrong)
 
 
 # --- folds and weights

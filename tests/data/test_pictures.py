@@ -19,7 +19,7 @@ def painted(folder, name, value):
 
 def test_a_set_gives_its_first_images_and_no_more():
     images = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1)
-    found = pictures.of_source(
+    found = pictures.from_source(
         Arrays('mine', 'test', images, np.array([1, 0, 1, 0, 0]), ('a', 'b')), 3
     )
     assert (
@@ -33,7 +33,7 @@ def test_a_set_gives_its_first_images_and_no_more():
         and found[2].shape == (1, 1, 1)
     )
     assert (
-        len(pictures.of_source(Arrays('mine', 'test', images, np.zeros(5, int), ('a', 'b')), 9))
+        len(pictures.from_source(Arrays('mine', 'test', images, np.zeros(5, int), ('a', 'b')), 9))
         == 5
     )
 
@@ -66,16 +66,16 @@ def test_files_apart_are_taken_in_their_order(tmp_path):
         and [int(image.max()) for image in found] == [1, 2]
         and found.name == '2 pictures'
     )
-    assert pictures.of_files(files[:1]).labels is None
+    assert pictures.from_files(files[:1]).labels is None
 
 
 def test_what_is_not_there_or_no_picture_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match='no picture, folder or tar .*birds'):
         pictures.open_pictures(str(tmp_path / 'birds'), 1)
     with pytest.raises(FileNotFoundError, match='no picture .*none.png'):
-        pictures.of_files([tmp_path / 'none.png'])
+        pictures.from_files([tmp_path / 'none.png'])
     (tmp_path / 'text.png').write_text('no picture')
-    with pytest.raises(OSError, match='text.png is no picture that can be read'):
+    with pytest.raises(OSError, match='text.png is not a readable picture'):
         pictures.open_pictures(str(tmp_path / 'text.png'), 1)[0]
 
 

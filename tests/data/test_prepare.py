@@ -295,7 +295,7 @@ def test_an_interruption_at_any_step_changes_nothing(source, tmp_path, moment, m
         try:
             prepare(source, broken)
         except Killed:
-            with pytest.raises(ValueError, match='has not come to its end'):
+            with pytest.raises(ValueError, match='is not finished'):
                 sources.load('small', 'train', data_dir=broken)
     folder = broken / 'small' / '1.0.0'
     if (folder / 'preparation.jsonl').exists():
@@ -333,7 +333,7 @@ def test_a_shard_that_has_lost_its_end_is_named_when_the_set_is_opened(source, t
     assert len(sources.load('small', 'train', data_dir=tmp_path)) == 6
     with pytest.raises(ValueError) as error:
         sources.load('small', 'validation', data_dir=tmp_path)
-    sentence(error, shard.name, 'has 1,000 bytes and was written with')
+    sentence(error, shard.name, 'has 1,000 bytes but was written with')
     shard.unlink()
     with pytest.raises(FileNotFoundError, match='incomplete'):
         sources.load('small', 'validation', data_dir=tmp_path)
@@ -350,7 +350,7 @@ def test_a_complete_set_is_left_alone_and_other_parameters_are_refused_by_name(s
     ):
         with pytest.raises(ValueError) as error:
             prepare(source, tmp_path, **more)
-        sentence(error, 'begun with other parameters', wanted, 'another --name')
+        sentence(error, 'started with other parameters', wanted, 'another --name')
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*') if p.is_file()}
 
 
@@ -527,7 +527,7 @@ def test_what_is_not_there_or_not_the_right_tar_is_named(source, tmp_path):
     train.write_bytes(whole)
     # whole images, but no end
     validation.write_bytes(flat[: -(-end // 512) * 512])
-    bad(ValueError, inputs.VALIDATION, 'without the mark of its end')
+    bad(ValueError, inputs.VALIDATION, 'without an end mark')
     validation.write_bytes(whole)
     bad(ValueError, 'is not the validation tar', 'ILSVRC2012_val_00000001.JPEG')
     write_tars(source, **{'ILSVRC2012_val_00050001.JPEG': jpeg(1)})
@@ -540,7 +540,7 @@ def test_classes_outside_of_the_list_are_refused_where_they_cannot_be_meant(sour
     write_tars(source, {TENCH: {'a.JPEG': jpeg(1)}, 'n99999999': {'b.JPEG': jpeg(2)}})
     refused(
         ValueError,
-        'n99999999.tar, which is none of the 1,000 classes',
+        'n99999999.tar, which is not one of the 1,000 classes',
         source=source,
         tmp_path=tmp_path,
     )
@@ -624,7 +624,7 @@ def test_unreadable_images_are_named_the_rest_is_kept_and_they_can_be_left_out(t
         made['stored']['train'] == 1
         and sources.load('small', 'train', data_dir=tmp_path / 'none')[0]['label'] == 1
     )
-    with pytest.raises(ValueError, match="no way with unreadable images named 'drop'"):
+    with pytest.raises(ValueError, match="no treatment of unreadable images named 'drop'"):
         prepare(source, tmp_path / 'out', unreadable='drop')
 
 

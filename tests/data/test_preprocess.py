@@ -79,7 +79,7 @@ def test_a_file_is_read(tmp_path):
         ({'interpolation': 'bicubi'}, 'did you mean bicubic'),
         ({'mode': 'shorter'}, 'did you mean short'),
         ({'channels': 'bgrr'}, 'bgr'),
-        ({'crop': 9}, 'a crop of 9 pixels cannot be cut from 8'),
+        ({'crop': 9}, 'a crop of 9 pixels cannot be cut from an image resized to 8'),
     ],
 )
 def test_what_is_not_known_is_refused(facts, said):
@@ -155,7 +155,9 @@ def test_pictures_come_back(channels):
     made = Preprocess(Transformed(), MEAN, STD, channels)
     np.testing.assert_allclose(made.to_unit(made.normalize(IMAGES)), IMAGES / 255, atol=1e-6)
     assert made.to_unit(np.full((1, 1, 1, 3), 99.0)).max() == 1
-    with pytest.raises(ValueError, match='whitened images, of which no picture can be made'):
+    with pytest.raises(
+        ValueError, match='whitened images, which cannot be turned back into pictures'
+    ):
         RECIPES['whitened'].to_unit(IMAGES)
 
 
@@ -189,7 +191,7 @@ def test_a_preprocessing_is_stated_in_plain_values(kind):
 def test_several_views_are_told_from_one():
     ten = Preprocess(Protocol((8,), 4, crops='corners', flip=True), MEAN, STD)
     assert len(ten.views(IMAGES[0])) == 10
-    with pytest.raises(ValueError, match='has 10 views by this protocol'):
+    with pytest.raises(ValueError, match='this protocol has 10 views per picture'):
         ten.pixels(IMAGES[0])
 
 
@@ -237,12 +239,16 @@ def test_what_is_said_replaces_what_the_source_states(changes, wanted):
 @pytest.mark.parametrize(
     ('stated', 'changes', 'part'),
     [
-        (None, ['resize=8'], 'states no preprocessing; say --preprocess=crop=.*std='),
-        ('torch', ['std=0.229,0.224,0.225'], r'unit of pixels, 0 to 255: std=58.395,57.12,57.375'),
+        (None, ['resize=8'], 'states no preprocessing; give --preprocess=crop=.*std='),
+        (
+            'torch',
+            ['std=0.229,0.224,0.225'],
+            r'unit of pixels, 0 to 255: write std=58.395,57.12,57.375',
+        ),
         ('torch', ['mean=1,2'], 'mean takes three numbers'),
         ('torch', ['resize=big'], 'resize takes a number'),
         ('torch', ['rezise=8'], 'did you mean resize'),
-        ('recipe', ['resize=8'], 'has the transforms of its recipe'),
+        ('recipe', ['resize=8'], 'is preprocessed by its recipe'),
     ],
 )
 def test_changes_that_cannot_be_made_are_told(stated, changes, part):

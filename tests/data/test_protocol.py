@@ -129,7 +129,7 @@ def test_a_protocol_agrees_with_the_preprocessing_of_weights(mode, size):
         ({'crops': 'corner'}, 'did you mean corners'),
         ({'average': 'probability'}, "no average named 'probability'"),
         ({'filter': 'bilinear'}, 'did you mean'),
-        ({'antialias': False}, 'never without antialias'),
+        ({'antialias': False}, 'has it only with antialias'),
     ],
 )
 def test_what_does_not_fit_is_told_in_one_sentence(fields, part):

@@ -52,7 +52,7 @@ def test_libraries_are_called_as_they_are():
 
 
 def test_forms_that_no_library_has_are_refused():
-    with pytest.raises(ValueError, match='pillow_bilinear is never without antialias'):
+    with pytest.raises(ValueError, match='pillow_bilinear has it only with antialias'):
         resample.check('pillow_bilinear', False)
     with pytest.raises(ValueError, match='did you mean tf_bicubic'):
         resample.check('tf_bicubi', False)

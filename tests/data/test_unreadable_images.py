@@ -89,12 +89,12 @@ def test_a_batch_is_the_same_whatever_was_read_before_and_on_any_number_of_hosts
 
 
 def test_too_many_broken_images_end_the_run(source):
-    with pytest.raises(ValueError, match='cannot be read, and 2 may be passed over'):
+    with pytest.raises(ValueError, match='cannot be read, and 2 may be skipped'):
         quiet(source, 4, most_skipped=2)
-    with pytest.raises(ValueError, match=r'\.png, is .*, and none may be passed over'):
+    with pytest.raises(ValueError, match=r'\.png, is .*, and none may be skipped'):
         quiet(source, 4, most_skipped=0)
     with pytest.raises(
-        ValueError, match='[23] images of folder train cannot be read, and 1 may be passed over'
+        ValueError, match='[23] images of folder train cannot be read, and 1 may be skipped'
     ):
         # one in a thousand, at least one
         quiet(source, 4, most_skipped=None)

@@ -128,12 +128,12 @@ def test_a_result_is_printed_and_kept_and_two_are_compared(folder):
         (('--images=images', '--crop=300'), 'a crop of 300 pixels cannot be cut'),
         (
             ('--images=images', '--filter=pillow_bilinear', '--noantialias'),
-            'never without antialias',
+            'has it only with antialias',
         ),
         (('--images=images', '--resize=big'), '--resize=big: sides are whole numbers'),
         (
             ('--dataset=fake:8x8x3:4:20', '--split=test'),
-            "has the class 'class 0', which is no synset id of ImageNet",
+            "has the class 'class 0', which is not a synset id of ImageNet",
         ),
         (('--images=images', '--dataset=digits'), 'not both'),
         (('--images=images', f'--weights={ID}'), 'there are 2 --weights but 1 --file'),

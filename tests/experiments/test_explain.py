@@ -63,7 +63,7 @@ def folder(tmp_path_factory):
         f'--methods={",".join(METHODS)}',
         '--layers=conv1,fire3,fire9',
         '--out=out',
-        '--sheets=sheets',
+        '--gallery=gallery',
         folder=path,
     ).stdout
     assert re.search(rf'wrote out/index.html with \d+ pictures in {len(METHODS)} sections', out)
@@ -91,12 +91,12 @@ def test_the_page_has_every_picture_that_was_written_and_says_what_it_is(folder)
         ]
 
 
-def test_sheets_are_small_pictures_with_a_list(folder):
-    listed = re.findall(r'\]\((\w+\.png)\)', (folder / 'sheets/README.md').read_text())
-    assert sorted(listed) == sorted(p.name for p in (folder / 'sheets').glob('*.png'))
+def test_a_gallery_has_small_pictures_with_a_list(folder):
+    listed = re.findall(r'\]\((\w+\.png)\)', (folder / 'gallery/README.md').read_text())
+    assert sorted(listed) == sorted(p.name for p in (folder / 'gallery').glob('*.png'))
     assert {name.rsplit('_', 1)[0] for name in listed} == set(METHODS)
     for name in listed:
-        with Image.open(folder / 'sheets' / name) as image:
+        with Image.open(folder / 'gallery' / name) as image:
             assert image.width <= 500
 
 
@@ -147,7 +147,7 @@ def test_a_browser_shows_every_image_without_errors_and_keys_move(folder):
 MISTAKES = [
     (
         ['--images=pictures', '--methods=grad_kam'],
-        "no method named 'grad_kam'; did you mean grad_cam",
+        "no explanation named 'grad_kam'; did you mean grad_cam",
     ),
     (
         ['--images=pictures', '--layers=fire22'],
@@ -161,7 +161,7 @@ MISTAKES = [
     (['--images=pictures', '--class=1000'], 'SqueezeNet has the classes 0 to 999; got 1000'),
     (['--images=birds'], 'there is no picture, folder or tar birds'),
     ([], 'give the pictures to be explained'),
-    (['--images=pictures', '--run=x'], 'one of the two'),
+    (['--images=pictures', '--run=x'], 'this takes one network: give one --weights or one --run'),
 ]
 PROGRAM = """
 import sys
@@ -169,8 +169,11 @@ from experiments import common, explain
 from absl import flags
 for line in sys.stdin.read().splitlines():
     flags.FLAGS.unparse_flags()
-    for name in ('methods', 'layers', 'cam_layer', 'class', 'images', 'run', 'preprocess'):
+    for name in ('methods', 'layers', 'cam_layer', 'class', 'images'):
         flags.FLAGS[name].value = flags.FLAGS[name].default
+    # a flag that may be repeated appends to what it was given before
+    for name in ('weights', 'file', 'run', 'preprocess'):
+        flags.FLAGS[name].value, flags.FLAGS[name].present = [], 0
     flags.FLAGS(['explain', *line.split()])
     try:
         explain.main([])

@@ -76,6 +76,20 @@ def test_a_run_is_evaluated_with_its_package_and_names_it_where_it_is_missing(tr
     assert 'mylab.everything registered: give --import=mylab.everything' in told
 
 
+def test_a_run_is_explained_by_its_packages_explanation(trained, folder):
+    told = run(
+        'explain',
+        '--import=mylab',
+        f'--run={trained}',
+        '--methods=gradient_times_input',
+        '--out=explained',
+        folder=folder,
+    ).stdout
+    assert 'in 1 sections' in told
+    text = (folder / 'explained/index.html').read_text()
+    assert 'Gradient times input' in text and 'small of run at step 8' in text
+
+
 def test_a_run_goes_on_with_its_package_alone(trained, folder):
     where = f'--workdir={trained}'
     told = run(

@@ -78,7 +78,7 @@ def test_without_a_network_each_part_says_what_it_could_not_have(tmp_path):
     assert len(errors) == 6
     for path, error in zip((SQUEEZENET, *OTHERS), errors, strict=False):
         assert error.startswith(f'error: {path}: ') and f'{nowhere}/' in error
-        assert 'cannot be had' in error
+        assert 'cannot be downloaded' in error
 
 
 def test_experiments_find_the_prepared_sets_by_the_environment(tmp_path):

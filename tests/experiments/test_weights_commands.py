@@ -88,7 +88,7 @@ def test_classify_prints_the_five_best_and_writes_a_page(folder):
             ('--weights=torchvision/squeezenet1_0', '--file=net.safetensors', 'cat.png'),
             'mismatches between these arrays and torchvision',
         ),
-        ((f'--weights={ID}', 'cat.png'), 'squeezenet1_1-b8a52dc0.pth cannot be had'),
+        ((f'--weights={ID}', 'cat.png'), 'squeezenet1_1-b8a52dc0.pth cannot be downloaded'),
     ],
 )
 def test_classify_tells_mistakes_in_a_sentence(folder, arguments, said):

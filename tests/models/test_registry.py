@@ -269,12 +269,6 @@ class Toy(nn.Module):
 FACTS = {'family': 'toys', 'paper': 'none, a toy', 'year': 2000, 'params': 0}
 
 
-@pytest.fixture
-def own_table(monkeypatch):
-    """Registrations of the test are gone after it."""
-    monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
-
-
 def test_a_registered_network_is_created_with_its_fields(own_table):
     registry.register('toy', Toy, width=5, input_shape=(8, 8, 1), **FACTS)
     assert registry.create('toy') == Toy(width=5)

@@ -1,4 +1,4 @@
-"""Tables that commands write: to the terminal, over a file, or between the marks of one."""
+"""Tables that commands write: to the terminal, to a file, or between marks in a file."""
 
 from cnnlab.report import listing
 

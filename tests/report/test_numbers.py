@@ -1,4 +1,4 @@
-"""How numbers are written."""
+"""The writing of numbers."""
 
 import math
 

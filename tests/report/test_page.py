@@ -1,4 +1,4 @@
-"""The HTML page stands alone, and works in a browser where there is one."""
+"""The HTML page needs no other file, and works in a browser if one is installed."""
 
 import base64
 import html.parser
@@ -24,7 +24,7 @@ in_browser = [
 
 
 class Tags(html.parser.HTMLParser):
-    """Every start tag with its attributes, and what stays open."""
+    """Collects all start tags with their attributes, and the tags that are left open."""
 
     def __init__(self, text):
         super().__init__()
@@ -45,7 +45,7 @@ class Tags(html.parser.HTMLParser):
 
 @pytest.fixture
 def written(tmp_path):
-    """A page with one of everything, two pictures among them: a figure and a file."""
+    """Returns a page with every kind of content, and pictures from a figure and from a file."""
     table = Table(
         [Column('network'), Column('top-1', 'percent'), Column('parameters', 'integer')],
         [
@@ -146,7 +146,7 @@ def test_what_cannot_be_shown_is_refused_and_the_old_page_stays(tmp_path):
 
 
 def browse(*arguments):
-    """Headless chromium; returns what it printed."""
+    """Runs headless chromium and returns its output."""
     done = subprocess.run(
         [
             _BROWSER,

@@ -1,4 +1,4 @@
-"""Plots are written whole, in their size, with their data in them."""
+"""Plots are written completely, in the right size, and show their data."""
 
 import io
 import pathlib
@@ -30,7 +30,7 @@ CURVE = {
 
 
 def made(kind):
-    """A new figure."""
+    """Returns a new figure of this kind."""
     generator = np.random.default_rng(0)
     return {
         'scatter': lambda: plots.scatter_accuracy(
@@ -46,7 +46,7 @@ def made(kind):
         'log curves': lambda: plots.learning_curves(
             {'a': {'step': [0, 10, 20], 'train': [[2.0, 0.3, 0.01]]}}, 'loss', log=True
         ),
-        'range': lambda: plots.rate_range(
+        'range': lambda: plots.learning_rate_range(
             np.logspace(-5, 0, 50),
             np.linspace(2.3, 1, 50),
             np.linspace(2.3, 1, 50),
@@ -292,7 +292,10 @@ def test_bars_carry_their_values_in_the_order_given():
         (lambda: plots.confusion_matrix([[1, 2]]), 'is square'),
         (lambda: plots.confusion_matrix([[-1]]), 'counts of 0 and more'),
         (lambda: plots.confusion_matrix([[1]], ['a', 'b']), '1 classes have 2 names'),
-        (lambda: plots.rate_range([1.0], [], [1.0], {}), 'given: 1 rates, 0 losses, 1 smoothed'),
+        (
+            lambda: plots.learning_rate_range([1.0], [], [1.0], {}),
+            'given: 1 learning_rates, 0 losses, 1 smoothed',
+        ),
         (
             lambda: plots.sweep({'rate': [1.0]}, [], [], ylabel='x'),
             'given: 0 score, 0 groups, 1 rate',

@@ -1,4 +1,4 @@
-"""Plots of attacks and sheets of pictures: what they draw, and what they refuse."""
+"""Plots of attacks and image grids: their content, and the errors of bad input."""
 
 import numpy as np
 import pytest
@@ -86,9 +86,9 @@ def test_rows_may_differ_in_length_and_gray_pictures_are_gray():
     tile = image_grid.Tile(
         np.zeros((2, 2, 1)), 'a caption that is too long for one line of the sheet'
     )
-    figure = image_grid.sheet([[tile, tile], [tile]], ['first', 'second'])
+    figure = image_grid.grid([[tile, tile], [tile]], ['first', 'second'])
     assert [axes.axison for axes in figure.axes] == [True, True, True, False]
     assert '\n' in figure.axes[0].get_xlabel() and figure.axes[1].get_title() == 'second'
     assert figure.axes[0].images[0].get_array().ndim == 2
     with pytest.raises(ValueError, match='at least one picture'):
-        image_grid.sheet([[tile], []])
+        image_grid.grid([[tile], []])

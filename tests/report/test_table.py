@@ -1,4 +1,4 @@
-"""Tables keep their numbers and are safe to show."""
+"""Tables keep their numbers exactly and escape text."""
 
 import csv
 import html.parser
@@ -37,7 +37,7 @@ TABLE = Table(COLUMNS, ROWS, 'Nets | compared', ['Over 3 seeds.'])
 
 
 class Cells(html.parser.HTMLParser):
-    """The texts of the cells of an HTML table, and every tag."""
+    """Collects the texts of the cells of an HTML table, and all tags."""
 
     def __init__(self, text):
         super().__init__()

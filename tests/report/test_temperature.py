@@ -1,6 +1,4 @@
-"""Temperature scaling: it finds the temperature that was used, and does not change what is
-predicted.
-"""
+"""Temperature scaling finds a known temperature and changes no prediction."""
 
 import numpy as np
 import pytest

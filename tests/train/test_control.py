@@ -8,8 +8,9 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
 
-from cnnlab.nn.norms import BatchNormConfig
+from cnnlab.nn.layers import BatchNorm, BatchNormConfig, Dense, flatten
 from cnnlab.studies import restarts
 from cnnlab.train import early_stopping, loop
 from cnnlab.train.checkpoint.checkpoints import Checkpoints
@@ -108,10 +109,8 @@ def test_a_plateau_divides_the_rate_and_a_resumed_run_remembers_it(tmp_path, mon
 
 
 @pytest.fixture
-def drop_net(monkeypatch):
+def drop_net(own_table):
     """Recipes that say this name train a small network with batch norm and dropout."""
-    # known in between, so that other tests find the library's networks alone
-    monkeypatch.setattr(registry, '_TABLE', dict(registry._TABLE))
     # 9 * 3 * 8 and 9 * 8 * 8 weights, 2 * 8 of each norm, (8 + 1) * 10 of the head
     registry.register(
         'drop_net',
@@ -237,6 +236,33 @@ def test_the_recipe_fills_the_settings_of_batch_norm_where_the_network_has_it():
     assert model.norm == BatchNormConfig(ghost_batch_size=8, momentum=0.5, eps=0.01)
     plain = build_setup(tiny(model='vgg11', dataset='fake:32x32x3:4:64', **said), devices=1).model
     assert plain == registry.create('vgg11', num_classes=4)
+
+
+def test_a_network_keeps_the_settings_of_batch_norm_that_the_recipe_does_not_state(own_table):
+    facts = {'family': 'Drop', 'paper': 'none: a test', 'year': 2025, 'params': 914}
+    registry.register('own_eps', DropNet, norm=BatchNormConfig(eps=0.1, momentum=0.7), **facts)
+    recipe = tiny(model='own_eps', dataset='fake:8x8x3:4:64', **{'batch_norm.momentum': 0.5})
+    assert build_setup(recipe, devices=1).model.norm == BatchNormConfig(eps=0.1, momentum=0.5)
+
+
+class NoSettings(nn.Module):
+    """A network of one's own whose batch norm cannot be set."""
+
+    num_classes: int = 10
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        return Dense(self.num_classes, name='head')(BatchNorm(name='norm')(flatten(x), train))
+
+
+def test_settings_that_cannot_reach_a_batch_norm_are_refused(own_table):
+    facts = {'family': 'None', 'paper': 'none: a test', 'year': 2025, 'params': 42}
+    registry.register('no_settings', NoSettings, **facts)
+    recipe = tiny(model='no_settings')
+    assert build_setup(recipe, devices=1).model == NoSettings(num_classes=4)
+    sentence = 'states batch_norm.eps, which cannot reach the batch norms of no_settings: give NoSe'
+    with pytest.raises(ValueError, match=sentence):
+        build_setup(recipe.replace(**{'batch_norm.eps': 0.1}), devices=1)
 
 
 def test_swa_of_a_network_with_batch_norm_needs_statistics(drop_net):

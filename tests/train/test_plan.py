@@ -19,7 +19,7 @@ def test_sets_that_are_not_there_are_stood_in_for_by_made_ones_of_their_size():
     ):
         dataset_statistics.stand_in('cifar11')
     with pytest.raises(
-        KeyError, match='the images of folder are needed to plan a run with them: give --data_dir'
+        KeyError, match='planning a run on folder needs its images: give --data_dir'
     ):
         dataset_statistics.stand_in('folder')
 
@@ -107,7 +107,7 @@ def test_a_schedule_is_drawn_over_steps_and_epochs():
     figure = schedule.schedule([0, 10, 20], [0.1, 0.1, 0.01], 10.0, 'a title')
     [axes] = figure.axes
     assert axes.get_xlabel() == 'step' and list(axes.lines[0].get_ydata()) == [0.1, 0.1, 0.01]
-    with pytest.raises(ValueError, match='a rate for each of at least one step'):
+    with pytest.raises(ValueError, match='a learning rate for each of at least one step'):
         schedule.schedule([0], [], 1.0, '')
 
 

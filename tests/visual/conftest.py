@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from cnnlab.classifier import Classifier
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, MaxPool
 
 
@@ -26,6 +29,8 @@ class Small(nn.Module):
 
 @pytest.fixture(scope='session')
 def small():
-    """(model, variables, images (4, 8, 8, 3))."""
+    """(net, images (4, 8, 8, 3)); the network takes pictures in [0, 1] as they are."""
     model, images = Small(), np.asarray(jax.random.normal(jax.random.key(0), (4, 8, 8, 3)))
-    return model, jax.jit(model.init)(jax.random.key(1), images), images
+    variables = jax.jit(model.init)(jax.random.key(1), images)
+    net = Classifier(model, variables, Preprocess(Transformed()), input_shape=images.shape[1:])
+    return net, images

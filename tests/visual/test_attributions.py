@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from cnnlab.classifier import Classifier
 from cnnlab.nn.layers import Conv, Dense, GlobalAvgPool, flatten
 from cnnlab.visual import (
+    class_scores,
     deconvnet,
     grad_cam,
     gradients,
@@ -19,7 +21,6 @@ from cnnlab.visual import (
     rise,
     sanity,
     smooth_grad,
-    target,
 )
 
 ALL = {
@@ -27,19 +28,19 @@ ALL = {
     'saliency': gradients.saliency,
     'guided_backprop': gradients.guided_backprop,
     'deconvnet': deconvnet.of_class,
-    'deconvnet_of_channel': lambda m, v, x, c: deconvnet.of_channel(m, v, x, 'conv2', 1).pixels,
-    'smooth_grad': lambda m, v, x, c: smooth_grad.smooth_grad(m, v, x, c, samples=2, batch=3),
-    'integrated_gradients': lambda m, v, x, c: (
-        integrated_gradients.integrated_gradients(m, v, x, c, steps=3, batch=2).attribution
+    'deconvnet_of_channel': lambda n, x, c: deconvnet.of_channel(n, x, 'conv2', 1).pixels,
+    'smooth_grad': lambda n, x, c: smooth_grad.smooth_grad(n, x, c, samples=2, batch=3),
+    'integrated_gradients': lambda n, x, c: (
+        integrated_gradients.integrated_gradients(n, x, c, steps=3, batch=2).attribution
     ),
-    'grad_cam': lambda m, v, x, c: grad_cam.grad_cam(m, v, x, 'conv2', c),
-    'grad_cam_plus_plus': lambda m, v, x, c: grad_cam.grad_cam_plus_plus(m, v, x, 'conv2', c),
-    'guided_grad_cam': lambda m, v, x, c: grad_cam.guided_grad_cam(m, v, x, 'conv2', c),
-    'lrp': lambda m, v, x, c: lrp.lrp_epsilon(m, v, x, c, eps=1e-2),
-    'occlusion': lambda m, v, x, c: (
-        occlusion.occlusion(m, v, x, c, window=4, stride=4, batch=3).probability
+    'grad_cam': lambda n, x, c: grad_cam.grad_cam(n, x, 'conv2', c),
+    'grad_cam_plus_plus': lambda n, x, c: grad_cam.grad_cam_plus_plus(n, x, 'conv2', c),
+    'guided_grad_cam': lambda n, x, c: grad_cam.guided_grad_cam(n, x, 'conv2', c),
+    'lrp': lambda n, x, c: lrp.lrp_epsilon(n, x, c, eps=1e-2),
+    'occlusion': lambda n, x, c: (
+        occlusion.occlusion(n, x, c, window=4, stride=4, batch=3).probability
     ),
-    'rise': lambda m, v, x, c: rise.rise(m, v, x, c, masks=4, cells=2, batch=3),
+    'rise': lambda n, x, c: rise.rise(n, x, c, masks=4, cells=2, batch=3),
 }
 
 
@@ -52,14 +53,14 @@ SLOW = ('gradient', 'deconvnet', 'integrated_gradients', 'grad_cam', 'lrp', 'occ
     [pytest.param(m, marks=pytest.mark.slow if m in SLOW else pytest.mark.full) for m in ALL],
 )
 def test_every_image_is_explained_by_itself_in_float32_and_nearly_so_in_bfloat16(small, method):
-    model, variables, images = small
+    net, images = small
     # sixteen of them
     images, classes = np.concatenate([images, -images, 2 * images, images[::-1]]), [0, 1, 2, 3] * 4
-    found = np.asarray(ALL[method](model, variables, images, classes))
+    found = np.asarray(ALL[method](net, images, classes))
     assert found.dtype == np.float32 and np.isfinite(found).all() and np.abs(found).max() > 0
-    alone = np.asarray(ALL[method](model, variables, images[2:3], [2]))
+    alone = np.asarray(ALL[method](net, images[2:3], [2]))
     np.testing.assert_allclose(found[2:3], alone, rtol=1e-4, atol=1e-6)
-    half = np.asarray(ALL[method](model, variables, jnp.asarray(images, jnp.bfloat16), classes))
+    half = np.asarray(ALL[method](net, jnp.asarray(images, jnp.bfloat16), classes))
     assert half.dtype == np.float32 and half.shape == found.shape
     # a rounded map may be cut off elsewhere, or another unit be strongest
     least = 0.7 if 'cam' in method or 'channel' in method else 0.95
@@ -68,37 +69,30 @@ def test_every_image_is_explained_by_itself_in_float32_and_nearly_so_in_bfloat16
 
 @pytest.mark.slow
 def test_without_a_class_the_most_likely_is_explained(small):
-    model, variables, images = small
-    likely = np.asarray(target.logits(model, variables, images)).argmax(-1)
-    assert target.classes(model, variables, images).tolist() == likely.tolist()
+    net, images = small
+    likely = np.asarray(net.logits(images)).argmax(-1)
+    assert class_scores.resolve(net, images).tolist() == likely.tolist()
     assert np.array_equal(
-        gradients.saliency(model, variables, images),
-        gradients.saliency(model, variables, images, likely),
+        gradients.saliency(net, images),
+        gradients.saliency(net, images, likely),
     )
 
 
 def test_the_gradient_is_that_of_finite_differences(small):
-    model, variables, images = small
-    found = np.asarray(gradients.gradient(model, variables, images[:1], 3))
+    net, images = small
+    found = np.asarray(gradients.gradient(net, images[:1], 3))
     step = 1e-2 * np.sign(found)
-    up, down = (
-        np.asarray(target.logits(model, variables, images[:1] + s * step))[0, 3]
-        for s in (0.5, -0.5)
-    )
+    up, down = (np.asarray(net.logits(images[:1] + s * step))[0, 3] for s in (0.5, -0.5))
     assert (up - down) == pytest.approx((found * step).sum(), rel=2e-2)
 
 
 def test_integrated_gradients_sum_to_the_change_and_say_what_is_missing(small):
-    model, variables, images = small
+    net, images = small
     coarse, fine = (
-        integrated_gradients.integrated_gradients(
-            model, variables, images, 1, steps=s, baseline=0.5
-        )
+        integrated_gradients.integrated_gradients(net, images, 1, steps=s, baseline=0.5)
         for s in (2, 200)
     )
-    want = np.asarray(
-        target.logits(model, variables, images) - target.logits(model, variables, 0 * images + 0.5)
-    )[:, 1]
+    want = np.asarray(net.logits(images) - net.logits(0 * images + 0.5))[:, 1]
     np.testing.assert_allclose(fine.change, want, rtol=1e-5)
     np.testing.assert_allclose(
         fine.attribution.sum((1, 2, 3)) + fine.missing, want, rtol=1e-4, atol=1e-6
@@ -108,16 +102,16 @@ def test_integrated_gradients_sum_to_the_change_and_say_what_is_missing(small):
 
 
 def test_smooth_grad_without_noise_is_the_gradient_and_with_noise_depends_on_the_seed(small):
-    model, variables, images = small
-    plain = np.asarray(gradients.gradient(model, variables, images, 1))
+    net, images = small
+    plain = np.asarray(gradients.gradient(net, images, 1))
     np.testing.assert_allclose(
-        smooth_grad.smooth_grad(model, variables, images, 1, samples=3, noise=0),
+        smooth_grad.smooth_grad(net, images, 1, samples=3, noise=0),
         plain,
         rtol=1e-4,
         atol=1e-7,
     )
     first, again, other = (
-        smooth_grad.smooth_grad(model, variables, images, 1, samples=3, seed=s) for s in (0, 0, 1)
+        smooth_grad.smooth_grad(net, images, 1, samples=3, seed=s) for s in (0, 0, 1)
     )
     assert np.array_equal(first, again) and not np.allclose(first, other)
 
@@ -128,7 +122,7 @@ class Pointer(nn.Module):
     """
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         maps = Conv(3, 1, act=nn.relu, name='conv')(x)
         corner = maps[:, :4, :4, 1].mean((1, 2))
         return jnp.stack([0 * corner, 4 * corner], -1)
@@ -140,15 +134,14 @@ def pointer():
     kernel[0, 0, 0, 1] = kernel[0, 0, 1, 2] = 1
     variables = {'params': {'conv': {'kernel': kernel, 'bias': np.zeros(3, np.float32)}}}
     return (
-        Pointer(),
-        variables,
+        Classifier(Pointer(), variables),
         1 + np.random.default_rng(0).random((1, 12, 10, 2)).astype(np.float32),
     )
 
 
 @pytest.mark.slow
 def test_every_map_points_at_the_corner_that_matters(pointer):
-    model, variables, images = pointer
+    net, images = pointer
     corner = np.zeros((12, 10), bool)
     corner[:4, :4] = True
     for method in (
@@ -157,18 +150,18 @@ def test_every_map_points_at_the_corner_that_matters(pointer):
         lambda *a: occlusion.attribution(occlusion.occlusion(*a, window=4, stride=2), (12, 10)),
         lambda *a: rise.rise(*a, masks=400, cells=3),
     ):
-        found = np.asarray(method(model, variables, images, 1))[0]
+        found = np.asarray(method(net, images, 1))[0]
         assert found[corner].mean() > found[~corner].mean() + 0.05 * np.abs(found).max()
-    cam = np.asarray(grad_cam.grad_cam(model, variables, images, 'conv', 1))[0]
+    cam = np.asarray(grad_cam.grad_cam(net, images, 'conv', 1))[0]
     # the mean gradient of map 1 times map 1
     np.testing.assert_allclose(cam, images[0, ..., 0] * 4 / 120, rtol=1e-5)
 
 
 def test_grad_cam_plus_plus_is_its_formula(small):
-    model, variables, images = small
+    net, images = small
     maps, grads = (
         np.asarray(a, np.float64)
-        for a in grad_cam.at_layer(model, variables, images, 'conv2', np.array([1, 1, 2, 2]))
+        for a in grad_cam.at_layer(net, images, 'conv2', np.array([1, 1, 2, 2]))
     )
     want = np.zeros(maps.shape[:3])
     for n, k in np.ndindex(maps.shape[0], maps.shape[3]):
@@ -178,14 +171,14 @@ def test_grad_cam_plus_plus_is_its_formula(small):
             below = 2 * g**2 + maps[n, :, :, k].sum() * g**3
             weight += (g**2 / below if g else 0) * max(g, 0)
         want[n] += weight * maps[n, :, :, k]
-    found = grad_cam.grad_cam_plus_plus(model, variables, images, 'conv2', [1, 1, 2, 2])
+    found = grad_cam.grad_cam_plus_plus(net, images, 'conv2', [1, 1, 2, 2])
     np.testing.assert_allclose(found, np.maximum(want, 0), rtol=1e-3, atol=1e-6)
 
 
 def test_occlusion_is_what_a_loop_over_squares_finds(small):
-    model, variables, images = small
+    net, images = small
     found = occlusion.occlusion(
-        model, variables, images[:2], [1, 4], window=3, stride=2, value=0.5, path='conv2', batch=5
+        net, images[:2], [1, 4], window=3, stride=2, value=0.5, path='conv2', batch=5
     )
     assert found.probability.shape == (2, 4, 4) and found.top.tolist() == found.left.tolist() == [
         0,
@@ -195,7 +188,7 @@ def test_occlusion_is_what_a_loop_over_squares_finds(small):
     ]
     from cnnlab.visual import activations
 
-    whole = np.asarray(activations.maps(model, variables, images[:2], 'conv2')).sum((1, 2))
+    whole = np.asarray(activations.maps(net, images[:2], 'conv2')).sum((1, 2))
     assert found.channel.tolist() == whole.argmax(-1).tolist()
     worth = np.zeros((2, 8, 8))
     count = np.zeros((8, 8))
@@ -203,12 +196,12 @@ def test_occlusion_is_what_a_loop_over_squares_finds(small):
         for j, left in enumerate(found.left):
             x = images[:2].copy()
             x[:, top : top + 3, left : left + 3] = 0.5
-            logits = np.asarray(target.logits(model, variables, x))
+            logits = np.asarray(net.logits(x))
             p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
             for n, cls in enumerate((1, 4)):
                 assert found.probability[n, i, j] == pytest.approx(p[n, cls], rel=1e-4)
                 assert found.most_likely[n, i, j] == logits[n].argmax()
-                maps = np.asarray(activations.maps(model, variables, x[n : n + 1], 'conv2'))
+                maps = np.asarray(activations.maps(net, x[n : n + 1], 'conv2'))
                 assert found.feature[n, i, j] == pytest.approx(
                     maps[0, ..., found.channel[n]].sum(), rel=1e-4
                 )
@@ -230,23 +223,23 @@ def test_masks_of_rise_keep_about_their_part_and_differ():
 
 
 def test_randomizing_layers_from_the_end_changes_the_maps(small):
-    model, variables, images = small
-    found = sanity.cascade(model, variables, images, lambda m, v, x: gradients.saliency(m, v, x, 1))
+    net, images = small
+    found = sanity.cascade(net, images, lambda n, x: gradients.saliency(n, x, 1))
     assert list(found.correlation) == ['head', 'conv2', 'conv1'] and list(found.maps) == [
         '',
         'head',
         'conv2',
         'conv1',
     ]
-    assert np.array_equal(found.maps[''], gradients.saliency(model, variables, images, 1))
+    assert np.array_equal(found.maps[''], gradients.saliency(net, images, 1))
     assert all((c < 0.99).all() for c in found.correlation.values())
     # of no network at all
-    same = sanity.cascade(model, variables, images, lambda m, v, x: jnp.abs(x))
+    same = sanity.cascade(net, images, lambda n, x: jnp.abs(x))
     assert all((c == 1).all() for c in same.correlation.values())
-    changed = sanity.randomized(model, variables, images, ['head'])
-    assert changed['params']['conv1'] is variables['params']['conv1']
+    changed = sanity.randomized(net, images, ['head'])
+    assert changed.variables['params']['conv1'] is net.variables['params']['conv1']
     assert not np.array_equal(
-        changed['params']['head']['kernel'], variables['params']['head']['kernel']
+        changed.variables['params']['head']['kernel'], net.variables['params']['head']['kernel']
     )
 
 
@@ -254,7 +247,7 @@ class Vector(nn.Module):
     """No layer of it has rows and columns."""
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         return Dense(3, name='head')(flatten(x))
 
 
@@ -262,7 +255,7 @@ class NoMap(nn.Module):
     """The last map is at conv; mean has none."""
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         return Dense(3, name='head')(GlobalAvgPool(name='mean')(Conv(2, 3, name='conv')(x)))
 
 
@@ -275,58 +268,58 @@ def test_a_layer_without_spatial_extent_is_refused_and_the_last_with_one_named(m
         match=r"'mean' of NoMap gives an array of shape \(1, 2\), which has no rows and columns; "
         r".* is 'conv'",
     ):
-        method(NoMap(), variables, images, 'mean')
+        method(Classifier(NoMap(), variables), images, 'mean')
     with pytest.raises(ValueError, match='no layer of Vector has rows and columns'):
-        method(Vector(), Vector().init(jax.random.key(0), images), images)
+        method(Classifier(Vector(), Vector().init(jax.random.key(0), images)), images)
 
 
 @pytest.mark.parametrize(
     ('call', 'said'),
     [
-        (lambda m, v, x: gradients.saliency(m, v, x, 5), 'Small has the classes 0 to 4; got 5'),
-        (lambda m, v, x: gradients.saliency(m, v, x, -1), 'classes 0 to 4; got -1'),
-        (lambda m, v, x: gradients.saliency(m, v, x, [0, 1]), 'one for each of the 4; got 2'),
-        (lambda m, v, x: gradients.saliency(m, v, x[0]), r'got float32 of shape \(8, 8, 3\)'),
+        (lambda n, x: gradients.saliency(n, x, 5), 'Small has the classes 0 to 4; got 5'),
+        (lambda n, x: gradients.saliency(n, x, -1), 'classes 0 to 4; got -1'),
+        (lambda n, x: gradients.saliency(n, x, [0, 1]), 'one for each of the 4; got 2'),
+        (lambda n, x: gradients.saliency(n, x[0]), r'got float32 of shape \(8, 8, 3\)'),
         (
-            lambda m, v, x: gradients.saliency(m, v, (x * 9).astype(np.uint8)),
-            'normalized floating-point values; got uint8',
+            lambda n, x: gradients.saliency(n, (x * 9).astype(np.uint8)),
+            'floating-point images .*; got uint8',
         ),
         (
-            lambda m, v, x: gradients.saliency(m, v, x[..., :2]),
+            lambda n, x: gradients.saliency(n, x[..., :2]),
             'layer conv1 has weights for 3 channels and got 2',
         ),
         (
-            lambda m, v, x: grad_cam.grad_cam(m, v, x, 'conv3'),
+            lambda n, x: grad_cam.grad_cam(n, x, 'conv3'),
             "no layer of Small named 'conv3'; did you mean conv",
         ),
         (
-            lambda m, v, x: deconvnet.of_channel(m, v, x, 'conv2', 6),
+            lambda n, x: deconvnet.of_channel(n, x, 'conv2', 6),
             "layer 'conv2' has the feature maps 0 to 5; got 6",
         ),
         (
-            lambda m, v, x: deconvnet.project(m, v, x, 'conv2', np.ones((4, 6))),
+            lambda n, x: deconvnet.project(n, x, 'conv2', np.ones((4, 6))),
             r"signal has shape \(4, 6\) for layer 'conv2', which gives",
         ),
         (
-            lambda m, v, x: occlusion.occlusion(m, v, x, window=9),
+            lambda n, x: occlusion.occlusion(n, x, window=9),
             'an occluding square is of 1 to 8 pixels here',
         ),
         (
-            lambda m, v, x: occlusion.occlusion(m, v, x, window=3, path='mean'),
+            lambda n, x: occlusion.occlusion(n, x, window=3, path='mean'),
             "layer 'mean' of Small .* no rows and columns",
         ),
-        (lambda m, v, x: rise.rise(m, v, x, keep=0), r'keep in \(0, 1\]'),
+        (lambda n, x: rise.rise(n, x, keep=0), r'keep in \(0, 1\]'),
         (
-            lambda m, v, x: smooth_grad.smooth_grad(m, v, x, samples=0),
+            lambda n, x: smooth_grad.smooth_grad(n, x, samples=0),
             'samples and batch of at least 1',
         ),
         (
-            lambda m, v, x: integrated_gradients.integrated_gradients(m, v, x, steps=0),
+            lambda n, x: integrated_gradients.integrated_gradients(n, x, steps=0),
             'steps and batch of at least 1',
         ),
-        (lambda m, v, x: lrp.lrp_epsilon(m, v, x, eps=0), 'eps above 0; got 0'),
+        (lambda n, x: lrp.lrp_epsilon(n, x, eps=0), 'eps above 0; got 0'),
         (
-            lambda m, v, x: sanity.randomized(m, v, x, ['heat']),
+            lambda n, x: sanity.randomized(n, x, ['heat']),
             'no part of Small with parameters named .*; did you mean head',
         ),
     ],

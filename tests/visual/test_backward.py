@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from cnnlab.classifier import Classifier
 from cnnlab.nn.layers import Act, Conv, Dense, flatten
-from cnnlab.visual import activations, backward, deconvnet, gradients, lrp, target
+from cnnlab.visual import activations, backward, class_scores, deconvnet, gradients, lrp
 
 
 class Linear(nn.Module):
     """One dense layer on the pixels, then a ReLU that is not part of it."""
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, train=False):
         return Act(nn.relu, name='act')(Dense(7, name='fc')(flatten(x)))
 
 
@@ -28,9 +29,10 @@ def test_the_deconvnet_of_a_linear_layer_is_its_transpose():
     )
     kernel = rng.standard_normal((12, 7)).astype(np.float32)
     variables = {'params': {'fc': {'kernel': kernel, 'bias': np.ones(7, np.float32)}}}
-    found = deconvnet.project(Linear(), variables, images, 'fc', signal)
+    net = Classifier(Linear(), variables)
+    found = deconvnet.project(net, images, 'fc', signal)
     np.testing.assert_allclose(found.reshape(2, 12), signal @ kernel.T, rtol=1e-5, atol=1e-6)
-    rectified = deconvnet.project(Linear(), variables, images, 'act', signal)
+    rectified = deconvnet.project(net, images, 'act', signal)
     np.testing.assert_allclose(
         rectified.reshape(2, 12), np.maximum(signal, 0) @ kernel.T, rtol=1e-5, atol=1e-6
     )
@@ -39,7 +41,7 @@ def test_the_deconvnet_of_a_linear_layer_is_its_transpose():
 def test_the_deconvnet_of_a_convolution_is_the_transposed_convolution():
     class Net(nn.Module):
         @nn.compact
-        def __call__(self, x):
+        def __call__(self, x, train=False):
             return Act(nn.relu, name='act')(
                 Conv(2, 3, stride=2, padding=1, bias=False, name='conv')(x)
             )
@@ -53,19 +55,20 @@ def test_the_deconvnet_of_a_convolution_is_the_transposed_convolution():
     want = np.zeros((7, 7), np.float32)
     want[2:5, 4:7] = 2 * kernel[:, :, 0, 1]
     np.testing.assert_allclose(
-        deconvnet.project(Net(), variables, images, 'conv', signal)[0, :, :, 0],
+        deconvnet.project(Classifier(Net(), variables), images, 'conv', signal)[0, :, :, 0],
         want[1:6, 1:6],
         atol=1e-6,
     )
 
 
 def test_unpooling_puts_the_signal_where_the_maximum_was(small):
-    model, variables, images = small
+    net, images = small
     signal = np.zeros((4, 4, 4, 4), np.float32)
     signal[:, 1, 2, 3] = 1
-    found = deconvnet.project(model, variables, images, 'pool1', signal)
-    maps = nn.relu(Conv(4, 3).apply({'params': variables['params']['conv1']}, images))
-    kernel = np.asarray(variables['params']['conv1']['kernel'])
+    found = deconvnet.project(net, images, 'pool1', signal)
+    weights = net.variables['params']['conv1']
+    maps = nn.relu(Conv(4, 3).apply({'params': weights}, images))
+    kernel = np.asarray(weights['kernel'])
     for image, x in enumerate(np.asarray(maps)):
         row, column = np.unravel_index(x[2:4, 4:6, 3].argmax(), (2, 2))
         want = np.zeros((10, 10, 3), np.float32)
@@ -74,16 +77,16 @@ def test_unpooling_puts_the_signal_where_the_maximum_was(small):
 
 
 def test_of_channel_projects_the_strongest_activation_alone(small):
-    model, variables, images = small
-    found = deconvnet.of_channel(model, variables, images, 'conv2', 2)
-    maps = np.asarray(activations.maps(model, variables, images, 'conv2'))[..., 2]
+    net, images = small
+    found = deconvnet.of_channel(net, images, 'conv2', 2)
+    maps = np.asarray(activations.maps(net, images, 'conv2'))[..., 2]
     np.testing.assert_allclose(found.value, maps.reshape(4, -1).max(1), rtol=1e-6)
     signal = np.zeros((4, 4, 4, 6), np.float32)
     for i in range(4):
         signal[i, found.row[i], found.column[i], 2] = found.value[i]
         assert maps[i, found.row[i], found.column[i]] == maps[i].max()
     np.testing.assert_allclose(
-        found.pixels, deconvnet.project(model, variables, images, 'conv2', signal), atol=1e-6
+        found.pixels, deconvnet.project(net, images, 'conv2', signal), atol=1e-6
     )
 
 
@@ -105,7 +108,8 @@ def test_only_images_whose_units_all_sleep_have_their_signals_redirected():
 
 
 def test_values_do_not_change_under_a_rule(small):
-    model, variables, images = small
+    net, images = small
+    model, variables = net.model, net.variables
     want = model.apply(variables, images)
     for ruled in (
         backward.Ruled(model, backward.guided),
@@ -121,7 +125,7 @@ def test_rules_hold_inside_remat():
         conv: type = Conv
 
         @nn.compact
-        def __call__(self, x):
+        def __call__(self, x, train=False):
             for i in range(3):
                 x = self.conv(4, 3, act=nn.relu, name=f'conv{i}')(x)
             return x.sum((1, 2))
@@ -129,11 +133,11 @@ def test_rules_hold_inside_remat():
     images = jax.random.normal(jax.random.key(0), (1, 5, 5, 4))
     variables = Net().init(jax.random.key(1), images)
     plain, guided = (
-        gradients.gradient(Net(), variables, images, 1),
-        gradients.guided_backprop(Net(), variables, images, 1),
+        gradients.gradient(Classifier(Net(), variables), images, 1),
+        gradients.guided_backprop(Classifier(Net(), variables), images, 1),
     )
     np.testing.assert_allclose(
-        gradients.guided_backprop(Net(nn.remat(Conv)), variables, images, 1),
+        gradients.guided_backprop(Classifier(Net(nn.remat(Conv)), variables), images, 1),
         guided,
         rtol=1e-5,
         atol=1e-6,
@@ -144,7 +148,7 @@ def test_rules_hold_inside_remat():
 def test_lrp_is_the_rule_of_relevances_layer_by_layer():
     class Net(nn.Module):
         @nn.compact
-        def __call__(self, x):
+        def __call__(self, x, train=False):
             return Dense(3, name='b')(Dense(5, act=nn.relu, name='a')(flatten(x)))
 
     rng, eps = np.random.default_rng(1), 0.3
@@ -159,27 +163,28 @@ def test_lrp_is_the_rule_of_relevances_layer_by_layer():
     r1 = a1 * w2[:, 1] * (z2 / stable(z2))[:, None]
     r0 = x * ((r1 / stable(z1)) @ w1.T)
     variables = {'params': {'a': {'kernel': w1, 'bias': b1}, 'b': {'kernel': w2, 'bias': b2}}}
-    found = lrp.lrp_epsilon(Net(), variables, images, 1, eps=eps)
+    found = lrp.lrp_epsilon(Classifier(Net(), variables), images, 1, eps=eps)
     np.testing.assert_allclose(found.reshape(2, 4), r0, rtol=1e-4, atol=1e-6)
 
 
 def test_relevance_is_conserved_without_biases(small):
-    model, _, images = small
-    model = model.clone(bias=False)
-    variables = jax.jit(model.init)(jax.random.key(2), images)
-    found = lrp.lrp_epsilon(model, variables, images, 2, eps=1e-7)
-    score = target.score(target.logits(model, variables, images), np.full(4, 2))
+    net, images = small
+    model = net.model.clone(bias=False)
+    net = net.replace(model=model, variables=jax.jit(model.init)(jax.random.key(2), images))
+    found = lrp.lrp_epsilon(net, images, 2, eps=1e-7)
+    score = class_scores.score(net.logits(images), np.full(4, 2))
     np.testing.assert_allclose(found.sum((1, 2, 3)), score, rtol=1e-3)
 
 
 @pytest.mark.parametrize('method', [deconvnet.of_class, gradients.guided_backprop])
 def test_a_network_without_relus_is_refused_in_a_sentence(small, method):
-    model, variables, images = small
+    net, images = small
+    tanh = net.replace(model=net.model.clone(act=jnp.tanh))
     with pytest.raises(
         ValueError,
         match=r'rectifies the signals of ReLUs, and Small has none \(its activation functions: '
         r'tanh\); use',
     ):
-        method(model.clone(act=jnp.tanh), variables, images)
+        method(tanh, images)
     with pytest.raises(ValueError, match='the deconvnet rectifies'):
-        deconvnet.of_channel(model.clone(act=jnp.tanh), variables, images, 'conv2', 0)
+        deconvnet.of_channel(tanh, images, 'conv2', 0)

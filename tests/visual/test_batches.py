@@ -1,4 +1,4 @@
-"""Batches of one size, and bars that do not nest."""
+"""Batches of one size."""
 
 import numpy as np
 
@@ -19,12 +19,3 @@ def test_every_index_comes_once_and_every_batch_is_full():
         and found['pair'][1].tolist() == list(range(10))
     )
     assert [len(i) for i, _ in batches.each(np.asarray, 3, 8, 'test')] == [3]
-
-
-def test_bars_may_stand_inside_one_another(monkeypatch):
-    # a terminal, as rich sees it
-    monkeypatch.setenv('FORCE_COLOR', '1')
-    assert [[*batches.watched(range(2), 'inner')] for _ in batches.watched(range(3), 'outer')] == [
-        [0, 1]
-    ] * 3
-    assert not batches._WATCHING.get()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from cnnlab.classifier import Classifier
 from cnnlab.nn.layers import Conv, Dense, MaxPool, flatten
 from cnnlab.visual import deconvnet, grad_cam, gradients, integrated_gradients, occlusion
 
@@ -28,19 +29,17 @@ class Net(nn.Module):
         return Dense(5, name='layer4')(Dense(10, act=nn.relu, name='layer3')(flatten(x)))
 
 
-def occluded(model, variables, images, classes):
-    found = occlusion.occlusion(
-        model, variables, images, classes, window=WINDOW, stride=STRIDE, batch=32
-    )
+def occluded(net, images, classes):
+    found = occlusion.occlusion(net, images, classes, window=WINDOW, stride=STRIDE, batch=32)
     return occlusion.attribution(found, images.shape[1:3])
 
 
 METHODS = {
-    'saliency': lambda m, v, x, c: np.abs(gradients.gradient(m, v, x, c)),
+    'saliency': lambda n, x, c: np.abs(gradients.gradient(n, x, c)),
     'guided_backprop': gradients.guided_backprop,
     'deconvolution': deconvnet.of_class,
-    'integrated_gradients': lambda m, v, x, c: (
-        integrated_gradients.integrated_gradients(m, v, x, c, steps=STEPS).attribution
+    'integrated_gradients': lambda n, x, c: (
+        integrated_gradients.integrated_gradients(n, x, c, steps=STEPS).attribution
     ),
     'occlusion': occluded,
     # needs a layer
@@ -50,11 +49,11 @@ METHODS = {
 SLOW = ('saliency', 'integrated_gradients', 'grad_cam')
 
 
-def compared(method, network, model, variables, path):
+def compared(method, network, net, path):
     images, classes = REFERENCE[f'{network}/images'], REFERENCE[f'{network}/classes']
-    function = METHODS[method] or (lambda m, v, x, c: grad_cam.grad_cam(m, v, x, path, c))
+    function = METHODS[method] or (lambda n, x, c: grad_cam.grad_cam(n, x, path, c))
     found, wanted = (
-        np.asarray(function(model, variables, images, classes)),
+        np.asarray(function(net, images, classes)),
         REFERENCE[f'{network}/{method}'],
     )
     assert found.shape == wanted.shape and found.dtype == images.dtype
@@ -72,7 +71,7 @@ def test_a_small_network_in_float64(method):
     }
     with jax.enable_x64(True):
         # captum integrates and averages with float32 numbers
-        assert compared(method, 'small', Net(), variables, 'layer2') < 1e-6
+        assert compared(method, 'small', Classifier(Net(), variables), 'layer2') < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -80,4 +79,4 @@ def test_a_small_network_in_float64(method):
     [pytest.param(m, marks=pytest.mark.slow if m in SLOW else pytest.mark.full) for m in METHODS],
 )
 def test_a_trained_squeezenet_in_float32(squeezenet, method):
-    assert compared(method, 'squeezenet', *squeezenet, 'fire9') < 1e-4
+    assert compared(method, 'squeezenet', Classifier(*squeezenet), 'fire9') < 1e-4

@@ -8,12 +8,13 @@ TEXT = (pathlib.Path(__file__).resolve().parents[2] / 'docs/visual.md').read_tex
 
 
 def test_the_lines_run(small):
-    scope = dict(zip(('model', 'variables', 'images'), small, strict=True))
+    scope = dict(zip(('net', 'images'), small, strict=True))
     [code] = re.findall(r'```python\n(.*?)```', TEXT, re.DOTALL)
     exec(compile(code, 'docs/visual.md', 'exec'), scope)
     assert (
         scope['maps'].shape == (4, 4, 4)
-        and scope['worth'].shape == (4, 8, 8)
+        and scope['falls'].shape == (4, 8, 8)
+        and scope['saliency'].shape == (4, 8, 8)
         and scope['seen'].shape == (4, 8, 8, 3)
     )
     assert len([axes for axes in scope['figure'].axes if axes.images]) == 4

@@ -10,6 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnnlab.classifier import Classifier
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.protocols.transformed import Transformed
 from cnnlab.models import registry
 from cnnlab.visual import (
     activations,
@@ -28,7 +31,6 @@ from cnnlab.visual import (
     smooth_grad,
     style,
 )
-from cnnlab.visual.pixels import Pixels
 
 # (name, side, fields): ten families, the deep ones in a shallow form
 NETS = [
@@ -49,12 +51,12 @@ SIZES = [(16, jnp.float32), (1, jnp.bfloat16)]
 
 
 def on_families(slow=()):
-    """(net, count, dtype): `SIZES` on every family; sixteen images of the families in `slow` are of
-    that tier, all else is full.
+    """(family, count, dtype): `SIZES` on every family; sixteen images of the families in `slow` are
+    of that tier, all else is full.
     """
     tier = {True: pytest.mark.slow, False: pytest.mark.full}
     return pytest.mark.parametrize(
-        ('net', 'count', 'dtype'),
+        ('family', 'count', 'dtype'),
         [
             pytest.param(
                 net, count, dtype, id=f'{net[0]}-{count}', marks=tier[count > 1 and net[0] in slow]
@@ -66,7 +68,7 @@ def on_families(slow=()):
 
 
 def built(name, side, fields, count, dtype):
-    """(model, variables from cheap draws, `count` images)."""
+    """(network with variables from cheap draws, `count` images)."""
     model = registry.create(name, **fields)
     rng = np.random.default_rng(0)
     images = jnp.asarray(
@@ -81,26 +83,29 @@ def built(name, side, fields, count, dtype):
         fan_in = max(np.prod(leaf.shape[:-1]), 1) if leaf.ndim > 1 else 100
         return rng.standard_normal(leaf.shape).astype(np.float32) * np.float32(np.sqrt(2 / fan_in))
 
-    return model, jax.tree_util.tree_map_with_path(draw, shapes), images
+    variables = jax.tree_util.tree_map_with_path(draw, shapes)
+    # from gray levels to about -2..2, whatever the images are
+    preprocess = Preprocess(Transformed(), 127.5, 63.75, dtype=jnp.dtype(dtype).name)
+    return Classifier(model, variables, preprocess, input_shape=images.shape[1:]), images
 
 
-def by_gradient(model, path, variables, images):
+def by_gradient(net, path, images):
     """All methods that are one program, so that they compile as one."""
     classes = np.arange(len(images), dtype=np.int32) % 5
     out = {
-        'gradient': gradients.gradient(model, variables, images, classes),
-        'saliency': gradients.saliency(model, variables, images, classes),
-        'lrp': lrp.lrp_epsilon(model, variables, images, classes, eps=0.1),
-        'grad_cam': grad_cam.grad_cam(model, variables, images, path, classes),
-        'grad_cam_plus_plus': grad_cam.grad_cam_plus_plus(model, variables, images, path, classes),
+        'gradient': gradients.gradient(net, images, classes),
+        'saliency': gradients.saliency(net, images, classes),
+        'lrp': lrp.lrp_epsilon(net, images, classes, eps=0.1),
+        'grad_cam': grad_cam.grad_cam(net, images, path, classes),
+        'grad_cam_plus_plus': grad_cam.grad_cam_plus_plus(net, images, path, classes),
     }
     # its tanh is refused
-    if not isinstance(model, type(registry.create('lenet5_dense'))):
+    if not isinstance(net.model, type(registry.create('lenet5_dense'))):
         out |= {
-            'guided_backprop': gradients.guided_backprop(model, variables, images, classes),
-            'guided_grad_cam': grad_cam.guided_grad_cam(model, variables, images, path, classes),
-            'deconvnet_of_class': deconvnet.of_class(model, variables, images, classes),
-            'deconvnet': deconvnet.of_channel(model, variables, images, path, 1).pixels,
+            'guided_backprop': gradients.guided_backprop(net, images, classes),
+            'guided_grad_cam': grad_cam.guided_grad_cam(net, images, path, classes),
+            'deconvnet_of_class': deconvnet.of_class(net, images, classes),
+            'deconvnet': deconvnet.of_channel(net, images, path, 1).pixels,
         }
     return out
 
@@ -108,37 +113,37 @@ def by_gradient(model, path, variables, images):
 @on_families(
     slow=['convnetjs_cifar10', 'lenet5_dense', 'keras_mnist_convnet', 'cifar_nin', 'cifar_resnet20']
 )
-def test_every_gradient_method_works_on_a_family(net, count, dtype):
-    model, variables, images = built(*net, count, dtype)
-    path = layers.spatial(model, variables, images)
-    found = jax.jit(lambda v, x: by_gradient(model, path, v, x))(variables, images)
+def test_every_gradient_method_works_on_a_family(family, count, dtype):
+    net, images = built(*family, count, dtype)
+    path = layers.spatial(net, images)
+    found = jax.jit(lambda v, x: by_gradient(net.replace(variables=v), path, x))(
+        net.variables, images
+    )
     for method, value in found.items():
         assert np.isfinite(value).all(), method
         assert len(value) == count and value.dtype == jnp.float32
     assert all(found[m].shape == images.shape for m in ('gradient', 'lrp'))
     assert np.abs(found['gradient']).max() > 0 and found['grad_cam'].min() >= 0
-    assert ('deconvnet' in found) == (net[0] != 'lenet5_dense')
-    box = patches.box(model, images.shape[1:], path, 0, 0)
+    assert ('deconvnet' in found) == (family[0] != 'lenet5_dense')
+    box = patches.box(net, path, 0, 0)
     assert box.height >= 1 and box.top <= 0 <= box.top + box.height
-    assert activations.maps(model, variables, images, path).shape[0] == count
+    assert activations.maps(net, images, path).shape[0] == count
 
 
 @on_families(slow=['lenet5_dense'])
-def test_methods_that_ask_many_images_work_on_a_family(net, count, dtype):
-    model, variables, images = built(*net, count, dtype)
+def test_methods_that_ask_many_images_work_on_a_family(family, count, dtype):
+    net, images = built(*family, count, dtype)
     side = images.shape[1]
     # of a network that ends in ReLU other classes may be dead
-    label = int(np.asarray(model.apply(variables, images)).max(0).argmax())
+    label = int(np.asarray(net.logits(images)).max(0).argmax())
     found = {
         'occlusion': occlusion.occlusion(
-            model, variables, images, label, window=side // 2, stride=side // 2, batch=16
+            net, images, label, window=side // 2, stride=side // 2, batch=16
         ).score,
-        'rise': rise.rise(model, variables, images, label, masks=4, cells=3, batch=16),
-        'smooth_grad': smooth_grad.smooth_grad(
-            model, variables, images, label, samples=4, batch=16
-        ),
+        'rise': rise.rise(net, images, label, masks=4, cells=3, batch=16),
+        'smooth_grad': smooth_grad.smooth_grad(net, images, label, samples=4, batch=16),
         'integrated_gradients': integrated_gradients.integrated_gradients(
-            model, variables, images, label, steps=4
+            net, images, label, steps=4
         ).attribution,
     }
     for method, value in found.items():
@@ -149,45 +154,33 @@ def test_methods_that_ask_many_images_work_on_a_family(net, count, dtype):
 
 
 @on_families()
-def test_pictures_are_made_with_a_family(net, count, dtype):
-    model, variables, images = built(*net, count, dtype)
-    path, pixels = layers.spatial(model, variables, images), Pixels(0.5, 0.25, dtype=dtype)
+def test_pictures_are_made_with_a_family(family, count, dtype):
+    net, images = built(*family, count, dtype)
+    path = layers.spatial(net, images)
     shape, colored = images.shape[1:], images.shape[-1] == 3
-    pictures = pixels.to_pictures(images)
+    pictures = net.preprocess.to_unit(images)
     made = [
         maximize.maximize(
-            model,
-            variables,
-            shape,
+            net,
             classes=[1] * count,
-            pixels=pixels,
             steps=2,
             decorrelated=colored,
         ).pictures,
         maximize.maximize(
-            model,
-            variables,
-            shape,
+            net,
             path=path,
             channels=[0] * count,
-            pixels=pixels,
             steps=2,
             decorrelated=colored,
         ).pictures,
-        invert.invert(
-            model, variables, images, path, pixels=pixels, steps=2, decorrelated=colored
-        ).pictures,
-        deep_dream.deep_dream(
-            model, variables, pictures, path, pixels=pixels, octaves=1, steps=2, jitter=1
-        ),
+        invert.invert(net, images, path, steps=2, decorrelated=colored).pictures,
+        deep_dream.deep_dream(net, pictures, path, octaves=1, steps=2, jitter=1),
         style.style_transfer(
-            model,
-            variables,
+            net,
             pictures[0],
             pictures[-1],
             content_path=path,
             style_paths=[path],
-            pixels=pixels,
             steps=2,
         ).picture[None],
     ]

@@ -7,28 +7,28 @@ from cnnlab.visual import activations, embed, features, plots, probe, retrieve, 
 
 
 def test_features_are_those_of_the_layers_whatever_the_batches(small):
-    model, variables, images = small
-    found = features.extract(model, variables, [images[:3], images[3:]], ['conv2', 'mean', 'head'])
+    net, images = small
+    found = features.extract(net, [images[:3], images[3:]], ['conv2', 'mean', 'head'])
     assert {p: a.shape for p, a in found.items()} == {
         'conv2': (4, 6),
         'mean': (4, 6),
         'head': (4, 5),
     }
     np.testing.assert_allclose(found['conv2'], found['mean'], rtol=1e-5)
-    maps = np.asarray(activations.maps(model, variables, images, 'conv2'))
+    maps = np.asarray(activations.maps(net, images, 'conv2'))
     np.testing.assert_allclose(
-        features.extract(model, variables, [images], ['conv2'], pool='max')['conv2'],
+        features.extract(net, [images], ['conv2'], pool='max')['conv2'],
         maps.max((1, 2)),
         rtol=1e-6,
     )
     np.testing.assert_allclose(
-        features.extract(model, variables, [images], ['conv2'], pool='none')['conv2'],
+        features.extract(net, [images], ['conv2'], pool='none')['conv2'],
         maps.reshape(4, -1),
     )
 
 
 def test_features_are_kept_in_a_file(small, tmp_path):
-    found = features.extract(*small[:2], [small[2]], ['conv2', 'head'])
+    found = features.extract(small[0], [small[1]], ['conv2', 'head'])
     path = features.save(tmp_path / 'features.npz', found, np.arange(4), ['a', 'b', 'c', 'd'])
     with np.load(path) as kept:
         assert set(kept) == {'conv2', 'head', 'labels', 'names'} and np.array_equal(
@@ -129,4 +129,4 @@ def test_mistakes_are_told_in_a_sentence(clusters, call, said):
     with pytest.raises(ValueError, match=said):
         call(*clusters)
     with pytest.raises(ValueError, match='no images to take features of'):
-        features.extract(None, None, [], ['a'])
+        features.extract(None, [], ['a'])

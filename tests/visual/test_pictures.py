@@ -20,13 +20,13 @@ def test_maps_go_from_dark_to_bright_and_red_and_blue():
     assert heat[0] < heat[1] < heat[2]
     # nothing above 0: dark
     assert np.array_equal(pictures.heat(np.zeros((2, 2))), pictures.heat(np.zeros((2, 2)) - 1))
-    negative, zero, positive = pictures.both_signs(np.array([[-1.0, 0.0, 1.0]]), 100)[0].astype(int)
+    negative, zero, positive = pictures.diverging(np.array([[-1.0, 0.0, 1.0]]), 100)[0].astype(int)
     assert negative[2] > negative[0] and positive[0] > positive[2] and zero.min() > 235
-    assert len(np.unique(pictures.spread(np.array([[3.0, 4.0]])).reshape(2, 3), axis=0)) == 2
+    assert len(np.unique(pictures.colormapped(np.array([[3.0, 4.0]])).reshape(2, 3), axis=0)) == 2
 
 
-def test_kinds_have_a_color_each():
-    drawn = pictures.kinds(np.array([[7, 7, 3], [900, 7, 3]]))
+def test_categories_have_a_color_each():
+    drawn = pictures.categorical(np.array([[7, 7, 3], [900, 7, 3]]))
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) == 3
     assert np.array_equal(drawn[0, 0], drawn[1, 1]) and np.array_equal(drawn[0, 2], drawn[1, 2])
 
@@ -39,15 +39,13 @@ def test_a_map_is_laid_over_where_it_is_large():
     assert drawn.shape == (8, 8, 3) and corner > 40 and far <= 1
 
 
-def test_a_sheet_has_a_cell_for_each_tile_and_pictures_grow_by_whole_pixels():
+def test_a_grid_has_a_cell_for_each_tile_and_pictures_grow_by_whole_pixels():
     tiles = [np.full((3, 5, 3), v, np.uint8) for v in (10, 20, 30)]
-    sheet = pictures.sheet(tiles, 2)
-    assert sheet.shape == (2 * 5 - 2, 2 * 7 - 2, 3)
-    assert (
-        (sheet[:3, 7:] == 20).all() and (sheet[5:, :5] == 30).all() and (sheet[5:, 7:] == 255).all()
-    )
+    grid = pictures.grid(tiles, 2)
+    assert grid.shape == (2 * 5 - 2, 2 * 7 - 2, 3)
+    assert (grid[:3, 7:] == 20).all() and (grid[5:, :5] == 30).all() and (grid[5:, 7:] == 255).all()
     with pytest.raises(ValueError, match='at least one'):
-        pictures.sheet([])
+        pictures.grid([])
     assert pictures.enlarged(tiles[0], 16).shape == (9, 15, 3)
     assert pictures.enlarged(np.zeros((40, 20, 3), np.uint8), 10).shape == (10, 5, 3)
 

@@ -10,7 +10,7 @@ from cnnlab.weights.mapping import keras_layers as keras
 from cnnlab.weights.mapping import torch_layers as torch
 from cnnlab.weights.mapping.rules import KeyMap
 
-BOOK = KeyMap(
+KEY_MAP = KeyMap(
     flat(
         [
             torch.conv_norm('layer{s}.{b}.conv', 'layer{s}.{b}.bn', 'stage{s}/block{b+1}'),
@@ -53,7 +53,7 @@ def wanted():
 
 def test_arrays_come_back_bit_for_bit_and_counters_as_zeros():
     given = source()
-    back = convert.to_arrays(convert.to_variables(given, BOOK, wanted()), BOOK, wanted())
+    back = convert.to_arrays(convert.to_variables(given, KEY_MAP, wanted()), KEY_MAP, wanted())
     assert set(back) == set(given)
     for name, array in given.items():
         expected = np.zeros((), np.int64) if name.endswith('tracked') else array
@@ -62,7 +62,7 @@ def test_arrays_come_back_bit_for_bit_and_counters_as_zeros():
 
 
 def test_kernels_are_laid_out_rows_first():
-    found = convert.to_variables(source(), BOOK, wanted())['params']
+    found = convert.to_variables(source(), KEY_MAP, wanted())['params']
     kernel = found['stage1']['block2']['conv']['kernel']
     assert kernel[1, 0, 2, 1] == source()['layer1.1.conv.weight'][1, 2, 1, 0]
     assert kernel.flags.c_contiguous
@@ -77,7 +77,7 @@ def test_kernels_are_laid_out_rows_first():
 def test_files_older_than_the_counter_are_read():
     given = {n: a for n, a in source().items() if not n.endswith('tracked')}
     assert (
-        convert.to_variables(given, BOOK, wanted())['batch_stats']['stage1']['block1']['norm'][
+        convert.to_variables(given, KEY_MAP, wanted())['batch_stats']['stage1']['block1']['norm'][
             'var'
         ][1]
         == 4
@@ -87,7 +87,7 @@ def test_files_older_than_the_counter_are_read():
 @pytest.mark.parametrize('dtype', [np.float16, ml_dtypes.bfloat16])
 def test_halves_are_widened(dtype):
     given = {**source(), 'fc.bias': np.array([1.5, 2, 3, 4], dtype)}
-    bias = convert.to_variables(given, BOOK, wanted())['params']['head']['bias']
+    bias = convert.to_variables(given, KEY_MAP, wanted())['params']['head']['bias']
     assert bias.dtype == np.float32
     assert bias[0] == 1.5
 
@@ -117,14 +117,14 @@ def test_halves_are_widened(dtype):
 def test_each_misfit_is_named(change, said):
     given = {n: a for n, a in {**source(), **change}.items() if a is not None}
     with pytest.raises(ValueError, match=said) as error:
-        convert.to_variables(given, BOOK, wanted(), weights='torchvision/x')
+        convert.to_variables(given, KEY_MAP, wanted(), weights='torchvision/x')
     assert str(error.value).startswith('1 mismatch between these arrays and torchvision/x:')
 
 
 def test_another_networks_file_gives_one_sorted_list_of_twenty_and_the_count():
     given = {f'other.{i:02}.weight': numbers(1) for i in range(30)}
     with pytest.raises(ValueError) as error:
-        convert.to_variables(given, BOOK, wanted(), weights='torchvision/x')
+        convert.to_variables(given, KEY_MAP, wanted(), weights='torchvision/x')
     first, *lines = str(error.value).split('\n')
     # 30 unexpected, 12 leaves missing
     assert first == '42 mismatches between these arrays and torchvision/x:'
@@ -137,7 +137,7 @@ def test_another_networks_file_gives_one_sorted_list_of_twenty_and_the_count():
 
 def test_ignored_names_are_left_unread():
     given = {**source(), 'extra.weight': np.array([np.nan])}
-    assert convert.to_variables(given, BOOK, wanted(), ignore=[r'extra\..*'])
+    assert convert.to_variables(given, KEY_MAP, wanted(), ignore=[r'extra\..*'])
 
 
 def test_two_arrays_for_one_leaf_are_refused():
@@ -155,11 +155,11 @@ def test_a_leaf_that_no_rule_speaks_of_is_named_in_both_directions():
     with pytest.raises(
         ValueError, match='params/stranger/kernel: no rule says which array gives it'
     ):
-        convert.to_variables({}, BOOK, tree)
+        convert.to_variables({}, KEY_MAP, tree)
     with pytest.raises(
         ValueError, match='params/stranger/kernel: no rule says where the source keeps it'
     ):
-        convert.to_arrays(tree, BOOK, tree)
+        convert.to_arrays(tree, KEY_MAP, tree)
 
 
 @pytest.mark.parametrize(
@@ -177,18 +177,18 @@ def test_a_leaf_that_no_rule_speaks_of_is_named_in_both_directions():
     ],
 )
 def test_variables_of_another_network_are_not_written(change, said):
-    variables = convert.to_variables(source(), BOOK, wanted())
+    variables = convert.to_variables(source(), KEY_MAP, wanted())
     change(variables)
     with pytest.raises(
         ValueError, match=f'^1 mismatch between these arrays and torchvision/x:\n  {said}'
     ):
-        convert.to_arrays(variables, BOOK, wanted(), weights='torchvision/x')
+        convert.to_arrays(variables, KEY_MAP, wanted(), weights='torchvision/x')
 
 
 def test_a_head_of_other_classes_is_written():
-    variables = convert.to_variables(source(), BOOK, wanted())
+    variables = convert.to_variables(source(), KEY_MAP, wanted())
     variables['params']['head'] = {'kernel': numbers(6, 9), 'bias': numbers(9)}
-    assert convert.to_arrays(variables, BOOK, wanted())['fc.weight'].shape == (9, 6)
+    assert convert.to_arrays(variables, KEY_MAP, wanted())['fc.weight'].shape == (9, 6)
 
 
 def test_keras_layers_go_there_and_back():

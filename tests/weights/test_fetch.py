@@ -79,13 +79,15 @@ def test_the_cache_serves_without_a_network(server):
 
 
 def test_a_wrong_hash_is_refused_and_the_file_removed(server, tmp_path):
-    with pytest.raises(ValueError, match=rf'has the sha256 {SHA}, and 00000000 was stated'):
+    with pytest.raises(ValueError, match=rf'has the sha256 {SHA}, not 00000000 as stated'):
         fetch.fetch(entry(server, 'whole.pth', hash='sha256-prefix:00000000'))
     assert list((tmp_path / 'cache').rglob('*.pth*')) == []
 
 
 def test_a_broken_download_is_taken_up_where_it_broke(server):
-    with pytest.raises(ConnectionError, match=r'torchvision/net\.V1: .*broken\.pth cannot be had'):
+    with pytest.raises(
+        ConnectionError, match=r'torchvision/net\.V1: .*broken\.pth cannot be downloaded'
+    ):
         fetch.fetch(entry(server, 'broken.pth'))
     assert fetch.fetch(entry(server, 'broken.pth')).read_bytes() == BODY
     assert server.asked == [('/broken.pth', None), ('/broken.pth', f'bytes={len(BODY) // 2}-')]
@@ -107,7 +109,8 @@ def test_a_missing_address_is_told(server):
 
 def test_no_network_is_told_in_one_sentence(server):
     with pytest.raises(
-        ConnectionError, match=r'torchvision/net\.V1: http://127.0.0.1:9/a\.pth cannot be had'
+        ConnectionError,
+        match=r'torchvision/net\.V1: http://127.0.0.1:9/a\.pth cannot be downloaded',
     ) as error:
         fetch.fetch(dataclasses.replace(ENTRY, url='http://127.0.0.1:9/a.pth'))
     assert '\n' not in str(error.value)
@@ -185,7 +188,9 @@ def test_a_file_of_the_hub_is_downloaded_once_and_then_comes_from_the_cache(hub,
     assert fetch.fetch(IN_HUB) == path
     # the hub's package tries again for twenty seconds
     monkeypatch.setattr('time.sleep', lambda seconds: None)
-    with pytest.raises(ConnectionError, match='timm/other of the Hugging Face hub cannot be had'):
+    with pytest.raises(
+        ConnectionError, match='timm/other of the Hugging Face hub cannot be downloaded'
+    ):
         fetch.fetch(dataclasses.replace(IN_HUB, hub='timm/other'))
 
 

@@ -1,7 +1,7 @@
-"""Encoded images to pixels, by OpenCV, in RGB.
+"""Decoding of image files to RGB pixels, by OpenCV.
 
 OpenCV and Pillow decode JPEG and PNG to identical pixels; TensorFlow's default JPEG decoder differs
-by a level on average.
+by one level on average.
 """
 
 import cv2
@@ -14,45 +14,48 @@ _FLAGS = {
     8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
 }
 
-# of later versions of OpenCV: spares turning the channels round
+# Newer versions of OpenCV decode to RGB directly, which saves a pass that swaps the channels.
 _RGB = getattr(cv2, 'IMREAD_COLOR_RGB', None)
 
 
 class Unreadable(ValueError):
-    """The data of an image is missing, damaged or none of an image: an error in evaluation, passed
-    over in training (`skips`).
+    """The file of an image is missing, damaged or not an image.
+
+    An error in evaluation; in training another image takes its place (`unreadable_images`).
     """
 
 
 def decode(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray:
-    """uint8 (h, w, channels) from a JPEG, PNG, BMP, WebP, TIFF or PNM file.
+    """Decodes a JPEG, PNG, BMP, WebP, TIFF or PNM file.
 
-    Gray images get three equal channels where three are wanted; an alpha channel is dropped. The
-    orientation that EXIF data may state is ignored, as in torchvision's ImageFolder, so that the
-    pixels are those of the file.
+    With 3 channels a gray image is repeated in each of them; an alpha channel is dropped. The EXIF
+    orientation is ignored, as in torchvision's ImageFolder.
 
     Args:
       data: the bytes of the file.
-      channels: 1 or 3.
-      what: names the image in errors.
-      reduce: 1, 2, 4 or 8: sides are divided by it, rounded up for a JPEG, whose decoder leaves the
-        work out, else down.
+      channels: 1 for gray, 3 for RGB.
+      what: what errors call the image.
+      reduce: the factor by which both sides shrink: 1, 2, 4 or 8. Sides are rounded up for a JPEG,
+        which then decodes faster, and down for other files.
+
+    Returns:
+      uint8 (h, w, channels).
 
     Raises:
-      Unreadable: the data is no image, or ends early.
+      Unreadable: the data is not an image, or ends early.
     """
     check_whole(data, what)
     return pixels(data, channels, what, reduce)
 
 
 def check_whole(data: bytes, what: str) -> None:
-    """Unreadable where the file ends before the image does."""
+    """Raises Unreadable if the file ends before its image does."""
     if _truncated(data):
         raise Unreadable(f'{what} is truncated: its {len(data)} bytes end before the image does')
 
 
 def pixels(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray:
-    """As `decode`, of data that may end early: what is missing is gray then."""
+    """As `decode`, but a file may end early: the missing part is then gray."""
     rgb = _RGB if reduce == 1 and channels == 3 else None
     flag = _FLAGS[reduce][channels == 1] if rgb is None else rgb
     try:
@@ -71,15 +74,13 @@ def pixels(data: bytes, channels: int, what: str, reduce: int = 1) -> np.ndarray
 
 
 def _truncated(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end.
+    """Whether a JPEG or PNG lacks its end; decoders fill the missing part with gray, silently.
 
-    Decoders fill the missing part with gray and say nothing.
-
-    Inside the entropy-coded data of a JPEG neither marker can occur, so that an end marker (FF D9)
-    after the last start of scan (FF DA) is the image's own, not that of an embedded thumbnail.
+    Neither marker of a JPEG occurs inside its entropy-coded data. So an end marker (FF D9) after
+    the last start of scan (FF DA) belongs to the image, not to an embedded thumbnail.
     """
     if data.startswith(b'\xff\xd8'):
-        # both look at a few bytes only if all is well
+        # Searching backwards for the end first makes both searches short in a whole file.
         return data.find(b'\xff\xda', max(0, data.rfind(b'\xff\xd9'))) >= 0
     if data.startswith(b'\x89PNG'):
         return data.rfind(b'IEND') < 0

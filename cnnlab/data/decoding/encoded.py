@@ -1,6 +1,4 @@
-"""An image file that is decoded when its pixels are needed, at half, a quarter or an eighth of its
-size where that is enough.
-"""
+"""Image files that are decoded when their pixels are needed, and no further than needed."""
 
 import cv2
 import numpy as np
@@ -9,22 +7,20 @@ from cnnlab.data.decoding import decode as decoders
 from cnnlab.data.decoding.decode import decode
 from cnnlab.data.decoding.jpeg_parts import window
 
-# what a JPEG decoder can leave out while it decodes
+# the factors by which a JPEG decoder can shrink an image while it decodes
 REDUCTIONS = (8, 4, 2)
 
 
 class Encoded:
-    """The bytes of an image and what it will be: `shape` without decoding, `decode()` -> uint8 (h,
-    w, c).
+    """An image that is not decoded yet.
+
+    Its attributes and methods raise Unreadable where the data is not an image or ends early.
 
     Args:
       data: the bytes of the file.
-      channels: 1 or 3.
-      what: names the image in errors.
-      name: of its file, where there is one.
-
-    Raises:
-      Unreadable: from `shape` and `decode`, as `decode.decode`.
+      channels: 1 for gray, 3 for RGB.
+      what: what errors call the image.
+      name: the name of the file, if there is one.
     """
 
     def __init__(self, data: bytes, channels: int, what: str, name: str = ''):
@@ -33,7 +29,7 @@ class Encoded:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(h, w, c) of the decoded image: from the header of a JPEG, by decoding otherwise."""
+        """(h, w, c) of the decoded image, read from the header where the file is a JPEG."""
         if self._size is None:
             pixels = stored_pixels(self.data)
             self._size = (
@@ -42,17 +38,19 @@ class Encoded:
         return (*self._size, self.channels)
 
     def decode(self, reduce: int = 1) -> np.ndarray:
-        """uint8 (h / reduce, w / reduce, c), sides rounded as in `decode.decode`: each pixel stands
-        for `reduce` x `reduce` of them.
+        """The image, with both sides divided by `reduce`: 1, 2, 4 or 8.
 
-        `reduce` is 1, 2, 4 or 8. A JPEG is decoded from its low frequencies; other files gain
-        nothing.
+        A JPEG is decoded from its low frequencies, which is faster; other files are decoded whole.
+
+        Returns:
+          uint8 (h / reduce, w / reduce, c), sides rounded as in `decode.decode`.
         """
         return decode(self.data, self.channels, self.what, reduce)
 
     def part(self, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """`decode()[top:top + height, left:left + width]`, perhaps not writable; decodes no more
-        where the file allows it.
+        """`decode()[top:top + height, left:left + width]`, perhaps read-only.
+
+        Decodes only this part where the file allows it.
         """
         if (image := stored_pixels(self.data)) is None or self.channels != 3:
             decoders.check_whole(self.data, self.what)
@@ -62,13 +60,15 @@ class Encoded:
 
 
 def pixels(image: np.ndarray | Encoded) -> np.ndarray:
-    """The whole image, decoded if it is not yet."""
+    """The whole image as an array, decoded if it is not decoded yet."""
     return image.decode() if isinstance(image, Encoded) else image
 
 
 def stored_pixels(data: bytes) -> np.ndarray | None:
-    """uint8 (h, w, 3) as they lie in an uncompressed image in the form that `data.prepare` writes
-    (PPM), None for any other.
+    """The pixels of an uncompressed PPM file as `data.prepare` writes it, without a copy.
+
+    Returns:
+      uint8 (h, w, 3); None for any other file.
     """
     if not data.startswith(b'P6\n'):
         return None
@@ -90,21 +90,21 @@ def stored_pixels(data: bytes) -> np.ndarray | None:
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) from a JPEG's frame header; None where it is missing or damaged."""
+    """(height, width) from the frame header of a JPEG; None where it is missing or damaged."""
     if not data.startswith(b'\xff\xd8'):
         return None
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         kind = data[at + 1]
-        # fill
         if kind == 0xFF:
+            # a fill byte
             at += 1
         elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            # start of frame; not tables, extensions, conditioning
+            # A start of frame; C4, C8 and CC are tables, extensions and conditioning.
             height, width = (int.from_bytes(data[at + k : at + k + 2], 'big') for k in (5, 7))
             return (height, width) if height and width else None
         elif kind == 0x01 or 0xD0 <= kind <= 0xD8:
-            # no length
+            # These markers have no length field.
             at += 2
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
@@ -117,11 +117,19 @@ def cut(
     size: tuple[int, int],
     interpolation: int,
 ) -> np.ndarray:
-    """The box (top, left, height, width) of an image, resized by OpenCV to `size` = (height,
-    width).
+    """Cuts a box from an image and resizes it.
 
-    Of an `Encoded` no more is decoded than the result can show: at the smallest scale at which the
-    box is at least as large.
+    An `Encoded` image is decoded at the smallest scale at which the box is still at least as large
+    as the result.
+
+    Args:
+      image: uint8 (h, w, c) or `Encoded`.
+      box: (top, left, height, width) in pixels.
+      size: (height, width) of the result.
+      interpolation: one of OpenCV's INTER_ constants.
+
+    Returns:
+      uint8 (*size, c).
     """
     top, left, height, width = box
     if isinstance(image, Encoded):

@@ -1,50 +1,60 @@
-"""A part of a baseline JPEG as a smaller JPEG, by moving bytes: so that a decoder without a notion
-of parts decodes less.
+"""Cuts a part of a baseline JPEG out as a smaller JPEG, so that a crop decodes less.
 
-Rows below the part are left out by stating a smaller height, since the units of an image (of 8x8 to
-16x16 pixels) are coded row by row. Where there is a restart mark after every so many units, those
-between two marks do not depend on any others, and the units that a part needs are a JPEG of their
-own under the same tables. Those that `data.prepare` makes have a mark after every unit: 4% more
-bytes (measured on 100 images of 256 pixels), and a crop pays for its own pixels only.
+A JPEG codes its units (8x8 to 16x16 pixels) row by row. Rows below the part are dropped by stating
+a smaller height. In a file with restart marks the units between two marks do not depend on others,
+so the units of the part make a JPEG of their own, with the same tables.
+
+The files that `data.prepare` writes have a mark after every unit. That costs 4% more bytes
+(measured on 100 images of 256 pixels), and a crop decodes its own pixels only.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-# pixels: color at half the resolution is interpolated from its neighbors
+# pixels around the part that are kept: color at half the resolution is interpolated from neighbors
 _MARGIN = 2
-# of the pixels; a part that needs more is not cut out, since cutting costs time too
+# Cutting takes time too: a part with a larger share of the pixels (or rows) is not cut out.
 _WORTH = 0.8
 _WORTH_ROWS = 0.95
 _END = b'\xff\xd9'
-# of a file of several images
+# marks a file of several images (Multi-Picture Format)
 _SEVERAL = b'MPF\0'
 
 
 class Header(NamedTuple):
-    """What the head of a JPEG tells."""
+    """The layout of a JPEG.
 
-    # of the coded units in the file
+    Attributes:
+      start: offset of the coded units.
+      frame: offset of the frame header.
+      size: (height, width) of the image.
+      unit: (height, width) of a unit in pixels.
+      interval: the number of units from one restart mark to the next; 0 without marks.
+    """
+
     start: int
-    # of the frame header
     frame: int
-    # height, width
     size: tuple[int, int]
-    # height and width in pixels of what is coded together
     unit: tuple[int, int]
-    # units from one restart mark to the next; 0 without marks
     interval: int
 
 
 def window(
     data: bytes, top: int, left: int, height: int, width: int
 ) -> tuple[bytes, int, int] | None:
-    """(JPEG that holds the part, top and left of the part in it); None where little would be saved,
-    or the file is no baseline JPEG.
+    """Cuts a JPEG that holds a part of the image.
 
-    Decoded by OpenCV, the part has the very pixels that it has in the whole. The result may lack
-    the mark of its end, for which others ask.
+    Decoded by OpenCV, the part has exactly the pixels that it has in the whole image. The new file
+    may lack its end marker, which some decoders need.
+
+    Args:
+      data: the file.
+      top, left, height, width: the part, in pixels.
+
+    Returns:
+      (the new file, top and left of the part in it); None where cutting would save little or the
+      file is not a baseline JPEG.
     """
     found = _header(data)
     if found is None:
@@ -59,13 +69,13 @@ def window(
 def _above(
     data: bytes, header: Header, top: int, left: int, height: int
 ) -> tuple[bytes, int, int] | None:
-    """Without the rows below the part.
+    """Drops the rows below the part, by stating a smaller height.
 
-    What codes them stays; without a mark after it the decoder does not look for what it skips.
+    Their code stays in the file. The end marker goes, or the decoder would read up to it.
     """
     rows, tall = header.size[0], header.unit[0]
     needed = -(-(top + height + _MARGIN) // tall) * tall
-    # or more follows the image
+    # The last test keeps out files in which other images follow.
     if needed > _WORTH_ROWS * rows or not data.endswith(_END) or _SEVERAL in data[: header.start]:
         return None
     return (
@@ -80,12 +90,12 @@ def _above(
 def _marked(
     data: bytes, header: Header, top: int, left: int, height: int, width: int
 ) -> tuple[bytes, int, int] | None:
-    """The units of the part alone, where restart marks tell where they are."""
+    """Keeps the units of the part alone; restart marks say where they are."""
     start, frame, (rows, columns), (tall, wide), interval = header
     unit_rows, unit_columns = -(-rows // tall), -(-columns // wide)
     if unit_columns % interval:
         return None
-    # runs of units in a row of them, and the pixels of one run
+    # the number of restart intervals in a row of units, and the width of one in pixels
     across, span = unit_columns // interval, interval * wide
     r0, r1 = max(0, top - _MARGIN) // tall, min(unit_rows, -(-(top + height + _MARGIN) // tall))
     c0, c1 = max(0, left - _MARGIN) // span, min(across, -(-(left + width + _MARGIN) // span))
@@ -112,16 +122,16 @@ def _marked(
 
 
 def _marks(units: np.ndarray) -> np.ndarray:
-    """Where restart marks (FF D0 ..
+    """Positions of the restart marks (FF D0 to FF D7) in entropy-coded data.
 
-    FF D7) are in entropy-coded data, in which no other FF is followed by such a byte.
+    There no other FF is followed by such a byte.
     """
     places = np.flatnonzero(units[:-1] == 0xFF)
     return places[units[places + 1] & 0xF8 == 0xD0]
 
 
 def _header(data: bytes) -> Header | None:
-    """Of a baseline JPEG with one scan, None for other files."""
+    """Reads the header of a baseline JPEG with one scan; None for other files."""
     if not data.startswith(b'\xff\xd8'):
         return None
     at, frame, interval = 2, None, 0
@@ -130,12 +140,12 @@ def _header(data: bytes) -> Header | None:
         if kind == 0xC0:
             frame = at
         elif 0xC1 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            # not baseline
+            # The coding is not baseline.
             return None
         elif kind == 0xDD:
             interval = int.from_bytes(data[at + 4 : at + 6], 'big')
         elif kind == 0xDA:
-            # a scan of some components only
+            # The scan holds only some of the components.
             if frame is None or data[at + 4] != data[frame + 9]:
                 return None
             height, width = (int.from_bytes(data[frame + k : frame + k + 2], 'big') for k in (5, 7))

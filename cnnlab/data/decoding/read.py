@@ -1,4 +1,4 @@
-"""Any picture to pixels: the one way in for whatever a user hands over."""
+"""Reading of pictures in any form that a user has them: a file, a Pillow image or an array."""
 
 import os
 import pathlib
@@ -15,23 +15,26 @@ _GRAY_MODES = ('1', 'L', 'LA', 'La')
 
 
 def read_image(image: Picture, channels: int) -> np.ndarray:
-    """uint8 (h, w, channels) of a picture, RGB or gray; alpha is dropped.
+    """Reads a picture; alpha is dropped.
 
     Args:
-      image: the path of a file, decoded as training images are (`decode`); a Pillow image; or a
-        uint8 array.
-      channels: 3 or 1.
+      image: the path of a file, decoded as training images are (`decode`); a Pillow image; or an
+        array uint8 (h, w), (h, w, 1), (h, w, 3) or (h, w, 4).
+      channels: 3 for RGB, 1 for gray.
+
+    Returns:
+      uint8 (h, w, channels).
 
     Raises:
-      FileNotFoundError: there is no such file. ValueError: it is no picture, or an array of another
-        type or shape; one sentence.
+      FileNotFoundError: there is no such file.
+      ValueError: it is not a picture, or an array of another type or shape.
     """
     if isinstance(image, str | os.PathLike):
         path = pathlib.Path(image).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f'there is no picture {path}')
         return decode(path.read_bytes(), channels, str(path))
-    pixels = _of_pillow(image) if isinstance(image, Image.Image) else np.asarray(image)
+    pixels = _from_pillow(image) if isinstance(image, Image.Image) else np.asarray(image)
     if pixels.dtype != np.uint8:
         raise ValueError(f'preprocessing takes pictures of uint8 pixels, got {pixels.dtype}')
     if pixels.ndim == 2:
@@ -49,12 +52,13 @@ def read_image(image: Picture, channels: int) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)[..., None]
 
 
-def _of_pillow(image: Image.Image) -> np.ndarray:
+def _from_pillow(image: Image.Image) -> np.ndarray:
     if image.mode.startswith('I;16'):
-        # the high byte, as a file of such pixels is decoded; Pillow's own conversion clips
+        # Take the high byte, as `decode` does; Pillow's own conversion clips instead.
         return (np.asarray(image) >> 8).astype(np.uint8)
     if image.mode in ('I', 'F'):
         raise ValueError(
-            f'a Pillow image of mode {image.mode} states no white; convert it to L or RGB'
+            f'a Pillow image of mode {image.mode} does not say which value is white; convert it '
+            f'to L or RGB'
         )
     return np.asarray(image.convert('L' if image.mode in _GRAY_MODES else 'RGB'))

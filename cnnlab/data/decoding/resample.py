@@ -1,13 +1,14 @@
-"""Resizing as each library does it, since the filter moves ImageNet's top-1 by a point: uint8 (h,
-w, c) -> uint8 (height, width, c).
+"""Resizing exactly as other libraries do it; the filter moves ImageNet's top-1 by up to a point.
 
-    pillow_*            Pillow itself; torchvision and timm on Pillow images. Always averages over
-                        what it drops (antialias).
-    opencv_*            OpenCV itself. 'area' averages, the others take no notice of what lies
-                        between their samples.
+The prefix of a filter's name says whose it is:
+
+    pillow_*            Pillow itself, and so torchvision and timm on Pillow images. Always with
+                        antialias: it averages over the pixels between its samples.
+    opencv_*            OpenCV itself. 'area' averages; the others skip the pixels between their
+                        samples.
     tf_*                tf.image.resize of TensorFlow 2, with or without antialias, written here.
-    tf_legacy_bilinear  tf.image.resize_bilinear of TensorFlow 1 (align_corners=False), whose
-                        samples lie at the pixels' corners.
+    tf_legacy_bilinear  tf.image.resize_bilinear of TensorFlow 1 (align_corners=False), which
+                        samples at the corners of pixels.
 """
 
 import functools
@@ -31,7 +32,7 @@ _OPENCV = {
     'opencv_bicubic': cv2.INTER_CUBIC,
     'opencv_area': cv2.INTER_AREA,
 }
-# {filter: the values of antialias that its library has, the usual one first}
+# filter -> the values of antialias that its library has, the default first
 FILTERS: dict[str, tuple[bool, ...]] = {
     'pillow_nearest': (False,),
     'pillow_bilinear': (True,),
@@ -48,21 +49,29 @@ FILTERS: dict[str, tuple[bool, ...]] = {
 
 
 def check(filter: str, antialias: bool) -> None:
-    """ValueError where there is no such filter or its library has no such form of it."""
+    """Raises ValueError if there is no such filter, or not with this `antialias`."""
     names.among('resize filter', filter, FILTERS)
     if antialias not in FILTERS[filter]:
         raise ValueError(
-            f'the resize filter {filter} is never {"with" if antialias else "without"} antialias '
-            f'in its library'
+            f'the library of the resize filter {filter} has it only '
+            f'{"without" if antialias else "with"} antialias'
         )
 
 
 def resize(image: np.ndarray, size: tuple[int, int], filter: str, antialias: bool) -> np.ndarray:
-    """The image at `size` = (height, width), by one of `FILTERS`; TensorFlow's float results are
-    rounded to the nearest level.
+    """Resizes an image.
+
+    Args:
+      image: uint8 (h, w, c).
+      size: (height, width) of the result.
+      filter: one of `FILTERS`.
+      antialias: whether to average over the pixels between the samples.
+
+    Returns:
+      uint8 (height, width, c); TensorFlow's float results are rounded to the nearest level.
 
     Raises:
-      ValueError: see `check`.
+      ValueError: there is no such filter, or not with this `antialias`.
     """
     check(filter, antialias)
     height, width, channels = *size, image.shape[-1]
@@ -95,7 +104,7 @@ def _triangle(x):
 
 
 def _keys(x):
-    """Keys's cubic with a = -1/2."""
+    """The cubic kernel of Keys 1981, with a = -1/2."""
     x = np.abs(x)
     return np.where(
         x < 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0)
@@ -104,23 +113,24 @@ def _keys(x):
 
 @functools.lru_cache(maxsize=256)
 def _weights(n: int, m: int, filter: str, antialias: bool) -> sparse.csr_array:
-    """(m, n), float32: each of m samples as a mean of n pixels; what lies outside is left out and
-    the rest made to sum to 1.
+    """float32 (m, n): each of m samples as a weighted mean of n pixels.
+
+    Weights outside of the image are dropped; the others are scaled to sum to 1.
     """
     legacy = filter == 'tf_legacy_bilinear'
     kernel, radius = (_keys, 2) if filter == 'tf_bicubic' else (_triangle, 1)
     scale = n / m
     stretch = max(scale, 1.0) if antialias else 1.0
-    # in units of pixels, pixel i at i
+    # in pixels; the center of pixel i is at i
     center = np.arange(m) * scale if legacy else (np.arange(m) + 0.5) * scale - 0.5
     if filter == 'tf_bicubic' and not antialias:
-        # its kernel is a table of so many steps
+        # TensorFlow reads the kernel from a table of 1024 steps per pixel.
         center = np.floor(center) + np.rint((center - np.floor(center)) * 1024) / 1024
     first = np.ceil(center - radius * stretch).astype(int)[:, None]
     taps = first + np.arange(int(2 * radius * stretch) + 2)
     weight = kernel((taps - center[:, None]) / stretch)
     if not antialias and filter != 'tf_bicubic':
-        # the edge is repeated
+        # Here TensorFlow repeats the pixels at the edge.
         taps = np.clip(taps, 0, n - 1)
     weight = np.where((taps >= 0) & (taps < n), weight, 0)
     weight = weight / weight.sum(1, keepdims=True)

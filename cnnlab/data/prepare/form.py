@@ -1,5 +1,6 @@
-"""In what form a preparation stores an image: its own bytes, or made smaller once, so that no epoch
-pays for it again.
+"""The form in which a prepared data set stores images: their own bytes, or resized once.
+
+Images that are resized once need not be decoded in full size in every epoch.
 """
 
 import dataclasses
@@ -18,13 +19,15 @@ class Form:
     """How images are stored.
 
     Attributes:
-      short_side: of the stored image in pixels, the longer one in proportion, by averaging areas; 0
-        stores the bytes of the input. No image is made larger: one that has no more pixels is kept
-        as it is.
-      quality: of the JPEG, 1 to 100, its color at half the resolution. 90 is FFCV's for ImageNet
+      short_side: the shorter side of the stored image in pixels, the longer one in proportion; 0
+        stores the bytes of the input. Images are resized by averaging areas, and never enlarged.
+      quality: of the JPEG, 1 to 100, with color at half the resolution. FFCV has 90 for ImageNet
         (docs/benchmarks.rst in github.com/libffcv/ffcv).
-      encoding: 'jpeg', or 'pixels' for an uncompressed PPM: about ten times the space, nothing to
-        decode.
+      encoding: 'jpeg'; or 'pixels' for an uncompressed PPM, which takes about ten times the space
+        and no time to decode.
+
+    Raises:
+      ValueError: a value is not allowed.
     """
 
     short_side: int = 0
@@ -35,22 +38,24 @@ class Form:
         names.among('encoding', self.encoding, ENCODINGS)
         if self.short_side < 0:
             raise ValueError(
-                f'short_side is a number of pixels above 0, or 0 for the original, not '
+                f'short_side is a number of pixels, or 0 for the original size, not '
                 f'{self.short_side}'
             )
         if not 1 <= self.quality <= 100:
-            raise ValueError(f'quality is from 1 to 100, not {self.quality}')
+            raise ValueError(f'quality must be from 1 to 100, not {self.quality}')
         if self.encoding == 'pixels' and not self.short_side:
-            raise ValueError('the original has an encoding of its own; pixels needs a short_side')
+            raise ValueError(
+                'encoding pixels needs a short_side; without one images keep their own encoding'
+            )
 
     def store(self, image: Encoded) -> bytes:
-        """The bytes to keep of an image, every one of which has been decoded once.
+        """The bytes to store for an image; it is always decoded once, as a check.
 
         Raises:
-          ValueError: it is no image, or ends early.
+          ValueError: it is not an image, or ends early.
         """
         short = min(image.shape[:2]) if self.short_side else 0
-        # twice what is wanted is left to average
+        # The decoder may shrink the image to no less than twice the size; averaging does the rest.
         reduce = next((r for r in (8, 4, 2) if short // r >= 2 * self.short_side > 0), 1)
         pixels = image.decode(reduce)
         if (
@@ -74,7 +79,7 @@ class Form:
         h, w, _ = pixels.shape
         if self.encoding == 'pixels':
             return b'P6\n%d %d\n255\n' % (w, h) + pixels.tobytes()
-        # A restart mark after every unit lets a reader decode those of a crop and no others: see
+        # With a restart mark after every unit a reader decodes only the units of a crop: see
         # `jpeg_parts`.
         options = (
             cv2.IMWRITE_JPEG_QUALITY,

@@ -1,6 +1,4 @@
-"""Where a preparation takes its images from: ILSVRC-2012's two tars, an image folder, or a set that
-TFDS has prepared.
-"""
+"""The input of a preparation: ILSVRC-2012's two tars, a folder of images, or a set from TFDS."""
 
 import dataclasses
 import pathlib
@@ -17,22 +15,22 @@ from cnnlab.data.sources.dataset import DataSet
 
 TRAIN, VALIDATION = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
 TFDS = 'imagenet2012'
-# facts: TFDS's and the challenge's counts
+# images per split: Russakovsky et al. 2015, arXiv:1409.0575, Table 2, and TFDS's imagenet2012
 EXPECTED = {'ilsvrc2012': {'train': 1_281_167, 'validation': 50_000}, 'any': {}}
-# of an ImageNet image, about; decides how many records of a source make a shard
+# the approximate size of an ImageNet image; it decides how many images make a shard
 IMAGE_BYTES = 110_000
 _CLASS_TAR = re.compile(r'(n\d{8})\.tar')
 
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """What is to be prepared.
+    """The images to prepare.
 
     Attributes:
       kind: 'tars', 'folder' or 'tfds'.
-      class_names: label k is class_names[k].
+      class_names: the name of each label.
       parts: split -> its parts, in the order of their shards.
-      files: what it was found in: {file: bytes} of tars, {split: images} of others.
+      files: what identifies the input: file -> bytes for tars, split -> images otherwise.
     """
 
     kind: str
@@ -48,18 +46,20 @@ def open_input(
     shard: int = 256 * 2**20,
     limit: int | None = None,
 ) -> Input:
-    """The input in the folder `source`.
+    """Opens the images in a folder as the input of a preparation.
 
     Args:
-      source: holds ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar or both; or
-        train/<class>/*.JPEG with val/<class>/*.JPEG; or imagenet2012 as TFDS has prepared it.
-      expect: 'ilsvrc2012' wants its 1,000 classes and, of tars, both; 'any' takes what is there.
-      shard: bytes of input that make a shard, about.
-      limit: images of each split, spread over its classes; None takes all.
+      source: a folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar or both; with
+        train/<class>/*.JPEG and val/<class>/*.JPEG; or with imagenet2012 as TFDS prepares it.
+      expect: 'ilsvrc2012' requires its 1,000 classes and, of the tars, both; 'any' takes what is
+        there.
+      shard: the approximate number of input bytes per shard.
+      limit: images per split, spread over the classes; None takes all.
 
     Raises:
-      FileNotFoundError: no such folder, or none of these in it. ValueError: a tar that is another
-        one, or ends early; classes that are not the expected ones.
+      FileNotFoundError: there is no such folder, or none of these is in it.
+      ValueError: a tar is not the expected one or ends early, or the classes are not the expected
+        ones.
     """
     names.among('expectation', expect, EXPECTED)
     root = pathlib.Path(source).expanduser()
@@ -84,8 +84,8 @@ def open_input(
         strange = next((c for c in found.class_names if c not in known), None)
         raise ValueError(
             f'{root} has {len(found.class_names)} classes, not the 1,000 of ILSVRC-2012'
-            + (f': {strange!r} is none of them' if strange else '')
-            + '; with --expect=any it is taken as it is'
+            + (f': {strange!r} is not one of them' if strange else '')
+            + '; --expect=any takes it as it is'
         )
     return found
 
@@ -94,7 +94,7 @@ def _tars(root: pathlib.Path, shard: int, limit: int | None, both: bool) -> Inpu
     missing = [name for name in (TRAIN, VALIDATION) if not (root / name).exists()]
     if missing and both:
         raise FileNotFoundError(
-            f'{root} has no {missing[0]}; with --expect=any the other one is taken alone'
+            f'{root} has no {missing[0]}; --expect=any takes the other one alone'
         )
     parts, class_names = {}, tuple(s.id for s in synsets.synsets())
     if TRAIN not in missing:
@@ -112,13 +112,13 @@ def _tars(root: pathlib.Path, shard: int, limit: int | None, both: bool) -> Inpu
             raise ValueError(f'{root / TRAIN} holds {twice}.tar twice')
         if both and len(ids) != len(class_names):
             raise ValueError(
-                f'{root / TRAIN} holds {len(ids)} classes, not the 1,000 of ILSVRC-2012; with '
-                f'--expect=any they are taken'
+                f'{root / TRAIN} holds {len(ids)} classes, not the 1,000 of ILSVRC-2012; '
+                f'--expect=any takes them'
             )
         if strange := sorted(set(ids) - set(class_names)):
             if both or VALIDATION not in missing:
                 raise ValueError(
-                    f'{root / TRAIN} holds {strange[0]}.tar, which is none of the 1,000 classes '
+                    f'{root / TRAIN} holds {strange[0]}.tar, which is not one of the 1,000 classes '
                     f'of ILSVRC-2012'
                 )
             class_names = tuple(ids)
@@ -128,7 +128,7 @@ def _tars(root: pathlib.Path, shard: int, limit: int | None, both: bool) -> Inpu
     if VALIDATION not in missing:
         images = sorted(tars.members(root / VALIDATION), key=lambda m: m.name)[:limit]
         try:
-            found = [class_names.index(labels.of_validation_image(m.name)) for m in images]
+            found = [class_names.index(labels.synset_of(m.name)) for m in images]
         except ValueError as error:
             raise ValueError(f'{root / VALIDATION} is not the validation tar: {error}') from error
         parts['validation'] = tuple(
@@ -146,8 +146,10 @@ def _tars(root: pathlib.Path, shard: int, limit: int | None, both: bool) -> Inpu
 def _class_parts(
     path: pathlib.Path, found: list[tars.Member], of: list[int], shard: int, limit: int | None
 ) -> tuple[Part, ...]:
-    """`limit` images are taken from the classes alike, one more from the first ones where it does
-    not divide.
+    """The parts of the training tar.
+
+    `limit` is spread evenly over the classes; the first ones give one more where it does not
+    divide.
     """
     most: Sequence[int | None] = (
         [None] * len(found)

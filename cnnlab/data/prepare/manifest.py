@@ -1,5 +1,6 @@
-"""What a preparation has done so far, in a file that survives a kill at any moment: one line of
-JSON for each shard that is there.
+"""The progress of a preparation, in a file that survives a kill at any moment.
+
+It has one line of JSON for the parameters, then one for each finished shard.
 """
 
 import contextlib
@@ -14,37 +15,41 @@ from cnnlab.data.prepare import record
 
 
 class Manifest:
-    """The progress of the preparation in `folder`. Use `opened`.
+    """The progress of the preparation in a folder; made by `opened`.
 
     Attributes:
-      done: {shard: its report}, of shards whose files are there.
+      folder: where the shards are.
+      done: file name -> report, of the finished shards.
     """
 
     def __init__(self, folder: pathlib.Path, file, done: dict[str, dict[str, Any]]):
         self.folder, self.done, self._file = folder, done, file
 
     def add(self, report: dict[str, Any]) -> None:
-        """Notes a shard, after its file has been renamed into place."""
+        """Records a finished shard; call it after the file has been renamed into place."""
         _append(self._file, report)
         self.done[report['shard']] = report
 
     def forget(self, which: Callable[[dict[str, Any]], Any]) -> None:
-        """Leaves the shards out of `done` for whose report `which` is true: they are made anew."""
+        """Drops the shards for whose report `which` is true, so that they are made again."""
         self.done = {name: report for name, report in self.done.items() if not which(report)}
 
     def remove(self) -> None:
-        """Ends the preparation: what is left is the set and its record."""
+        """Removes the file, once the set and its record are complete."""
         (self.folder / record.PROGRESS).unlink()
 
 
 @contextlib.contextmanager
 def opened(folder: pathlib.Path, parameters: dict[str, Any]) -> Iterator[Manifest]:
-    """The manifest of the preparation in `folder`, begun or gone on with; one process at a time may
-    have it.
+    """Opens the manifest of a preparation, new or resumed, for this process alone.
+
+    Args:
+      folder: where the shards go.
+      parameters: everything that decides the bytes of the shards.
 
     Raises:
-      ValueError: the folder was begun with other parameters, which are named, or another process is
-        at work in it.
+      ValueError: the preparation was started with other parameters, or another process is working
+        on it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / record.PROGRESS
@@ -67,7 +72,7 @@ def opened(folder: pathlib.Path, parameters: dict[str, Any]) -> Iterator[Manifes
 
 
 def refuse_other(folder: pathlib.Path, there: dict[str, Any], here: dict[str, Any]) -> None:
-    """ValueError with the parameters that differ, if any do."""
+    """Raises ValueError, naming the parameters that differ from the existing preparation's."""
     differing = [
         f'{k} is {there.get(k)!r} there and {here.get(k)!r} here'
         for k in sorted({*there, *here})
@@ -75,7 +80,7 @@ def refuse_other(folder: pathlib.Path, there: dict[str, Any], here: dict[str, An
     ]
     if differing:
         raise ValueError(
-            f'{folder} was begun with other parameters: {"; ".join(differing)}; give another '
+            f'{folder} was started with other parameters: {"; ".join(differing)}; give another '
             f'--name, or remove that folder'
         )
 
@@ -87,7 +92,7 @@ def _append(file, line: dict[str, Any]) -> None:
 
 
 def _whole_lines(file) -> list[dict[str, Any]]:
-    """The lines of a file; what a kill has left of a last one is cut off."""
+    """Reads the lines of a file; cuts off a last line that a kill has left incomplete."""
     file.seek(0)
     whole, _, _ = file.read().rpartition(b'\n')
     file.truncate(len(whole) + 1 if whole else 0)

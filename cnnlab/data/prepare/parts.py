@@ -1,4 +1,4 @@
-"""Parts of the input of a preparation: each becomes one shard, by whatever process gets it."""
+"""Parts of the input of a preparation; a process makes one shard from each."""
 
 import dataclasses
 import itertools
@@ -13,7 +13,7 @@ from cnnlab.data.sources.base import ImageSource
 
 
 class Raw(NamedTuple):
-    """An image as the input has it."""
+    """The name, the label and the file of an image in the input."""
 
     name: str
     label: int
@@ -21,19 +21,26 @@ class Raw(NamedTuple):
 
 
 class Part(Protocol):
-    """Picklable; `images()` reads it from its start."""
+    """Images that make one shard; picklable."""
 
     def images(self) -> Iterator[Raw]:
-        """Its images in order.
+        """Yields the images in order.
 
-        Raises ValueError where the input ends early or is no tar, OSError where it cannot be read.
+        Raises:
+          ValueError: the input ends early or is not a tar.
+          OSError: it cannot be read.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassTars:
-    """The first `most[k]` images (None: all) of `tars[k]`, a tar within the tar at `path`; all of
-    class `labels[k]`.
+    """Images of class tars, which are members of the tar at `path`.
+
+    Attributes:
+      path: the outer tar.
+      tars: the class tars.
+      labels: the label of each of them.
+      most: the most images to take from each of them; None takes all.
     """
 
     path: pathlib.Path
@@ -50,7 +57,7 @@ class ClassTars:
 
 @dataclasses.dataclass(frozen=True)
 class Members:
-    """Members of the tar at `path`."""
+    """Images that are members of the tar at `path`."""
 
     path: pathlib.Path
     members: tuple[Member, ...]
@@ -64,7 +71,7 @@ class Members:
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """The images of a source at `indices`, as its files hold them."""
+    """The image files of a source at `indices`."""
 
     source: ImageSource
     indices: tuple[int, ...]
@@ -75,14 +82,17 @@ class Records:
             image = example['image']
             if not isinstance(image, Encoded):
                 raise ValueError(
-                    f'{self.source.name} {self.source.split} holds no image files, but pixels'
+                    f'{self.source.name} {self.source.split} holds pixels, not image files'
                 )
             yield Raw(image.name or str(index), int(example['label']), image.data)
 
 
 def grouped(sizes: Sequence[int], most: int) -> list[range]:
-    """Neighbors together, as many as `most` bytes hold, at least one: ([3, 3, 9, 1], 6) -> 0-1, 2,
-    3.
+    """Groups neighbors so that each group has at most `most` bytes, or a single item.
+
+    Example:
+      >>> grouped([3, 3, 9, 1], 6)
+      [range(0, 2), range(2, 3), range(3, 4)]
     """
     groups, start, total = [], 0, 0
     for i, size in enumerate(sizes):

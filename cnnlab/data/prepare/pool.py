@@ -1,4 +1,4 @@
-"""Work for several processes that all end when the one that started them does, even by SIGKILL."""
+"""A pool of processes that end when their parent does, even if it ends by SIGKILL."""
 
 import concurrent.futures
 import multiprocessing
@@ -7,16 +7,20 @@ from typing import Any
 
 from cnnlab.data.parent_watchdog import end_with_parent
 
-# of a worker process, set once
+# the task of this worker process, set when it starts
 _task: Callable[[int], Any]
 
 
 def completed(task: Callable[[int], Any], which: Sequence[int], processes: int) -> Iterator[Any]:
-    """`task(i)` for each i of `which`, as they are completed; in this process where `processes` is
-    1.
+    """Yields `task(i)` for each i of `which`, in the order of completion.
 
-    Processes are spawned and get `task` once. A ValueError or OSError of a task ends the iteration
-    when the tasks begun have ended.
+    With one process, or one task, this process does the work. Others are spawned, and get `task`
+    once. An error of a task is raised here after the running tasks have ended.
+
+    Args:
+      task: picklable.
+      which: the arguments.
+      processes: how many work at a time.
     """
     if processes == 1 or len(which) < 2:
         yield from map(task, which)

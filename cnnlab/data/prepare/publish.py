@@ -1,4 +1,4 @@
-"""The last step of a preparation: what makes its shards a data set that readers find."""
+"""The last step of a preparation: the files that make its shards a data set."""
 
 import json
 import os
@@ -19,11 +19,16 @@ def publish(
     reports: dict[str, list[dict[str, Any]]],
     made: dict[str, Any],
 ) -> None:
-    """Writes the labels, the record `made` and TFDS's description of the set; dataset_info.json, by
-    which readers find it, comes last.
+    """Writes the labels, the record and TFDS's description of a data set.
+
+    dataset_info.json, by which readers find the set, comes last.
 
     Args:
-      reports: split -> those of `shard.write`, in order.
+      folder: where the shards are.
+      name, version: of the data set.
+      class_names: the name of each label.
+      reports: split -> the reports of `shard.write`, in order.
+      made: the record, for preparation.json.
     """
     import tensorflow_datasets as tfds
 
@@ -67,7 +72,7 @@ def _write_json(path: pathlib.Path, value: Any) -> None:
 
 
 def _write(path: pathlib.Path, fill: Callable) -> None:
-    """A file that appears whole or not at all."""
+    """Writes a file that appears whole or not at all."""
     part = path.with_name(f'.{path.name}.{os.getpid()}{shard.PART}')
     with part.open('wb') as file:
         fill(file)

@@ -1,6 +1,4 @@
-"""What a preparation leaves beside its shards: how the set was made, and its labels; for those who
-read it.
-"""
+"""The record that a preparation leaves beside its shards: how they were made, and all labels."""
 
 import json
 import pathlib
@@ -9,45 +7,40 @@ from typing import Any
 import numpy as np
 
 FILE = 'preparation.json'
-# while the set is being prepared: see `manifest`
+# exists while the set is being prepared; see `manifest`
 PROGRESS = 'preparation.jsonl'
 
 
 def read(folder: pathlib.Path) -> dict[str, Any] | None:
-    """The record of the set in `folder`; None where there is none, as in a set that TFDS has
-    prepared.
-    """
+    """Reads the record of a data set; None if it has none, as a set prepared by TFDS."""
     path = folder / FILE
     return json.loads(path.read_text()) if path.exists() else None
 
 
 def check_complete(folder: pathlib.Path) -> None:
-    """ValueError where a preparation of `folder` was begun and has not come to its end."""
+    """Raises ValueError if the preparation of `folder` was started but not finished."""
     progress = folder / PROGRESS
     if progress.exists():
         done = max(0, progress.read_bytes().count(b'\n') - 1)
         raise ValueError(
-            f'the preparation of {folder} has not come to its end ({done} shards are there); '
-            'start experiments.prepare_imagenet again with the same flags, and it goes on'
+            f'the preparation of {folder} is not finished ({done} shards are there); run '
+            'experiments.prepare_imagenet again with the same flags to resume it'
         )
 
 
 def check_shards(folder: pathlib.Path, split: str) -> None:
-    """ValueError where a shard of a split does not have the size that it was written with; nothing
-    is known of sets without a record.
-    """
+    """Raises ValueError if a shard has not the size that the record, if there is one, states."""
     for shard in (read(folder) or {'shards': ()})['shards']:
         path = folder / shard['shard']
         if f'-{split}.' in path.name and (size := path.stat().st_size) != shard['size']:
             raise ValueError(
-                f'{path} has {size:,} bytes and was written with {shard["size"]:,}: copy it anew, '
-                f'or remove {folder} '
-                'and prepare it again'
+                f'{path} has {size:,} bytes but was written with {shard["size"]:,}: copy it again, '
+                f'or remove {folder} and prepare it again'
             )
 
 
 def content(folder: pathlib.Path, split: str) -> list[str] | None:
-    """The SHA-256 of each shard of a split, in order; None as in `read`."""
+    """The SHA-256 of each shard of a split, in order; None without a record."""
     found = read(folder)
     if not found:
         return None
@@ -55,13 +48,11 @@ def content(folder: pathlib.Path, split: str) -> list[str] | None:
 
 
 def labels_file(split: str) -> str:
-    """The name of the file of all labels of a split, so that they are known without reading the
-    images.
-    """
+    """The name of the file with all labels of a split, which saves reading the images for them."""
     return f'labels_{split}.npy'
 
 
 def labels(folder: pathlib.Path, split: str) -> np.ndarray | None:
-    """All labels of a split in order, int32 (n,); None where they are only in the records."""
+    """All labels of a split in order, int32 (n,); None if there is no file of labels."""
     path = folder / labels_file(split)
     return np.load(path) if path.exists() else None

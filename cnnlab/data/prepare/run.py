@@ -1,9 +1,8 @@
-"""Preparing a data set: shards written by several processes, gone on with after a kill, checked,
-and readable by its name.
+"""Prepares a data set: several processes write shards, and a killed preparation can be resumed.
 
-The result, `data_dir/name/1.0.0`, is a set as TFDS prepares them, so that `data.sources.load(name,
-...)` and TFDS itself read it, with `preparation.json` beside it, which says how it was made. Equal
-inputs and parameters give equal bytes, interrupted or not.
+The result, `data_dir/name/1.0.0`, has the form of TFDS's prepared sets, so that
+`sources.load(name, ...)` and TFDS itself read it; its `preparation.json` says how it was made.
+Equal inputs and parameters give equal bytes, interrupted or not.
 """
 
 import dataclasses
@@ -23,13 +22,13 @@ from cnnlab.data.prepare.inputs import EXPECTED, Input
 
 VERSION = '1.0.0'
 _NAME = re.compile(r'[a-z][a-z0-9_]*')
-# unreadable images that an error names
+# the most unreadable images that an error message names
 _SAID = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class _Task:
-    """i -> the report of the i-th shard."""
+    """Writes the i-th shard and returns its report."""
 
     folder: pathlib.Path
     # (file name, part)
@@ -37,7 +36,7 @@ class _Task:
     form: Form
 
     def __call__(self, i: int) -> dict[str, Any]:
-        # each process has a core of its own
+        # There is one process per core, so threads of OpenCV would only compete.
         cv2.setNumThreads(0)
         name, part = self.shards[i]
         return shard.write(self.folder / name, part, self.form)
@@ -56,34 +55,38 @@ def prepare(
     processes: int | None = None,
     advance: Callable[[int, int, int], None] = lambda done, shards, images: None,
 ) -> dict[str, Any]:
-    """Prepares `found` as `data_dir/name`, or goes on where a kill has ended that.
+    """Prepares a data set, or resumes its preparation.
 
     Args:
-      found: from `preprocess.open_input`, with the `expect`, `limit` and `shard_bytes` given here.
-      data_dir, name: where, and what `sources.load` will call it.
+      found: from `inputs.open_input`, with the same `expect`, `limit` and `shard_bytes` (there
+        `shard`).
+      data_dir: the folder of prepared sets.
+      name: the name of the set, for `sources.load`.
       form: how images are stored; default: their own bytes.
-      expect: 'ilsvrc2012' checks that the input has 1,281,167 and 50,000 images; 'any' takes what
-        is there.
-      unreadable: 'refuse' writes all shards, then says which images cannot be read; 'skip' leaves
-        them out and lists them in the record.
-      processes: default: one a core.
-      advance: called with (shards done, shards, images in them) after each shard.
+      expect: 'ilsvrc2012' checks that there are 1,281,167 and 50,000 images; 'any' takes what is
+        there.
+      limit: images per split; None takes all.
+      shard_bytes: the approximate number of input bytes per shard.
+      unreadable: 'refuse' writes all shards, then raises an error that names the unreadable images;
+        'skip' leaves them out and lists them in the record.
+      processes: how many write shards; default: one per core.
+      advance: called after each shard with (finished shards, shards, images in the finished ones).
 
     Returns:
-      The record: parameters, versions, counts, unreadable images, and size and sha256 of each
+      The record: parameters, versions, counts, unreadable images, and size and SHA-256 of each
       shard.
 
     Raises:
-      ValueError: other parameters, counts that are not the expected ones, unreadable images, a
-        broken input. Finished shards are kept.
-      OSError: the input cannot be read, or the folder not be written.
+      ValueError: the folder was started with other parameters, the counts are not the expected
+        ones, images are unreadable, or the input is damaged. Finished shards are kept.
+      OSError: the input cannot be read, or the folder cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f'the name of a set is of small letters, digits and underscores, such as '
+            f'the name of a set has small letters, digits and underscores only, such as '
             f'ilsvrc2012_256, not {name!r}'
         )
-    names.among('way with unreadable images', unreadable, ('refuse', 'skip'))
+    names.among('treatment of unreadable images', unreadable, ('refuse', 'skip'))
     form = form or Form()
     folder = pathlib.Path(data_dir).expanduser() / name / VERSION
     parameters = _parameters(found, form, limit, shard_bytes)
@@ -103,7 +106,7 @@ def prepare(
     with manifest.opened(folder, parameters) as progress:
         for left in folder.glob(f'.*{shard.PART}'):
             left.unlink()
-        # what could not be read may be repaired by now
+        # Unreadable images may have been repaired by now.
         if unreadable != 'skip':
             progress.forget(lambda report: report['unreadable'])
         images = sum(len(report['labels']) for report in progress.done.values())
@@ -124,8 +127,8 @@ def prepare(
             raise ValueError(
                 f'{several:,} image{"s" * (several > 1)} of the input cannot be read: '
                 f'{"; ".join(made["unreadable"][:_SAID])}{"; ..." * (several > _SAID)}; the rest '
-                f'is kept: repair them and '
-                'start again, or with --unreadable=skip, which leaves them out'
+                'is kept: repair them and run this again, or leave them out with '
+                '--unreadable=skip'
             )
         publish.publish(folder, name, VERSION, found.class_names, reports, made)
         progress.remove()
@@ -133,7 +136,7 @@ def prepare(
 
 
 def _parameters(found: Input, form: Form, limit: int | None, shard_bytes: int) -> dict[str, Any]:
-    """All that decides the bytes of the shards, and nothing else."""
+    """Everything that decides the bytes of the shards, and nothing else."""
     versions = {
         'array_record': importlib.metadata.version('array_record'),
         'opencv': cv2.__version__,
@@ -188,6 +191,6 @@ def _check_counts(images: dict[str, int], expect: str, limit: int | None) -> Non
         if images.get(split, 0) != wanted:
             raise ValueError(
                 f'the {split} part of the input has {images.get(split, 0):,} images, not the '
-                f'{wanted:,} of ILSVRC-2012; '
-                'the shards are kept: with --expect=any they are taken as they are'
+                f'{wanted:,} of ILSVRC-2012; the shards are kept: --expect=any takes them as they '
+                'are'
             )

@@ -1,4 +1,4 @@
-"""Writing one shard: the images of a part as records of a file that appears whole or not at all."""
+"""Writes one shard: a file of records that appears whole or not at all."""
 
 import hashlib
 import os
@@ -9,25 +9,30 @@ from cnnlab.data.decoding.encoded import Encoded
 from cnnlab.data.prepare.form import Form
 from cnnlab.data.prepare.parts import Part
 
-# each record on its own, for random access; JPEGs do not compress further
+# Groups of one record give random access; JPEGs do not compress further.
 _OPTIONS = 'group_size:1,uncompressed'
 PART = '.part'
 
 
 def write(path: pathlib.Path, part: Part, form: Form) -> dict[str, Any]:
-    """Writes the shard `path` and says what is in it.
+    """Writes a shard and reports its content.
 
     Records are those of TFDS's imagenet2012: an Example of image, label and file_name. Equal parts
     and forms give equal bytes.
 
+    Args:
+      path: the file to write.
+      part: its images.
+      form: how images are stored.
+
     Returns:
-      {'shard': file name, 'size': its bytes, 'image_bytes': of the images, 'sha256': of the file,
-      'labels': of the images in order,
-      'unreadable': [sentence for each image that is left out]}.
+      The report: 'shard' (the file name), 'size' (bytes of the file), 'image_bytes' (bytes of the
+      images), 'sha256' (of the file), 'labels' (of the images, in order) and 'unreadable' (a
+      sentence for each image that is left out).
 
     Raises:
-      ValueError, OSError: as `part.images`; OSError where the file cannot be written. No shard is
-        left then.
+      ValueError: the input ends early or is not a tar. No shard is left then.
+      OSError: the input cannot be read, or the file cannot be written. No shard is left then.
     """
     from array_record.python.array_record_module import ArrayRecordWriter
 

@@ -1,4 +1,4 @@
-"""Tar files read where they lie: names, places and sizes of their members; nothing is unpacked."""
+"""Reading of tar files without unpacking them: names, offsets and sizes of their members."""
 
 import dataclasses
 import io
@@ -6,24 +6,27 @@ import pathlib
 import tarfile
 from collections.abc import Iterator
 
-# a tar is made of blocks of so many bytes; one of zeros ends it
+# A tar consists of blocks of this many bytes; a block of zeros ends it.
 _BLOCK = 512
 
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """A file in a tar."""
+    """A file in a tar.
 
-    # without its folders
+    Attributes:
+      name: without its folders.
+      offset: of its first byte, from the start of the outermost tar.
+      size: in bytes.
+    """
+
     name: str
-    # of its first byte, from the start of the outermost tar
     offset: int
-    # bytes
     size: int
 
 
 class _Window(io.RawIOBase):
-    """Bytes start .. end - 1 of an open file as a file."""
+    """Bytes start .. end - 1 of an open file, as a file."""
 
     def __init__(self, file: io.BufferedReader, start: int, end: int):
         self._file, self._start, self._end, self._at = file, start, end, 0
@@ -50,10 +53,14 @@ class _Window(io.RawIOBase):
 
 
 def members(path: pathlib.Path, within: Member | None = None) -> Iterator[Member]:
-    """The files in the tar at `path`, or in the tar that is its member `within`, in their order.
+    """Yields the files in a tar, in their order.
+
+    Args:
+      path: the tar.
+      within: a member of it that is a tar itself; its files are then yielded.
 
     Raises:
-      ValueError: it is no tar, or ends early.
+      ValueError: it is not a tar, or ends early.
       OSError: it cannot be read.
     """
     what = str(path) if within is None else f'{within.name} in {path}'
@@ -66,7 +73,7 @@ def members(path: pathlib.Path, within: Member | None = None) -> Iterator[Member
         try:
             with tarfile.open(fileobj=window, mode='r:') as tar:
                 while (entry := tar.next()) is not None:
-                    # tarfile keeps every member that it has met
+                    # tarfile remembers every member, which would fill the memory.
                     tar.members.clear()  # type: ignore[attr-defined]
                     last = entry.offset_data + -(-entry.size // _BLOCK) * _BLOCK
                     if start + last > end:
@@ -86,12 +93,20 @@ def members(path: pathlib.Path, within: Member | None = None) -> Iterator[Member
         window.seek(last)
         if window.read(_BLOCK) != bytes(_BLOCK):
             raise ValueError(
-                f'{what} is truncated: it ends after {last:,} bytes without the mark of its end'
+                f'{what} is truncated: it ends after {last:,} bytes without an end mark'
             )
 
 
 def read(file: io.BufferedReader, member: Member) -> bytes:
-    """The content of a member; `file` is the open outermost tar. ValueError where it ends early."""
+    """Reads the content of a member.
+
+    Args:
+      file: the open outermost tar.
+      member: from `members`.
+
+    Raises:
+      ValueError: the tar ends early.
+    """
     file.seek(member.offset)
     data = file.read(member.size)
     if len(data) < member.size:

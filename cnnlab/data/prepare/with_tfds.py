@@ -1,7 +1,7 @@
-"""MNIST and CIFAR-10 as TensorFlow Datasets prepares them, in array_record and without TensorFlow.
+"""Prepares MNIST and CIFAR-10 with TensorFlow Datasets, but without TensorFlow.
 
-TFDS writes the records, in its own order and under its own version; it opens the published archives
-with TensorFlow alone, so they are downloaded and read here.
+TFDS writes the records, as array_record, in its own order and under its own version. It needs
+TensorFlow to read the published archives, so this module downloads and reads them.
 """
 
 import contextlib
@@ -23,40 +23,50 @@ from cnnlab.data import cifar10
 from cnnlab.data.download import download, file_name, mirrored
 from cnnlab.data.sources import prepared
 
-# (key, example) pairs, whose key decides about the order
+# (key, example) pairs; TFDS orders the records by their keys
 Examples = Iterator[tuple[int, Mapping[str, Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """One published file; its size and hash are those of TFDS 4.9.10 (its folder url_checksums)."""
+    """A published file.
+
+    Attributes:
+      url: its address.
+      size: in bytes; sizes and hashes are those in the folder url_checksums of TFDS 4.9.10.
+      sha256: its hash.
+    """
 
     url: str
-    # bytes
     size: int
     sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """A data set of TFDS, and how its archives are read."""
+    """A data set of TFDS, and how its archives are read.
+
+    Attributes:
+      archives: the published files.
+      examples: (folder of the archives, split) -> the examples of TFDS's own builder, with images
+        as PNG.
+      class_names: given where TFDS reads them from the archive; () keeps TFDS's names.
+    """
 
     archives: tuple[Archive, ...]
-    # (folder of the archives, split) -> the examples that TFDS's own builder gives, images as PNG
     examples: Callable[[pathlib.Path, str], Examples]
-    # where TFDS reads them from the archive; () is its own
     class_names: tuple[str, ...] = ()
 
 
 def _png(pixels):
-    # given as an array, TFDS would encode it by TensorFlow
+    # TFDS needs TensorFlow to encode an array.
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, 'PNG')
     return file.getvalue()
 
 
 def _mnist(folder, split):
-    """Yann LeCun's IDX files: a header of 16 and of 8 bytes, then pixels and labels."""
+    """Reads Yann LeCun's IDX files: a header of 16 or 8 bytes, then the pixels or the labels."""
     start = {'train': 'train', 'test': 't10k'}[split]
     with gzip.open(folder / f'{start}-images-idx3-ubyte.gz') as file:
         images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28)
@@ -67,7 +77,7 @@ def _mnist(folder, split):
 
 
 def _cifar10(folder, split):
-    """Alex Krizhevsky's binary version: records of a label and 32 x 32 pixels, plane by plane."""
+    """Reads Alex Krizhevsky's binary version: records of a label and 3 planes of 32 x 32 pixels."""
     parts = {'train': [f'data_batch_{i}' for i in range(1, 6)], 'test': ['test_batch']}[split]
     with tarfile.open(folder / 'cifar-10-binary.tar.gz') as tar:
         files = [tar.extractfile(f'cifar-10-batches-bin/{part}.bin') for part in parts]
@@ -120,15 +130,15 @@ PUBLISHED = {
 
 
 def is_prepared(name: str, data_dir: pathlib.Path) -> bool:
-    """Whether `prepare` has nothing to do."""
+    """Whether the data set is already prepared in `data_dir`."""
     return name in prepared.available(data_dir)
 
 
 def prepare(name: str, data_dir: pathlib.Path, downloads: pathlib.Path) -> None:
-    """Downloads and prepares a data set as `data_dir/name/version`; one that is there is kept.
+    """Downloads a data set and prepares it as `data_dir/name/version`, unless it is there already.
 
-    Killed or broken at any moment and called again, it goes on: what was downloaded is not
-    downloaded twice, and a set appears under its name only when all of it is written.
+    It may be killed at any moment: the next call resumes the download, and a set appears under its
+    name only when it is complete.
 
     Args:
       name: one of PUBLISHED.
@@ -136,10 +146,10 @@ def prepare(name: str, data_dir: pathlib.Path, downloads: pathlib.Path) -> None:
       downloads: a folder for the archives, which may be deleted afterwards.
 
     Raises:
-      KeyError: no such data set is known here.
-      ValueError: an archive is damaged or another file (it is removed).
+      KeyError: `name` is not in PUBLISHED.
+      ValueError: an archive is damaged or another file; it is removed.
       FileNotFoundError: an archive is no longer at its address.
-      ConnectionError: an archive cannot be had.
+      ConnectionError: an archive cannot be downloaded.
     """
     published = names.lookup('data set to download', name, PUBLISHED)
     if is_prepared(name, data_dir):
@@ -151,15 +161,19 @@ def prepare(name: str, data_dir: pathlib.Path, downloads: pathlib.Path) -> None:
             hash=f'sha256:{archive.sha256}',
             what=name,
         )
-    # of a preparation that was killed
+    # These are left by a preparation that was killed.
     for rest in data_dir.glob(f'{name}/*incomplete*'):
         shutil.rmtree(rest)
     write(name, data_dir, lambda split: published.examples(downloads, split))
 
 
 def write(name: str, data_dir: pathlib.Path, examples: Callable[[str], Examples]) -> None:
-    """Lets TFDS write one of PUBLISHED as `data_dir/name/version`, from the given examples of
-    'train' and 'test'.
+    """Writes a data set with TFDS, as `data_dir/name/version`.
+
+    Args:
+      name: one of PUBLISHED.
+      data_dir: the folder of prepared sets.
+      examples: 'train' or 'test' -> the examples of the split.
     """
     import tensorflow_datasets as tfds
 
@@ -167,10 +181,10 @@ def write(name: str, data_dir: pathlib.Path, examples: Callable[[str], Examples]
     with tfds.core.registered.skip_registration():
 
         class Builder(theirs):
-            """TFDS's own, but for the reading of archives."""
+            """TFDS's own builder, except that it reads no archives."""
 
             name = theirs.name
-            # nothing is downloaded by it
+            # The builder downloads nothing.
             url_infos = None
 
             def _split_generators(self, dl_manager):
@@ -178,10 +192,10 @@ def write(name: str, data_dir: pathlib.Path, examples: Callable[[str], Examples]
                     self.info.features['label'].names = PUBLISHED[name].class_names
                 return {split: examples(split) for split in ('train', 'test')}
 
-    # an absent folder would send TFDS looking for the set elsewhere, for minutes
+    # Without the folder TFDS would look for the set elsewhere, for minutes.
     data_dir.mkdir(parents=True, exist_ok=True)
     builder = Builder(data_dir=data_dir, file_format='array_record')
     tfds.display_progress_bar(False)
-    # it prints of a download of unknown size, and leaves an empty folder of extracted files
+    # TFDS prints about a download of unknown size, and leaves an empty folder of extracted files.
     with contextlib.redirect_stdout(None), tempfile.TemporaryDirectory() as extracted:
         builder.download_and_prepare(download_dir=extracted)

@@ -1,5 +1,7 @@
-"""What stands between a picture and a network, in one room: the mean and the standard deviation of
-a training set, `(pixels - mean) / std`, and both with resizing and cropping as a Preprocess.
+"""Everything between a picture and a network.
+
+`statistics` gives the mean and the standard deviation of a training set, `normalize` computes
+`(pixels - mean) / std`, and `Preprocess` joins them to resizing and cropping.
 
 Mean and standard deviation have one unit in this library: that of pixels, 0 to 255.
 """

@@ -1,4 +1,4 @@
-"""Changes to the preprocessing of published weights, as 'field=value'."""
+"""Changes to the preprocessing of published weights, given as 'field=value'."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,30 +8,38 @@ from cnnlab import names
 from cnnlab.data.preprocessing.preprocess import INTERPOLATIONS, Preprocess
 from cnnlab.data.protocols.protocol import Protocol
 
-# what has to be said where the source states nothing
+# the fields to give where the source states no preprocessing
 _NEEDED = ('resize', 'crop', 'interpolation', 'mean', 'std')
 FIELDS = (*_NEEDED, 'mode', 'channels', 'scale')
 
 
 def changed(id: str, stated: Preprocess | None, changes: Sequence[str]) -> Preprocess:
-    """The preprocessing that the source of `id` states, with 'field=value' changes made; mean and
-    std are in the unit of pixels, 0 to 255.
+    """Applies changes to the preprocessing of published weights.
+
+    Args:
+      id: the weights, for messages.
+      stated: the preprocessing that their source states, or None.
+      changes: 'field=value' for each of `FIELDS` to change; mean and std in the unit of pixels, 0
+        to 255.
 
     Raises:
-      ValueError: an unknown field or a wrong value; or `stated` is None and the changes do not say
-        all of it, or it is that of a run.
+      ValueError: a field or a value is wrong; `stated` is None and a needed field is not given; or
+        `stated` has the transforms of a recipe.
+
+    Example:
+      changed('torchvision/resnet50', stated, ['resize=232', 'interpolation=bicubic'])
     """
     said = dict(_change(text) for text in changes)
     if stated is None:
         if missing := [field for field in _NEEDED if field not in said]:
             raise ValueError(
-                f'the source of {id} states no preprocessing; say '
+                f'the source of {id} states no preprocessing; give '
                 f'{", ".join(f"--preprocess={field}=..." for field in missing)}'
             )
         stated = Preprocess(Protocol((said['resize'],), said['crop']))
     if said and not isinstance(stated.protocol, Protocol):
         raise ValueError(
-            f'{id} has the transforms of its recipe; --preprocess is for published weights'
+            f'{id} is preprocessed by its recipe; --preprocess is for published weights'
         )
     places: dict[str, Any] = {}
     for field, value in said.items():
@@ -48,7 +56,7 @@ def changed(id: str, stated: Preprocess | None, changes: Sequence[str]) -> Prepr
 
 
 def _change(text: str) -> tuple[str, Any]:
-    """(field, value) of 'field=value'."""
+    """Parses 'field=value'."""
     field, _, value = text.partition('=')
     names.among('field of the preprocessing', field, FIELDS)
     try:
@@ -65,6 +73,6 @@ def _change(text: str) -> tuple[str, Any]:
     if field == 'std' and min(found) < 1:
         raise ValueError(
             f'--preprocess={text}: mean and std are in the unit of pixels, 0 to 255: '
-            f'std={",".join(f"{255 * v:g}" for v in found)} in place of these'
+            f'write std={",".join(f"{255 * v:g}" for v in found)}'
         )
     return field, found

@@ -1,4 +1,4 @@
-"""From pixels to what a network takes, on the device."""
+"""Normalization of pixels, on the device."""
 
 from typing import Any
 
@@ -7,11 +7,17 @@ import jax.numpy as jnp
 
 
 def normalize(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
-    """Pixels 0..255, uint8 or float, (n, h, w, c) -> (image - mean) / std in `dtype`; mean and std
-    are in pixel units and broadcast over the batch.
+    """Computes (image - mean) / std.
 
-    A `std` of shape (d, d), d = h w c, is a whitening matrix (`statistics`) instead:
-    (image - mean) @ std, in the image's shape.
+    Args:
+      image: (n, h, w, c), uint8 or float pixels from 0 to 255.
+      mean: in the unit of pixels; broadcasts against an image.
+      std: likewise; or, of shape (d, d) with d = h w c, a whitening matrix (`statistics`), by which
+        the difference is multiplied.
+      dtype: of the result.
+
+    Returns:
+      (n, h, w, c) of `dtype`.
     """
     wide = jnp.promote_types(dtype, jnp.float32)
     if jnp.ndim(std) == 2:
@@ -30,8 +36,8 @@ def normalize(image: jax.Array, mean: Any, std: Any, dtype: Any) -> jax.Array:
 
 
 def to_pixels(image: jax.Array) -> jax.Array:
-    """Images in [0, 1] -> pixels in 0..255, float; k / 255 becomes k exactly, for every whole k."""
-    # Not 255 * image: compiled with the subtraction of a mean that would be one fused operation,
-    # which does not round the product, so that images of whole pixels would give other values than
-    # the pixels themselves. 256 * image is exact, fused or not.
+    """Scales images from [0, 1] to float pixels from 0 to 255; k / 255 becomes exactly k."""
+    # Not 255 * image: XLA would fuse it with the subtraction of the mean, without rounding the
+    # product, and the result would differ from that of the pixels themselves. 256 * image is exact,
+    # fused or not.
     return 256 * image - image

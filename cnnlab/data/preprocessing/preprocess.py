@@ -1,4 +1,4 @@
-"""From a picture to the array that a network takes, and back."""
+"""From a picture to the input of a network, and back."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from cnnlab.data.preprocessing.normalize import normalize, to_pixels
 from cnnlab.data.protocols.protocol import Protocol
 from cnnlab.data.protocols.transformed import Transformed
 
-# of what pictures are read as, in the order in which the network takes them
+# the order of channels in the network's input; pictures are read as RGB or gray
 CHANNELS = ('rgb', 'bgr', 'gray')
-# of a network's images
+# the dtypes of the network's input
 DTYPES = ('float32', 'bfloat16', 'float64')
 _normalized = jax.jit(normalize, static_argnames='dtype')
 
@@ -25,47 +25,52 @@ _normalized = jax.jit(normalize, static_argnames='dtype')
 class Views(Interface):
     """How a picture is resized and cropped: a `Protocol`, or the transforms of a recipe."""
 
-    # of the dataclass that it is
+    # Every implementation is a dataclass.
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def count(self) -> int:
-        """Views of a picture."""
+        """The number of views per picture."""
 
     @property
     def average(self) -> str:
-        """What is averaged over the views: 'softmax' or 'logits'."""
+        """The scores that are averaged over the views: 'softmax' or 'logits'."""
 
     def views(self, image: np.ndarray) -> list[np.ndarray]:
         """uint8 (h, w, c) -> `count` arrays uint8 (height, width, c)."""
 
     def sentence(self) -> str:
-        """What is done, in words."""
+        """A description in words."""
 
 
 @jax.tree_util.register_pytree_node_class
 @dataclasses.dataclass(frozen=True)
 class Preprocess:
-    """Resize and crop, order the channels, then (pixels - mean) / std: all that lies between a
-    picture and a network.
+    """The preprocessing of a network: resize, crop, order the channels, then (pixels - mean) / std.
 
-    A pytree of mean and std, so that compiled functions take any of one kind.
+    It is a pytree with the leaves mean and std, so that a compiled function takes any instance that
+    is otherwise equal.
 
     Attributes:
-      protocol: how a picture becomes one view (of the size of the network's images), or several.
-      mean, std: in the unit of pixels, 0 to 255, whatever the source's was; a number, one for each
-        channel in the order of `channels`, or an image (h, w, c). A std of shape (d, d) is a
-        whitening matrix, see `normalize`.
-      channels: 'rgb', 'bgr' or 'gray': what a picture is read as, and the order that the network
-        takes.
-      scale: None normalizes as training does, compiled. A number is what a source multiplies pixels
-        by before it subtracts the mean, 1/255 mostly: then `normalize` does the source's own
-        operations in its order, which decides about the last bit and nothing else.
-      dtype: of the network's images, hence what it computes in.
+      protocol: how a picture becomes one view of the network's input size, or several.
+      mean, std: in the unit of pixels, 0 to 255: a number, one for each channel in the order of
+        `channels`, or an image (h, w, c). A std of shape (d, d) is a whitening matrix; see
+        `normalize`.
+      channels: 'rgb', 'bgr' or 'gray', the order of channels in the network's input.
+      scale: None normalizes as training does, compiled. A number is the source's factor on pixels,
+        mostly 1/255: `normalize` then computes (pixels * scale - mean) / std as the source does,
+        which may differ in the last bit.
+      dtype: of the network's input, and so the dtype that it computes in.
 
     Raises:
-      ValueError: an order of channels or a dtype that is not known; a std or scale that is not
-        above 0.
+      ValueError: the order of channels or the dtype is not known, or std or scale is not above 0.
+
+    Example:
+      >>> preprocess = Preprocess.published(
+      ...     256, 224, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+      ... )
+      >>> preprocess(np.zeros((300, 400, 3), np.uint8)).shape
+      (224, 224, 3)
     """
 
     protocol: Views
@@ -83,8 +88,7 @@ class Preprocess:
         divides = np.ndim(self.std) != 2
         if (divides and not np.all(np.asarray(self.std) > 0)) or not (self.scale or 1) > 0:
             raise ValueError(
-                f'pixels are divided by a deviation above 0 and multiplied by a scale above 0, '
-                f'not by {self.std} and {self.scale}'
+                f'std and scale of a preprocessing must be above 0, not {self.std} and {self.scale}'
             )
 
     @classmethod
@@ -99,30 +103,31 @@ class Preprocess:
         scale: float = 1 / 255,
         channels: str = 'rgb',
     ) -> 'Preprocess':
-        """As sources of weights state it: resize, center crop, then (pixel * scale - mean) / std.
+        """Preprocessing as the sources of published weights state it.
+
+        Resize, center crop, then (pixels * scale - mean) / std.
 
         Args:
-          resize: pixels; of the shorter side, or of both for the mode 'squash'.
-          crop: pixels, square, from the center.
-          interpolation: 'nearest', 'bilinear' or 'bicubic', of Pillow.
-          mean, std: for each channel, of `pixel * scale`: for the usual scale (0.485, ...).
+          resize: the shorter side in pixels, or both sides with the mode 'squash'.
+          crop: the side of the square center crop in pixels.
+          interpolation: 'nearest', 'bilinear' or 'bicubic', by Pillow.
+          mean, std: of each channel, in the unit of `pixels * scale`, such as (0.485, ...).
           mode: 'short' or 'squash'.
-          scale: 1 where the mean is in pixel values.
+          scale: 1 if the source states its mean in the unit of pixels.
           channels: 'rgb' or 'bgr'.
 
         Raises:
-          ValueError: an interpolation, mode or order of channels that is not known; a crop larger
-            than what it is cut from.
-
-        Example:
-          Preprocess.published(256, 224, 'bilinear', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+          ValueError: the interpolation, mode or order of channels is not known, or the crop is
+            larger than the resized image.
         """
         names.among('interpolation', interpolation, INTERPOLATIONS)
         names.among('order of channels', channels, ('rgb', 'bgr'))
         if crop > resize:
-            raise ValueError(f'a crop of {crop} pixels cannot be cut from {resize}')
+            raise ValueError(
+                f'a crop of {crop} pixels cannot be cut from an image resized to {resize}'
+            )
         if not scale > 0:
-            raise ValueError(f'pixels are multiplied by a scale above 0, not by {scale}')
+            raise ValueError(f'the scale of pixels must be above 0, not {scale}')
         filter, antialias = INTERPOLATIONS[interpolation]
         return cls(
             Protocol((resize,), crop, mode=mode, filter=filter, antialias=antialias),
@@ -133,38 +138,40 @@ class Preprocess:
         )
 
     def sentence(self) -> str:
-        """What is done to the pixels' places, in words: 'the shorter side to 256 pixels (bilinear),
-        224 from the center'.
+        """Describes resizing and cropping in words.
+
+        Such as 'the shorter side to 256 pixels (bilinear), 224 from the center'.
         """
         return self.protocol.sentence()
 
     def views(self, image: Picture) -> list[np.ndarray]:
-        """Every view of a picture by the protocol, uint8 RGB or gray (h, w, c).
+        """All views of a picture: a list of uint8 (h, w, c), RGB or gray.
 
         Args:
           image: the path of a file, a Pillow image, or a uint8 array (h, w), (h, w, 1) or
             (h, w, 3) in RGB.
 
         Raises:
-          FileNotFoundError: there is no such file. ValueError: it is no picture, or does not fit
-            the protocol.
+          FileNotFoundError: there is no such file.
+          ValueError: it is not a picture, or does not fit the protocol.
         """
         return self.protocol.views(read_image(image, 1 if self.channels == 'gray' else 3))
 
     def pixels(self, image: Picture) -> np.ndarray:
-        """The picture as the network sees it: uint8 RGB or gray (h, w, c), the only view.
+        """The only view of a picture: uint8 (h, w, c), RGB or gray.
 
         Raises:
-          ValueError: the protocol has several views. Others: see `views`.
+          FileNotFoundError: there is no such file.
+          ValueError: the protocol has several views, or as in `views`.
         """
         if self.protocol.count != 1:
             raise ValueError(
-                f'a picture has {self.protocol.count} views by this protocol; `views` gives them'
+                f'this protocol has {self.protocol.count} views per picture; `views` gives them'
             )
         return self.views(image)[0]
 
     def normalize(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 RGB or gray (..., h, w, c) -> what the network takes, of `dtype`."""
+        """uint8 (..., h, w, c), RGB or gray -> the network's input, of `dtype`."""
         x = self._ordered(np.asarray(pixels))
         if self.scale is None:
             batch = x.reshape(-1, *x.shape[-3:])
@@ -178,12 +185,13 @@ class Preprocess:
         )
 
     def __call__(self, image: Picture) -> np.ndarray:
-        """The network's input for one picture: (h, w, c) of `dtype`."""
+        """The network's input for a picture: (h, w, c) of `dtype`."""
         return self.normalize(self.pixels(image))
 
     def on_device(self, pixels: jax.Array) -> jax.Array:
-        """`normalize` within a compiled function, for uint8 or float pixels (n, h, w, c);
-        differentiable.
+        """`normalize` inside a compiled function, for uint8 or float pixels (n, h, w, c).
+
+        Differentiable.
         """
         mean, std = (jnp.asarray(v, jnp.float32) for v in (self.mean, self.std))
         return normalize(self._ordered(pixels), mean, std, jnp.dtype(self.dtype))
@@ -192,14 +200,16 @@ class Preprocess:
         """`on_device` for images in [0, 1]."""
         return self.on_device(to_pixels(images))
 
-    def to_unit(self, images: jax.Array) -> np.ndarray:
-        """Back: pictures, float32 in [0, 1], RGB or gray, of a network's images (n, h, w, c).
+    def to_unit(self, images: jax.Array | np.ndarray) -> np.ndarray:
+        """Turns network inputs (n, h, w, c) back into pictures: float32 in [0, 1], RGB or gray.
 
         Raises:
-          ValueError: the network's images are whitened.
+          ValueError: the network takes whitened images.
         """
         if np.ndim(self.std) == 2:
-            raise ValueError('the network takes whitened images, of which no picture can be made')
+            raise ValueError(
+                'the network takes whitened images, which cannot be turned back into pictures'
+            )
         x = np.asarray(jnp.asarray(images, jnp.float32))
         x = x * np.asarray(self.std, np.float32) + np.asarray(self.mean, np.float32)
         return self._ordered(np.clip(x / np.float32(255), 0, 1))
@@ -208,15 +218,16 @@ class Preprocess:
         return x[..., ::-1] if self.channels == 'bgr' else x
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold, but for means and deviations that are arrays of more
-        than one axis; `from_dict` is the inverse.
+        """The fields as plain values; `from_dict` is the inverse.
+
+        JSON can hold them, unless mean or std is an array of more than one axis.
         """
         protocol = {'kind': type(self.protocol).__name__, **dataclasses.asdict(self.protocol)}
         return {**vars(self), 'protocol': protocol}
 
     @classmethod
     def from_dict(cls, stated: Mapping[str, Any]) -> 'Preprocess':
-        """The inverse of `to_dict`, of lists for tuples too."""
+        """The inverse of `to_dict`; takes lists in place of tuples."""
         fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in stated['protocol'].items()
         }
@@ -224,7 +235,7 @@ class Preprocess:
         return cls(**{**stated, 'protocol': kind(**fields)})
 
     def tree_flatten(self):
-        """(what is traced, what a compiled function is made for)."""
+        """(traced leaves, static fields)."""
         leaves = tuple(
             np.asarray(v, np.float32)[()] if isinstance(v, float | tuple) else v
             for v in (self.mean, self.std)
@@ -233,7 +244,7 @@ class Preprocess:
 
     @classmethod
     def tree_unflatten(cls, static, leaves):
-        """Unchecked, since the leaves may be anything under a transformation."""
+        """Builds an instance without checks: under a transformation leaves may be any object."""
         made = object.__new__(cls)
         fields = ('mean', 'std', 'protocol', 'channels', 'scale', 'dtype')
         for field, value in zip(fields, (*leaves, *static), strict=True):
@@ -241,7 +252,7 @@ class Preprocess:
         return made
 
 
-# {as sources of weights say it: (filter, antialias) of `data.decoding.resample`}
+# the name that sources of weights use -> (filter, antialias) of `data.decoding.resample`
 INTERPOLATIONS = {
     'nearest': ('pillow_nearest', False),
     'bilinear': ('pillow_bilinear', True),
@@ -251,7 +262,7 @@ _KINDS = {kind.__name__: kind for kind in (Protocol, Transformed)}
 
 
 def _plain(values: Any) -> Any:
-    """A number or a tuple of numbers where that is enough, else a float32 array."""
+    """A number or a tuple of numbers; a float32 array if there is more than one axis."""
     array = np.asarray(values)
     return np.asarray(array, np.float32) if array.ndim > 1 else _tuple(array.tolist())
 

@@ -1,4 +1,4 @@
-"""The mean and the standard deviation of a training set, or a matrix that whitens it."""
+"""The mean and the standard deviation of a training set, or its whitening matrix."""
 
 import numpy as np
 
@@ -16,51 +16,55 @@ KINDS = (
     'pca_whitening',
     'zca_whitening',
 )
-# datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch
+# mean and std of R, G and B in 0..1: datasets/imagenet.lua in
+# github.com/facebookarchive/fb.resnet.torch
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CHUNK = 1024
-# numbers of an image that is whitened: the matrix has their square, and takes a minute
+# the most numbers per image that are whitened; the matrix has their square and takes a minute
 _LARGEST = 4096
-# added to every variance, 1e-5 on a scale of 0..1: Stanford's CS231n, notes on data preprocessing
-# (assumed scale)
+# Added to every variance, as Stanford's CS231n, notes on data preprocessing, adds 1e-5; that its
+# pixels are in 0..1 is assumed.
 _LEAST = 1e-5 * 255**2
 
-# of shape () where it is one for all channels
+# A number serves all channels.
 Statistic = np.ndarray | np.float32
 
 
 def statistics(source: ImageSource, kind: str) -> tuple[Statistic, Statistic]:
-    """(mean, std), float32 in pixel units (0..255), which broadcast against images (n, h, w, c).
+    """Mean and standard deviation for a kind of normalization.
 
-    unit: 0 and 255, so that inputs lie in 0..1; shapes ().
-    symmetric: 127.5 and 127.5, so that inputs lie in -1..1, as TensorFlow's Inception and its
-      descendants take them; shapes ().
-    channel: the mean and standard deviation of each channel over all pixels of `source`; (c,).
-      MNIST: .1307 and .3081 of 255.
-    pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract on CIFAR (arXiv:1512.03385,
-      Section 4.2: 'per-pixel mean'); they give no scale, so std is 255, hence inputs in -1..1
+    unit: 0 and 255, for inputs in 0..1; shapes ().
+    symmetric: 127.5 and 127.5, for inputs in -1..1, as TensorFlow's Inception and its successors
+      take them; shapes ().
+    channel: mean and standard deviation of each channel over all pixels of `source`; shapes (c,).
+      For MNIST 0.1307 and 0.3081 of 255.
+    pixel_mean: the mean image (h, w, c), as He et al. 2015 subtract it on CIFAR (arXiv:1512.03385,
+      Section 4.2: 'per-pixel mean'). They state no scale; std is 255, for inputs in -1..1
       (`assumed`).
-    imagenet: the published mean and deviation of each channel on ImageNet, whatever the source;
-      (3,).
-    imagenet_mean: that mean and 1: pixels of 0..255 less the mean color, as nets of the time
-      before batch norm were trained on; (3,).
-    pca_whitening: the mean image (h, w, c) and a matrix (d, d), d = h w c, by which `(pixels -
-      mean).ravel() @ matrix` has uncorrelated numbers of variance 1 (a little less where there was
-      hardly any), along the principal components, the largest first.
-    zca_whitening: the same turned back, so that the result is an image: the whitening for
-      convolutional networks. Small images only.
-    lenet: background (0) becomes -0.1 and foreground (255) 1.175, LeNet-5's input of 1998; mean 20
-      and std 200, shapes ().
+    imagenet: the published mean and standard deviation of each channel on ImageNet, for any source;
+      shapes (3,).
+    imagenet_mean: the same mean and std 1, for inputs of 0..255 minus the mean color, as networks
+      before batch norm took them; shapes (3,).
+    pca_whitening: the mean image (h, w, c) and a matrix (d, d), d = h w c. The numbers of
+      `(pixels - mean).ravel() @ matrix` are uncorrelated, with variance 1 (less where the data had
+      almost none), and lie along the principal components, the largest first.
+    zca_whitening: the same, rotated back, so that the result is an image, as convolutional networks
+      need it. For small images only.
+    lenet: 20 and 200, so that the background (0) becomes -0.1 and the foreground (255) 1.175, the
+      input of LeNet-5 in 1998; shapes ().
 
-    The sums are over whole numbers, hence exact, and the same on every machine.
+    All sums are over integers, hence exact and equal on every machine.
 
     Args:
-      source: the training images, as they are before any view.
+      source: the training images, before any transform.
       kind: one of `KINDS`.
 
+    Returns:
+      (mean, std), float32 in the unit of pixels, 0 to 255; both broadcast against (n, h, w, c).
+
     Raises:
-      ValueError: another kind; an empty source; a channel that is the same everywhere; images that
-        differ in size where their mean is asked for, or are too large to be whitened.
+      ValueError: there is no such kind, `source` is empty, a channel is constant, images differ in
+        size where a mean image is needed, or they are too large to be whitened.
     """
     names.among('normalization', kind, KINDS)
     if kind == 'unit':
@@ -82,7 +86,7 @@ def statistics(source: ImageSource, kind: str) -> tuple[Statistic, Statistic]:
 
 
 def _chunks(source: ImageSource):
-    """All images, a list at a time."""
+    """Yields all images, in lists."""
     for start in range(0, len(source), _CHUNK):
         yield [
             e['image'] for e in source.__getitems__(range(start, min(start + _CHUNK, len(source))))
@@ -104,8 +108,7 @@ def _channel(source: ImageSource) -> tuple[np.ndarray, np.ndarray]:
     if flat.size:
         raise ValueError(
             f'channel {flat[0]} of {source.name} {source.split} is {mean[flat[0]]:.0f} in every '
-            f'pixel: '
-            'it has no scale to divide by'
+            f'pixel: its standard deviation is 0'
         )
     return mean.astype(np.float32), std.astype(np.float32)
 
@@ -126,8 +129,8 @@ def _whitening(source: ImageSource, turned_back: bool) -> tuple[np.ndarray, np.n
     d = mean.size
     if d > _LARGEST:
         raise ValueError(
-            f'images of {" x ".join(map(str, mean.shape))} have {d:,} numbers, too many to be '
-            f'whitened; at most {_LARGEST:,}'
+            f'images of {" x ".join(map(str, mean.shape))} have {d:,} numbers; whitening takes at '
+            f'most {_LARGEST:,}'
         )
     products = np.zeros((d, d))
     for images in _chunks(source):
@@ -135,7 +138,7 @@ def _whitening(source: ImageSource, turned_back: bool) -> tuple[np.ndarray, np.n
         products += rows.T @ rows
     variances, components = np.linalg.eigh(products / len(source))
     variances, components = np.maximum(variances[::-1], 0), components[:, ::-1]
-    # eigenvectors have no sign: this one is the same everywhere
+    # The sign of an eigenvector is arbitrary; this choice is the same on every machine.
     components = components * np.where(components.sum(0) < 0, -1, 1)
     matrix = components / np.sqrt(variances + _LEAST)
     return mean, (matrix @ components.T if turned_back else matrix).astype(np.float32)

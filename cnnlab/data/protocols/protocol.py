@@ -1,6 +1,4 @@
-"""From one image to the views of it that a network is tested on: how it is resized, which parts are
-taken, what is averaged.
-"""
+"""Test protocols: how an image becomes the views that a network is tested on."""
 
 import dataclasses
 
@@ -14,35 +12,37 @@ MODES = ('short', 'squash')
 CROPS = ('center', 'corners', 'googlenet', 'whole')
 AVERAGES = ('softmax', 'logits')
 ROUNDINGS = ('torchvision', 'nearest')
-# pixels of a resized image: a strip of 1 x 20,000 with its shorter side at 256 would have 1.3e9
+# The most pixels of a resized image. A strip of 1 x 20,000, with its shorter side resized to 256,
+# would have 1.3e9.
 _LARGEST = 100_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How images become views, and the scores of views one prediction.
+    """How an image becomes views, and how the scores of the views become one prediction.
 
     Attributes:
-      scales: sides in pixels; the image is resized to each of them.
-      crop: side of a view in pixels; without meaning for 'whole'.
-      crops: 'center'; 'corners', the four and the center; 'googlenet', those five of each of three
-        squares (left, middle, right, or top, middle, bottom) and the square itself resized to
-        `crop`; 'whole', all of the image, for fully-convolutional networks.
-      flip: every view also mirrored, left and right.
-      square: the middle square is cut out before the crops are.
-      mode: the shorter side to each of `scales`, the longer in proportion; or 'squash', both sides.
-      filter, antialias: one of `resample.FILTERS`, and whether it averages over what it drops.
-      average: over the views, of 'softmax' or of 'logits'.
-      rounding: of the longer side and of where the middle begins: 'torchvision' cuts the former to
-        whole pixels and rounds the latter, half to even; 'nearest' rounds the former to the nearest
-        and cuts the latter. A pixel, and on 100 images a point of top-1.
-      multiple: 'whole' only: the longer side is cut, about its middle, to a multiple of so many
-        pixels, so that few sizes occur and few are compiled. VGG's and SqueezeNet's strides are at
-        most 32. 1 cuts nothing.
+      scales: the image is resized to each of these sides, in pixels.
+      crop: the side of a view in pixels; not used by 'whole'.
+      crops: 'center'; 'corners', the four corners and the center; 'googlenet', these five of each
+        of three squares (left, middle and right, or top, middle and bottom) and the square itself
+        resized to `crop`; or 'whole', the whole image, for fully-convolutional networks.
+      flip: whether every view is also mirrored, left to right.
+      square: whether crops are cut from the middle square of the image.
+      mode: 'short' resizes the shorter side to a scale, the longer one in proportion; 'squash'
+        resizes both sides to it.
+      filter, antialias: see `resample.resize`.
+      average: the scores that are averaged over the views, 'softmax' or 'logits'.
+      rounding: 'torchvision' rounds the longer side down and the start of the middle to the
+        nearest, half to even; 'nearest' rounds the longer side to the nearest and the start of the
+        middle down. The difference is one pixel, and on 100 images one point of top-1.
+      multiple: for 'whole', the longer side is cut, about its middle, to a multiple of this many
+        pixels, so that few sizes are compiled. VGG's and SqueezeNet's strides are at most 32; 1
+        cuts nothing.
 
     Raises:
-      ValueError: a name that is not known, a number that is not above 0, or a crop larger than what
-        it is cut from.
+      ValueError: a name is not known, a number is not above 0, or the crop is larger than the
+        resized image.
     """
 
     scales: tuple[int, ...] = (256,)
@@ -64,7 +64,7 @@ class Protocol:
         names.among('rounding', self.rounding, ROUNDINGS)
         resample.check(self.filter, self.antialias)
         if not self.scales or min(*self.scales, self.multiple, self.crop) < 1:
-            raise ValueError('scales, crop and multiple are numbers of pixels above 0')
+            raise ValueError('scales, crop and multiple must be numbers of pixels above 0')
         if self.crops != 'whole' and self.crop > min(self.scales):
             raise ValueError(
                 f'a crop of {self.crop} pixels cannot be cut from an image resized to '
@@ -74,7 +74,7 @@ class Protocol:
 
     @property
     def count(self) -> int:
-        """Views of an image."""
+        """The number of views per image."""
         return (
             len(self.scales)
             * {'center': 1, 'corners': 5, 'googlenet': 18, 'whole': 1}[self.crops]
@@ -82,19 +82,24 @@ class Protocol:
         )
 
     def views(self, image: np.ndarray) -> list[np.ndarray]:
-        """uint8 (h, w, 3) -> `count` views, uint8 (height, width, 3); all `crop` x `crop` but for
-        'whole'.
+        """Cuts the views of an image.
+
+        Args:
+          image: uint8 (h, w, 3).
+
+        Returns:
+          `count` arrays uint8 (height, width, 3), all `crop` x `crop` except with 'whole'.
 
         Raises:
-          ValueError: the image is so much longer than wide that resizing its shorter side would
-            make it huge.
+          ValueError: the image is so long and narrow that the resized image would be huge.
         """
         found = [view for scale in self.scales for view in self._at(image, scale)]
         return [v for view in found for v in (view, flip_left_right(view))] if self.flip else found
 
     def sentence(self) -> str:
-        """What is done to an image, in words: 'the shorter side to 256 pixels (bilinear), 224 from
-        the center'.
+        """Describes the protocol in words.
+
+        Such as 'the shorter side to 256 pixels (bilinear), 224 from the center'.
         """
         side = {'short': 'the shorter side', 'squash': 'both sides'}[self.mode]
         scales = ', '.join(map(str, self.scales))
@@ -164,7 +169,7 @@ class Protocol:
 
 
 def _squares(image):
-    """Three squares as large as the image allows, from one end of its longer side to the other."""
+    """Yields the largest squares at both ends and in the middle of the longer side."""
     h, w, _ = image.shape
     side, room = min(h, w), max(h, w) - min(h, w)
     for start in (0, round(room / 2), room):

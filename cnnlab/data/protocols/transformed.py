@@ -1,4 +1,4 @@
-"""What a recipe's network is tested on: one view of each image, by the transforms of the recipe."""
+"""The test protocol of a recipe: one view per image, by the recipe's transforms."""
 
 import dataclasses
 import functools
@@ -11,11 +11,14 @@ from cnnlab.data.transforms import Compose, parse
 
 @dataclasses.dataclass(frozen=True)
 class Transformed:
-    """A protocol of one view; `transforms` as a recipe states them: ('resize(256)',
-    'center_crop(224)'); () takes images as they are.
+    """A protocol with one view per image.
+
+    Attributes:
+      transforms: as a recipe states them, such as ('resize(256)', 'center_crop(224)'); () leaves
+        images as they are.
 
     Raises:
-      ValueError: the text is no transform.
+      ValueError: a text is not a transform.
     """
 
     transforms: tuple[str, ...] = ()
@@ -32,9 +35,9 @@ class Transformed:
 
     def views(self, image: np.ndarray) -> list[np.ndarray]:
         """uint8 (h, w, c) -> [uint8 (height, width, c)]."""
-        # evaluation draws nothing
+        # Transforms of evaluation draw nothing; the seed has no effect.
         return [self._composed(image, np.random.default_rng(0))]
 
     def sentence(self) -> str:
-        """'resize(256); center_crop(224)'."""
+        """Lists the transforms, such as 'resize(256); center_crop(224)'."""
         return '; '.join(self.transforms) or 'as they are'

@@ -1,4 +1,4 @@
-"""Data sets by name: `load('mnist', 'train', data_dir='...')`; each kind of set has a file here."""
+"""Data sets, opened by name: `load('mnist', 'train', data_dir='...')`."""
 
 from cnnlab.data.sources.base import Arrays, Example, ImageSource, in_memory, subset
 from cnnlab.data.sources.by_name import DATA_SETS, load, open_dataset, register

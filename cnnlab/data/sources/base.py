@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the library: images and labels by index."""
+"""The interface of a data set, images and labels by index, and sources made from others."""
 
 import abc
 import hashlib
@@ -11,25 +11,24 @@ import numpy as np
 
 # {'image': uint8 (h, w, c), 'label': np.int32}
 Example = dict[str, Any]
-# bytes of decoded images that `in_memory` takes without being told otherwise
+# the default limit of `in_memory`, in bytes of decoded images
 MEMORY_LIMIT = 4 * 2**30
-# images decoded at a time: enough to amortise a bulk read, little memory
+# images decoded at a time: enough to make bulk reads pay, and little memory
 _CHUNK = 1024
 
 
 class ImageSource(abc.ABC):
-    """Random access to labeled images: `len(source)`, and `source[i]` -> {'image': uint8 (h, w,
-    c), 'label': np.int32}.
+    """One split of a data set, with random access to labeled images.
 
-    Sources are picklable, since worker processes are spawned, and may be read by several threads at
-    once.
+    `source[i]` is {'image': uint8 (h, w, c), 'label': np.int32}. Sources must be picklable, since
+    worker processes are spawned, and safe to read from several threads at once.
 
     Attributes:
       name: of the data set, as given to `sources.load`.
       split: 'train', 'validation' or 'test'.
       class_names: the name of each label.
-      image_shape: (h, w, c), or None where the images differ in size.
-      decodes: whether an access reads or decodes, so that several threads gain something.
+      image_shape: (h, w, c), or None if images differ in size.
+      decodes: whether an access reads or decodes a file, so that several threads help.
     """
 
     name: str
@@ -40,31 +39,34 @@ class ImageSource(abc.ABC):
 
     @abc.abstractmethod
     def __len__(self) -> int:
-        """How many images."""
+        """The number of images."""
 
     @abc.abstractmethod
     def __getitem__(self, index: int) -> Example:
         """One example.
 
-        Raises IndexError outside of the split, ValueError where its image cannot be decoded.
+        Raises:
+          IndexError: there is no such image.
+          ValueError: the image cannot be read or decoded.
         """
 
     @abc.abstractmethod
     def fingerprint(self) -> str:
-        """A hash that tells this data from other data: equal for equal data, on every machine."""
+        """A hash of the data, equal for equal data on every machine."""
 
     def __getitems__(self, indices: Iterable[int]) -> list[Example]:
-        """`[source[i] for i in indices]`, in one read where the storage allows it."""
+        """`[source[i] for i in indices]`, in a single read where the storage allows it."""
         return [self[i] for i in indices]
 
     def encoded(self, indices: Iterable[int]) -> list[Example]:
-        """As `__getitems__`, but images may be `encoded.Encoded`, for a view that cuts from them at
-        a reduced scale.
+        """As `__getitems__`, but images may be `decoding.encoded.Encoded`.
+
+        A transform that crops first then decodes only what it needs.
         """
         return self.__getitems__(indices)
 
     def labels(self) -> np.ndarray:
-        """All labels in order, int32 (n,)."""
+        """All labels in order: int32 (n,)."""
         return np.array([self[i]['label'] for i in range(len(self))], np.int32)
 
     @property
@@ -72,7 +74,11 @@ class ImageSource(abc.ABC):
         return len(self.class_names)
 
     def _position(self, index: int) -> int:
-        """`index` as a position in 0..n-1; negative ones count from the end. Raises IndexError."""
+        """`index` in 0 .. n - 1; negative ones count from the end.
+
+        Raises:
+          IndexError: there is no such image.
+        """
         i, n = operator.index(index), len(self)
         if not -n <= i < n:
             raise IndexError(f'{self.name} {self.split} has {n} images; there is no image {i}')
@@ -80,7 +86,7 @@ class ImageSource(abc.ABC):
 
 
 def digest(*parts: bytes | str | np.ndarray) -> str:
-    """SHA-256 over `parts` with their lengths, shortened to 32 hexadecimal digits."""
+    """The SHA-256 of `parts` and their lengths, shortened to 32 hexadecimal digits."""
     sha = hashlib.sha256()
     for part in parts:
         data = (
@@ -96,18 +102,22 @@ def digest(*parts: bytes | str | np.ndarray) -> str:
 
 
 class Arrays(ImageSource):
-    """A source whose images are one uint8 array (n, h, w, c); also the way to bring data of one's
-    own.
+    """A source of images in one array; the simplest way to bring your own data.
 
     Args:
-      name, split, class_names: see `Source`.
+      name, split, class_names: see `ImageSource`.
       images: uint8 (n, h, w, c).
       labels: integers (n,) in 0 .. len(class_names) - 1.
-      fingerprint: of the data that the arrays were decoded from; computed from the arrays where it
-        is None.
+      fingerprint: of the data that the arrays were decoded from; by default computed from the
+        arrays.
 
     Raises:
       ValueError: shapes, dtype or labels are not as described.
+
+    Example:
+      >>> images, labels = np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1])
+      >>> len(Arrays('mine', 'train', images, labels, ['cat', 'dog']))
+      2
     """
 
     decodes = False
@@ -189,18 +199,26 @@ class Subset(ImageSource):
 
 
 def subset(source: ImageSource, indices: Iterable[int], split: str | None = None) -> ImageSource:
-    """The images of `source` at `indices`, in that order; `split` renames it (default: the
-    source's).
+    """The images of a source at `indices`, in that order.
+
+    Args:
+      source: the images to choose from.
+      indices: their positions.
+      split: what the new source calls its split; default: as `source`.
 
     Raises:
-      IndexError: an index outside of the source.
+      IndexError: there is no image at an index.
     """
     found = np.array([source._position(i) for i in indices], np.int64)
     return Subset(source, found, source.split if split is None else split)
 
 
 def in_memory(source: ImageSource, limit: int = MEMORY_LIMIT) -> ImageSource:
-    """`source` decoded once into one uint8 array; same examples, same fingerprint.
+    """Decodes a source into one array, with the same examples and the same fingerprint.
+
+    Args:
+      source: images of one size.
+      limit: the most bytes that the array may take.
 
     Raises:
       ValueError: the images differ in size, or take more than `limit` bytes.

@@ -1,14 +1,14 @@
 """Data sets by name: `load('mnist', 'train', data_dir='...')`.
 
-    digits     scikit-learn's 1,797 handwritten digits, embedded; fixed splits of 1,150 / 287 / 360
-    fake       made from nothing, of any shape: fake:32x32x3:10:1000
-    folder     data_dir/train/<class>/*.jpg, with validation (or val) and test where they exist
-    csv        data_dir/train.csv of path,label, with validation.csv and test.csv where they exist
+    digits     scikit-learn's 1,797 handwritten digits, included; fixed splits of 1,150 / 287 / 360
+    fake       synthetic images of any shape: fake:32x32x3:10:1000
+    folder     data_dir/train/<class>/*.jpg, with validation (or val) and test if they exist
+    csv        data_dir/train.csv of path,label, with validation.csv and test.csv if they exist
     (others)   any set prepared as array_record below data_dir, by TensorFlow Datasets (mnist,
                cifar10, ...) or by experiments.prepare_imagenet (ilsvrc2012, ...); or the path of
                such a set, /.../NAME/VERSION
 
-Sets of one's own join them by `register`. Nothing here ever uses the network.
+`register` adds data sets of your own. Nothing here uses the network.
 """
 
 import dataclasses
@@ -22,17 +22,17 @@ from cnnlab.data.prepare import record
 from cnnlab.data.sources import csv, digits, fake, folder, prepared
 from cnnlab.data.sources.base import ImageSource, subset
 from cnnlab.data.sources.dataset import SPLITS, DataSet
-from cnnlab.data.sources.select import of_classes
+from cnnlab.data.sources.select import select_classes
 from cnnlab.data.sources.split import folds, hold_out, parse_fold
 
-# a set that is all training images gives up one in five for testing
+# A set with training images only gives one in this many for testing.
 TEST_PART = 5
 
 Opener = Callable[[str, str | pathlib.Path | None], DataSet]
 
 
 def _plain(open: Callable[[str | pathlib.Path | None], DataSet]) -> Opener:
-    """The opener of a set whose name takes nothing after a colon."""
+    """Makes the opener of a data set whose name takes nothing after a colon."""
 
     def opener(name, data_dir):
         head, colon, rest = name.partition(':')
@@ -43,7 +43,7 @@ def _plain(open: Callable[[str | pathlib.Path | None], DataSet]) -> Opener:
     return opener
 
 
-# the sets that have a name of their own and need no preparing
+# the data sets that need no preparation
 DATA_SETS: dict[str, Opener] = {
     'csv': _plain(csv.open_csv),
     'digits': _plain(lambda _: digits.DATASET),
@@ -53,28 +53,34 @@ DATA_SETS: dict[str, Opener] = {
 
 
 def register(name: str, open: Opener) -> None:
-    """Makes a data set of one's own known by name: after `register('mine', open_mine)` recipes can
-    say dataset='mine'.
+    """Registers a data set of your own.
 
     Args:
-      name: by which recipes know it. They may write more after a colon ('mine:64').
-      open: (the name as the recipe has it, data_dir) -> DataSet; its splits may be
-        `sources.Arrays` of what lies in memory, or an `ImageSource` that reads one by one.
+      name: the name for recipes, which may add more after a colon ('mine:64').
+      open: (the name as the recipe has it, data_dir) -> DataSet. Its splits are `sources.Arrays` of
+        images in memory, or an `ImageSource` of your own.
 
     Raises:
       ValueError: the name is taken.
+
+    Example:
+      sources.register('mine', open_mine)  # recipes can then have dataset='mine'
     """
     names.add('data set', name, open, DATA_SETS)
 
 
 def open_dataset(name: str, data_dir: str | pathlib.Path | None = None) -> DataSet:
-    """The data set of that name, before a split is chosen.
+    """Opens a data set, without choosing a split.
+
+    Args:
+      name: see the top of this file.
+      data_dir: the folder of prepared sets, or the folder of the images.
 
     Raises:
-      KeyError: no built-in set has that name, and no data_dir was given.
-      FileNotFoundError: data_dir does not exist, is empty, or does not hold that set.
-      ValueError: see `csv.open_csv`, `fake.open_fake`, `folder.open_folder` and
-        `prepared.open_prepared`; or the set is not completely prepared.
+      KeyError: no built-in set has this name, and no data_dir was given.
+      FileNotFoundError: data_dir does not exist or does not hold the set.
+      ValueError: the set is not completely prepared; or see `csv.open_csv`, `fake.open_fake`,
+        `folder.open_folder` and `prepared.open_prepared`.
     """
     if (own := name.partition(':')[0]) in DATA_SETS:
         return DATA_SETS[own](name, data_dir)
@@ -109,35 +115,41 @@ def load(
     fold: str = '',
     classes: Sequence[str] = (),
 ) -> ImageSource:
-    """One split of a data set.
+    """Opens one split of a data set.
 
-    A set without a validation split of its own gets one from `holdout`: that many training images,
-    the same fraction of each class, drawn by a seed that is not the run's (`split.hold_out`);
-    'train' is then the rest. A set that consists of training images alone has its test split made
-    in the same way from a fifth of them, before `holdout` is taken, and 'train' is then never all
-    of them (`find(name, data_dir).open('train')` is). A set with its own validation split, digits
-    among them, takes a holdout of 0 or of exactly that split's size.
+    A set without a validation split gets one by `holdout`: this many training images, the same
+    share of each class, chosen by a fixed seed (`split.hold_out`). 'train' is then the rest.
+
+    A set with training images only gives a fifth of them, chosen in the same way, as its test
+    split, before `holdout`. `open_dataset(name, data_dir).open('train')` still gives all of them.
+
+    A set with a validation split of its own, such as digits, takes a holdout of 0 or of exactly the
+    size of that split.
 
     Args:
-      name: see the top of this file; TFDS names may be 'name/config' and 'name:version'.
+      name: see the top of this file; sets of TFDS may also be 'name/config' and 'name:version'.
       split: 'train', 'validation' or 'test'.
-      data_dir: the folder of prepared sets, or the image folder.
-      holdout: how many training images to set aside for validation.
-      fold: '2/5' makes the second of five equal parts of the training images the validation split
-        and the other four the training split (`split.folds`), for small sets; a validation split of
-        the set's own is then not used. In place of holdout.
-      classes: the names of those to keep, numbered in this order; () keeps all.
+      data_dir: the folder of prepared sets, or the folder of the images.
+      holdout: the number of training images to set aside for validation.
+      fold: for small sets, in place of `holdout`: '2/5' makes the second of five equal parts of the
+        training images the validation split, and the other four the training split
+        (`split.folds`). A validation split of the set's own is then not used.
+      classes: the names of the classes to keep, numbered in this order; () keeps all.
 
     Raises:
-      KeyError, FileNotFoundError, ValueError: as `find`, and ValueError for a split that does not
-        exist or a holdout that cannot be taken; each with one sentence that says what to do.
+      KeyError, FileNotFoundError: as `open_dataset`.
+      ValueError: as `open_dataset`; or there is no such split, or the holdout cannot be taken.
+
+    Example:
+      >>> len(load('digits', 'train'))
+      1150
     """
     names.among('split', split, SPLITS)
     if fold:
-        return _of_fold(name, split, data_dir, holdout, fold, classes)
+        return _load_fold(name, split, data_dir, holdout, fold, classes)
     if holdout < 0:
-        raise ValueError(f'holdout is a number of images, not {holdout}')
-    data = _of_classes(open_dataset(name, data_dir), classes)
+        raise ValueError(f'holdout must be a number of images, 0 or more, not {holdout}')
+    data = _select_classes(open_dataset(name, data_dir), classes)
     _check(data, split, holdout)
     if split != 'train' and split in data.splits:
         return data.open(split)
@@ -157,15 +169,15 @@ def load(
     return subset(train, kept if split == 'train' else held, split)
 
 
-def _of_classes(data: DataSet, classes: Sequence[str]) -> DataSet:
+def _select_classes(data: DataSet, classes: Sequence[str]) -> DataSet:
     return (
-        dataclasses.replace(data, open=lambda split: of_classes(data.open(split), classes))
+        dataclasses.replace(data, open=lambda split: select_classes(data.open(split), classes))
         if classes
         else data
     )
 
 
-def _of_fold(
+def _load_fold(
     name: str,
     split: str,
     data_dir: str | pathlib.Path | None,
@@ -174,7 +186,7 @@ def _of_fold(
     classes: Sequence[str],
 ) -> ImageSource:
     if holdout:
-        raise ValueError(f'give fold or holdout, not both: fold {fold} and holdout {holdout}')
+        raise ValueError(f'give fold or holdout, not both: got fold {fold} and holdout {holdout}')
     which, count = parse_fold(fold)
     data = open_dataset(name, data_dir)
     if split == 'test' or 'train' not in data.splits:
@@ -190,7 +202,7 @@ def _of_fold(
 
 
 def _check(data: DataSet, split: str, holdout: int) -> None:
-    """Raises ValueError where the set has no such split or no such holdout."""
+    """Raises ValueError if the set has no such split, or cannot give such a holdout."""
     if 'validation' in data.splits and holdout and holdout != (own := len(data.open('validation'))):
         raise ValueError(
             f'{data.name} has a validation split of its own with {own} images: holdout must be 0 '

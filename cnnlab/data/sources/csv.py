@@ -1,6 +1,4 @@
-"""Images listed in tables: `train.csv` with the columns path and label, and `validation.csv` and
-`test.csv` beside it where they exist.
-"""
+"""Image files listed in tables: `train.csv`, and `validation.csv` and `test.csv` if they exist."""
 
 import csv
 import functools
@@ -13,17 +11,19 @@ COLUMNS = ('path', 'label')
 
 
 def open_csv(data_dir: str | pathlib.Path | None) -> DataSet:
-    """The set of the tables in `data_dir`: UTF-8, the first line names the columns, further columns
-    are ignored.
+    """Opens the data set of the tables in a folder.
 
-    Paths start from `data_dir`. Labels are names; the classes are those of train.csv, in the order
-    of numbers where all are whole numbers, else of text.
+    Tables are UTF-8; their first line names the columns, of which path and label are read. Paths
+    start from the folder. Labels are the names of classes; the classes are those of train.csv,
+    sorted as numbers if all are whole numbers, else as text.
+
+    Args:
+      data_dir: the folder that holds train.csv.
 
     Raises:
-      ValueError: no data_dir was given, or a table has no rows, lacks a column or a field, or has a
-        label that training does not have.
-      FileNotFoundError: no such folder, no train.csv in it, or a file that a table lists is not
-        there.
+      ValueError: no data_dir was given; or a table has no rows, lacks a column or a field, or has a
+        label that train.csv does not have.
+      FileNotFoundError: there is no such folder, no train.csv in it, or no file at a listed path.
     """
     if data_dir is None:
         raise ValueError('the set csv needs data_dir, the folder that holds train.csv')
@@ -69,7 +69,7 @@ def _open(split: str, tables: dict[str, pathlib.Path], class_names: tuple[str, .
 
 
 def _rows(table: pathlib.Path) -> list[tuple[str, str]]:
-    """(path, label) of each row."""
+    """Reads (path, label) of each row."""
     with table.open(encoding='utf-8-sig', newline='') as file:
         reader = csv.DictReader(file)
         if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:

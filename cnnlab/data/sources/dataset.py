@@ -1,4 +1,4 @@
-"""A data set before a split of it is chosen."""
+"""A data set with its splits."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,12 +10,12 @@ SPLITS = ('train', 'validation', 'test')
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-    """The splits that a set comes with, and how to open one of them.
+    """A data set, and how to open its splits.
 
     Attributes:
       name: as given to `sources.load`.
       splits: those of `SPLITS` that exist, in that order.
-      open: split -> Source; only called with one of `splits`.
+      open: split -> ImageSource; called only with one of `splits`.
     """
 
     name: str

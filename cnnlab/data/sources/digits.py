@@ -1,9 +1,8 @@
-"""scikit-learn's handwritten digits: 1,797 real images that come with the library, so that nothing
-is downloaded.
+"""scikit-learn's handwritten digits: 1,797 images that come with the library.
 
-The test part of E. Alpaydin and C. Kaynak's 'Optical Recognition of Handwritten Digits' (UCI,
-1998), as its description in scikit-learn says: 8x8 counts, 0 to 16, of the ink in 4x4 blocks of
-32x32 bitmaps.
+They are the test part of E. Alpaydin and C. Kaynak's 'Optical Recognition of Handwritten Digits'
+(UCI, 1998). Each of 8x8 pixels counts, from 0 to 16, the ink in a 4x4 block of a 32x32 bitmap, as
+the description in scikit-learn says.
 """
 
 import numpy as np
@@ -12,12 +11,12 @@ from cnnlab.data.sources.base import Arrays, ImageSource
 from cnnlab.data.sources.dataset import SPLITS, DataSet
 from cnnlab.data.sources.split import hold_out
 
-# of 1,797; the other 1,150 are for training
+# images per split; the other 1,150 are for training
 TEST, VALIDATION = 360, 287
 
 
 def to_uint8(counts: np.ndarray) -> np.ndarray:
-    """Counts 0..16 as uint8 0..255: the nearest whole number to 255 count / 16."""
+    """Scales counts of 0..16 to pixels of 0..255, rounded to the nearest."""
     return np.rint(np.asarray(counts, np.float64) * 255 / 16).astype(np.uint8)
 
 
@@ -27,10 +26,11 @@ def to_counts(image: np.ndarray) -> np.ndarray:
 
 
 def open_split(split: str) -> ImageSource:
-    """1,150 train, 287 validation or 360 test images, uint8 (8, 8, 1); fixed for good, stratified
-    by `split.hold_out`.
+    """Opens 1,150 train, 287 validation or 360 test images, uint8 (8, 8, 1).
+
+    The splits are fixed, and stratified by `split.hold_out`.
     """
-    # takes a second to import, and only this set needs it
+    # The import takes a second, and only this data set needs it.
     from sklearn.datasets import load_digits
 
     data = load_digits()

@@ -1,6 +1,4 @@
-"""Images made from nothing, of any shape: for tests, timing, and trying a pipeline before the data
-is there.
-"""
+"""Synthetic images of any shape, for tests, timing, and trying a pipeline without data."""
 
 import functools
 import re
@@ -12,13 +10,14 @@ from cnnlab.data.sources.dataset import DataSet
 
 FORM = re.compile(r'fake(?::(\d+)x(\d+)x(\d+)(?::(\d+)(?::(\d+))?)?)?')
 DEFAULTS = (32, 32, 3, 10, 1000)
-# the streams of random numbers
+# Patterns and the noise of each split come from separate random streams.
 _PATTERN, _TRAIN, _TEST = range(3)
 
 
 class Fake(ImageSource):
-    """Image i is the pattern of its class (0..127) plus noise (0..127), so that there is something
-    to learn; label i mod classes.
+    """Images that a network can learn: the pattern of the class (0..127) plus noise (0..127).
+
+    Image i has label i mod classes.
     """
 
     decodes = False
@@ -51,20 +50,22 @@ class Fake(ImageSource):
 
 @functools.lru_cache(maxsize=1024)
 def _noise(stream: int, i: int, shape: tuple[int, ...]) -> np.ndarray:
-    """uint8 in 0..127 from the raw stream of Philox, which numpy keeps fixed."""
+    """uint8 in 0..127 from the raw stream of Philox, which numpy guarantees not to change."""
     count = int(np.prod(shape))
     raw = np.random.Philox(key=[stream, i]).random_raw(-(-count // 8)).astype('<u8')
     return (raw.view(np.uint8)[:count] >> 1).reshape(shape)
 
 
 def open_fake(name: str) -> DataSet:
-    """The set 'fake:HEIGHTxWIDTHxCHANNELS:CLASSES:EXAMPLES'; 'fake' alone is fake:32x32x3:10:1000.
+    """Opens a synthetic data set.
 
-    EXAMPLES is the size of the training split; the test split has a fifth of it. There is no
-    validation split.
+    Args:
+      name: 'fake:HEIGHTxWIDTHxCHANNELS:CLASSES:EXAMPLES'; 'fake' alone is fake:32x32x3:10:1000.
+        EXAMPLES is the size of the training split; the test split has a fifth of it, and there is
+        no validation split.
 
     Raises:
-      ValueError: another form, or a zero in it.
+      ValueError: the name has another form, or a zero in it.
     """
     match = FORM.fullmatch(name)
     groups = match.groups() if match else ('0',) * len(DEFAULTS)

@@ -1,4 +1,4 @@
-"""A source of image files, wherever their paths and labels come from."""
+"""A source of image files, given their paths and labels."""
 
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -9,18 +9,18 @@ from cnnlab.data.decoding.decode import Unreadable
 from cnnlab.data.decoding.encoded import Encoded
 from cnnlab.data.sources.base import Example, ImageSource, digest
 
-# torchvision's
+# the suffixes of image files, as in torchvision's ImageFolder
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp'))
 
 
 class Files(ImageSource):
-    """The images at `root / paths[i]`, of class `labels[i]`; uint8 RGB, each in its own size.
+    """Image files, decoded to uint8 RGB, each in its own size.
 
     Args:
-      name, split, class_names: see `Source`.
+      name, split, class_names: see `ImageSource`.
       root: the folder that `paths` start from.
-      paths: in the order of the source.
-      labels: positions in `class_names`.
+      paths: the path of each image.
+      labels: the label of each image, a position in `class_names`.
     """
 
     image_shape = None
@@ -60,7 +60,7 @@ class Files(ImageSource):
         return self._labels.copy()
 
     def fingerprint(self) -> str:
-        """Of the sorted paths below `root` and the files' sizes; their contents are not read."""
+        """A hash of the paths, sorted, and the sizes of the files; contents are not read."""
         return digest(
             *(f'{path} {(self.root / path).stat().st_size}' for path in sorted(self._paths))
         )

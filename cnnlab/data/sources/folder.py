@@ -1,6 +1,4 @@
-"""A folder of images: `root/train/<class>/*.jpg`, with `validation` (or `val`) and `test` beside
-`train` where they exist.
-"""
+"""A folder of images: `root/train/<class>/*.jpg`, and other splits beside `train`."""
 
 import functools
 import pathlib
@@ -12,12 +10,15 @@ FOLDERS = {'train': ('train',), 'validation': ('validation', 'val'), 'test': ('t
 
 
 def open_folder(data_dir: str | pathlib.Path | None) -> DataSet:
-    """The set below `data_dir`.
+    """Opens the data set in a folder.
+
+    Args:
+      data_dir: the folder that holds `train`, and `validation` (or `val`) and `test` if they exist.
 
     Raises:
-      ValueError: no data_dir was given, or training has fewer than two classes, or both validation
-        and val exist.
-      FileNotFoundError: no such folder, or no `train` in it.
+      ValueError: no data_dir was given, training has fewer than two classes, or both `validation`
+        and `val` exist.
+      FileNotFoundError: there is no such folder, or no `train` in it.
     """
     if data_dir is None:
         raise ValueError('the set folder needs data_dir, the folder that holds train/<class>/*.jpg')
@@ -50,12 +51,12 @@ def open_folder(data_dir: str | pathlib.Path | None) -> DataSet:
 
 
 def _open(split: str, paths: dict[str, pathlib.Path], class_names: tuple[str, ...]) -> Files:
-    """The images below `root/<class>/`, in the order of the classes and then of their paths.
+    """Opens the images of a split, sorted by class and then by path.
 
-    `class_names` are the folders of the training split, sorted; another split may lack some.
+    `class_names` are the sorted class folders of the training split; another split may lack some.
 
     Raises:
-      ValueError: a class folder without images, or one that training does not have.
+      ValueError: a class folder has no images, or training does not have it.
     """
     root = paths[split]
     present = _subfolders(root)
@@ -82,8 +83,9 @@ def _subfolders(root: pathlib.Path) -> list[str]:
 
 
 def _images(folder: pathlib.Path) -> list[str]:
-    """Images at any depth below a class folder, as sorted '<class>/<path>'; hidden files (macOS's
-    ._x.jpg) are none.
+    """The images at any depth below a class folder, as sorted '<class>/<path>'.
+
+    Hidden files, such as macOS's ._x.jpg, are left out.
     """
     return sorted(
         p.relative_to(folder.parent).as_posix()

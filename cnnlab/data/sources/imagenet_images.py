@@ -1,13 +1,12 @@
-"""ImageNet's images and sets like them as they lie, for evaluation: a tar, a tar of tars, or a
-folder; nothing is prepared or unpacked.
+"""Images of ImageNet's classes for evaluation, read from tars and folders without preparation.
 
-    ILSVRC2012_img_val.tar      labels from the list that comes with TFDS
+    ILSVRC2012_img_val.tar      labels come from the list in TFDS
     ILSVRC2012_img_train.tar    a tar for each class
-    folder/<class>/*.jpg        <class> a synset id, or a number 0..999 (ImageNet-V2,
+    folder/<class>/*.jpg        <class> is a synset id, or a number 0..999 (ImageNet-V2,
                                 github.com/modestyachts/ImageNetV2)
-    folder/*.JPEG               the validation images, or any with a file of labels
+    folder/*.JPEG               the validation images, or any images with a file of labels
 
-Labels are always positions among the 1,000 classes of `synsets`, whatever classes occur.
+Labels are always positions among the 1,000 classes of `synsets`, whichever classes occur.
 """
 
 import pathlib
@@ -30,24 +29,31 @@ _NUMBER = re.compile(r'(?:ILSVRC2012_val_)?(\d+)(?:\.JPEG)?')
 
 
 class Place(NamedTuple):
-    """Where an image lies."""
+    """Where the file of an image is.
 
-    # of its file
+    Attributes:
+      name: of the file.
+      group: the class folder or inner tar that holds it; '' for none.
+      path: of the file, or of the tar.
+      member: of the tar; None for a file of its own.
+    """
+
     name: str
-    # the folder or inner tar that it lies in, '' for none
     group: str
     path: pathlib.Path
-    # in the tar at `path`
     member: tars.Member | None
 
     @property
     def full(self) -> str:
-        """'n01440764/n01440764_18.JPEG', or the name alone where there is no group."""
+        """The name with its group, such as 'n01440764/n01440764_18.JPEG'."""
         return f'{self.group}/{self.name}' if self.group else self.name
 
 
 class ImageNetImages(ImageSource):
-    """Images at `places` with `labels`; uint8 RGB, each in its own size. See `find`."""
+    """Images with labels of ImageNet, decoded to uint8 RGB, each in its own size.
+
+    Made by `open_images`.
+    """
 
     image_shape = None
 
@@ -58,7 +64,7 @@ class ImageNetImages(ImageSource):
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """The name of each file, with its class folder or inner tar where there is one."""
+        """The name of each file, with its class folder or inner tar if there is one."""
         return tuple(p.full for p in self._places)
 
     def __len__(self) -> int:
@@ -88,7 +94,7 @@ class ImageNetImages(ImageSource):
         return self._labels.copy()
 
     def fingerprint(self) -> str:
-        """Of names, sizes and labels; contents are not read."""
+        """A hash of names, sizes and labels; contents are not read."""
         sizes = (p.member.size if p.member else p.path.stat().st_size for p in self._places)
         return digest(
             *(f'{p.full} {size}' for p, size in zip(self._places, sizes, strict=True)), self._labels
@@ -98,17 +104,17 @@ class ImageNetImages(ImageSource):
 def open_images(
     path: str | pathlib.Path, labels: str | pathlib.Path | None = None
 ) -> ImageNetImages:
-    """The images at `path`, sorted by class folder and file name; see the top of this file.
+    """Opens the images in a tar or a folder, sorted by class folder and file name.
 
     Args:
-      path: a tar or a folder.
-      labels: a file with one line an image: 'name label', 'name,label', or the label alone, in the
-        order of the sorted names; a label is a synset id or a number 0..999. It overrides folders
-        and the list of the validation set.
+      path: the tar or the folder; see the top of this file.
+      labels: a file with one line per image: 'name label', 'name,label', or the label alone, in the
+        order of the sorted names. A label is a synset id or a number 0..999. It takes precedence
+        over class folders and the list of the validation set.
 
     Raises:
-      FileNotFoundError: no such file or folder, or no images in it. ValueError: not a tar, a
-        truncated one, or an image whose label is not known or not among the classes.
+      FileNotFoundError: there is no such file or folder, or it has no images.
+      ValueError: the file is not a tar or is truncated, or the label of an image is unknown.
     """
     root = pathlib.Path(path).expanduser()
     if root.is_dir():
@@ -142,7 +148,11 @@ def _in_tar(path):
 
 
 def label(text: str) -> int:
-    """The class of a synset id or of a number 0..999 as text; ValueError where there is none."""
+    """Parses a label: a synset id or a number 0..999.
+
+    Raises:
+      ValueError: there is no such class.
+    """
     if text.isascii() and text.isdigit():
         if int(text) < len(synsets.synsets()):
             return int(text)
@@ -154,12 +164,11 @@ def label(text: str) -> int:
 
 def _own_label(place):
     try:
-        return label(place.group or lists.of_validation_image(place.name))
+        return label(place.group or lists.synset_of(place.name))
     except ValueError as error:
         where = f'in {place.group}' if place.group else 'in no class folder'
         raise ValueError(
-            f'the label of {place.name}, {where}, is not known: {error}; a file of labels would '
-            f'say it'
+            f'the label of {place.name}, {where}, is not known: {error}; give a file of labels'
         ) from None
 
 
@@ -193,8 +202,9 @@ def _lines(path):
 
 
 def file_names(source: ImageSource) -> list[str]:
-    """The names of a source's image files, as `iter_images` gives them; numbers from 0 where its
-    images have none. Reads every file.
+    """The names of a source's image files, as `iter_images` gives them.
+
+    Images without a file get their numbers, from 0. Reads every file.
     """
     if isinstance(source, ImageNetImages):
         return list(source.file_names)
@@ -206,15 +216,20 @@ def file_names(source: ImageSource) -> list[str]:
 
 
 def chosen(source: ImageSource, path: str | pathlib.Path, keep: bool = True) -> ImageSource:
-    """The images that a file lists, or (`keep` False) those that it does not: one line each, a
-    file's name, with or without its folder, or ILSVRC's number from 1.
+    """Keeps or drops the images that a file lists.
 
-    So the list of blacklisted validation images in ILSVRC-2014's devkit leaves out what Inception's
-    figures leave out.
+    With the list of blacklisted validation images in ILSVRC-2014's devkit and `keep` False, the
+    images are those on which Inception's accuracies were measured.
+
+    Args:
+      source: the images to choose from.
+      path: a file with one line per image: its file name, with or without its folder, or ILSVRC's
+        number from 1.
+      keep: whether the listed images are kept, or the others.
 
     Raises:
-      FileNotFoundError: no such file. ValueError: a line names no image of the source, or no image
-        is left.
+      FileNotFoundError: there is no such file.
+      ValueError: a line names no image of the source, or no image is left.
     """
     path = pathlib.Path(path).expanduser()
     here = file_names(source)
@@ -232,7 +247,8 @@ def chosen(source: ImageSource, path: str | pathlib.Path, keep: bool = True) -> 
         )
         if i is None:
             raise ValueError(
-                f'{path} lists {line}, which is none of the {len(here):,} images of {source.name}'
+                f'{path} lists {line}, which is not one of the {len(here):,} images of '
+                f'{source.name}'
             )
         listed.add(i)
     left = [i for i in range(len(here)) if (i in listed) == keep]
@@ -241,26 +257,25 @@ def chosen(source: ImageSource, path: str | pathlib.Path, keep: bool = True) -> 
     return subset(source, left)
 
 
-def in_order_of_logits(source: ImageSource) -> ImageSource:
-    """A source of ImageNet's classes, or some of them, with the labels that networks have:
-    positions among the 1,000.
+def with_imagenet_labels(source: ImageSource) -> ImageSource:
+    """Relabels a source of ImageNet's classes with their positions among the 1,000.
 
     Raises:
-      ValueError: its classes are not ImageNet's synset ids.
+      ValueError: its classes are not synset ids of ImageNet.
     """
     known = synsets.index()
     if source.class_names == tuple(s.id for s in synsets.synsets()):
         return source
     if strange := next((c for c in source.class_names if c not in known), None):
         raise ValueError(
-            f'{source.name} has the class {strange!r}, which is no synset id of ImageNet: '
-            'a network with the classes of ImageNet cannot be tested on it'
+            f'{source.name} has the class {strange!r}, which is not a synset id of ImageNet: a '
+            'network with the classes of ImageNet cannot be tested on it'
         )
     return Relabeled(source, [known[c] for c in source.class_names])
 
 
 class Relabeled(ImageSource):
-    """A source whose class k is number `places[k]` of ImageNet's."""
+    """A source whose label k becomes `places[k]`, a position among ImageNet's classes."""
 
     def __init__(self, source: ImageSource, places: Sequence[int]):
         self.name, self.split, self.decodes, self.image_shape = (

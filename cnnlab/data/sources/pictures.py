@@ -1,6 +1,4 @@
-"""Named pictures that are decoded when asked for, with their classes where those are known: files,
-a folder, a tar, or a data set.
-"""
+"""Named pictures from files, a folder, a tar or a data set, decoded when they are used."""
 
 import dataclasses
 import pathlib
@@ -14,18 +12,18 @@ from cnnlab.data.sources import imagenet_images
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.sources.files import SUFFIXES
 
-# the two photographs that come with scikit-learn
+# names the two photographs that come with scikit-learn
 SAMPLES = 'samples'
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pictures:
-    """`len(pictures)`, `pictures[i]` -> uint8 (h, w, c), and all of them one after another.
+    """A sequence of pictures: `pictures[i]` is uint8 (h, w, c).
 
     Attributes:
-      name: of them all.
-      names: of each.
-      labels: the class of each, or None where it is not known.
+      name: of the whole sequence.
+      names: of each picture.
+      labels: the class of each picture, or None if the classes are not known.
     """
 
     name: str
@@ -44,11 +42,15 @@ class Pictures:
 
 
 def open_pictures(text: str, count: int) -> Pictures:
-    """The first `count` of 'cat.jpg,dog.jpg', a folder of pictures (in any folders below it), a tar
-    as `imagenet_images.open_images` takes it, or SAMPLES.
+    """Opens pictures that a user names.
+
+    Args:
+      text: files, such as 'cat.jpg,dog.jpg'; a folder, with pictures at any depth; a tar, as in
+        `imagenet_images.open_images`; or SAMPLES.
+      count: how many to take, from the first.
 
     Raises:
-      FileNotFoundError: a file or folder that is not there, or that holds no pictures.
+      FileNotFoundError: a file or folder is not there, or holds no pictures.
     """
     if text == SAMPLES:
         samples = load_sample_images()
@@ -65,7 +67,7 @@ def open_pictures(text: str, count: int) -> Pictures:
         try:
             source = imagenet_images.open_images(paths[0])
         except ValueError:
-            # pictures without known labels are pictures still
+            # A folder without known labels still has pictures.
             if paths[0].is_file():
                 raise
             paths = sorted(
@@ -74,15 +76,15 @@ def open_pictures(text: str, count: int) -> Pictures:
                 if p.suffix.lower() in SUFFIXES and not p.name.startswith('.')
             )
         else:
-            return of_source(source, count)
-    return of_files(paths[:count])
+            return from_source(source, count)
+    return from_files(paths[:count])
 
 
-def of_source(source: ImageSource, count: int) -> Pictures:
-    """The first `count` of a data set; only what the labels ask for is read now."""
+def from_source(source: ImageSource, count: int) -> Pictures:
+    """The first `count` pictures of a data set, with labels; pictures are decoded later."""
     first = range(min(count, len(source)))
     if isinstance(source, imagenet_images.ImageNetImages):
-        # both known without a picture
+        # Here names and labels are known without reading a picture.
         names, labels = (
             source.file_names[: len(first)],
             tuple(source.labels()[: len(first)].tolist()),
@@ -93,11 +95,12 @@ def of_source(source: ImageSource, count: int) -> Pictures:
     return Pictures(f'{source.name}, {source.split}', names, labels, lambda i: source[i]['image'])
 
 
-def of_files(paths: Sequence[str | pathlib.Path]) -> Pictures:
-    """Files apart, without labels.
+def from_files(paths: Sequence[str | pathlib.Path]) -> Pictures:
+    """Pictures from single files, without labels.
 
     Raises:
-      FileNotFoundError: one is not there; OSError, when it is asked for: one is no picture.
+      FileNotFoundError: a file is not there.
+      OSError: when a picture is read, if the file is not a picture.
     """
     files = [pathlib.Path(path).expanduser() for path in paths]
     if absent := [p for p in files if not p.is_file()]:
@@ -112,4 +115,4 @@ def _decoded(path):
         with Image.open(path) as opened:
             return np.asarray(opened.convert('RGB'))
     except OSError as error:
-        raise OSError(f'{path} is no picture that can be read: {error}') from None
+        raise OSError(f'{path} is not a readable picture: {error}') from None

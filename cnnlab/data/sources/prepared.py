@@ -1,6 +1,4 @@
-"""Data sets that TensorFlow Datasets has prepared as array_record, read without TensorFlow and
-without the network.
-"""
+"""Data sets that TensorFlow Datasets has prepared as array_record, read without TensorFlow."""
 
 import functools
 import pathlib
@@ -16,10 +14,11 @@ from cnnlab.data.sources.dataset import SPLITS, DataSet
 
 
 def available(data_dir: str | pathlib.Path) -> dict[str, pathlib.Path]:
-    """{name: folder of its newest version} of the sets prepared below `data_dir`; 'name/config'
-    where a set has configs.
+    """Lists the data sets prepared below a folder.
 
-    Every version is listed too, as 'name:version'.
+    Returns:
+      name -> the folder of its newest version, with 'name/config' for a set with configs; and
+      'name:version' -> folder, for every version.
     """
     root = pathlib.Path(data_dir).expanduser()
     folders = [
@@ -27,7 +26,7 @@ def available(data_dir: str | pathlib.Path) -> dict[str, pathlib.Path]:
         for depth in ('*/*', '*/*/*')
         for info in root.glob(f'{depth}/dataset_info.json')
     ]
-    # no .incomplete ones
+    # An unfinished preparation has another suffix than a version number.
     folders = [f for f in folders if all(part.isdecimal() for part in f.name.split('.'))]
     folders.sort(key=lambda f: tuple(map(int, f.name.split('.'))))
     found = {}
@@ -38,15 +37,15 @@ def available(data_dir: str | pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 class Prepared(ImageSource):
-    """One split of a prepared set; the images are decoded by `decode.decode`.
+    """One split of a prepared data set.
 
     Args:
       name: as given to `sources.load`.
-      split: as TFDS names it.
+      split: as TFDS calls it.
       folder: `data_dir/name/version`.
 
     Raises:
-      ValueError: the set is not of labeled 8-bit images, or a file of the split has lost its end.
+      ValueError: the set does not have labeled 8-bit images, or a file of the split is truncated.
       FileNotFoundError: a file of the split is missing.
     """
 
@@ -72,8 +71,8 @@ class Prepared(ImageSource):
         return self._length
 
     def _open(self) -> None:
-        # Here and when unpickled, never at the first access: two threads that import TFDS at once
-        # wait for each other for good.
+        # TFDS is imported when the source is made or unpickled, never at the first access: two
+        # threads that import it at once wait for each other forever.
         import tensorflow_datasets as tfds
         from tensorflow_datasets.proto import tf_example_pb2
 
@@ -104,15 +103,15 @@ class Prepared(ImageSource):
         ]
 
     def _features(self, indices: list[int]) -> list:
-        """The features of records as TFDS stored them.
+        """The stored features of some records.
 
-        Measured on MNIST: array_record takes 5 us a record in one bulk read and over 200 us one by
-        one; this way of parsing takes 3 us a record, TFDS's own 25 and more.
+        Measured on MNIST, array_record takes 5 us per record in a bulk read and over 200 us one by
+        one; this parser takes 3 us per record, TFDS's own at least 25.
         """
         try:
             records = self._records.__getitems__(indices)
         except RuntimeError:
-            # of one of them; which one it does not say
+            # A record is damaged, but the error does not say which: read them one by one.
             records = [self._record(i) for i in indices]
         return [self._parse(r).features.feature for r in records]
 
@@ -129,9 +128,7 @@ class Prepared(ImageSource):
         what = f'image {i} of {self.name} {self.split}'
         label = features[self._label].int64_list.value[0]
         if label < 0:
-            raise ValueError(
-                f'{what} has no label: TFDS gives the images of this split the label {label}'
-            )
+            raise ValueError(f'{what} has no label: TFDS labels all images of this split {label}')
         name = features['file_name'].bytes_list.value[0].decode() if 'file_name' in features else ''
         return {
             'image': Encoded(features[self._image].bytes_list.value[0], self._channels, what, name),
@@ -153,8 +150,9 @@ class Prepared(ImageSource):
         )
 
     def fingerprint(self) -> str:
-        """Of the contents of a set that `data.prepare` has made; else of name, version, split and
-        size, which TFDS keeps for its data.
+        """A hash of the contents if `data.prepare` made the set.
+
+        Otherwise a hash of name, version, split and size, which identify the data in TFDS.
         """
         made = record.content(self.folder, self.split)
         if made is not None:
@@ -165,7 +163,11 @@ class Prepared(ImageSource):
 
 
 def open_prepared(name: str, folder: pathlib.Path) -> DataSet:
-    """The set in `folder`, one of `available`.
+    """Opens a prepared data set.
+
+    Args:
+      name: what `sources.load` was given.
+      folder: its folder, from `available`.
 
     Raises:
       ValueError: it was prepared in a format without random access.
@@ -189,14 +191,14 @@ def _split(split: str, name: str, folder: pathlib.Path) -> Prepared:
 
 
 def _info(folder: pathlib.Path):
-    # takes half a second to import, and only these sets need it
+    # The import takes half a second, and only prepared sets need it.
     import tensorflow_datasets as tfds
 
     return tfds.builder_from_directory(folder).info
 
 
 def _keys(name: str, info) -> tuple[str, str]:
-    """The names of the image and of the label among the features."""
+    """The names of the features that hold the image and the label."""
     import tensorflow_datasets as tfds
 
     keys = info.supervised_keys or ('image', 'label')
@@ -208,7 +210,7 @@ def _keys(name: str, info) -> tuple[str, str]:
         or np.dtype(info.features[keys[0]].np_dtype) != np.uint8
     ):
         raise ValueError(
-            f'{name} is not a set of 8-bit images with one class label each; its features: '
+            f'{name} does not have 8-bit images with one class label each; its features are '
             f'{", ".join(info.features)}'
         )
     return keys

@@ -1,4 +1,4 @@
-"""Some of the classes of a source, numbered anew, or its first images only."""
+"""Parts of a source: some of its classes, or its first images."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,10 +8,8 @@ from cnnlab import names
 from cnnlab.data.sources.base import Example, ImageSource, digest, subset
 
 
-class OfClasses(ImageSource):
-    """The images of `source` whose class is one of `class_names`, in their order; label k is then
-    class_names[k]. See `of_classes`.
-    """
+class ClassSubset(ImageSource):
+    """The images of some classes of a source; label k is class_names[k]. See `select_classes`."""
 
     def __init__(self, source: ImageSource, class_names: Sequence[str]):
         self.name, self.split, self.class_names = source.name, source.split, tuple(class_names)
@@ -49,12 +47,16 @@ class OfClasses(ImageSource):
         return digest(self._source.fingerprint(), *self.class_names)
 
 
-def of_classes(source: ImageSource, class_names: Sequence[str]) -> ImageSource:
-    """The images of `source` of the classes named, which are numbered as they are given.
+def select_classes(source: ImageSource, class_names: Sequence[str]) -> ImageSource:
+    """Keeps the images of some classes and numbers the classes in the given order.
+
+    Args:
+      source: the images to choose from.
+      class_names: the classes to keep, at least two.
 
     Raises:
-      ValueError: a name that the source does not have, or that is ambiguous or given twice, or
-        fewer than two of them, or no image of them.
+      ValueError: the source has no class of a given name, or several; a name is given twice; fewer
+        than two are given; or there is no image of them.
     """
     for c in class_names:
         names.among(f'class of {source.name}', c, source.class_names)
@@ -69,18 +71,17 @@ def of_classes(source: ImageSource, class_names: Sequence[str]) -> ImageSource:
             f'{len(class_names)} class{"es" * (len(class_names) != 1)} of {source.name} were '
             f'chosen; at least two are needed'
         )
-    found = OfClasses(source, class_names)
+    found = ClassSubset(source, class_names)
     if not len(found):
         raise ValueError(f'{source.name} {source.split} has no image of {", ".join(class_names)}')
     return found
 
 
 def take(source: ImageSource, count: int) -> ImageSource:
-    """The first `count` images of `source`, in its order: of two such choices the larger holds all
-    of the smaller.
+    """Keeps the first `count` images, so that a larger choice contains every smaller one.
 
     Raises:
-      ValueError: it has fewer images, or `count` is below 1.
+      ValueError: the source has fewer images, or `count` is below 1.
     """
     if not 1 <= count <= len(source):
         raise ValueError(

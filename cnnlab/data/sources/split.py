@@ -1,20 +1,26 @@
-"""Setting images aside for validation or testing: the same ones on every machine, the same fraction
-of each class.
-"""
+"""Splits of a data set that are the same on every machine and stratified by class."""
 
 import numpy as np
 
-# never the seed of a run: all runs and all networks are compared on the same images
+# Not the seed of a run: all runs and networks are compared on the same images.
 SEED = 0
 
 
 def quotas(sizes: np.ndarray, wanted: int) -> np.ndarray:
-    """How many of each class to set aside so that they add up to `wanted`, by largest remainder
-    (ties: the lower class).
+    """Divides a number of images over classes in proportion to their sizes.
+
+    Rounds by the largest remainder; of equal remainders the lower class goes first.
 
     Args:
-      sizes: int (classes,), the images of each class.
+      sizes: the number of images of each class, int (classes,).
       wanted: the sum of the result, at most `sizes.sum()`.
+
+    Returns:
+      int (classes,).
+
+    Example:
+      >>> quotas(np.array([50, 30, 20]), 7).tolist()
+      [4, 2, 1]
     """
     scaled = sizes.astype(np.int64) * wanted
     share, rest = np.divmod(scaled, sizes.sum())
@@ -24,14 +30,21 @@ def quotas(sizes: np.ndarray, wanted: int) -> np.ndarray:
 
 
 def hold_out(labels: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    """(kept, held): positions in increasing order, `wanted` of them held, stratified by label.
+    """Sets images aside, stratified by label.
 
-    Within a class the images are drawn by `numpy.random.RandomState(SEED)`, one permutation a class
-    in the order of the classes; numpy keeps the stream of RandomState fixed for good, which it does
-    not promise of newer generators.
+    `numpy.random.RandomState(SEED)` draws one permutation per class, in the order of the classes.
+    numpy guarantees that the stream of RandomState never changes, which it does not for newer
+    generators.
+
+    Args:
+      labels: of all images, (n,).
+      wanted: how many to set aside.
+
+    Returns:
+      (kept, held): the positions of both, each in increasing order.
 
     Raises:
-      ValueError: `wanted` is not in 1 .. len(labels) - 1.
+      ValueError: `wanted` is not in 1 .. n - 1.
     """
     if not 0 < wanted < len(labels):
         raise ValueError(
@@ -49,14 +62,20 @@ def hold_out(labels: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def folds(labels: np.ndarray, count: int) -> list[np.ndarray]:
-    """Positions in `count` parts of nearly equal size, increasing in each; every class is spread
-    over them as evenly as it can be.
+    """Divides images into folds of nearly equal size, with every class spread evenly over them.
 
-    Drawn as in `hold_out`; the images of a class are then dealt like cards, each class beginning
-    where the one before has ended.
+    Images are drawn as in `hold_out`, then dealt to the folds like cards, each class beginning
+    where the one before ended.
+
+    Args:
+      labels: of all images, (n,).
+      count: the number of folds.
+
+    Returns:
+      The positions in each fold, in increasing order.
 
     Raises:
-      ValueError: fewer than two parts, or more than images.
+      ValueError: `count` is below 2 or above n.
     """
     if not 2 <= count <= len(labels):
         raise ValueError(
@@ -71,7 +90,15 @@ def folds(labels: np.ndarray, count: int) -> list[np.ndarray]:
 
 
 def parse_fold(text: str) -> tuple[int, int]:
-    """(1, 5) from '2/5': the second of five; ValueError for any other form."""
+    """Parses 'k/n' to (k - 1, n).
+
+    Raises:
+      ValueError: the text has another form.
+
+    Example:
+      >>> parse_fold('2/5')
+      (1, 5)
+    """
     which, slash, count = text.partition('/')
     if not (
         slash

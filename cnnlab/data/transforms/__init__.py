@@ -1,11 +1,12 @@
-"""Transforms: what is done to one image before it is stacked into a batch.
+"""Transforms of single images, applied on the CPU before images are stacked into a batch.
 
-A transform is `(image uint8 (h, w, c), rng: numpy.random.Generator) -> uint8 (h, w, c)`: numpy and
-OpenCV only, a function of its arguments alone. Those below are frozen dataclasses, hence picklable
-and comparable; `random` says whether rng is used. `parse('pad(2)', 'flip()')` makes the transform
-that recipes describe by strings. What acts on whole batches, on the device, is in
-`cnnlab.train.on_device.mixing` (flips, mixup, cutmix) and `cnnlab.data.preprocessing`
-(normalization, whitening).
+A transform is `(image uint8 (h, w, c), rng: numpy.random.Generator) -> uint8 (h, w, c)`, a pure
+function in numpy and OpenCV. The ones here are frozen dataclasses, so they can be pickled and
+compared; their attribute `random` says whether they use rng. `parse('pad(2)', 'flip()')` makes a
+transform from the strings of a recipe.
+
+Transforms of whole batches, on the device, are in `cnnlab.train.on_device.mixing` (flips, mixup,
+cutmix) and `cnnlab.data.preprocessing` (normalization, whitening).
 """
 
 from cnnlab.data.transforms.base import Compose, Transform

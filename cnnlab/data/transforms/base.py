@@ -1,4 +1,4 @@
-"""What a transform is, transforms one after another, and the checks that transforms share."""
+"""The type of a transform, composition, and the checks and draws that transforms share."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,22 +13,21 @@ Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Compose:
-    """One transform after another; `Compose(())` leaves images as they are.
+    """Applies transforms in order; `Compose(())` leaves images as they are.
 
-    Takes an `Encoded` too: see `takes_encoded`.
+    It takes an `Encoded` image, too, and decodes it before the first transform that needs pixels.
     """
 
     transforms: tuple[Transform, ...]
 
     @property
     def random(self) -> bool:
+        """Whether any of the transforms draws random numbers."""
         return any(getattr(transform, 'random', True) for transform in self.transforms)
 
     @property
     def takes_encoded(self) -> bool:
-        """Whether something is gained by giving an image that is not decoded: the first transform
-        cuts from it at a reduced scale.
-        """
+        """Whether the first transform gains from an `Encoded` image, by decoding a part of it."""
         return bool(self.transforms) and getattr(self.transforms[0], 'takes_encoded', False)
 
     def __call__(self, image: np.ndarray | Encoded, rng: np.random.Generator) -> np.ndarray:
@@ -39,18 +38,18 @@ class Compose:
 
 
 def require(true: bool, transform: object, what: str) -> None:
-    """ValueError that names the transform unless `true`."""
+    """Raises ValueError, with the name of the transform, unless `true`."""
     if not true:
         raise ValueError(f'{transform}: {what}')
 
 
 def whole(value: object, least: int) -> bool:
-    """Whether it is an int of at least `least`."""
+    """Whether a value is an int of at least `least`."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def sides(size: object) -> bool:
-    """Whether it is a number of pixels, or a (height, width) of such."""
+    """Whether a value is a number of pixels or a (height, width)."""
     return (
         whole(size, 1)
         or isinstance(size, tuple)
@@ -60,12 +59,12 @@ def sides(size: object) -> bool:
 
 
 def number(value: object) -> bool:
-    """Whether it is an int or a float."""
+    """Whether a value is an int or a float."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def span(value: object, least: float) -> bool:
-    """Whether it is a (low, high) of numbers with least <= low <= high."""
+    """Whether a value is (low, high) with least <= low <= high, both finite numbers."""
     return (
         isinstance(value, tuple)
         and len(value) == 2
@@ -75,15 +74,18 @@ def span(value: object, least: float) -> bool:
 
 
 def below(rng: np.random.Generator, n: int) -> int:
-    """Uniform in 0..n-1, at a third of the cost of `rng.integers`; off by less than n / 2**53."""
+    """Draws an int uniformly from 0 .. n - 1.
+
+    It takes a third of the time of `rng.integers`; probabilities are off by less than n / 2**53.
+    """
     return int(rng.random() * n)
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Uniform in low .. high."""
+    """Draws a float uniformly from low .. high."""
     return low + (high - low) * rng.random()
 
 
 def either_way(rng: np.random.Generator, most: float) -> float:
-    """Uniform in -most .. most."""
+    """Draws a float uniformly from -most .. most."""
     return (2 * rng.random() - 1) * most

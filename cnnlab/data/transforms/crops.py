@@ -1,4 +1,4 @@
-"""Transforms that take a random part of the image, or mirror it."""
+"""Random crops, shifts and flips."""
 
 import dataclasses
 import math
@@ -18,9 +18,7 @@ _ATTEMPTS = 10
 
 
 def _moved(padded: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """What is left of `padded` after a border of 2 `pixels` in all is cut off on each axis, at a
-    random place.
-    """
+    """Crops an image that is padded by `pixels` on each side to its size before, at random."""
     top, left = below(rng, 2 * pixels + 1), below(rng, 2 * pixels + 1)
     h, w, _ = padded.shape
     return padded[top : top + h - 2 * pixels, left : left + w - 2 * pixels]
@@ -28,11 +26,13 @@ def _moved(padded: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndar
 
 @dataclasses.dataclass(frozen=True)
 class RandomCrop:
-    """Padded by `padding` on each side, then a crop of the image's own size at a random place.
+    """Pads the image, then crops it to its own size at a random position.
 
-    He et al. 2015 on CIFAR pad by 4 (arXiv:1512.03385, Section 4.2). `edge`: 'zero' pads with
-    black, before normalization; 'reflect' mirrors without repeating the border (train_cifar.sh in
-    github.com/szagoruyko/wide-residual-networks).
+    Args:
+      padding: pixels on each side; 4 in He et al. 2015 on CIFAR (arXiv:1512.03385, Section 4.2).
+      edge: 'zero' pads with black, before normalization; 'reflect' mirrors the image without
+        repeating its border (scripts/train_cifar.sh in
+        github.com/szagoruyko/wide-residual-networks).
     """
 
     padding: int
@@ -40,14 +40,14 @@ class RandomCrop:
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(whole(self.padding, 1), self, 'padding is a whole number of pixels above 0')
+        require(whole(self.padding, 1), self, 'padding must be a whole number of pixels above 0')
         names.among('edge', self.edge, EDGES)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         p, (h, w, c) = self.padding, image.shape
         if self.edge == 'zero':
             return _moved(bordered(image, p), p, rng)
-        require(p < min(h, w), self, f'an image of {h}x{w} cannot be mirrored that far')
+        require(p < min(h, w), self, f'an image of {h}x{w} is too small to be padded by reflection')
         return _moved(
             cv2.copyMakeBorder(image, p, p, p, p, cv2.BORDER_REFLECT_101).reshape(
                 h + 2 * p, w + 2 * p, c
@@ -59,13 +59,13 @@ class RandomCrop:
 
 @dataclasses.dataclass(frozen=True)
 class Shift:
-    """Moved by whole pixels in -pixels .. pixels, each way on its own; black comes in."""
+    """Moves the image by up to `pixels` whole pixels along each axis; the rest is black."""
 
     pixels: int = 1
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(whole(self.pixels, 1), self, 'pixels is a whole number above 0')
+        require(whole(self.pixels, 1), self, 'pixels must be a whole number above 0')
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return _moved(bordered(image, self.pixels), self.pixels, rng)
@@ -73,7 +73,7 @@ class Shift:
 
 @dataclasses.dataclass(frozen=True)
 class Flip:
-    """Left and right exchanged, every other time."""
+    """Mirrors the image left to right, with probability 1/2."""
 
     random: ClassVar[bool] = True
 
@@ -83,20 +83,20 @@ class Flip:
 
 @dataclasses.dataclass(frozen=True)
 class RandomWindow:
-    """`size` = (height, width), or square where it is one number, at a random place: AlexNet's 224
-    of 256 x 256 pixels.
+    """Crops the image at a random position.
 
-    Krizhevsky, Sutskever & Hinton 2012, ImageNet classification with deep convolutional neural
-    networks, on data augmentation.
+    AlexNet takes 224 x 224 of 256 x 256 pixels: Krizhevsky, Sutskever & Hinton 2012, ImageNet
+    classification with deep convolutional neural networks, Section 4.1.
+
+    Args:
+      size: (height, width) of the crop, or the side of a square.
     """
 
     size: int | tuple[int, int]
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(
-            sides(self.size), self, 'size is a whole number above 0, or a (height, width) of such'
-        )
+        require(sides(self.size), self, 'size must be a whole number above 0, or (height, width)')
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         h, w, _ = image.shape
@@ -108,14 +108,17 @@ class RandomWindow:
 
 @dataclasses.dataclass(frozen=True)
 class RandomResizedCrop:
-    """A part of random area and shape, resized to `size` x `size`: what GoogLeNet and most since
-    were trained on.
+    """Crops a part of random area and aspect ratio and resizes it to `size` x `size`.
 
-    `area` is a share of the image, uniform; `aspect` is width / height, uniform in its logarithm. A
-    draw that does not lie within the image is repeated, and after ten the largest part in the
-    middle is taken whose shape is allowed. 8-100% and 3/4-4/3: Szegedy et al. 2014,
-    arXiv:1409.4842, Section 6; the logarithm, the attempts and the fallback: torchvision's
-    RandomResizedCrop.
+    A draw that does not fit into the image is repeated; after ten draws the largest allowed part in
+    the middle is taken, as in torchvision's RandomResizedCrop. The default ranges are those of
+    Szegedy et al. 2014, arXiv:1409.4842, Section 6.
+
+    Args:
+      size: the side of the result in pixels.
+      area: the range of the area, as a share of the image; uniform.
+      aspect: the range of width / height; its logarithm is uniform.
+      filter: see `FILTERS`.
     """
 
     size: int
@@ -126,21 +129,21 @@ class RandomResizedCrop:
     takes_encoded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(whole(self.size, 1), self, 'size is a whole number above 0')
+        require(whole(self.size, 1), self, 'size must be a whole number above 0')
         require(
             span(self.area, 0) and 0 < self.area[1] <= 1,
             self,
-            'area is a (low, high) of shares, 0 <= low <= high <= 1',
+            'area must be (low, high) with 0 <= low <= high <= 1',
         )
         require(
             span(self.aspect, 0) and self.aspect[0] > 0,
             self,
-            'aspect is a (low, high) of ratios above 0',
+            'aspect must be (low, high), both above 0',
         )
         names.among('filter', self.filter, FILTERS)
 
     def box(self, h: int, w: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-        """A draw for an image of h x w: (top, left, height, width)."""
+        """Draws the part of an image of h x w: (top, left, height, width)."""
         low, high = map(math.log, self.aspect)
         for _ in range(_ATTEMPTS):
             area, ratio = h * w * uniform(rng, *self.area), math.exp(uniform(rng, low, high))
@@ -161,12 +164,16 @@ class RandomResizedCrop:
 
 @dataclasses.dataclass(frozen=True)
 class ScaleJitter:
-    """`size` x `size` pixels at a random place of the image as it is when its shorter side has
-    low..high pixels, uniform.
+    """Resizes the image to a random shorter side, then crops it at a random position.
 
-    VGG's training on [256, 512] (Simonyan & Zisserman 2014, arXiv:1409.1556, Section 3.1) and
-    ResNet's on [256, 480] (He et al. 2015, arXiv:1512.03385, Section 3.4). Only the part that is
-    kept is resized: against resizing first, it lies up to half a pixel off.
+    Only the part that is kept is resized, so it may be up to half a pixel off. VGG trains on
+    [256, 512] (Simonyan & Zisserman 2014, arXiv:1409.1556, Section 3.1), ResNet on [256, 480] (He
+    et al. 2015, arXiv:1512.03385, Section 3.4).
+
+    Args:
+      size: the side of the crop in pixels.
+      low, high: the range of the shorter side in pixels; uniform.
+      filter: see `FILTERS`.
     """
 
     size: int
@@ -177,16 +184,16 @@ class ScaleJitter:
     takes_encoded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(whole(self.size, 1), self, 'size is a whole number above 0')
+        require(whole(self.size, 1), self, 'size must be a whole number above 0')
         require(
             whole(self.low, 1) and whole(self.high, 1) and self.size <= self.low <= self.high,
             self,
-            'low and high are whole numbers with size <= low <= high',
+            'low and high must be whole numbers with size <= low <= high',
         )
         names.among('filter', self.filter, FILTERS)
 
     def box(self, h: int, w: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
-        """A draw for an image of h x w: (top, left, side, side)."""
+        """Draws the part of an image of h x w: (top, left, side, side)."""
         short = self.low + below(rng, self.high - self.low + 1)
         side = max(1, round(self.size * min(h, w) / short))
         return below(rng, h - side + 1), below(rng, w - side + 1), side, side

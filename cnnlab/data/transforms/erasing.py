@@ -1,4 +1,4 @@
-"""Transforms that cover a part of the image."""
+"""Random erasing and Cutout: transforms that cover a part of the image."""
 
 import dataclasses
 import math
@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnlab.data.transforms.base import below, number, require, span, uniform, whole
 
-# of R, G and B, 255 x (0.485, 0.456, 0.406): what is 0 after normalization
+# 255 x (0.485, 0.456, 0.406) for R, G and B: the color that normalization maps to 0
 IMAGENET_MEAN = (124, 116, 104)
 _ATTEMPTS = 10
 
@@ -20,7 +20,7 @@ def _is_color(value: object) -> bool:
 
 
 def _fill(part: np.ndarray, value: object, rng: np.random.Generator) -> None:
-    """Covers `part`, in place."""
+    """Fills a part of an image, in place."""
     if value == 'random':
         part[:] = (rng.random(part.shape, np.float32) * 256).astype(np.uint8)
     elif isinstance(value, tuple) and part.shape[-1] == 1:
@@ -33,18 +33,24 @@ def _check_value(transform: object, value: Any) -> None:
     require(
         value == 'random' or whole(value, 0) and value < 256 or _is_color(value),
         transform,
-        "value is 'random', a level 0..255, or three of them",
+        "value must be 'random', a level 0..255, or three of them",
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Erase:
-    """Random erasing: with `probability`, a rectangle of random area, shape and place is covered.
+    """Random erasing: covers a rectangle of random area, shape and position.
 
-    `area` is a share of the image, uniform, `aspect` is height / width, uniform in its logarithm;
-    where none of ten draws fits, nothing is covered. `value`: 'random' (each pixel its own color),
-    a level, or (r, g, b). Zhong et al. 2017, arXiv:1708.04896; the defaults but the value are those
-    of torchvision's RandomErasing, which covers with 0 after normalization: here ImageNet's mean.
+    If none of ten draws fits, nothing is covered. Defaults are those of torchvision's
+    RandomErasing, which fills with 0 after normalization; the color here is ImageNet's mean.
+
+    Args:
+      probability: of covering anything.
+      area: the range of the area, as a share of the image; uniform.
+      aspect: the range of height / width; its logarithm is uniform.
+      value: 'random' for a random color in each pixel, a level 0..255, or (r, g, b).
+
+    Reference: Zhong et al. 2017, arXiv:1708.04896.
     """
 
     probability: float = 0.5
@@ -57,22 +63,22 @@ class Erase:
         require(
             number(self.probability) and 0 < self.probability <= 1,
             self,
-            'probability is above 0 and at most 1',
+            'probability must be above 0 and at most 1',
         )
         require(
             span(self.area, 0) and 0 < self.area[1] <= 1,
             self,
-            'area is a (low, high) of shares, 0 <= low <= high <= 1',
+            'area must be (low, high) with 0 <= low <= high <= 1',
         )
         require(
             span(self.aspect, 0) and self.aspect[0] > 0,
             self,
-            'aspect is a (low, high) of ratios above 0',
+            'aspect must be (low, high), both above 0',
         )
         _check_value(self, self.value)
 
     def box(self, h: int, w: int, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
-        """A draw for an image of h x w: (top, left, height, width), or None for nothing."""
+        """Draws the rectangle for an image of h x w: (top, left, height, width), or None."""
         if rng.random() >= self.probability:
             return None
         low, high = map(math.log, self.aspect)
@@ -96,12 +102,14 @@ class Erase:
 
 @dataclasses.dataclass(frozen=True)
 class Cutout:
-    """Covers a square of `size` pixels a side, centered on a random pixel and so perhaps partly
-    outside.
+    """Covers a square that is centered on a random pixel, and so may reach outside of the image.
 
-    DeVries & Taylor 2017, arXiv:1708.04552, cover with 0 after normalization: the mean of the data,
-    here ImageNet's unless `value` says another ('random', a level, or (r, g, b)). 16 pixels on
-    CIFAR-10 in github.com/uoguelph-mlrg/Cutout.
+    Args:
+      size: the side of the square in pixels; 16 on CIFAR-10 in github.com/uoguelph-mlrg/Cutout.
+      value: 'random' for a random color in each pixel, a level 0..255, or (r, g, b). The paper
+        fills with 0 after normalization, which is the mean of the data; the default is ImageNet's.
+
+    Reference: DeVries & Taylor 2017, arXiv:1708.04552.
     """
 
     size: int
@@ -109,7 +117,7 @@ class Cutout:
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(whole(self.size, 1), self, 'size is a whole number above 0')
+        require(whole(self.size, 1), self, 'size must be a whole number above 0')
         _check_value(self, self.value)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

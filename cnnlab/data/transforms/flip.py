@@ -1,4 +1,4 @@
-"""Horizontal flips: the one place where left and right are exchanged."""
+"""The horizontal flip."""
 
 from typing import TypeVar
 
@@ -10,20 +10,20 @@ Images = TypeVar('Images', np.ndarray, jax.Array)
 
 
 def flip_left_right(images: Images) -> Images:
-    """Exchanges left and right.
+    """Mirrors images left to right.
 
     Args:
       images: (..., h, w, c).
 
     Returns:
-      The mirror image, in the shape of `images`; a copy.
+      The mirrored images, a copy in the shape of `images`.
 
     Example:
       >>> flip_left_right(np.arange(3, dtype=np.uint8).reshape(1, 3, 1)).ravel().tolist()
       [2, 1, 0]
     """
     if isinstance(images, np.ndarray) and images.ndim == 3:
-        # A reversed view would be copied into a batch three bytes at a time, which takes longer
-        # than decoding.
+        # Copying a reversed numpy view into a batch goes three bytes at a time, which takes longer
+        # than decoding the image.
         return cv2.flip(images, 1).reshape(images.shape)
     return images[..., ::-1, :]

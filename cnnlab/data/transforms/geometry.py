@@ -1,4 +1,4 @@
-"""Transforms that move pixels: rotation, translation, shear, stretch, distortion of a lens."""
+"""Geometric transforms: affine distortion and lens distortion."""
 
 import dataclasses
 import math
@@ -12,12 +12,17 @@ from cnnlab.data.transforms.base import either_way, number, require
 
 @dataclasses.dataclass(frozen=True)
 class Affine:
-    """A random planar affine distortion about the center of the image, bilinear, black outside: for
-    handwriting.
+    """A random affine distortion about the center of the image, for handwriting.
 
-    Each part is uniform between minus and plus its field: `rotate` in degrees, `scale` as the
-    exponent of e (0.1: sizes from 1 / 1.105 to 1.105), `squeeze` likewise but wider while lower,
-    `shear` in pixels to the right per pixel down, `translate` in pixels, each way on its own.
+    It interpolates bilinearly and fills with black. Each part is drawn uniformly between minus and
+    plus its argument.
+
+    Args:
+      rotate: degrees.
+      scale: the logarithm of the factor on both sides; 0.1 means 1 / 1.105 to 1.105.
+      squeeze: the logarithm of the factor on the width, and of its inverse on the height.
+      shear: pixels to the right per pixel downwards.
+      translate: pixels, drawn for each axis.
     """
 
     rotate: float = 0
@@ -33,13 +38,11 @@ class Affine:
             require(
                 number(value) and 0 <= value < math.inf,
                 self,
-                f'{field.name} is a number, 0 or more',
+                f'{field.name} must be a number, 0 or more',
             )
 
     def matrix(self, rng: np.random.Generator) -> np.ndarray:
-        """A draw: float64 (2, 3), which takes (x, y, 1) relative to the center to where it comes to
-        lie.
-        """
+        """Draws the matrix, float64 (2, 3), from (x, y, 1) to (x, y), relative to the center."""
         ranges = (
             math.radians(self.rotate),
             self.scale,
@@ -55,7 +58,7 @@ class Affine:
             math.exp(scale + squeeze),
             math.exp(scale - squeeze),
         )
-        # [cos -sin; sin cos] [1 shear; 0 1] [wide 0; 0 high]: stretched, sheared, turned
+        # stretch, then shear, then rotate: [cos -sin; sin cos] [1 shear; 0 1] [wide 0; 0 high]
         return np.array(
             [
                 [cos * wide, (cos * shear - sin) * high, right],
@@ -75,13 +78,16 @@ class Affine:
 
 @dataclasses.dataclass(frozen=True)
 class LensDistortion:
-    """The barrel and the pincushion of lenses: what lies at distance r from the center comes from r
-    (1 + k r^2) / (1 + k).
+    """Barrel and pincushion distortion, as by a lens.
 
-    k is uniform between minus and plus `strength`, and r is 1 in the corners, which stay where they
-    are: the first radial term of Brown's model (OpenCV's k1). Positive k magnifies the middle; with
-    negative k black comes in at the edges. Wu et al. 2015, Deep Image, arXiv:1501.02876, train with
-    such distortion; its strength here is assumed.
+    A pixel at distance r from the center takes its color from distance r (1 + k r^2) / (1 + k),
+    where r is 1 in the corners, which stay in place. This is the first radial term of Brown's model
+    (k1 in OpenCV). Positive k magnifies the middle; negative k brings black in at the edges.
+
+    Args:
+      strength: k is uniform between minus and plus this value, which is assumed.
+
+    Reference: Wu et al. 2015, Deep Image, arXiv:1501.02876, train with such distortion.
     """
 
     strength: float = 0.2
@@ -91,11 +97,11 @@ class LensDistortion:
         require(
             number(self.strength) and 0 < self.strength < 1 / 3,
             self,
-            'strength is above 0 and below 1/3, where the image would fold over itself',
+            'strength must be above 0 and below 1/3, where the image would fold over itself',
         )
 
     def draw(self, rng: np.random.Generator) -> float:
-        """A draw of k."""
+        """Draws k."""
         return either_way(rng, self.strength)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

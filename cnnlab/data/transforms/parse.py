@@ -1,4 +1,4 @@
-"""Transforms from the strings of a recipe: `parse('random_crop(4)', 'flip()')`."""
+"""Parses the transforms of a recipe: `parse('random_crop(4)', 'flip()')`."""
 
 import ast
 import inspect
@@ -31,28 +31,39 @@ TRANSFORMS: dict[str, Callable[..., transforms.Transform]] = {
 
 
 def register(name: str, transform: Callable[..., transforms.Transform]) -> None:
-    """Lets recipes call a transform of one's own: after `register('solarize', Solarize)` they can
-    say 'solarize(128)'.
+    """Registers a transform of your own.
 
     Args:
-      name: by which recipes call it.
-      transform: called with the arguments that the recipe gives; makes a transform. Best is a
-        frozen dataclass: worker processes get it by pickle, and two can be compared.
+      name: the name for recipes.
+      transform: makes the transform from the arguments in the recipe. A frozen dataclass is best:
+        it can be pickled, for worker processes, and compared.
 
     Raises:
       ValueError: the name is taken.
+
+    Example:
+      parse.register('solarize', Solarize)  # recipes can then have 'solarize(128)'
     """
     names.add('transform', name, transform, TRANSFORMS)
 
 
 def parse(*calls: str) -> transforms.Compose:
-    """The transforms that `calls` describe, one after another.
+    """Makes transforms from text; nothing in the text is executed.
 
-    Each is a call of one of `TRANSFORMS` with literal arguments, as in 'pad(2)' or "random_crop(4,
-    edge='reflect')". Nothing is evaluated: the text is read as a syntax tree.
+    Args:
+      calls: each a call of one of `TRANSFORMS` with literal arguments, such as 'pad(2)' or
+        "random_crop(4, edge='reflect')".
+
+    Returns:
+      The transforms, applied in this order.
 
     Raises:
-      ValueError: the text is no such call, there is no such transform, or its arguments are wrong.
+      ValueError: a text is not such a call, there is no such transform, or its arguments are wrong.
+
+    Example:
+      >>> import numpy as np
+      >>> parse('pad(2)')(np.zeros((28, 28, 1), np.uint8), np.random.default_rng(0)).shape
+      (32, 32, 1)
     """
     return transforms.Compose(tuple(_one(call) for call in calls))
 
@@ -67,7 +78,7 @@ def _one(text: str) -> transforms.Transform:
         raise ValueError(f'the transform {text!r} lacks its arguments: write {_signature(call.id)}')
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise ValueError(
-            f'{text!r} is not a transform: write a call with plain values such as pad(2); known: '
+            f'{text!r} is not a transform: write a call with plain values, such as pad(2); known: '
             f'{", ".join(TRANSFORMS)}'
         )
     name = names.among('transform', call.func.id, TRANSFORMS)
@@ -75,7 +86,7 @@ def _one(text: str) -> transforms.Transform:
         given = [ast.literal_eval(a) for a in call.args]
         named = {}
         for keyword in call.keywords:
-            # of **something
+            # The call has **something.
             if keyword.arg is None:
                 raise ValueError
             named[keyword.arg] = ast.literal_eval(keyword.value)
@@ -98,7 +109,7 @@ def _one(text: str) -> transforms.Transform:
 
 
 def _signature(name: str) -> str:
-    """'random_crop(padding, edge='zero')'"""
+    """The signature for messages, such as "random_crop(padding, edge='zero')"."""
     return name + str(
         inspect.signature(TRANSFORMS[name]).replace(
             parameters=[

@@ -1,7 +1,7 @@
-"""Colors and tones: uint8 (h, w, c) -> uint8 (h, w, c), c 1 or 3, as Pillow's ImageEnhance and
-ImageOps have them, to a level.
+"""Operations on colors and tones, as in Pillow's ImageEnhance and ImageOps to within one level.
 
-Each costs a table of 256 values a channel where it can be written as one.
+They map uint8 (h, w, c) to uint8 (h, w, c), with c 1 or 3, by a table of 256 values per channel
+wherever that is possible.
 """
 
 import cv2
@@ -10,20 +10,23 @@ import numpy as np
 _LEVELS = np.arange(256)
 # Pillow's ImageFilter.SMOOTH
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
-# of R, G and B in gray, ITU-R BT.601
+# the weights of R, G and B in gray: ITU-R BT.601
 _WEIGHTS = np.array([0.299, 0.587, 0.114])
 
 
 def mapped(image: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Every level replaced by a table (256,), or by one for each channel, (256, c); rounded and
-    limited to 0..255.
+    """Replaces every level by its value in a table.
+
+    Args:
+      image: uint8 (h, w, c).
+      table: (256,), or (256, c) with one column per channel; rounded and limited to 0..255.
     """
     table = np.clip(np.rint(table), 0, 255).astype(np.uint8)
     return cv2.LUT(np.ascontiguousarray(image), table.reshape(256, 1, -1)).reshape(image.shape)
 
 
 def gray(image: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, 1)."""
+    """Converts to gray: uint8 (h, w, 1)."""
     return (
         image
         if image.shape[-1] == 1
@@ -32,39 +35,40 @@ def gray(image: np.ndarray) -> np.ndarray:
 
 
 def brightness(image: np.ndarray, factor: float) -> np.ndarray:
-    """From black (0) by way of the image (1) to brighter."""
+    """Scales the brightness: 0 gives black, 1 the image."""
     return mapped(image, factor * _LEVELS)
 
 
 def contrast(image: np.ndarray, factor: float) -> np.ndarray:
-    """From the mean gray (0) by way of the image (1) to more contrast."""
+    """Scales the contrast: 0 gives the mean gray, 1 the image."""
     mean = int(gray(image).mean() + 0.5)
     return mapped(image, mean + factor * (_LEVELS - mean))
 
 
 def saturation(image: np.ndarray, factor: float) -> np.ndarray:
-    """From gray (0) by way of the image (1) to more color; gray images stay as they are."""
+    """Scales the saturation: 0 gives gray, 1 the image; gray images do not change."""
     if image.shape[-1] == 1:
         return image
-    # row: a channel of the result, from R, G and B
+    # Each row makes a channel of the result from R, G and B.
     mix = factor * np.eye(3) + (1 - factor) * _WEIGHTS
     return cv2.transform(np.ascontiguousarray(image), mix)
 
 
 def hue(image: np.ndarray, turn: float) -> np.ndarray:
-    """Hues turned by a share of the circle, by way of HSV with 256 hues; gray images stay as they
-    are.
+    """Rotates hues by a share of the circle; gray images do not change.
+
+    Hues are rounded to 256 values.
     """
     if image.shape[-1] == 1:
         return image
     hsv = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2HSV_FULL)
-    # wraps
+    # uint8 wraps around, as hues do.
     hsv[..., 0] += np.uint8(round(turn * 256) % 256)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 
 def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
-    """From smoothed (0) by way of the image (1) to sharper; the outermost pixels stay."""
+    """Scales the sharpness: 0 smooths, 1 gives the image; the outermost pixels do not change."""
     h, w, c = image.shape
     if h < 3 or w < 3:
         return image
@@ -78,17 +82,17 @@ def sharpness(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def posterize(image: np.ndarray, bits: int) -> np.ndarray:
-    """The highest `bits` (0..8) bits of each level."""
+    """Keeps the highest `bits` (0..8) bits of each level."""
     return image & np.uint8(256 - (1 << (8 - bits)))
 
 
 def solarize(image: np.ndarray, threshold: float) -> np.ndarray:
-    """Levels from `threshold` on inverted."""
+    """Inverts levels from `threshold` on."""
     return mapped(image, np.where(threshold > _LEVELS, _LEVELS, 255 - _LEVELS))
 
 
 def autocontrast(image: np.ndarray) -> np.ndarray:
-    """Each channel stretched to 0..255, cut off to whole levels; a flat channel stays."""
+    """Stretches each channel to 0..255, rounding down; a constant channel does not change."""
     low, high = (f(image, axis=(0, 1)).astype(np.float64) for f in (np.min, np.max))
     scale = 255 / np.where(high > low, high - low, 1)
     return mapped(
@@ -98,7 +102,7 @@ def autocontrast(image: np.ndarray) -> np.ndarray:
 
 
 def equalize(image: np.ndarray) -> np.ndarray:
-    """Each channel's histogram made as flat as its levels allow."""
+    """Equalizes the histogram of each channel."""
     tables = []
     for channel in range(image.shape[-1]):
         histogram = np.bincount(image[..., channel].ravel(), minlength=256)

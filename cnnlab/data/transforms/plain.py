@@ -1,4 +1,4 @@
-"""Transforms that draw nothing: resizing, cutting out the middle, padding, gray and color."""
+"""Deterministic transforms: resize, center crop, padding, and conversion of channels."""
 
 import dataclasses
 from typing import ClassVar
@@ -9,9 +9,9 @@ import numpy as np
 from cnnlab import names
 from cnnlab.data.transforms.base import require, sides, whole
 
-# OpenCV's filters. When shrinking, only 'area' averages over what it drops; Pillow's filters widen
-# their kernel and differ from all of these, so the filter is part of a protocol. 'nearest' takes
-# the pixel at the center, as Pillow does.
+# OpenCV's filters. When shrinking, only 'area' averages over the pixels between its samples.
+# Pillow's filters widen their kernel instead and differ from all of these, so the filter is part of
+# a protocol. 'nearest' takes the pixel at the center, as Pillow does.
 FILTERS = {
     'nearest': cv2.INTER_NEAREST_EXACT,
     'bilinear': cv2.INTER_LINEAR,
@@ -22,7 +22,7 @@ FILTERS = {
 
 
 def bordered(image: np.ndarray, pixels: int, value: int = 0) -> np.ndarray:
-    """The image with a border of so many pixels of `value` on each side."""
+    """Adds a border of `pixels` pixels of `value` on each side."""
     h, w, c = image.shape
     shape = (h + 2 * pixels, w + 2 * pixels, c)
     out = np.full(shape, value, np.uint8) if value else np.zeros(shape, np.uint8)
@@ -32,10 +32,12 @@ def bordered(image: np.ndarray, pixels: int, value: int = 0) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Resize:
-    """To `size` = (height, width), or, where it is one number, to that shorter side with the longer
-    one in proportion.
+    """Resizes the image.
 
-    The longer side is rounded down, as in torchvision. `filter`: see `FILTERS`.
+    Args:
+      size: (height, width); or the shorter side, with the longer one in proportion and rounded
+        down, as in torchvision.
+      filter: see `FILTERS`.
     """
 
     size: int | tuple[int, int]
@@ -43,9 +45,7 @@ class Resize:
     random: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require(
-            sides(self.size), self, 'size is a whole number above 0, or a (height, width) of such'
-        )
+        require(sides(self.size), self, 'size must be a whole number above 0, or (height, width)')
         names.among('filter', self.filter, FILTERS)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -65,19 +65,19 @@ class Resize:
 
 @dataclasses.dataclass(frozen=True)
 class CenterCrop:
-    """The middle `size` = (height, width), or square where it is one number.
+    """Crops the middle of the image.
 
-    An odd remainder is split as in torchvision: half of it, rounded to even, is cut off at the top
-    and at the left.
+    The top and the left lose half of the difference in size, rounded to even, as in torchvision.
+
+    Args:
+      size: (height, width) of the crop, or the side of a square.
     """
 
     size: int | tuple[int, int]
     random: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require(
-            sides(self.size), self, 'size is a whole number above 0, or a (height, width) of such'
-        )
+        require(sides(self.size), self, 'size must be a whole number above 0, or (height, width)')
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         h, w, _ = image.shape
@@ -89,8 +89,11 @@ class CenterCrop:
 
 @dataclasses.dataclass(frozen=True)
 class Pad:
-    """A border of `pixels` of `value` (0..255) on each side: MNIST's 28x28 to LeNet-5's 32x32 is
-    pad(2).
+    """Adds a border on each side; pad(2) takes MNIST's 28x28 to LeNet-5's 32x32 pixels.
+
+    Args:
+      pixels: the width of the border.
+      value: its level, 0..255.
     """
 
     pixels: int
@@ -98,9 +101,11 @@ class Pad:
     random: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require(whole(self.pixels, 1), self, 'pixels is a whole number above 0')
+        require(whole(self.pixels, 1), self, 'pixels must be a whole number above 0')
         require(
-            whole(self.value, 0) and self.value < 256, self, 'value is a whole number from 0 to 255'
+            whole(self.value, 0) and self.value < 256,
+            self,
+            'value must be a whole number from 0 to 255',
         )
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -109,15 +114,20 @@ class Pad:
 
 @dataclasses.dataclass(frozen=True)
 class ToChannels:
-    """RGB from gray by repeating it, or gray from RGB as 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601,
-    as OpenCV and Pillow).
+    """Converts to RGB or gray.
+
+    Gray is repeated in the three channels of RGB; RGB becomes gray as 0.299 R + 0.587 G + 0.114 B
+    (ITU-R BT.601, as in OpenCV and Pillow).
+
+    Args:
+      channels: 3 for RGB, 1 for gray.
     """
 
     channels: int
     random: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require(self.channels in (1, 3), self, 'channels is 1 or 3')
+        require(self.channels in (1, 3), self, 'channels must be 1 or 3')
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         given = image.shape[-1]

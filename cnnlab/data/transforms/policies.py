@@ -1,6 +1,4 @@
-"""AutoAugment, RandAugment and TrivialAugment: a random few of fifteen operations, with the
-strengths of torchvision's autoaugment.py.
-"""
+"""AutoAugment, RandAugment and TrivialAugment, as in torchvision's autoaugment.py."""
 
 import dataclasses
 import math
@@ -14,6 +12,7 @@ from cnnlab import names
 from cnnlab.data.transforms import pixel_ops as ops
 from cnnlab.data.transforms.base import below, number, require, whole
 
+# the operations of RandAugment and TrivialAugment; AutoAugment has 'invert', too
 OPERATIONS = (
     'identity',
     'shear_x',
@@ -25,13 +24,12 @@ OPERATIONS = (
     'saturation',
     'contrast',
     'sharpness',
-    # of RandAugment and TrivialAugment; AutoAugment has 'invert' besides
     'posterize',
     'solarize',
     'autocontrast',
     'equalize',
 )
-# of the operations that move pixels
+# the filters of the operations that move pixels
 FILTERS = {'nearest': cv2.INTER_NEAREST, 'bilinear': cv2.INTER_LINEAR}
 _SIGNED = OPERATIONS[1:10]
 _PIXEL_OPS: dict[str, Callable] = {
@@ -47,9 +45,9 @@ _PIXEL_OPS: dict[str, Callable] = {
     'identity': lambda image, m: image,
 }
 
-# The policy that Cubuk et al. 2018 (AutoAugment, arXiv:1805.09501) found on ImageNet, as
-# torchvision's autoaugment.py has it: two operations each, with their probabilities and strengths
-# of 0..9; a dash where an operation has no strength.
+# The policy that Cubuk et al. 2018 (AutoAugment, arXiv:1805.09501) found on ImageNet, as in
+# torchvision's autoaugment.py. Each sub-policy has two operations, with their probability and their
+# strength of 0..9, or a dash for an operation without strength.
 _IMAGENET = """
     posterize .4 8, rotate .6 9       | solarize .6 5, autocontrast .6 -
     equalize .8 -, equalize .6 -      | posterize .6 7, posterize .6 6
@@ -67,7 +65,7 @@ _IMAGENET = """
 
 
 def _policy(text: str) -> tuple[tuple[tuple[str, float, int], ...], ...]:
-    """Sub-policies of (operation, probability, strength), the strength 0 where there is none."""
+    """Parses sub-policies of (operation, probability, strength); a dash becomes 0."""
     found = []
     for sub in text.replace('\n', '|').split('|'):
         steps = [step.split() for step in sub.split(',') if step.strip()]
@@ -80,8 +78,9 @@ POLICIES = {'imagenet': _policy(_IMAGENET)}
 
 
 def _moves(name: str, m: float, h: int, w: int) -> np.ndarray:
-    """(2, 3), from places (x, y, 1) of the result to those of the image: shears about the top left
-    corner, turns about the center.
+    """The matrix (2, 3) that maps positions (x, y, 1) of the result to those of the image.
+
+    Shears fix the top left corner, rotations the center.
     """
     if name == 'rotate':
         cos, sin, x, y = (
@@ -90,7 +89,7 @@ def _moves(name: str, m: float, h: int, w: int) -> np.ndarray:
             (w - 1) / 2,
             (h - 1) / 2,
         )
-        # counter-clockwise, as Pillow's
+        # counter-clockwise, as in Pillow
         return np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y]])
     return {
         'shear_x': np.array([[1, -m, 0], [0, 1, 0]]),
@@ -101,8 +100,14 @@ def _moves(name: str, m: float, h: int, w: int) -> np.ndarray:
 
 
 def operate(image: np.ndarray, name: str, magnitude: float, filter: str = 'nearest') -> np.ndarray:
-    """One of `OPERATIONS`; magnitudes are slopes, pixels, degrees, changes of a factor from 1, bits
-    or levels. Black comes in.
+    """Applies an operation.
+
+    Args:
+      image: uint8 (h, w, c).
+      name: one of `OPERATIONS`, or 'invert'.
+      magnitude: a slope, pixels, degrees, the change of a factor from 1, bits or a level, depending
+        on the operation.
+      filter: of the operations that move pixels, which fill with black.
     """
     if name in _PIXEL_OPS:
         return _PIXEL_OPS[name](image, magnitude)
@@ -117,8 +122,9 @@ def operate(image: np.ndarray, name: str, magnitude: float, filter: str = 'neare
 
 
 def _strength(name: str, part: float, h: int, w: int) -> float:
-    """The magnitude of an operation, without its sign, for an image of h x w; `part` is 0 for none
-    to 1 for the most.
+    """The magnitude of an operation, without its sign, for an image of h x w.
+
+    `part` is the strength from 0 to 1.
     """
     return {
         'shear_x': 0.3 * part,
@@ -137,10 +143,15 @@ def _signed(rng: np.random.Generator, name: str, magnitude: float) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class AutoAugment:
-    """One of the sub-policies of a `policy`, uniform; each of its two operations is done with its
-    own probability.
+    """Applies a random sub-policy: two operations, each with its own probability.
 
-    Cubuk et al. 2018, arXiv:1805.09501. The policy and the strengths are torchvision's AutoAugment.
+    Policy and strengths are those of torchvision's AutoAugment.
+
+    Args:
+      policy: one of `POLICIES`.
+      filter: one of `FILTERS`.
+
+    Reference: Cubuk et al. 2018, arXiv:1805.09501.
     """
 
     policy: str = 'imagenet'
@@ -152,7 +163,7 @@ class AutoAugment:
         names.among('filter', self.filter, FILTERS)
 
     def draw(self, h: int, w: int, rng: np.random.Generator) -> list[tuple[str, float]]:
-        """A draw for an image of h x w: (operation, magnitude) in order, of those that are done."""
+        """Draws the operations for an image of h x w: (operation, magnitude), in order."""
         policy = POLICIES[self.policy]
         chosen = [
             (name, level)
@@ -172,13 +183,19 @@ class AutoAugment:
 
 @dataclasses.dataclass(frozen=True)
 class RandAugment:
-    """`ops` of the operations, drawn with replacement, one after another, at one strength:
-    `magnitude` of 0 .. bins - 1.
+    """Applies random operations, all at one strength.
 
-    Cubuk et al. 2019, arXiv:1909.13719. Operations, strengths and the defaults (2, 9, 31) are
-    torchvision's RandAugment. With `std` above 0, each operation's magnitude is drawn from
-    N(magnitude, std^2) and limited to 0 .. bins - 1: timm's 'mstd', of which RSB's and ConvNeXt's
-    is 0.5 with bins=11 (timm counts strengths from 0 to 10).
+    Operations, strengths and defaults are those of torchvision's RandAugment.
+
+    Args:
+      ops: the number of operations, drawn with replacement.
+      magnitude: the strength, 0 .. bins - 1.
+      bins: the number of strengths; timm counts from 0 to 10, hence 11.
+      filter: one of `FILTERS`.
+      std: above 0, the strength of each operation is drawn from N(magnitude, std^2) and limited to
+        0 .. bins - 1. It is timm's 'mstd', 0.5 for RSB and ConvNeXt.
+
+    Reference: Cubuk et al. 2019, arXiv:1909.13719.
     """
 
     ops: int = 2
@@ -189,22 +206,24 @@ class RandAugment:
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(whole(self.ops, 1), self, 'ops is a whole number above 0')
-        require(whole(self.bins, 2), self, 'bins is a whole number above 1')
+        require(whole(self.ops, 1), self, 'ops must be a whole number above 0')
+        require(whole(self.bins, 2), self, 'bins must be a whole number above 1')
         names.among('filter', self.filter, FILTERS)
         require(
             whole(self.magnitude, 0) and self.magnitude < self.bins,
             self,
-            'magnitude is a whole number from 0 to bins - 1',
+            'magnitude must be a whole number from 0 to bins - 1',
         )
-        require(number(self.std) and 0 <= self.std < math.inf, self, 'std is a number, 0 or more')
+        require(
+            number(self.std) and 0 <= self.std < math.inf, self, 'std must be a number, 0 or more'
+        )
 
     def strength(self, name: str, h: int, w: int) -> float:
-        """An operation's magnitude without its sign and without noise, for an image of h x w."""
+        """The magnitude of an operation for an image of h x w, without sign and noise."""
         return _strength(name, self.magnitude / (self.bins - 1), h, w)
 
     def draw(self, h: int, w: int, rng: np.random.Generator) -> list[tuple[str, float]]:
-        """A draw for an image of h x w: (operation, magnitude) in order."""
+        """Draws the operations for an image of h x w: (operation, magnitude), in order."""
         chosen = [OPERATIONS[below(rng, len(OPERATIONS))] for _ in range(self.ops)]
         return [
             (name, _signed(rng, name, _strength(name, self._part(rng), h, w))) for name in chosen
@@ -223,10 +242,15 @@ class RandAugment:
 
 @dataclasses.dataclass(frozen=True)
 class TrivialAugment:
-    """One of the operations, at one of `bins` strengths, both uniform: the wide space of Mueller &
-    Hutter 2021, arXiv:2103.10158.
+    """Applies one random operation at a random strength, both uniform.
 
-    Operations and strengths are torchvision's TrivialAugmentWide.
+    Operations and strengths are those of torchvision's TrivialAugmentWide.
+
+    Args:
+      bins: the number of strengths.
+      filter: one of `FILTERS`.
+
+    Reference: Mueller & Hutter 2021, arXiv:2103.10158, the wide augmentation space.
     """
 
     bins: int = 31
@@ -234,11 +258,11 @@ class TrivialAugment:
     random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require(whole(self.bins, 2), self, 'bins is a whole number above 1')
+        require(whole(self.bins, 2), self, 'bins must be a whole number above 1')
         names.among('filter', self.filter, FILTERS)
 
     def draw(self, rng: np.random.Generator) -> tuple[str, float]:
-        """A draw: (operation, magnitude)."""
+        """Draws (operation, magnitude)."""
         name, part = (
             OPERATIONS[below(rng, len(OPERATIONS))],
             below(rng, self.bins) / (self.bins - 1),

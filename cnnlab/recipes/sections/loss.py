@@ -96,7 +96,8 @@ class Loss:
             return None
 
         def value(params):
-            chosen, found = tree.mask(params, mask), 0.0
+            chosen = tree.mask(params, mask)
+            found: jax.Array | float = 0.0
             if self.l1:
                 found = found + self.l1 * losses.l1(params, chosen)
             if self.l2:

@@ -228,9 +228,13 @@ class Checkpoints:
           step: which checkpoint (default: the newest).
 
         Raises:
+          FileNotFoundError: there is no checkpoint.
           Damaged: the checkpoint is not as it was written.
         """
-        return self._stored(self.latest() if step is None else step)[0]
+        newest = self.latest() if step is None else step
+        if newest is None:
+            raise FileNotFoundError(f'there is no checkpoint in {self.directory}')
+        return self._stored(newest)[0]
 
     def _read(self, like: TrainState, step: int) -> Saved:
         arrays, note = self._stored(step)
@@ -246,7 +250,7 @@ class Checkpoints:
         where = self.directory / str(step)
         try:
             seal = json.loads((where / _COMPLETE).read_text()).get('custom_metadata')
-            note = integrity.opened(seal) if seal else {'format': 1}
+            note: dict[str, Any] = integrity.opened(seal) if seal else {'format': 1}
             stored = self._manager.restore(step, args=ocp.args.StandardRestore())
             arrays = {name: np.asarray(a) for name, a in tree.named_leaves(stored).items()}
             if 'digests' in note:

@@ -19,7 +19,7 @@ class Damaged(ValueError):
 def digest(array: np.ndarray) -> str:
     """Hashes an array's bytes, dtype and shape."""
     sha = hashlib.sha256(f'{array.dtype.str}{array.shape}'.encode())
-    sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return sha.hexdigest()[:_HEX]
 
 

@@ -53,8 +53,9 @@ class SharedCheckpoints:
         text = note.pop('recipe', None)
         different = recipes.differences(recipes.from_json(text), self._recipe) if text else []
         if different:
+            directory = self._checkpoints.directory if self._checkpoints else ''
             raise ValueError(
-                f'{self._checkpoints.directory} holds checkpoints of another run '
+                f'{directory} holds checkpoints of another run '
                 f'({"; ".join(different)}); choose another --checkpoint_dir'
             )
         return note
@@ -67,8 +68,9 @@ class SharedCheckpoints:
         """
         self.wait()
         scored = dict(zip(*run_log.series(records, 'validation', 'top1'), strict=True))
+        kept = self._checkpoints.steps() if self._checkpoints else []
         step = hosts.broadcast(
-            lambda: max((s for s in self._checkpoints.steps() if s in scored), key=scored.get)
+            lambda: max((s for s in kept if s in scored), key=scored.__getitem__)
         )
         state = hosts.broadcast_arrays(
             self._checkpoints and self._checkpoints.restore(self._like, step), self._like

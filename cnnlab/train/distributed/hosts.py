@@ -39,7 +39,7 @@ def join(detect: bool = False) -> None:
     address = os.environ.get(COORDINATOR)
     if not (address or detect):
         return
-    given = {}
+    given: dict[str, Any] = {}
     if address:
         given = {
             'coordinator_address': address,

@@ -85,8 +85,8 @@ def ratios(norms: jax.Array, params: Any) -> dict[str, float | str]:
     }
     if not by_kernel:
         return {}
-    low = min(by_kernel, key=by_kernel.get)
-    high = max(by_kernel, key=by_kernel.get)
+    low = min(by_kernel, key=by_kernel.__getitem__)
+    high = max(by_kernel, key=by_kernel.__getitem__)
     return {
         'update_ratio': math.hypot(*norms[:, 0]) / math.hypot(*norms[:, 1]),
         'update_ratio_low': by_kernel[low],

@@ -1,6 +1,6 @@
 """Metrics of the steps since the last log record, left on the devices until they are needed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -19,7 +19,7 @@ class MetricBuffer:
         same as if the run had not been interrupted.
     """
 
-    def __init__(self, pending: Sequence[tuple[int, dict[str, float]]] = ()):
+    def __init__(self, pending: Iterable[tuple[int, Mapping[str, float]]] = ()):
         self.steps: list[tuple[int, dict[str, Any]]] = [
             (step, dict(metrics)) for step, metrics in pending
         ]

@@ -8,7 +8,7 @@ import pathlib
 import shutil
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from tensorboardX import summary
@@ -57,7 +57,8 @@ class Log:
 
     def __init__(self, directory: pathlib.Path, step: int):
         self.path = directory / 'metrics.jsonl'
-        self._file = self._events = None
+        self._file: TextIO | None = None
+        self._events: EventsWriter | None = None
         self.records: list[Record] = hosts.broadcast(lambda: read(self.path))
         self.cut(step)
 
@@ -76,7 +77,7 @@ class Log:
         # SummaryWriter's thread would hang where the disk is full
         self._events = EventsWriter(str(events / 'events'))
         for record in self.records:
-            self._mirror(record)
+            _mirror(self._events, record)
 
     def append(self, record: Record) -> None:
         """Writes one record and flushes it, so that a killed process does not lose it.
@@ -85,12 +86,12 @@ class Log:
           OSError: the write failed.
         """
         self.records.append(record)
-        if self._file is None:
+        if self._file is None or self._events is None:
             return
         try:
             self._file.write(_line(record))
             self._file.flush()
-            self._mirror(record)
+            _mirror(self._events, record)
             self._events.flush()
         except OSError as error:
             raise OSError(
@@ -99,14 +100,6 @@ class Log:
                 f'its last checkpoint',
                 str(self.path),
             ) from error
-
-    def _mirror(self, record):
-        for key, value in record.items():
-            if isinstance(value, int | float) and key != 'step':
-                value = summary.scalar(f'{record["split"]}/{key}', value)
-                self._events.write_event(
-                    Event(wall_time=time.time(), step=record['step'], summary=value)
-                )
 
     def last(self, key: str, default: float) -> float:
         """Returns the newest value of a field, or `default`."""
@@ -151,3 +144,10 @@ def curve(runs: Sequence[list[Record]], key: str) -> dict[str, np.ndarray]:
             for step, value in zip(*series(records, split, key), strict=True):
                 row[column[step]] = value
     return out
+
+
+def _mirror(events: EventsWriter, record: Record) -> None:
+    for key, value in record.items():
+        if isinstance(value, int | float) and key != 'step':
+            scalar = summary.scalar(f'{record["split"]}/{key}', value)
+            events.write_event(Event(wall_time=time.time(), step=record['step'], summary=scalar))

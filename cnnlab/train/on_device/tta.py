@@ -1,6 +1,7 @@
 """Test-time augmentation on the device: a weighted mean of the logits of views of an image."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +73,7 @@ def views(name: str) -> Views:
     return TABLE[name]()
 
 
-def averaged(apply: Callable[[jax.Array], jax.Array], image: jax.Array, name: str) -> jax.Array:
+def averaged(apply: Callable[[jax.Array], Any], image: jax.Array, name: str) -> jax.Array:
     """Averages logits over the views of an image.
 
     Args:
@@ -83,4 +84,5 @@ def averaged(apply: Callable[[jax.Array], jax.Array], image: jax.Array, name: st
     weighted_views = views(name)
     if len(weighted_views) == 1:
         return apply(image)
-    return sum(weight * apply(view(image)) for weight, view in weighted_views)
+    total: Any = sum(weight * apply(view(image)) for weight, view in weighted_views)
+    return total

@@ -63,5 +63,7 @@ def readable(model: nn.Module) -> nn.Module:
 
     It takes the same variables.
     """
-    hidden = {f: False for f in ('remat', 'scan') if f in registry.field_names(type(model))}
+    hidden: dict[str, Any] = {
+        f: False for f in ('remat', 'scan') if f in registry.field_names(type(model))
+    }
     return model.clone(**hidden) if hidden else model

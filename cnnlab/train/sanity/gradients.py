@@ -133,7 +133,7 @@ def _check_direction(path, moved, center, analytic, direction, scale):
     def relative(numeric):
         return abs(analytic - numeric) / max(abs(analytic), abs(numeric), floor)
 
-    best = None
+    best: Any = None
     for step in STEPS:
         h = step * scale
         up, down = moved(h * direction), moved(-h * direction)

@@ -82,7 +82,7 @@ def overfit(
     learner: Learner,
     variables: dict[str, Any],
     inputs: jax.Array,
-    labels: jax.Array,
+    labels: Any,
     steps: int = 300,
     seconds: float = 20.0,
 ) -> Finding:
@@ -155,8 +155,8 @@ class Control:
 def control(
     learner: Learner,
     variables: dict[str, Any],
-    train: tuple[np.ndarray, np.ndarray],
-    held: tuple[np.ndarray, np.ndarray],
+    train: tuple[Any, Any],
+    held: tuple[Any, Any],
     batch: int = 50,
     epochs: int = 5,
     seconds: float = 15.0,

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cnnlab.data import loader
+from cnnlab.data.loader import ProgressiveTransforms
 from cnnlab.data.sources.base import ImageSource
 from cnnlab.data.transforms import Transform
 from cnnlab.nn.norms import replace_norm
@@ -54,7 +55,10 @@ class Report:
 
 
 def sample(
-    source: ImageSource, transform: Transform, count: int, seed: int = 0
+    source: ImageSource,
+    transform: Transform | ProgressiveTransforms,
+    count: int,
+    seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws images of a source.
 

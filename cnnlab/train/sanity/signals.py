@@ -48,7 +48,7 @@ class Signal:
 
 
 def measure(
-    model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labels: jax.Array, loss: Loss
+    model: nn.Module, variables: dict[str, Any], inputs: jax.Array, labels: Any, loss: Loss
 ) -> list[Signal]:
     """Measures the output of each activation function, without dropout and with batch statistics.
 

@@ -23,7 +23,7 @@ MEAN, LOW, HIGH = 1.5, 0.05, 5.0
 SHARE = 0.9
 
 
-def initial_loss(logits: jax.Array, labels: jax.Array, loss: Loss) -> Finding:
+def initial_loss(logits: jax.Array, labels: Any, loss: Loss) -> Finding:
     """Checks that the loss of an untrained network is near that of equal scores.
 
     With K classes that is ln K for softmax, and K - 1 for the hinge loss.
@@ -160,8 +160,8 @@ def labels(
       images: the first few training images.
     """
     counts = np.bincount(values, minlength=len(class_names))
-    missing = [class_names[k] for k in np.flatnonzero(counts == 0)]
-    share = counts.max() / max(len(values), 1)
+    missing = [class_names[int(k)] for k in np.flatnonzero(counts == 0)]
+    share = float(counts.max() / max(len(values), 1))
     seen: dict[bytes, int] = {}
     doubled = sum(
         seen.setdefault(hashlib.sha256(i.tobytes()).digest(), int(k)) != int(k)

@@ -2,17 +2,22 @@
 say.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from cnnlab import weights
-from cnnlab.visual import activations, deep_dream, invert, maximize, style, target
+from cnnlab.data.preprocessing import Preprocess
+from cnnlab.data.protocols.transformed import Transformed
+from cnnlab.visual import activations, deep_dream, invert, maximize, style
 from cnnlab.visual.parametrize import Parametrization
-from cnnlab.visual.pixels import UNIT, Pixels
 
 SHAPE = (8, 8, 3)
+# to -2..2
+CENTERED = Preprocess(Transformed(), 127.5, 63.75)
 
 
 def pictures(n=2):
@@ -29,22 +34,21 @@ def pictures(n=2):
         ),
     ],
 )
-def test_pixels_are_the_preprocessing_both_ways(protocol):
+def test_a_network_takes_pictures_by_its_preprocessing_both_ways(protocol):
     bytes_ = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
-    pixels = Pixels.of(protocol)
     want = protocol.normalize(bytes_)
     np.testing.assert_allclose(
-        pixels.to_network(jnp.asarray(bytes_ / 255, jnp.float32)), want, rtol=1e-4, atol=1e-4
+        protocol.from_unit(jnp.asarray(bytes_ / 255, jnp.float32)), want, rtol=1e-4, atol=1e-4
     )
-    np.testing.assert_allclose(pixels.to_pictures(want), bytes_ / 255, atol=1e-5)
+    np.testing.assert_allclose(protocol.to_unit(want), bytes_ / 255, atol=1e-5)
 
 
-def test_pixels_take_a_mean_image():
+def test_preprocessing_by_a_mean_image_goes_both_ways():
     mean = 255 * pictures(1)[0]
-    pixels = Pixels(mean, np.float32(255), 255.0)
-    x = pixels.to_network(jnp.asarray(pictures()))
+    preprocess = Preprocess(Transformed(), mean, 255)
+    x = preprocess.from_unit(jnp.asarray(pictures()))
     np.testing.assert_allclose(x, pictures() - mean / 255, atol=1e-6)
-    np.testing.assert_allclose(pixels.to_pictures(x), pictures(), atol=1e-6)
+    np.testing.assert_allclose(preprocess.to_unit(x), pictures(), atol=1e-6)
 
 
 @pytest.mark.slow
@@ -80,94 +84,81 @@ def test_every_picture_can_be_written_as_fourier_coefficients():
     'options',
     [
         {},
-        {'fourier': False, 'decorrelated': False, 'blur': 0.5, 'decay': 0.01},
+        {'fourier': False, 'decorrelated': False, 'blur': 0.5, 'l2': 0.01},
         {'jitter': 2, 'zoom': 0.2},
     ],
     ids=['fourier', 'pixels', 'moved'],
 )
 def test_the_score_of_a_class_goes_up(small, options):
-    model, variables, _ = small
-    found = maximize.maximize(model, variables, SHAPE, classes=[3, 0], steps=40, **options)
+    net, _ = small
+    found = maximize.maximize(net, classes=[3, 0], steps=40, **options)
     assert (
         found.pictures.shape == (2, *SHAPE)
         and found.pictures.min() >= 0
         and found.pictures.max() <= 1
     )
-    logits = np.asarray(target.logits(model, variables, found.pictures))
+    logits = np.asarray(net.logits(found.pictures))
     assert (np.array([logits[0, 3], logits[1, 0]]) > found.scores[0] + 0.05).all()
     np.testing.assert_allclose(found.probability, jax.nn.softmax(logits)[[0, 1], [3, 0]], rtol=1e-5)
     if not options:
-        again = maximize.maximize(model, variables, SHAPE, classes=[3, 0], steps=40)
+        again = maximize.maximize(net, classes=[3, 0], steps=40)
         assert np.array_equal(found.pictures, again.pictures)
 
 
 @pytest.mark.slow
 def test_units_are_maximized_by_their_mean_and_decay_keeps_pictures_near_the_mean_color(small):
-    model, variables, _ = small
-    found = maximize.maximize(
-        model, variables, SHAPE, path='conv2', channels=[2], steps=30, pixels=Pixels(0.5, 0.25)
-    )
-    x = Pixels(0.5, 0.25).to_network(found.pictures)
-    assert (
-        np.asarray(activations.maps(model, variables, x, 'conv2'))[..., 2].mean()
-        > found.scores[0, 0]
-    )
+    net = small[0].replace(preprocess=CENTERED)
+    found = maximize.maximize(net, path='conv2', channels=[2], steps=30)
+    x = CENTERED.from_unit(found.pictures)
+    assert np.asarray(activations.maps(net, x, 'conv2'))[..., 2].mean() > found.scores[0, 0]
     assert found.probability is None
     held = maximize.maximize(
-        model,
-        variables,
-        SHAPE,
+        net,
         path='conv2',
         channels=[2],
         steps=30,
-        pixels=Pixels(0.5, 0.25),
-        decay=10,
+        l2=10,
     )
     assert np.abs(held.pictures - 0.5).mean() < 0.5 * np.abs(found.pictures - 0.5).mean()
 
 
 def test_a_sleeping_unit_is_woken(small):
-    model, variables, _ = small
-    kernel, bias = (variables['params']['conv2'][k] for k in ('kernel', 'bias'))
-    asleep = {
-        'params': {**variables['params'], 'conv2': {'kernel': kernel, 'bias': bias.at[4].add(-1)}}
-    }
-    found = maximize.maximize(model, asleep, SHAPE, path='conv2', channels=[4], steps=60)
+    net, _ = small
+    params = net.variables['params']
+    kernel, bias = (params['conv2'][k] for k in ('kernel', 'bias'))
+    asleep = {'params': {**params, 'conv2': {'kernel': kernel, 'bias': bias.at[4].add(-1)}}}
+    found = maximize.maximize(net.replace(variables=asleep), path='conv2', channels=[4], steps=60)
     assert found.scores[0, 0] == 0 and found.scores[-1, 0] > 0
 
 
 def test_inversion_comes_close_to_the_features_and_the_picture(small):
-    model, variables, _ = small
+    net, _ = small
     images = jnp.asarray(pictures(1))
-    found = invert.invert(
-        model, variables, images, 'conv1', steps=150, rate=0.2, variation=0, pixels=UNIT
-    )
+    found = invert.invert(net, images, 'conv1', steps=150, learning_rate=0.2, variation=0)
     assert found.distances[-1] < 0.1 * found.distances[0]
     assert np.corrcoef(found.pictures.ravel(), images.ravel())[0, 1] > 0.8
     with pytest.raises(ValueError, match='did you mean conv'):
-        invert.invert(model, variables, images, 'conv3')
+        invert.invert(net, images, 'conv3')
 
 
 @pytest.mark.slow
 def test_a_dream_excites_its_layer_and_stays_a_picture(small):
-    model, variables, _ = small
+    net, _ = small
     out = deep_dream.deep_dream(
-        model, variables, pictures(), 'conv2', octaves=2, steps=5, rate=0.02, jitter=1
+        net, pictures(), 'conv2', octaves=2, steps=5, step_size=0.02, jitter=1
     )
     before, after = (
-        np.square(activations.maps(model, variables, x, 'conv2')).sum((1, 2, 3))
-        for x in (pictures(), out)
+        np.square(activations.maps(net, x, 'conv2')).sum((1, 2, 3)) for x in (pictures(), out)
     )
     assert (after > 1.1 * before).all() and out.min() >= 0 and out.max() <= 1
 
 
 @pytest.mark.slow
 def test_a_style_comes_nearer_and_gram_matrices_forget_places(small):
-    model, variables, _ = small
+    net, _ = small
     content, other = pictures()
     found = style.style_transfer(
-        model,
-        variables,
+        net,
         content,
         0.3 * other,
         content_path='conv2',
@@ -182,53 +173,45 @@ def test_a_style_comes_nearer_and_gram_matrices_forget_places(small):
         style.gram(x)[0], x[0].reshape(16, 3).T @ x[0].reshape(16, 3) / 16, rtol=1e-5
     )
     with pytest.raises(ValueError, match="'mean' of Small .* no rows and columns"):
-        style.style_transfer(
-            model, variables, content, other, content_path='mean', style_paths=['conv1']
-        )
+        style.style_transfer(net, content, other, content_path='mean', style_paths=['conv1'])
 
 
 @pytest.mark.slow
 def test_a_network_that_computes_in_bfloat16_makes_float32_pictures_too(small):
-    model, variables, _ = small
-    half, images = Pixels(0.5, 0.25, dtype=jnp.bfloat16), pictures()
-    assert half.to_network(images).dtype == jnp.bfloat16
+    net, _ = small
+    images = pictures()
+    whole = net.replace(preprocess=CENTERED)
+    half = net.replace(preprocess=dataclasses.replace(CENTERED, dtype='bfloat16'))
+    to_network = half.preprocess.from_unit
+    assert to_network(images).dtype == jnp.bfloat16
     for wanted in ({'classes': [3, 0]}, {'path': 'conv2', 'channels': [2, 4]}):
-        found, whole = (
-            maximize.maximize(model, variables, SHAPE, pixels=pixels, steps=30, **wanted)
-            for pixels in (half, Pixels(0.5, 0.25))
-        )
+        found, exact = (maximize.maximize(n, steps=30, **wanted) for n in (half, whole))
         assert (
             found.scores.dtype == found.pictures.dtype == np.float32
             and (found.scores[-1] > found.scores[0] + 0.01).all()
         )
-        np.testing.assert_allclose(found.scores[-1], whole.scores[-1], rtol=0.1)
+        np.testing.assert_allclose(found.scores[-1], exact.scores[-1], rtol=0.1)
     found = invert.invert(
-        model,
-        variables,
-        half.to_network(images),
+        half,
+        to_network(images),
         'conv1',
-        pixels=half,
         steps=60,
-        rate=0.2,
+        learning_rate=0.2,
         variation=0,
     )
     assert (found.distances[-1] < 0.3 * found.distances[0]).all()
-    out = deep_dream.deep_dream(
-        model, variables, images, 'conv2', pixels=half, octaves=1, steps=5, rate=0.02, jitter=1
-    )
+    out = deep_dream.deep_dream(half, images, 'conv2', octaves=1, steps=5, step_size=0.02, jitter=1)
     before, after = (
-        np.square(activations.maps(model, variables, half.to_network(x), 'conv2')).sum((1, 2, 3))
+        np.square(activations.maps(half, to_network(x), 'conv2')).sum((1, 2, 3))
         for x in (images, out)
     )
     assert (after > 1.1 * before).all() and out.dtype == np.float32
     styled = style.style_transfer(
-        model,
-        variables,
+        half,
         images[0],
         0.3 * images[1],
         content_path='conv2',
         style_paths=['conv1'],
-        pixels=half,
         steps=60,
     )
     assert styled.style[-1] < 0.5 * styled.style[0] and styled.picture.dtype == np.float32
@@ -249,7 +232,7 @@ def test_a_network_that_computes_in_bfloat16_makes_float32_pictures_too(small):
 )
 def test_mistakes_are_told_in_a_sentence(small, options, said):
     with pytest.raises(ValueError, match=said):
-        maximize.maximize(*small[:2], SHAPE, **options)
+        maximize.maximize(small[0], **options)
 
 
 def test_decorrelated_colors_are_for_three_channels():

@@ -1,12 +1,17 @@
 """A progress bar with loss, top-1, images/s and time left; plain lines if there is no terminal."""
 
 import contextlib
+import contextvars
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import rich.console
 import rich.progress as bars
 
+Item = TypeVar('Item')
+# whether a bar is shown: two would write over each other
+_SHOWN = contextvars.ContextVar('shown', default=False)
 # seconds between the lines of `bar` without a terminal
 _EVERY = 30
 
@@ -92,17 +97,24 @@ def _clock(seconds: float) -> str:
 
 @contextlib.contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Shows a bar for work counted in images, steps or generations; without a terminal, a line
-    every 30 seconds.
+    """Shows the progress of long work: a bar on a terminal, else a line every 30 seconds. Inside the
+    work of another bar it shows nothing.
 
     Args:
       label: name of the work.
-      total: units of work.
+      total: images, steps or generations of the work.
 
     Yields:
-      `advance(done)`, which sets the units done. The bar is removed at the end, also on errors.
+      `advance(done)`, which sets how many are done. The bar is removed at the end, also on errors.
+
+    Example:
+      with bar('attack', len(images)) as advance:
+          for i, image in enumerate(images):
+              ...
+              advance(i + 1)
     """
-    progress = Progress(label, total, 1)
+    progress = Progress(label, total, 1, quiet=_SHOWN.get())
+    token = _SHOWN.set(True)
     start = last = time.monotonic()
 
     def advance(done: int) -> None:
@@ -117,3 +129,12 @@ def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
         yield advance
     finally:
         progress.close()
+        _SHOWN.reset(token)
+
+
+def track(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """Yields the items, and shows as `bar` does how many of them are done."""
+    with bar(label, len(items)) as advance:
+        for done, item in enumerate(items):
+            advance(done)
+            yield item

@@ -1,1 +1,0 @@
-"""What each method of experiments.explain draws of a network and its pictures, with captions."""
