@@ -97,8 +97,9 @@ def _clock(seconds: float) -> str:
 
 @contextlib.contextmanager
 def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Shows the progress of long work: a bar on a terminal, else a line every 30 seconds. Inside the
-    work of another bar it shows nothing.
+    """Shows the progress of long work: a bar on a terminal, else a line every 30 seconds.
+
+    Inside the work of another bar it shows nothing.
 
     Args:
       label: name of the work.
