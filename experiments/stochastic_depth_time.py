@@ -45,7 +45,7 @@ _TURNS = flags.DEFINE_integer('turns', 5, 'Number of turns of each network.', lo
 
 STUDY = seed_study.SeedStudy(
     'stochastic_depth_time',
-    'The time that stochastic depth saves',
+    'Training time that stochastic depth saves',
     'on average a quarter of the blocks is skipped and not computed (Huang et al. 2016).',
     lambda measured: '',
 )
