@@ -83,7 +83,7 @@ def activations(net: DeepNet, units: int, inputs: int, seed: int) -> list[np.nda
 
 
 def shown(x: float) -> str:
-    """Formats with two decimals as in the CNN lectures, or as a power of ten for small values."""
+    """Formats two decimals as in the CNN lectures, or a power of ten if x is tiny or huge."""
     return f'{x:.2f}' if 0.005 <= x < 1000 else f'{x:.0e}'
 
 
