@@ -14,20 +14,20 @@ _STARTED = 'python -m experiments' if __package__ == 'experiments' else 'cnnlab'
 
 
 def commands() -> dict[str, str]:
-    """What each command does, by its name: the first line of its file, which is not imported."""
-    found = {}
+    """Returns {command: first line of its docstring}, without importing the commands."""
+    summaries = {}
     for module in pkgutil.iter_modules(sys.modules[__package__].__path__, f'{__package__}.'):
         source = importlib.util.find_spec(module.name).loader.get_source(module.name)
         name = module.name.rpartition('.')[2]
         if name != '__main__' and "\nif __name__ == '__main__':\n" in source:
-            found[name] = ast.get_docstring(ast.parse(source)).partition('\n')[0]
-    return found
+            summaries[name] = ast.get_docstring(ast.parse(source)).partition('\n')[0]
+    return summaries
 
 
 def listing(known: dict[str, str]) -> str:
-    """The page of --help: how a command is started, and a line for each."""
+    """Returns the text of --help: the usage, then one line per command."""
     width = max(map(len, known))
-    lines = [f'  {name:{width}}  {what}' for name, what in known.items()]
+    lines = [f'  {name:{width}}  {summary}' for name, summary in known.items()]
     return '\n'.join(
         [
             f'usage: {_STARTED} COMMAND [flags]',
@@ -40,7 +40,7 @@ def listing(known: dict[str, str]) -> str:
 
 
 def main() -> None:
-    """Starts the command that the command line names, as `python -m` would its file."""
+    """Runs the command that the first argument names, as `python -m` runs its file."""
     known = commands()
     match sys.argv[1:]:
         case ['--help' | '-h']:
@@ -54,7 +54,7 @@ def main() -> None:
             if name not in known:
                 print(f'error: {names.unknown("command", name, known)}', file=sys.stderr)
                 sys.exit(MISTAKE)
-            # runpy puts the file's name before them
+            # runpy puts the name of the file in front of them, where absl expects it
             sys.argv[1:] = arguments
             runpy.run_module(f'{__package__}.{name}', run_name='__main__', alter_sys=True)
 

@@ -1,13 +1,14 @@
-"""A race of activation functions on MNIST, from the step to ReLU, ELU and maxout.
+"""Compares activation functions on MNIST: step, sigmoid, tanh, ReLU, leaky ReLU, ELU, maxout.
 
     python -m experiments.activations_mnist --seeds=3 --data_dir=... --workdir=runs/activations
 
 Expected (assumed: the CNN lectures, L3, compare these functions without figures): the gradient of a
-step is zero, so that only the last layer learns; sigmoids saturate, are not zero-centered and train
-slowest of the rest; tanh is better, ReLU and its kin fastest.
+step is zero, so only the last layer learns. Sigmoids saturate, are not zero-centered and train
+slowest of the others. Tanh is better; ReLU and its variants are fastest.
 
-Five hidden layers of 100 units (maxout: 50 of two pieces each, as many weights before it);
-saturating functions start by Xavier, the others by He. --results=docs/results keeps the result.
+The network has five hidden layers of 100 units. Maxout has 50 units of two pieces each, so its
+dense layers have 100 outputs as well. Networks with saturating functions or maxout start from
+Xavier's initialization, the others from He's. --results=docs/results keeps the result.
 """
 
 from absl import flags
@@ -19,8 +20,8 @@ from . import common
 
 common.study_flags()
 
-_EPOCHS = flags.DEFINE_float('epochs', 5, 'Length of each run.', lower_bound=0)
-_LAYERS = flags.DEFINE_integer('layers', 5, 'Hidden layers.', lower_bound=1)
+_EPOCHS = flags.DEFINE_float('epochs', 5, 'Number of epochs of each run.', lower_bound=0)
+_LAYERS = flags.DEFINE_integer('layers', 5, 'Number of hidden layers.', lower_bound=1)
 
 START = {
     'step': 'xavier',
@@ -34,7 +35,7 @@ START = {
 
 
 def reading(measured):
-    """The order in training loss and test error, and what the CNN lectures say of both ends."""
+    """Ranks the functions by training loss and test error, and names the slowest two."""
     losses = {
         name: sum(last(runs, 'loss')) / len(runs.results)
         for name, runs in measured.items()
@@ -43,16 +44,16 @@ def reading(measured):
     errors = {name: error(runs).mean for name, runs in measured.items() if runs.results}
     ranked = sorted(losses, key=losses.get)
     slow = ranked[-2:] == ['sigmoid', 'step'] or ranked[-2:] == ['step', 'sigmoid']
-    told = ', '.join(f'{name} {losses[name]:.4f}' for name in ranked)
+    ranking = ', '.join(f'{name} {losses[name]:.4f}' for name in ranked)
     return (
-        f'training loss from the lowest: {told}. Test error: {mnist_races.order(errors)}. '
+        f'training loss from the lowest: {ranking}. Test error: {mnist_races.order(errors)}. '
         f'Step and sigmoid are {"" if slow else "not "}the two slowest, '
         f'{"as" if slow else "contrary to what was"} expected.'
     )
 
 
 def main(_):
-    """Trains the same network with each function."""
+    """Trains the same network with each activation function."""
     recipes = {
         act: mnist_races.race(
             duration=f'{_EPOCHS.value:g} epochs',

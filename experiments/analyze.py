@@ -1,13 +1,13 @@
-r"""What every layer of a network costs and sees, and how much memory the network takes.
+r"""Tabulates the cost and receptive field of every layer, and the memory that the network takes.
 
     python -m experiments.analyze --model=vgg16 --depth=1
     python -m experiments.analyze --model=resnet50 --against=resnet50_v1_5 --depth=2
     python -m experiments.analyze --model=mobilenet_v2 --input_size=160 --batch=64 --format=html \
         --out=mobilenet_v2.html
 
-Nothing is computed but shapes, so it takes seconds and no accelerator. VGG-16 gives the CNN
-lectures' table: 3,211,264 values and 1,728 weights for the first convolution, 138,357,544
-parameters and 15.47 G multiply-adds in all.
+Only shapes are computed, which takes seconds and no accelerator. VGG-16 gives the CNN lectures'
+table: 3,211,264 values and 1,728 weights for the first convolution, and 138,357,544 parameters and
+15.47 G multiply-adds in total.
 """
 
 import re
@@ -25,37 +25,38 @@ from . import common
 _MODEL = flags.DEFINE_string(
     'model',
     None,
-    'The network, by name (`python -m experiments.zoo` lists them) or by the id of published '
-    'weights that fit it.',
+    'Name of the network (`python -m experiments.zoo` lists them), or the id of published weights '
+    'that fit it.',
 )
 _AGAINST = flags.DEFINE_string(
-    'against', None, 'A second network, to be shown beside the first with the differences.'
+    'against', None, 'Second network, shown beside the first with the differences.'
 )
 _SIZE = flags.DEFINE_string(
     'input_size',
     None,
-    'Size of the images: 160, or 160x224 for height x width. Default: that of the paper.',
+    'Size of the images in pixels: 160, or 160x224 (height x width). Default: the size in the '
+    'paper.',
 )
 _CLASSES = flags.DEFINE_integer(
-    'num_classes', None, 'Classes. Default: those of the paper.', lower_bound=1
+    'num_classes', None, 'Number of classes. Default: as in the paper.', lower_bound=1
 )
 _BATCH = flags.DEFINE_integer(
-    'batch', 1, 'Images; outputs, MACs and bytes are of the whole batch.', lower_bound=1
+    'batch', 1, 'Number of images. Outputs, MACs and bytes count the whole batch.', lower_bound=1
 )
 _DEPTH = flags.DEFINE_integer(
     'depth',
     None,
-    'Fold layers into blocks: how many names of a path to keep. Default: every layer, '
-    'and on a page blocks that unfold.',
+    'Number of names of a layer path to keep, so that layers fold into blocks. Default: every '
+    'layer; on a page, blocks that unfold.',
     lower_bound=1,
 )
 _FORMAT = flags.DEFINE_enum(
     'format',
     'text',
     ['text', 'markdown', 'csv', 'html'],
-    'What to write; html is a page of its own and needs --out.',
+    'Output format. html writes a page and needs --out.',
 )
-_OUT = flags.DEFINE_string('out', None, 'File to write instead of the terminal.')
+_OUT = flags.DEFINE_string('out', None, 'File to write. Default: the terminal.')
 
 
 def main(_):
@@ -67,13 +68,13 @@ def main(_):
     if _FORMAT.value == 'html' and not _OUT.value:
         raise ValueError('--format=html writes a page; say where with --out=page.html')
     model, shape = _network(_MODEL.value)
-    found = cost.costs(model, shape, _BATCH.value)
+    costs = cost.costs(model, shape, _BATCH.value)
     size = ' x '.join(map(str, shape))
     if _AGAINST.value:
         other, other_shape = _network(_AGAINST.value)
         title = f'{_MODEL.value} and {_AGAINST.value}'
         shown = table.side_by_side(
-            found,
+            costs,
             cost.costs(other, other_shape, _BATCH.value),
             (_MODEL.value, _AGAINST.value),
             title,
@@ -83,13 +84,13 @@ def main(_):
     else:
         title = f'{_MODEL.value}: {_BATCH.value} image{"s" if _BATCH.value > 1 else ""} of {size}'
         folds = _FORMAT.value == 'html' and _DEPTH.value is None
-        shown = table.outline(found, title) if folds else table.layers(found, title, _DEPTH.value)
+        shown = table.outline(costs, title) if folds else table.layers(costs, title, _DEPTH.value)
         facts = _memory(_MODEL.value, model, shape)
     _write(title, shown, facts)
 
 
 def _network(name):
-    """The module with the flags' classes, and the shape of its images."""
+    """Returns the network with --num_classes, and the shape (h, w, c) of its images."""
     registered, fields = weights.model_of(name)
     if _CLASSES.value is not None:
         fields['num_classes'] = _CLASSES.value
@@ -105,7 +106,7 @@ def _network(name):
 
 
 def _memory(name, model, shape):
-    """Facts for the reader: what inference and a train step take."""
+    """Returns sentences on the memory that inference and a training step take."""
     run = memory.inference(model, shape, _BATCH.value)
     step = memory.training(model, shape, _BATCH.value)
     return {
@@ -136,8 +137,8 @@ def _write(title, shown, facts):
         text += (
             '\n'
             + '\n'.join(
-                f'{what}: {value}' + ('  ' if _FORMAT.value == 'markdown' else '')
-                for what, value in facts.items()
+                f'{label}: {value}' + ('  ' if _FORMAT.value == 'markdown' else '')
+                for label, value in facts.items()
             )
             + '\n'
         )

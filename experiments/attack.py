@@ -1,4 +1,7 @@
-r"""Attacks trained networks, and shows on one page how little it takes to mislead them.
+r"""Attacks trained networks and writes one page of the results.
+
+The page shows accuracy against the budget, least changes, transfer, calibration, patches and
+fooling images.
 
     python -m experiments.attack --weights=torchvision/squeezenet1_0 \
         --images=ILSVRC2012_img_val.tar --attacks=fgsm,pgd --out=attack
@@ -9,12 +12,11 @@ r"""Attacks trained networks, and shows on one page how little it takes to misle
     python -m experiments.attack --weights=torchvision/squeezenet1_0 --images=... \
         --attacks=patch,fooling --goal=toaster --out=attack
 
-The page has accuracy against the budget, the least changes, transfer, calibration, patches and
-fooling images. Budgets are in units of [0, 1], 8/255 being eight gray levels of pixels as they are
-before the network's normalization; those of attacks in the norm l2 are --epsilons_l2. Into --out go
-index.html, attack.csv and attack.md, and the PNGs. Pictures given one by one have no labels: then
-what the network sees in them counts as right. Two networks or more of the same classes are also
-attacked with what was made for each other.
+Budgets are in units of [0, 1], before the network's normalization: 8/255 is eight gray levels.
+Attacks in the l2 norm take --epsilons_l2. Images given as single files have no labels, so the
+network's own prediction counts as correct. With two or more networks of the same classes, each is
+also attacked with the examples made for the others. Writes index.html, attack.csv, attack.md and
+the PNG files into --out.
 """
 
 from collections.abc import Sequence
@@ -31,46 +33,63 @@ from . import common
 
 common.network_flags()
 common.image_flags(split='test')
-_COUNT = flags.DEFINE_integer('count', 100, 'How many images, from the first on.', lower_bound=1)
-_BATCH = flags.DEFINE_integer('batch', 50, 'Images at a time.', lower_bound=1)
+_COUNT = flags.DEFINE_integer(
+    'count', 100, 'Number of images to attack, from the first.', lower_bound=1
+)
+_BATCH = flags.DEFINE_integer('batch', 50, 'Number of images per batch.', lower_bound=1)
 _ATTACKS = flags.DEFINE_list(
-    'attacks', ['fgsm', 'pgd'], f'Which: {", ".join([*catalog.ATTACKS, *MADE])}.'
+    'attacks', ['fgsm', 'pgd'], f'Attacks to run: {", ".join([*catalog.ATTACKS, *MADE])}.'
 )
 _EPSILONS = flags.DEFINE_list(
-    'epsilons', ['1/255', '2/255', '4/255', '8/255'], 'Budgets of attacks in the norm linf.'
+    'epsilons', ['1/255', '2/255', '4/255', '8/255'], 'Budgets of the attacks in the linf norm.'
 )
 _L2 = flags.DEFINE_list(
-    'epsilons_l2', ['0.25', '0.5', '1', '2'], 'Budgets of attacks in the norm l2.'
+    'epsilons_l2', ['0.25', '0.5', '1', '2'], 'Budgets of the attacks in the l2 norm.'
 )
-_STEPS = flags.DEFINE_integer('steps', 20, 'Of PGD, of 2.5 epsilon / steps each.', lower_bound=1)
+_STEPS = flags.DEFINE_integer(
+    'steps', 20, 'Number of PGD steps, each of size 2.5 epsilon / steps.', lower_bound=1
+)
 _GOAL = flags.DEFINE_list(
-    'goal', None, 'Classes, by name or number, that patches and fooling images shall be taken for.'
+    'goal', None, 'Target classes of patches and fooling images, by name or number.'
 )
 _GENERATIONS = flags.DEFINE_integer(
-    'generations', 30, 'Of one-pixel attacks, and of evolved images.', lower_bound=1
+    'generations',
+    30,
+    'Number of generations of one-pixel attacks and evolved images.',
+    lower_bound=1,
 )
-_PICTURES = flags.DEFINE_integer('pictures', 3, 'Images shown for each attack.', lower_bound=1)
-_SEED = flags.DEFINE_integer('seed', 0, 'Of random starts, places and populations.', lower_bound=0)
-_OUT = flags.DEFINE_string('out', None, 'The folder to write.', required=True)
+_PICTURES = flags.DEFINE_integer(
+    'pictures', 3, 'Number of images shown for each attack.', lower_bound=1
+)
+_SEED = flags.DEFINE_integer(
+    'seed', 0, 'Seed of random starts, positions and populations.', lower_bound=0
+)
+_OUT = flags.DEFINE_string('out', None, 'Folder to write.', required=True)
 
-# how many classes are goals where --goal is not given
+# number of target classes where --goal is not given: the first ones
 _GOALS = 4
 
 
 def number(text: str) -> float:
-    """'8/255' or '0.03'; ValueError for anything else or below 0."""
+    """Returns the value of '8/255' or '0.03'.
+
+    Raises:
+      ValueError: the text is no such number, or it is below 0.
+    """
     numerator, _, denominator = text.strip().partition('/')
     try:
-        found = float(numerator) / float(denominator or 1)
+        value = float(numerator) / float(denominator or 1)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f'budgets are numbers such as 0.03 or 8/255, not {text!r}') from None
-    budget.limit(found)
-    return found
+    budget.limit(value)
+    return value
 
 
 def goal_of(text: str, labels: Sequence[str]) -> int:
-    """The class of that name or number; ValueError with the nearest names, or with how many there
-    are.
+    """Returns the index of the class that `text` gives by name or number.
+
+    Raises:
+      ValueError: the network has no such class; the message gives the nearest names or the range.
     """
     if text.strip().lstrip('-').isdigit():
         if not 0 <= int(text) < len(labels):
@@ -80,7 +99,7 @@ def goal_of(text: str, labels: Sequence[str]) -> int:
 
 
 def main(_):
-    """Attacks, prints and writes."""
+    """Attacks the networks, prints the tables and writes the page."""
     for name in _ATTACKS.value:
         names.among('attack', name, [*catalog.ATTACKS, *MADE])
     epsilons = {'linf': [number(e) for e in _EPSILONS.value], 'l2': [number(e) for e in _L2.value]}

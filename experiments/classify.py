@@ -1,4 +1,4 @@
-r"""Names what is in pictures: the most probable classes of each, with probabilities.
+r"""Classifies pictures: prints the most probable classes of each.
 
     # downloads once
     python -m experiments.classify --weights=torchvision/squeezenet1_0 cat.jpg dog.jpg
@@ -12,7 +12,7 @@ r"""Names what is in pictures: the most probable classes of each, with probabili
         --file=deep_compression.safetensors --preprocess=resize=256 --preprocess=crop=227 \
         --preprocess=mode=squash --preprocess=mean=123,117,104 --preprocess=std=1,1,1 cat.jpg
 
-Pictures are resized and normalized as the weights' source does, or as the run's recipe says.
+Pictures are resized and normalized as by the source of the weights, or as in the recipe of the run.
 """
 
 import dataclasses
@@ -30,34 +30,38 @@ from cnnlab.report.table import Column, Table
 from . import common
 
 common.network_flags()
-_BEST = flags.DEFINE_integer('best', 5, 'How many classes of each picture.', lower_bound=1)
-_HTML = flags.DEFINE_string('html', None, 'Also writes a page with the pictures to this file.')
+_BEST = flags.DEFINE_integer(
+    'best', 5, 'Number of classes to show for each picture.', lower_bound=1
+)
+_HTML = flags.DEFINE_string(
+    'html', None, 'File of an HTML page with the pictures, written as well.'
+)
 
 
 def table(name: str, probabilities: np.ndarray, labels: tuple[str, ...]) -> Table:
-    """The most probable classes of a picture, the first of equals first."""
+    """Returns the table of the most probable classes; ties keep the order of the classes."""
     order = np.argsort(-probabilities, kind='stable')[: _BEST.value]
     rows = [(labels[i], float(probabilities[i])) for i in order]
     return Table((Column('class'), Column('probability', 'percent')), rows, name)
 
 
-def page(path: str, title: str, protocol: str, found: list[tuple[np.ndarray, Table]]) -> None:
-    """Writes the page: each picture as the network sees it, by which protocol, and its table."""
+def page(path: str, title: str, protocol: str, results: list[tuple[np.ndarray, Table]]) -> None:
+    """Writes the page: each picture as the network sees it, the protocol and the table."""
     with tempfile.TemporaryDirectory() as folder:
         sections = []
-        for i, (pixels, best) in enumerate(found):
+        for i, (pixels, best) in enumerate(results):
             png = pathlib.Path(folder) / f'{i}.png'
             Image.fromarray(pixels.squeeze()).save(png)
             caption = f'As the network sees it: {protocol}.'
             picture = Picture(png, caption, f'The picture {best.title}')
-            # the section has the name
+            # the heading of the section already names the picture
             content = [picture, dataclasses.replace(best, title='')]
             sections.append(Section(best.title, content))
         write_page(path, title, sections)
 
 
 def main(arguments):
-    """Prints a table a picture."""
+    """Prints one table per picture."""
     pictures = arguments[1:]
     if not pictures:
         raise ValueError(
@@ -70,17 +74,17 @@ def main(arguments):
     labels = net.labels
     if net.class_order == 'imagenet':
         labels = tuple(f'{", ".join(s.names)} ({s.id})' for s in synsets())
-    found = []
+    results = []
     for path in pictures:
         pixels = net.preprocess.pixels(path)
         [probabilities] = net.probabilities([path])
         best = table(pathlib.Path(path).name, probabilities, labels)
         best.print()
         print()
-        found.append((pixels, best))
+        results.append((pixels, best))
     if _HTML.value:
-        title = f'{net.name}: {len(found)} picture{"s" if len(found) > 1 else ""}'
-        page(_HTML.value, title, net.preprocess.sentence(), found)
+        title = f'{net.name}: {len(results)} picture{"s" if len(results) > 1 else ""}'
+        page(_HTML.value, title, net.preprocess.sentence(), results)
         print(f'wrote {_HTML.value}')
 
 

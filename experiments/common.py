@@ -1,4 +1,4 @@
-"""What every experiment shares: its flags, one way to start, one way to fail."""
+"""Flags that the experiments share, and `start`, which runs a main and reports errors."""
 
 import importlib
 import os
@@ -30,9 +30,9 @@ from cnnlab.train.options import Options
 WORKDIR = flags.DEFINE_string(
     'workdir',
     None,
-    'Directory of the run: recipe, log, checkpoints, plots. A run that is there goes on.',
+    'Folder of the run: recipe, log, checkpoints, plots. A run that is already there resumes.',
 )
-# the environment variable that names the folder which `experiments.prepare_data` fills
+# environment variable that names the folder which `experiments.prepare_data` fills
 DATA = 'CNNLAB_DATA'
 
 
@@ -44,80 +44,79 @@ def _prepared_sets() -> str | None:
 DATA_DIR = flags.DEFINE_string(
     'data_dir',
     _prepared_sets(),
-    'Directory of the data sets that TFDS has prepared, or of an image folder '
-    f'(root/train/<class>/*.jpg). The default is ${DATA}/tfds, which `make data` fills, else '
+    'Folder of the data sets that TFDS has prepared, or an image folder '
+    f'(root/train/<class>/*.jpg). Default: ${DATA}/tfds, which `make data` fills, else '
     '$TFDS_DATA_DIR.',
 )
 WORKERS = flags.DEFINE_integer(
     'workers',
     0,
-    'Processes that decode and augment; 0 uses threads, enough for small images in memory. The '
-    'batches are the same.',
+    'Number of processes that decode and augment. 0 uses threads, which are enough for small '
+    'images in memory. The batches are the same.',
     lower_bound=0,
 )
 SET = flags.DEFINE_multi_string(
     'set',
     [],
-    'Replaces a field of the recipe: --set learning_rate=0.05 --set "duration=5 epochs" '
+    'Field of the recipe to replace: --set learning_rate=0.05 --set "duration=5 epochs" '
     '--set schedule=cosine --set model_fields.shortcut=B. May be repeated.',
 )
 _IMPORT = flags.DEFINE_multi_string(
     'import',
     [],
-    'A package of your own that registers networks, recipes, data sets, transforms, ...: it is '
+    'Package of your own that registers networks, recipes, data sets or transforms. It is '
     'imported first, so that their names are known. May be repeated.',
 )
 SHARD = flags.DEFINE_enum(
     'shard',
     'none',
     SHARD_MODES,
-    'What of the state is spread over the devices instead of kept whole on each, for networks '
-    'that are large '
-    'for them: what the optimizer remembers, or parameters too (docs/scaling.md).',
+    'Part of the state that is sharded over the devices instead of replicated: none, the state of '
+    'the optimizer, or (full) the parameters as well. For networks that are large for one device '
+    '(docs/scaling.md).',
 )
 _DISTRIBUTED = flags.DEFINE_bool(
     'distributed',
     False,
     'This process is one of several of the run, and the cluster says which (Slurm, Cloud TPU, '
-    'Open MPI). Not needed '
-    f'where {hosts.COORDINATOR}, {hosts.PROCESSES} and {hosts.PROCESS} say so; see launch/.',
+    f'Open MPI). Not needed where {hosts.COORDINATOR}, {hosts.PROCESSES} and {hosts.PROCESS} are '
+    'set; see launch/.',
 )
 _DETERMINISTIC = flags.DEFINE_bool(
     'deterministic',
     False,
-    'On a GPU: only operations that give the same bits each time (docs/resume.md). CPU and TPU do '
-    'so always.',
+    'On a GPU, use only operations that give the same bits every time (docs/resume.md). A CPU and '
+    'a TPU always do.',
 )
 _PROFILE = flags.DEFINE_string(
     'profile_steps',
     '',
-    'FIRST:LAST: traces these steps into the profile folder of the run, for TensorBoard and '
+    'Steps to trace, as FIRST:LAST, into the profile folder of the run, for TensorBoard and '
     'Perfetto.',
 )
 _STALL = flags.DEFINE_float(
     'stall_minutes',
     30,
-    f'Minutes without progress after which the run ends with status {AGAIN}; 0 is never. Compiling '
-    f'must take less.',
+    'Number of minutes without progress after which the run ends with exit status '
+    f'{AGAIN}; 0 is never. Must be longer than compilation.',
     lower_bound=0,
 )
 _CHECKPOINT_DIR = flags.DEFINE_string(
     'checkpoint_dir',
     '',
-    'Where checkpoints go, in place of the checkpoints folder of --workdir; gs://bucket/path too, '
-    'with cnnlab[gcs]. '
-    'The run remembers it. Of several runs each has a folder there.',
+    'Folder of the checkpoints, instead of the checkpoints folder of --workdir; gs://bucket/path '
+    'as well, with cnnlab[gcs]. The run remembers it. If the command trains several runs, each '
+    'has a folder there.',
 )
 
 
 def import_packages(packages: Sequence[str]) -> None:
-    """Imports each of these packages or modules; those in the folder where the command was given
-    are found too.
+    """Imports these packages or modules, installed or in the current folder.
 
     Raises:
       ValueError: there is no such package, or it needs one that is not installed.
     """
-    # as `python -m` has it, but last: nothing that is installed is hidden
+    # as `python -m` does, but last, so that the folder hides no installed package
     here = str(pathlib.Path.cwd())
     if packages and here not in sys.path:
         sys.path.append(here)
@@ -136,22 +135,26 @@ _USER_ERRORS = (ValueError, KeyError, OSError, FloatingPointError)
 
 
 def override(recipe: Recipe) -> Recipe:
-    """The recipe with every --set made."""
+    """Returns the recipe with the changes of --set."""
     return _override(recipe, SET.value)
 
 
 def workdir() -> str:
-    """--workdir; ValueError where it was not given."""
+    """Returns --workdir.
+
+    Raises:
+      ValueError: it was not given.
+    """
     if not WORKDIR.value:
         raise ValueError(
-            '--workdir is needed: the directory that the run writes to, and goes on from when '
-            'started again'
+            '--workdir is needed: the folder that the run writes to, and resumes from when started '
+            'again'
         )
     return WORKDIR.value
 
 
 def options() -> Options:
-    """What the flags say about how a run is carried out."""
+    """Returns the flags that concern how a run is carried out."""
     return Options(
         workers=WORKERS.value,
         profile_steps=_PROFILE.value,
@@ -161,7 +164,7 @@ def options() -> Options:
 
 
 def arguments() -> dict[str, Any]:
-    """What the flags say to `loop.run`: where to write, where the data is, how to carry it out."""
+    """Returns the arguments of `loop.run` that the flags give."""
     return {
         'directory': workdir(),
         'data_dir': DATA_DIR.value,
@@ -171,50 +174,55 @@ def arguments() -> dict[str, Any]:
 
 
 class Network(NamedTuple):
-    """A network that the flags of `network_flags` name."""
+    """A network that the flags of `network_flags` name.
+
+    Attributes:
+      net: the network.
+      data: opens the splits of the data set that a run was trained on; None if the network is not
+        a run.
+    """
 
     net: Classifier
-    # opens the splits of the set that a run was trained on; None where it is no run
     data: Callable[[], Mapping[str, ImageSource]] | None
 
 
 def network_flags() -> None:
-    """Defines the flags that say which networks: see `networks`."""
+    """Defines the flags that name networks; see `networks`."""
     flags.DEFINE_multi_string(
         'weights',
         [],
-        'Which network: the id of published weights (torchvision/resnet50), an id with a file '
+        'Network: the id of published weights (torchvision/resnet50), an id with a file '
         '(torchvision/resnet50@net.pth), a run directory, or a file that experiments.export wrote. '
-        'May be repeated where several are taken.',
+        'May be repeated if the command takes several networks.',
     )
     flags.DEFINE_multi_string(
         'file',
         [],
-        'The file of each --weights, in the same order; without it they are downloaded or cached.',
+        'File of each --weights, in the same order. Default: downloaded, or from the cache.',
     )
     flags.DEFINE_multi_string(
-        'run', [], 'A run directory, or one of its checkpoints (RUN/checkpoints/STEP).'
+        'run', [], 'Run directory, or one of its checkpoints (RUN/checkpoints/STEP).'
     )
     flags.DEFINE_string(
         'step',
         'last',
-        "Which checkpoint of runs: 'last', 'best' (highest validation top-1) or a step.",
+        "Checkpoint of runs: 'last', 'best' (highest validation top-1) or a step.",
     )
     flags.DEFINE_multi_string(
         'preprocess',
         [],
-        'Replaces a field of the preprocessing of published weights: resize=256, crop=227, '
+        'Field of the preprocessing of published weights to replace: resize=256, crop=227, '
         'interpolation=bicubic, mode=squash, channels=bgr, or mean=123,117,104 and std=58,57,57 in '
-        'the unit of pixels. May be repeated.',
+        'units of pixels (0 to 255). May be repeated.',
     )
 
 
 def networks() -> list[Network]:
-    """Those of --run and of --weights; the module must have called `network_flags`.
+    """Returns the networks of --run and --weights; needs `network_flags`.
 
     Raises:
-      ValueError: there are none, or files are given, but not one for each of the weights. Others:
-        see `cnnlab.load`.
+      ValueError: no network is given, or the numbers of --file and --weights differ. `cnnlab.load`
+        raises others.
     """
     given = flags.FLAGS
     ids, files, runs_ = given.weights, given.file, given.run
@@ -227,11 +235,15 @@ def networks() -> list[Network]:
     if files:
         ids = [f'{id}@{file}' for id, file in zip(ids, files, strict=True)]
     trained = [_run(path) for path in runs_]
-    return [*trained, *(_network(what) for what in ids)]
+    return [*trained, *(_network(id) for id in ids)]
 
 
 def network() -> Network:
-    """The one network of --run or --weights; ValueError where there are several. As `networks`."""
+    """Returns the one network of --run or --weights.
+
+    Raises:
+      ValueError: several networks are given. `networks` raises others.
+    """
     if len(flags.FLAGS.weights) + len(flags.FLAGS.run) > 1:
         raise ValueError('this takes one network: give one --weights or one --run')
     [found] = networks()
@@ -244,11 +256,11 @@ def _run(path: str) -> Network:
     return Network(net, lambda: runs.data_of(directory, DATA_DIR.value))
 
 
-def _network(what: str) -> Network:
-    # the ids go first, as in `load`
-    if not front.is_id(what) and pathlib.Path(what).expanduser().is_dir():
-        return _run(what)
-    net, changes = front.load(what), flags.FLAGS.preprocess
+def _network(weights: str) -> Network:
+    # an id comes first, as in `cnnlab.load`
+    if not front.is_id(weights) and pathlib.Path(weights).expanduser().is_dir():
+        return _run(weights)
+    net, changes = front.load(weights), flags.FLAGS.preprocess
     if 'id' in net.provenance or changes:
         preprocess = preprocessing.changed(net.name, net.preprocess, changes)
         net = net.replace(preprocess=preprocess)
@@ -256,11 +268,12 @@ def _network(what: str) -> Network:
 
 
 def briefly(found: Sequence[Network]) -> list[Network]:
-    """The networks under their short names, a run's directory or an id without its tag, where these
-    tell them apart.
+    """Returns the networks under short names: the folder of a run, an id without its tag.
+
+    Networks keep their full names if two short names are equal.
 
     Raises:
-      ValueError: two networks have one name even so.
+      ValueError: two full names are equal as well.
     """
     for shorten in (_short_name, lambda net: net.name):
         names_ = [shorten(network.net) for network in found]
@@ -281,33 +294,33 @@ def _short_name(net: Classifier) -> str:
 
 
 def image_flags(split: str) -> None:
-    """Defines the flags that say which images: see `images`."""
+    """Defines the flags that name images; see `images`."""
     flags.DEFINE_string(
         'images',
         None,
-        'ImageNet images: a tar, or a folder with a folder for each class; where no labels are '
-        "needed, also files apart by commas. Default: a run's own split.",
+        'ImageNet images: a tar, or a folder with one folder per class; where no labels are '
+        "needed, also files separated by commas. Default: the run's own split.",
     )
     flags.DEFINE_string(
         'labels',
         None,
-        'Labels of --images: lines of "name label" or "label", synset ids or numbers 0..999.',
+        'File with the labels of --images: lines of "name label" or "label", where a label is a '
+        'synset id or a number 0..999.',
     )
     flags.DEFINE_string(
-        'dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.'
+        'dataset', None, 'Data set by name, instead of --images, with --split and --data_dir.'
     )
     flags.DEFINE_string(
-        'split', split, 'Of --dataset, or of the set of a run: train, validation or test.'
+        'split', split, 'Split of --dataset, or of the data of the run: train, validation or test.'
     )
 
 
 def images(found: Network) -> ImageSource:
-    """The images that the flags of `image_flags` mean, with labels in the order of the network's
-    logits.
+    """Returns the images of the flags of `image_flags`, labeled in the order of the logits.
 
     Raises:
-      ValueError: no images are named, or they have other classes than the network.
-        FileNotFoundError: they are not there.
+      ValueError: no images are given, or their classes are not those of the network.
+      FileNotFoundError: the images do not exist.
     """
     given, net = flags.FLAGS, found.net
     if given.images and given.dataset:
@@ -325,7 +338,7 @@ def images(found: Network) -> ImageSource:
         )
     if net.class_order is None:
         raise ValueError(
-            f'the order of the classes of {net.name} is not known, so that no label can be compared'
+            f'the order of the classes of {net.name} is not known, so labels cannot be compared'
         )
     if net.class_order == 'imagenet':
         return imagenet_images.with_imagenet_labels(source)
@@ -339,10 +352,11 @@ def images(found: Network) -> ImageSource:
 
 
 def pictures(found: Network, count: int) -> Pictures:
-    """The first `count` of `images`, or of files apart by commas, which have no labels.
+    """Returns the first `count` of `images`, or of files separated by commas, without labels.
 
     Raises:
-      ValueError, FileNotFoundError: as `images`, or a file that is not there.
+      ValueError: as `images`.
+      FileNotFoundError: as `images`, or a file does not exist.
     """
     listed = [name for name in (flags.FLAGS.images or '').split(',') if name]
     if listed and all(pathlib.Path(name).suffix.lower() in SUFFIXES for name in listed):
@@ -352,21 +366,23 @@ def pictures(found: Network, count: int) -> Pictures:
 
 def study_flags() -> None:
     """Defines the flags of a study over seeds: --seeds, --results and --note; see `study`."""
-    flags.DEFINE_integer('seeds', 1, 'Runs of each variant, with seeds 0, 1, ...', lower_bound=1)
+    flags.DEFINE_integer(
+        'seeds', 1, 'Number of runs of each variant, with seeds 0, 1, ...', lower_bound=1
+    )
     flags.DEFINE_string(
         'results',
         None,
-        'Directory that gets <study>.md and <study>.png besides, such as docs/results.',
+        'Folder for <study>.md and <study>.png, in addition to --workdir; such as docs/results.',
     )
     flags.DEFINE_string(
         'note',
         '',
-        'A sentence on the circumstances for that note, such as the load of the machine.',
+        'Sentence on the circumstances for <study>.md, such as the load of the machine.',
     )
 
 
 def study() -> seed_study.Settings:
-    """How the flags say to carry out a study; the module must have called `study_flags`."""
+    """Returns the settings of a study that the flags give; needs `study_flags`."""
     return seed_study.Settings(
         seeds=flags.FLAGS.seeds,
         workdir=workdir(),
@@ -380,12 +396,12 @@ def study() -> seed_study.Settings:
     )
 
 
-# flags whose values are places on one machine, or are stated elsewhere in a note
+# flags whose values are paths of one machine, or are stated elsewhere in the note
 _PRIVATE = ('data_dir', 'workdir', 'results', 'note')
 
 
 def command_line() -> str:
-    """The command line, as another machine would repeat it."""
+    """Returns the command line without the paths of this machine, for others to repeat."""
     name = sys.modules['__main__'].__spec__.name.rpartition('.')[2]
     kept = [a for a in sys.argv[1:] if not a.lstrip('-').startswith(_PRIVATE)]
     return ' '.join(
@@ -399,16 +415,16 @@ def command_line() -> str:
 
 
 def start(main: Callable[[list[str]], None]) -> None:
-    """Parses the flags and calls `main(arguments)`; a user's mistake becomes one sentence and exit
-    status 2.
+    """Parses the flags and calls `main(arguments)`.
 
-    A run that ended through no fault of its own, and goes on when started again, becomes one
-    sentence and status 75. --verbosity=1 shows the traceback besides.
+    A mistake of the user prints one sentence and exits with status 2. A run that was interrupted
+    and can resume prints one sentence and exits with status 75. --verbosity=1 shows the traceback
+    as well.
     """
 
     def guarded(arguments: list[str]) -> None:
         if logging.get_verbosity() <= 0:
-            # jax and orbax tell much that is no concern of a user
+            # jax and orbax log much that does not concern a user
             logging.set_verbosity(logging.ERROR)
         try:
             if _DETERMINISTIC.value:
@@ -423,7 +439,7 @@ def start(main: Callable[[list[str]], None]) -> None:
             if logging.get_verbosity() > 0:
                 raise
             if jax.distributed.is_initialized():
-                # the others would wait for this one
+                # the other processes would wait for this one
                 hosts.leave(MISTAKE, sentence(error))
             print(f'error: {as_started(sentence(error))}', file=sys.stderr)
             sys.exit(MISTAKE)
@@ -436,14 +452,15 @@ def start(main: Callable[[list[str]], None]) -> None:
             raise
 
     program = sys.modules['__main__']
-    # absl prints it for --help
+    # absl prints this docstring for --help
     program.__doc__ = as_started(program.__doc__)
     app.run(guarded)
 
 
 def as_started(text: str) -> str:
-    """The text with its commands as they are started here: `cnnlab train` where `experiments` is
-    installed within cnnlab.
+    """Returns the text with its commands in the form of this installation.
+
+    `python -m experiments.train` becomes `cnnlab train` if cnnlab was installed from a wheel.
     """
     if __package__ == 'experiments':
         return text
@@ -451,5 +468,5 @@ def as_started(text: str) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """The message of an error; a KeyError's without its quotes."""
+    """Returns the message of an error, without the quotes that KeyError adds."""
     return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)

@@ -1,14 +1,14 @@
-r"""Trains several networks on one data set, several seeds each, and compares them on one page.
+r"""Trains several networks on one data set with several seeds, and compares them on one page.
 
     # the demo: eight networks, no download
     python -m experiments.compare --dataset=digits --workdir=demo
     python -m experiments.compare --dataset=mnist --models=lenet5,resnet20 --seeds=3 \
         --data_dir=... --workdir=runs/mnist
 
-Every network has the same recipe but for the exceptions that `cnnlab/recipes/baseline.py` names;
---set changes it for all. Networks that take any size see the images as they are, those with a fixed
-flattening see them enlarged. Accuracy is that of the last step on the test images; choices are made
-on the validation images. Runs that are finished are not made again, one that was stopped goes on.
+All networks share one recipe, with the exceptions that `cnnlab/recipes/baseline.py` names; --set
+changes it for all of them. Networks that accept any size get the images as they are; networks of a
+fixed size get them enlarged. Accuracy is measured on the test images after the last step; choices
+are made on the validation images. Finished runs are kept, and an interrupted run resumes.
 
 Writes report.html, table.md, table.csv, accuracy_parameters.png, accuracy_macs.png and
 learning_curves.png into --workdir.
@@ -49,7 +49,7 @@ EIGHT = (
 _DATASET = flags.DEFINE_string(
     'dataset',
     'digits',
-    f'A data set: {", ".join(sources.DATA_SETS)}, or one that is prepared in --data_dir.',
+    f'Data set: {", ".join(sources.DATA_SETS)}, or one that is prepared in --data_dir.',
 )
 _MODELS = flags.DEFINE_list(
     'models',
@@ -57,7 +57,7 @@ _MODELS = flags.DEFINE_list(
     'Networks, separated by commas: registered names, or ids of published weights that fit them.',
 )
 _SEEDS = flags.DEFINE_integer(
-    'seeds', 3, 'Runs of each network, with seeds 0, 1, ...', lower_bound=1
+    'seeds', 3, 'Number of runs per network, with seeds 0, 1, ...', lower_bound=1
 )
 
 _COLUMNS = (
@@ -75,7 +75,7 @@ _COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """One network of the comparison: what it is, and the results and logs of its runs."""
+    """One network of the comparison, with its cost and its runs."""
 
     model: str
     paper: str
@@ -85,7 +85,7 @@ class Compared:
     runs: seeds.Runs
 
     def row(self) -> tuple:
-        """Its row of the table."""
+        """Returns the row of the network in the table."""
         results = self.runs.results
         speed = round(sum(r['images_per_second'] for r in results) / len(results))
         h, w, c = self.input_shape
@@ -105,9 +105,9 @@ class Compared:
 def train_all(
     model: str, dataset: str, count: int, root: pathlib.Path, data_dir: str | None
 ) -> Compared:
-    """Trains every seed of one network; the steps compile once."""
+    """Trains one network with every seed; the training step compiles once."""
     name, _ = weights.model_of(model)
-    # of an id, which says more than the network
+    # an id such as torchvision/resnet18 says more than the network's name
     shown = model if '/' in model else name
     shape = _image_shape(dataset, data_dir, registry.entry(name).input_shape)
     size = sizes.fitting(name, shape[1])
@@ -133,29 +133,30 @@ def train_all(
 
 
 def _image_shape(dataset, data_dir, native) -> tuple[tuple[int, int] | None, tuple[int, int, int]]:
-    """((height, width) of the images or None where they differ, the (h, w, c) by which a network's
-    size is chosen).
+    """Returns the size of the images, and the shape that decides the input size of the network.
+
+    Returns:
+      ((height, width), (h, w, c)); (None, native) where the images differ in size.
     """
     shape = sources.load(dataset, 'train', data_dir=data_dir).image_shape
     return (None, native) if shape is None else (tuple(shape[:2]), tuple(shape))
 
 
 def describe(compared: list[Compared], dataset: str, count: int) -> Table:
-    """The table, best network first."""
+    """Returns the table of the results, best network first."""
     splits = compared[0].runs.results[0]['final']
     notes = [
         f'Top-1 and top-5 on the {splits["test"]["n"]:,} test images after the last step: mean ± '
-        f'sample standard deviation '
-        f'over {count} seeds. MACs are multiply-adds of convolutions and dense layers for one '
-        f'image at the input size shown. '
-        'Training seconds exclude compilation and evaluation.'
+        f'sample standard deviation over {count} seeds. MACs are multiply-adds of convolutions and '
+        f'dense layers for one image at the input size shown. Training seconds exclude '
+        f'compilation and evaluation.'
     ]
     rows = sorted((c.row() for c in compared), key=lambda row: -row[5].mean)
     return Table(_COLUMNS, rows, f'{len(compared)} networks on {dataset}', notes)
 
 
 def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: str) -> None:
-    """Plots, tables and the page."""
+    """Writes the plots, the tables and the page."""
     names = [c.model for c in compared]
     top1 = [mean_std(c.runs.scores('top1')) for c in compared]
     error = [s.std for s in top1]
@@ -173,7 +174,7 @@ def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: st
             Picture(
                 figure,
                 f'Test top-1 accuracy against {caption}; bars are one standard deviation over the '
-                f'seeds.',
+                'seeds.',
                 f'Scatter plot of test accuracy against {caption} for {", ".join(names)}.',
             )
         )
@@ -185,8 +186,7 @@ def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: st
         Picture(
             curves,
             'Top-1 accuracy during training, on training batches (augmented) and on the '
-            'validation images; '
-            'bands are one standard deviation over the seeds.',
+            'validation images; bands are one standard deviation over the seeds.',
             'Learning curves of every network.',
         )
     )
@@ -220,10 +220,10 @@ def write(compared: list[Compared], table: Table, out: pathlib.Path, dataset: st
 
 
 def main(_):
-    """Trains, prints the table and writes the report."""
+    """Trains the networks, prints the table and writes the report."""
     out = workdir.writable(common.workdir())
     for model in _MODELS.value:
-        # a misspelt name is told before anything is trained
+        # a misspelled name fails before anything is trained
         weights.model_of(model)
     compared = [
         train_all(m, _DATASET.value, _SEEDS.value, out, common.DATA_DIR.value)

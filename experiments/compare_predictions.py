@@ -1,9 +1,9 @@
-"""Compares two results on the same images: which is better, and whether that can be chance.
+"""Compares the predictions of two networks on the same images, and tests the difference.
 
     python -m experiments.compare_predictions out/predictions_a.npz out/predictions_b.npz
 
-Takes two files of experiments.evaluate_imagenet and needs no network. Images are matched by name;
-those that only one file holds are left out and counted.
+Reads two files that experiments.evaluate_imagenet wrote; needs no network. Images are matched by
+name. Images that only one file holds are left out and counted.
 """
 
 import numpy as np
@@ -17,14 +17,15 @@ from . import common
 
 
 def main(arguments):
-    """Prints both results on the images that they share, their difference with its 95% interval,
-    McNemar's test, and where they differ.
+    """Prints both accuracies, their difference with a 95% interval, and McNemar's test.
+
+    Only images in both files count. The classes that differ most are listed last.
     """
     paths = arguments[1:]
     if len(paths) != 2:
         raise ValueError(
-            f'give two files of predictions, not {len(paths)}: python -m '
-            f'experiments.compare_predictions a.npz b.npz'
+            f'give two files of predictions, not {len(paths)}: '
+            'python -m experiments.compare_predictions a.npz b.npz'
         )
     first, second = map(predictions.load, paths)
     i, j = predictions.together(first, second)
@@ -41,41 +42,41 @@ def main(arguments):
     rows = []
     for k in (1, 5):
         one, two = first.right(k)[i], second.right(k)[j]
-        found = paired(one, two)
+        test = paired(one, two)
         rows.append(
             (
                 f'top-{k}',
                 one.mean(),
                 two.mean(),
-                found.difference,
-                f'{found.low:.2%} to {found.high:.2%}',
-                found.first_only,
-                found.second_only,
-                found.p,
+                test.difference,
+                f'{test.low:.2%} to {test.high:.2%}',
+                test.first_only,
+                test.second_only,
+                test.p,
             )
         )
-    left = [
+    notes = [
         f'first: {_about(first)}',
         f'second: {_about(second)}',
         f'{len(i):,} images in both; {len(first) - len(i):,} only in the first, '
         f'{len(second) - len(j):,} only in the second.',
-        'Difference: second minus first; its interval is the normal one for paired shares. p: '
-        "McNemar's exact test.",
+        'Difference: second minus first, with the normal interval for paired proportions. '
+        "p: McNemar's exact test.",
     ]
-    Table(columns, rows, 'The same images', tuple(left)).print()
+    Table(columns, rows, 'The same images', tuple(notes)).print()
     agree = float((first.best[i, 0] == second.best[j, 0]).mean())
     print(f'the two predict the same class for {agree:.2%} of the images')
     _changed(first, second, i, j).print()
 
 
-def _about(found):
+def _about(result):
     return ', '.join(
-        str(found.about[key]) for key in ('network', 'protocol', 'images') if found.about.get(key)
+        str(result.about[key]) for key in ('network', 'protocol', 'images') if result.about.get(key)
     )
 
 
 def _changed(first, second, i, j):
-    """The classes whose number of right images differs most."""
+    """Returns the table of the ten classes whose number of correct images differs most."""
     gain = second.right()[j].astype(int) - first.right()[i].astype(int)
     labels = first.label[i]
     classes = np.unique(labels)

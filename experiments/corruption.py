@@ -1,4 +1,4 @@
-r"""Robustness to the fifteen corruptions of ImageNet-C in five severities, and the mean error.
+r"""Measures the errors of networks under the 15 corruptions of ImageNet-C at five severities.
 
     python -m experiments.corruption --weights=torchvision/squeezenet1_0 \
         --images=ILSVRC2012_img_val.tar --out=corruption
@@ -6,12 +6,12 @@ r"""Robustness to the fifteen corruptions of ImageNet-C in five severities, and 
     python -m experiments.corruption --weights=... --images=... \
         --corruptions=gaussian_noise,fog --out=corruption
 
-Pictures are corrupted as the network is given them, after resizing and cropping (as ImageNet-C was
-made, with the network's own protocol in place of 256 and 224). With ImageNet's classes each error
-is also divided by AlexNet's, and their mean is the mCE of Hendrycks & Dietterich 2019; it is
-comparable with published figures as far as these images and corruptions are
-(`cnnlab.attacks.corruptions`). Into --out go index.html, corruption.csv and corruption.md, and a
-PNG with an image under every corruption.
+Images are corrupted after resizing and cropping, as for ImageNet-C, but by the network's own
+protocol instead of 256 and 224. For ImageNet's classes each error is also divided by AlexNet's; the
+mean of these ratios is the mCE of Hendrycks & Dietterich 2019. `cnnlab.attacks.corruptions` says
+how far these corruptions agree with the published ones, and so how far the mCE can be compared.
+Writes index.html, corruption.csv, corruption.md, accuracy.png and, for each network, a PNG of one
+image under every corruption into --out.
 """
 
 import jax
@@ -35,15 +35,15 @@ from . import common
 
 common.network_flags()
 common.image_flags(split='test')
-_COUNT = flags.DEFINE_integer('count', 100, 'How many images, from the first on.', lower_bound=1)
-_BATCH = flags.DEFINE_integer('batch', 50, 'Images at a time.', lower_bound=1)
-_CORRUPTIONS = flags.DEFINE_list('corruptions', list(CORRUPTIONS), 'Which corruptions.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the corruptions.', lower_bound=0)
-_OUT = flags.DEFINE_string('out', None, 'The folder to write.', required=True)
+_COUNT = flags.DEFINE_integer('count', 100, 'Number of images, from the first.', lower_bound=1)
+_BATCH = flags.DEFINE_integer('batch', 50, 'Number of images per batch.', lower_bound=1)
+_CORRUPTIONS = flags.DEFINE_list('corruptions', list(CORRUPTIONS), 'Corruptions to apply.')
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of the corruptions.', lower_bound=0)
+_OUT = flags.DEFINE_string('out', None, 'Folder to write.', required=True)
 
 
 def wrong(net: Classifier, images: np.ndarray, labels: np.ndarray) -> int:
-    """How many images the network takes for another class; NaN is wrong."""
+    """Returns the number of misclassified images; NaN logits count as wrong."""
     scores = over(lambda rows: logits(net, rows), images, batch=_BATCH.value)
     return int(((scores.argmax(1) != labels) | np.isnan(scores).any(1)).sum())
 
@@ -51,22 +51,27 @@ def wrong(net: Classifier, images: np.ndarray, labels: np.ndarray) -> int:
 def measured(
     net: Classifier, images: np.ndarray, labels: np.ndarray, chosen: list[str]
 ) -> tuple[int, dict[str, list[int]]]:
-    """(images wrong as they are, {corruption: wrong at each severity})."""
-    found = {}
+    """Counts the misclassified images, clean and corrupted.
+
+    Returns:
+      (number wrong without corruption, {corruption: number wrong at each severity}).
+    """
+    counts = {}
     with bar(f'{net.name} corruptions', len(chosen) * len(SEVERITIES)) as advance:
         for name in chosen:
-            found[name] = []
+            counts[name] = []
             for severity in SEVERITIES:
-                found[name].append(
+                counts[name].append(
                     wrong(net, corrupt(images, name, severity, seed=_SEED.value), labels)
                 )
-                advance(sum(map(len, found.values())))
-    return wrong(net, images, labels), found
+                advance(sum(map(len, counts.values())))
+    return wrong(net, images, labels), counts
 
 
-def error_table(net: Classifier, n: int, clean: int, found: dict[str, list[int]]) -> Table:
-    """Errors by corruption and severity, their means, and with ImageNet's classes the corruption
-    errors relative to AlexNet's.
+def error_table(net: Classifier, n: int, clean: int, wrong_counts: dict[str, list[int]]) -> Table:
+    """Returns the table of errors by corruption and severity, with their means.
+
+    For ImageNet's classes a last column divides each corruption's error by AlexNet's.
     """
     relative = net.class_order == 'imagenet'
     columns = [
@@ -78,7 +83,7 @@ def error_table(net: Classifier, n: int, clean: int, found: dict[str, list[int]]
     ]
     columns += [Column("of AlexNet's", 'percent', 1)] * relative
     rows, means, errors = [], [], []
-    for name, counts in found.items():
+    for name, counts in wrong_counts.items():
         low, high = wilson(sum(counts), n * len(counts))
         means.append(sum(counts) / (n * len(counts)))
         errors.append(means[-1] / CORRUPTIONS[name].alexnet)
@@ -92,7 +97,7 @@ def error_table(net: Classifier, n: int, clean: int, found: dict[str, list[int]]
                 *errors[-1:] * relative,
             ]
         )
-    by_severity = np.mean(list(found.values()), 0) / n
+    by_severity = np.mean(list(wrong_counts.values()), 0) / n
     rows.append(
         [
             'mean',
@@ -104,25 +109,24 @@ def error_table(net: Classifier, n: int, clean: int, found: dict[str, list[int]]
         ]
     )
     notes = [
-        f"{n} images, {clean / n:.1%} of them wrong without a corruption. 95%: Wilson's interval "
-        f'of the mean over severities, as if '
-        'images at different severities were different images.'
+        f"{n} images, {clean / n:.1%} of them wrong without corruption. 95%: Wilson's interval of "
+        'the mean over severities, as if images at different severities were different images.'
     ]
     if relative:
         notes.append(
-            'The last figure is the mCE: the mean of the errors divided by those of AlexNet on '
-            'ImageNet-C, as published with it'
+            'The last figure is the mCE: the mean of the errors divided by the published errors of '
+            'AlexNet on ImageNet-C'
             + (
                 '.'
-                if len(found) == len(CORRUPTIONS)
-                else f'; over {len(found)} of the {len(CORRUPTIONS)} corruptions.'
+                if len(wrong_counts) == len(CORRUPTIONS)
+                else f'; over {len(wrong_counts)} of the {len(CORRUPTIONS)} corruptions.'
             )
         )
     return Table(tuple(columns), rows, f'Errors of {net.name} under corruptions', tuple(notes))
 
 
 def main(_):
-    """Corrupts, prints and writes."""
+    """Measures the errors, prints the tables and writes the page."""
     chosen = [names.among('corruption', name, CORRUPTIONS) for name in _CORRUPTIONS.value]
     networks = common.briefly(common.networks())
     out = workdir.writable(_OUT.value)
@@ -171,8 +175,8 @@ def main(_):
                     tables[-1],
                     Picture(
                         picture,
-                        'The first image under every corruption at severity 3, with what the '
-                        'network sees in it.',
+                        'The first image under every corruption at severity 3, with the '
+                        'predicted class.',
                         'An image, corrupted',
                     ),
                 ],

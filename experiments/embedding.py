@@ -1,15 +1,16 @@
-"""Trains an embedding by the triplet loss: images of one class come to lie near each other.
+"""Trains an embedding with the triplet loss, which pulls images of one class together.
 
     # digits; under a minute on two cores
     python -m experiments.embedding --workdir=out
     python -m experiments.embedding --dataset=mnist --data_dir=... --steps=1500 --workdir=out
 
-Any network of the zoo gives the embedding: its outputs, scaled to length one; images are distorted
-as in a comparison. Batches hold several images of every class, and the loss takes triplets of the
-batch: for each image and each of its likes the nearest unlike beyond (FaceNet), or the hardest of
-all. Printed is recall@1 on the test images: of the pixels, of the network before training and of
-the trained one; digits gave 97.8%, 66.4% and 98.3%. out/embedding.png shows the test images' first
-two principal components before and after.
+Any registered network gives the embedding: its outputs, scaled to length one. Images are augmented
+as in experiments.compare. A batch holds several images of each class, and the loss takes triplets
+from the batch: for each pair of one class, the nearest image of another class that is farther away
+(semi-hard, FaceNet), or for each image the hardest pair (batch-hard). Prints recall@1 on the test
+images for the pixels, the untrained network and the trained network; on digits these are 97.8%,
+66.4% and 98.3%. Writes embedding.png into --workdir: the first two principal components of the test
+images before and after training.
 """
 
 import functools
@@ -36,49 +37,54 @@ from cnnlab.train.step_config import StepConfig
 from . import common
 
 _DATASET = flags.DEFINE_string(
-    'dataset', 'digits', 'A set by name, with --data_dir where it is not built in.'
+    'dataset', 'digits', 'Data set by name, with --data_dir where it is not built in.'
 )
 _MODEL = flags.DEFINE_string(
     'model',
     'convnetjs_cifar10',
-    'The network that embeds; `python -m experiments.zoo` lists them. The id of published '
-    'weights means the network that they fit.',
+    'Network that embeds; `python -m experiments.zoo` lists them. The id of published weights '
+    'stands for the network that they fit.',
 )
-_DIMENSIONS = flags.DEFINE_integer('dimensions', 32, 'Of the embedding.', lower_bound=2)
-_CLASSES = flags.DEFINE_integer('classes', 10, 'Classes in a batch.', lower_bound=2)
-_IMAGES = flags.DEFINE_integer('images', 8, 'Images of each class in a batch.', lower_bound=2)
-_STEPS = flags.DEFINE_integer('steps', 600, 'Updates, by Adam on a cosine.', lower_bound=1)
-_RATE = flags.DEFINE_float('rate', 2e-3, 'Learning rate.', lower_bound=0)
+_DIMENSIONS = flags.DEFINE_integer(
+    'dimensions', 32, 'Number of dimensions of the embedding.', lower_bound=2
+)
+_CLASSES = flags.DEFINE_integer('classes', 10, 'Number of classes in a batch.', lower_bound=2)
+_IMAGES = flags.DEFINE_integer(
+    'images', 8, 'Number of images of each class in a batch.', lower_bound=2
+)
+_STEPS = flags.DEFINE_integer(
+    'steps', 600, 'Number of steps of Adam, with a cosine schedule.', lower_bound=1
+)
+_LEARNING_RATE = flags.DEFINE_float('learning_rate', 2e-3, 'Learning rate.', lower_bound=0)
 _MINING = flags.DEFINE_enum(
     'mining',
     'semi_hard',
     ['semi_hard', 'batch_hard'],
-    'Which triplets of a batch count. The hardest can pull all '
-    'images into one point (those of the digits they do: the loss stays at the margin).',
+    'Triplets of a batch that count. The hardest can pull all images into one point, as on digits, '
+    'where the loss stays at the margin.',
 )
-_MARGIN = flags.DEFINE_float('margin', 0.2, 'Of the triplet loss.', lower_bound=0)
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the weights and the batches.', lower_bound=0)
+_MARGIN = flags.DEFINE_float('margin', 0.2, 'Margin of the triplet loss.', lower_bound=0)
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of the weights and the batches.', lower_bound=0)
 
 
 def unit(outputs: jax.Array) -> jax.Array:
-    """(n, d), each row scaled to length one."""
+    """Scales each row to length one: (n, d) -> (n, d)."""
     return outputs / jnp.maximum(jnp.linalg.norm(outputs, axis=-1, keepdims=True), 1e-12)
 
 
 def triplets(outputs: jax.Array, labels: jax.Array) -> jax.Array:
-    """The loss of each image as anchor."""
+    """Returns the loss of each image as anchor, (n,)."""
     return {'semi_hard': losses.semi_hard, 'batch_hard': losses.batch_hard}[_MINING.value](
         unit(outputs), labels, _MARGIN.value
     )
 
 
 def arrays(split: str) -> tuple[sources.ImageSource, np.ndarray, np.ndarray]:
-    """(the split, its images uint8 (n, h, w, c), their labels)."""
+    """Returns (the split, its images as uint8 (n, h, w, c), their labels)."""
     source = sources.load(_DATASET.value, split, data_dir=common.DATA_DIR.value)
     if source.image_shape is None:
         raise ValueError(
-            f'the images of {_DATASET.value} differ in size, and this experiment takes them as '
-            f'they are'
+            f'the images of {_DATASET.value} differ in size; this command needs images of one size'
         )
     return (
         source,
@@ -87,15 +93,18 @@ def arrays(split: str) -> tuple[sources.ImageSource, np.ndarray, np.ndarray]:
     )
 
 
-def distorted(view, images: np.ndarray, draws: loader.PerExampleRng, first: int) -> np.ndarray:
-    """A training view of each image, by the random numbers that belong to positions `first`,
-    `first` + 1, ...
-    """
-    return np.stack([view(image, draws.at(first + i)) for i, image in enumerate(images)])
+def transformed(
+    transform, images: np.ndarray, draws: loader.PerExampleRng, first: int
+) -> np.ndarray:
+    """Transforms each image with the random numbers of positions `first`, `first` + 1, ..."""
+    return np.stack([transform(image, draws.at(first + i)) for i, image in enumerate(images)])
 
 
 def embedder(model: nn.Module, mean: np.ndarray, std: np.ndarray):
-    """(state, images uint8 (n, h, w, c)) -> embeddings float32 (n, d), in parts of 1,000 images."""
+    """Returns a function (state, images uint8 (n, h, w, c)) -> embeddings float32 (n, d).
+
+    It takes 1,000 images at a time, to bound the memory.
+    """
 
     @jax.jit
     def one(params, batch_stats, images):
@@ -120,7 +129,7 @@ def embedder(model: nn.Module, mean: np.ndarray, std: np.ndarray):
 def picture(
     titles: list[str], embeddings: list[np.ndarray], labels: np.ndarray, names: tuple[str, ...]
 ) -> plots.Figure:
-    """The first two principal components of each, a color and marker for every class."""
+    """Draws the first two principal components of each embedding, classes by color and marker."""
     made = style.figure(5 * len(titles) + 1.2, 4.6)
     for axes, title, points in zip(
         made.subplots(1, len(titles), squeeze=False)[0], titles, embeddings, strict=True
@@ -147,23 +156,21 @@ def picture(
 
 
 def main(_):
-    """Trains, prints recall@1, writes the picture."""
+    """Trains the embedding, prints recall@1 and writes the plot."""
     path = workdir.writable(common.workdir())
     (source, images, labels), (test, test_images, test_labels) = arrays('train'), arrays('test')
-    # what cannot be says so now
+    # impossible batches fail here, before anything is trained
     embedding.batch_of_classes(labels, 0, 0, _CLASSES.value, _IMAGES.value)
     size = source.image_shape[:2]
     recipe = baseline.recipe(_MODEL.value, _DATASET.value, size, size)
-    view, train_view, draws = (
-        recipe.augment.evaluation_transform(),
-        recipe.augment.train_transform(None),
-        loader.PerExampleRng(_SEED.value),
-    )
-    test_images = distorted(view, test_images, draws, 0)
+    evaluation_transform = recipe.augment.evaluation_transform()
+    train_transform = recipe.augment.train_transform(None)
+    draws = loader.PerExampleRng(_SEED.value)
+    test_images = transformed(evaluation_transform, test_images, draws, 0)
     mean, std = preprocessing.statistics(source, 'channel')
     name, fields = weights.model_of(_MODEL.value)
     model = registry.create(name, **{**fields, 'num_classes': _DIMENSIONS.value})
-    tx = rules.build('adam', schedules.build('cosine', _RATE.value, _STEPS.value))
+    tx = rules.build('adam', schedules.build('cosine', _LEARNING_RATE.value, _STEPS.value))
     state = jax.jit(
         functools.partial(
             init_state,
@@ -183,12 +190,12 @@ def main(_):
     for t in range(_STEPS.value):
         chosen = embedding.batch_of_classes(labels, _SEED.value, t, _CLASSES.value, _IMAGES.value)
         batch = {
-            'image': distorted(train_view, images[chosen], draws, t * len(chosen)),
+            'image': transformed(train_transform, images[chosen], draws, t * len(chosen)),
             'label': labels[chosen],
         }
-        state, found = step(state, batch, np.uint32(_SEED.value))
+        state, metrics = step(state, batch, np.uint32(_SEED.value))
         if t % max(_STEPS.value // 5, 1) == 0 or t == _STEPS.value - 1:
-            print(f'step {t + 1:,} of {_STEPS.value:,}: loss {float(found["loss"]):.4f}')
+            print(f'step {t + 1:,} of {_STEPS.value:,}: loss {float(metrics["loss"]):.4f}')
     after = embed(state, test_images)
     pixels = test_images.reshape(len(test_images), -1).astype(np.float32)
     for name, points in (

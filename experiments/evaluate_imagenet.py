@@ -1,4 +1,4 @@
-r"""Evaluates pretrained weights or a run on ImageNet, or on any set, by the protocol of a paper.
+r"""Evaluates networks on ImageNet or another data set, by the protocol of a paper.
 
     python -m experiments.evaluate_imagenet --weights=torchvision/resnet50 \
         --images=ILSVRC2012_img_val.tar --workdir=out
@@ -11,15 +11,15 @@ r"""Evaluates pretrained weights or a run on ImageNet, or on any set, by the pro
         --images=... --workdir=out
     python -m experiments.evaluate_imagenet --weights=akamaster/resnet20 --dataset=cifar10 \
         --split=test --data_dir=... --workdir=out
-    # what the protocols are
+    # describes the protocols
     python -m experiments.evaluate_imagenet --protocols
 
-Without --protocol, weights are tested as their source tests them, and a run as its recipe says.
---images takes the validation tar as it is, the training tar, a folder with a folder for each class
-(synset ids, or numbers as in ImageNet-V2), or a flat folder with --labels. Every image is counted
-exactly once. Into --workdir go evaluation_<name>.json with top-1, top-5, loss, intervals and
-calibration, and predictions_<name>.npz, which experiments.compare_predictions compares; nothing is
-written before all is done. --data_dir is where prepared sets are.
+Without --protocol, weights are tested as by their source, and a run as by its recipe. --images
+takes the published validation tar, the training tar, a folder with one folder per class (synset
+ids, or numbers as in ImageNet-V2), or a flat folder with --labels. --data_dir holds prepared data
+sets. Every image counts exactly once. Writes evaluation_<name>.json (top-1, top-5, loss, intervals,
+calibration) and predictions_<name>.npz, which experiments.compare_predictions reads, into
+--workdir, after all networks are evaluated.
 """
 
 import dataclasses
@@ -53,74 +53,92 @@ common.image_flags(split='validation')
 _PROTOCOL = flags.DEFINE_string(
     'protocol',
     None,
-    f"How images become views: {', '.join(ilsvrc.PROTOCOLS)}. Default: the source's own.",
+    f"Protocol that crops the images: {', '.join(ilsvrc.PROTOCOLS)}. Default: the source's own.",
 )
 _PROTOCOLS = flags.DEFINE_bool(
-    'protocols', False, 'Prints what each protocol is, and where it is from.'
+    'protocols', False, 'Describe each protocol and its source, and exit.'
 )
 
 _ONLY = flags.DEFINE_string(
-    'only', None, 'A file that lists the images to count, by name or by number from 1.'
+    'only', None, 'File that lists the images to count, by name or by number from 1.'
 )
 _EXCEPT = flags.DEFINE_string(
-    'except', None, 'A file that lists images to leave out, such as the blacklist of ILSVRC-2014.'
+    'except', None, 'File that lists images to leave out, such as the blacklist of ILSVRC-2014.'
 )
 _REAL = flags.DEFINE_string(
     'real',
     None,
-    'real.json of github.com/google-research/reassessed-imagenet: adds the ReaL accuracy.',
+    'File real.json of github.com/google-research/reassessed-imagenet; adds the ReaL accuracy.',
 )
 
 _RESIZE = flags.DEFINE_list(
-    'resize', None, 'Replaces the sides in pixels that images are resized to: 256, or 256,384,512.'
+    'resize',
+    None,
+    'Sides in pixels that images are resized to: 256, or 256,384,512. Default: of the protocol.',
 )
 _CROP = flags.DEFINE_integer(
     'crop',
     None,
-    'Replaces the side of views in pixels. Default: that of the network.',
+    'Side of the crops in pixels. Default: the input size of the network.',
     lower_bound=1,
 )
-_CROPS = flags.DEFINE_enum('crops', None, CROPS, 'Replaces which parts of an image are seen.')
+_CROPS = flags.DEFINE_enum(
+    'crops', None, CROPS, 'Parts of an image that are cropped. Default: of the protocol.'
+)
 _MODE = flags.DEFINE_enum(
-    'mode', None, MODES, 'Replaces how images are resized: the shorter side, or both sides.'
+    'mode',
+    None,
+    MODES,
+    'Resizing of images by the shorter side, or of both sides. Default: of the protocol.',
 )
 _ROUNDING = flags.DEFINE_enum(
-    'rounding', None, ROUNDINGS, 'Replaces how sides and places are rounded to pixels.'
+    'rounding',
+    None,
+    ROUNDINGS,
+    'Rounding of sides and positions to pixels. Default: of the protocol.',
 )
 _FILTER = flags.DEFINE_enum(
-    'filter', None, list(resample.FILTERS), 'Replaces the filter of resizing.'
+    'filter', None, list(resample.FILTERS), 'Filter of resizing. Default: of the protocol.'
 )
 _ANTIALIAS = flags.DEFINE_bool(
     'antialias',
     None,
-    'Replaces whether the filter averages over what it drops (a choice for tf_* only).',
+    'Whether resizing averages over the pixels that it drops; a choice for the filters tf_* only. '
+    'Default: of the protocol.',
 )
-_FLIP = flags.DEFINE_bool('flip', None, 'Replaces whether views are also seen mirrored.')
-_AVERAGE = flags.DEFINE_enum('average', None, AVERAGES, 'Replaces what is averaged over the views.')
+_FLIP = flags.DEFINE_bool(
+    'flip', None, 'Whether crops are also evaluated mirrored. Default: of the protocol.'
+)
+_AVERAGE = flags.DEFINE_enum(
+    'average', None, AVERAGES, 'Outputs that are averaged over the crops. Default: of the protocol.'
+)
 _BATCH = flags.DEFINE_integer(
     'batch',
     0,
-    'Views per step; 0 is 64, or 4 of whole images. The result does not depend on it.',
+    'Number of crops per step; 0 is 64, or 4 for whole images. The result does not depend on it.',
     lower_bound=0,
 )
 _PROBABILITIES = flags.DEFINE_bool(
-    'probabilities', False, 'Also keeps the probability of every class of every image.'
+    'probabilities', False, 'Also save the probability of every class for every image.'
 )
 
 
 def protocol(name: str, side: int) -> Protocol:
-    """The protocol of that name with the flags' changes, for a network with an input of `side`
-    pixels.
+    """Returns the named protocol with the changes of the flags.
+
+    Args:
+      name: of the protocol.
+      side: of the network's input, in pixels.
     """
-    said = changes()
-    if 'scales' in said:
-        return dataclasses.replace(ilsvrc.protocol(name), **{'crop': side, **said})
-    return dataclasses.replace(ilsvrc.protocol(name, said.get('crop', side)), **said)
+    changed = changes()
+    if 'scales' in changed:
+        return dataclasses.replace(ilsvrc.protocol(name), **{'crop': side, **changed})
+    return dataclasses.replace(ilsvrc.protocol(name, changed.get('crop', side)), **changed)
 
 
 def changes() -> dict[str, Any]:
-    """What the flags replace of a protocol."""
-    said = {
+    """Returns the fields of a protocol that the flags replace, {field: value}."""
+    changed = {
         'scales': tuple(map(_whole, _RESIZE.value)) if _RESIZE.value else None,
         'crop': _CROP.value,
         'crops': _CROPS.value,
@@ -131,10 +149,10 @@ def changes() -> dict[str, Any]:
         'flip': _FLIP.value,
         'average': _AVERAGE.value,
     }
-    said = {field: value for field, value in said.items() if value is not None}
-    if 'filter' in said:
-        said.setdefault('antialias', resample.FILTERS[said['filter']][0])
-    return said
+    changed = {field: value for field, value in changed.items() if value is not None}
+    if 'filter' in changed:
+        changed.setdefault('antialias', resample.FILTERS[changed['filter']][0])
+    return changed
 
 
 def _whole(text):
@@ -144,23 +162,26 @@ def _whole(text):
 
 
 def own_protocol(net: Classifier) -> Views:
-    """The network's own protocol with the flags' changes; ValueError where it has none of these
-    fields.
+    """Returns the network's own protocol with the changes of the flags.
+
+    Raises:
+      ValueError: the network is tested by transforms, which do not have these fields.
     """
-    own, said = net.preprocess.protocol, changes()
-    if said and not isinstance(own, Protocol):
+    own, changed = net.preprocess.protocol, changes()
+    if changed and not isinstance(own, Protocol):
         raise ValueError(
             f'{net.name} is tested by the transforms of its recipe, in which '
-            f'{" and ".join(said)} cannot be replaced; name a --protocol'
+            f'{" and ".join(changed)} cannot be replaced; name a --protocol'
         )
-    return dataclasses.replace(own, **said)
+    return dataclasses.replace(own, **changed)
 
 
 def with_protocol(net: Classifier) -> tuple[Classifier, str]:
-    """(the network with the protocol that the flags mean, its title): its own where they name none.
+    """Returns (the network with the protocol of the flags, the title of the protocol).
 
-    The protocol that is called as the source of the weights is the one that these weights state,
-    except that keras-applications state one for prediction and were tested by another.
+    Without --protocol the network keeps its own. A protocol with the name of the weights' source
+    also means the one that the weights state. Keras is the exception: its weights state a protocol
+    for prediction, but were tested by another.
     """
     source = str(net.provenance.get('id', '')).partition('/')[0]
     usual = 'recipe' if not source else source if source in ('timm', 'torchvision') else 'weights'
@@ -176,7 +197,7 @@ def with_protocol(net: Classifier) -> tuple[Classifier, str]:
 
 
 def images(found: common.Network) -> sources.ImageSource:
-    """The images that the flags mean, with labels in the order of the network's logits."""
+    """Returns the images of the flags, labeled in the order of the network's logits."""
     source = common.images(found)
     for path, keep in ((_ONLY.value, True), (_EXCEPT.value, False)):
         source = imagenet_images.chosen(source, path, keep) if path else source
@@ -184,7 +205,7 @@ def images(found: common.Network) -> sources.ImageSource:
 
 
 def results_table(rows: list[tuple[str, str, Predictions]]) -> Table:
-    """One row a network."""
+    """Returns the table of the results, one row per network."""
     columns = [
         Column('network'),
         Column('protocol'),
@@ -209,12 +230,12 @@ def results_table(rows: list[tuple[str, str, Predictions]]) -> Table:
         for row, (_, _, found) in zip(cells, rows, strict=True):
             right, counted = predictions.real(found, _REAL.value)
             row.append(right / counted if counted else None)
-            notes.append(f'ReaL: {right:,} of {counted:,} images that have labels.')
+            notes.append(f'ReaL: {right:,} correct of {counted:,} images that have labels.')
     return Table(tuple(columns), cells, 'Evaluation', tuple(dict.fromkeys(notes)))
 
 
 def worst(found: Predictions, labels: list[str], count: int = 10) -> Table:
-    """The classes with the least top-1, the ones with more images first among equals."""
+    """Returns the table of the classes with the lowest top-1; ties: more images first."""
     rows = [
         (labels[k], n, one / n, five / n, '' if other is None else labels[other])
         for k, (n, one, five, other) in enumerate(found.by_class(len(labels)))
@@ -234,7 +255,7 @@ def worst(found: Predictions, labels: list[str], count: int = 10) -> Table:
 
 
 def save(folder, name: str, found: Predictions, labels: list[str]) -> None:
-    """The two files of one result."""
+    """Writes the two files of one result."""
     error, bins = calibration(found.confidence, found.right())
     by_class = {}
     for label, (n, one, five, _) in zip(labels, found.by_class(len(labels)), strict=True):
@@ -257,7 +278,7 @@ def save(folder, name: str, found: Predictions, labels: list[str]) -> None:
 
 
 def evaluated(net: Classifier, title: str, source: sources.ImageSource) -> Predictions:
-    """Runs one network over the images."""
+    """Evaluates one network on the images."""
     how = net.preprocess.protocol
     whole, devices = how.crops == 'whole', jax.local_device_count()
     batch = _BATCH.value or max((4 if whole else 64) // devices, 1) * devices
@@ -272,7 +293,7 @@ def evaluated(net: Classifier, title: str, source: sources.ImageSource) -> Predi
         found = scores.probabilities(net, source, batch=batch, advance=advance)
     finally:
         progress.close()
-    # each has seen the names of its own images only
+    # each process has seen the names of its own images only
     if jax.process_count() > 1:
         file_names = imagenet_images.file_names(source)
     about = {
@@ -287,7 +308,7 @@ def evaluated(net: Classifier, title: str, source: sources.ImageSource) -> Predi
 
 
 def main(_):
-    """Evaluates, prints and writes."""
+    """Evaluates the networks, prints the tables and writes the files."""
     if _PROTOCOLS.value:
         for name, made in ilsvrc.PROTOCOLS.items():
             print(f'{name}\n    {" ".join(made.__doc__.split())}\n    {made(224)}\n')
@@ -299,7 +320,7 @@ def main(_):
             f'the networks have different classes: {", ".join(sorted(map(str, orders)))}'
         )
     cases = [with_protocol(network.net) for network in networks]
-    # a run has images of its own
+    # prefer a run: it knows the images that it was trained on
     source = images(next((network for network in networks if network.data), networks[0]))
     out = workdir.writable(common.WORKDIR.value) if common.WORKDIR.value else None
     labels = (

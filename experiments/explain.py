@@ -1,4 +1,4 @@
-r"""What a network sees in pictures: attributions, projections, made images, its feature space.
+r"""Explains predictions: attributions, projections, synthesized images, the feature space.
 
     python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=cat.jpg,dog.jpg \
         --out=explain
@@ -11,13 +11,13 @@ r"""What a network sees in pictures: attributions, projections, made images, its
     # see docs/gallery
     python -m experiments.explain --weights=torchvision/squeezenet1_0 --images=samples \
         --gallery=gallery
-    # a network trained here, on its test images
+    # a run, on its test images
     python -m experiments.explain --run=runs/lenet --data_dir=... --out=explain
 
-The first --count pictures are explained; all of them, up to --limit, are the set in which patches
-and neighbors are looked for. Pictures of any size go through the preprocessing of the network. In
---out: a PNG for each picture, index.html with all of them (it needs no other file; arrow keys go
-from picture to picture, n and p from section to section), and features.npz of the method features.
+The first --count pictures are explained. Patches and neighbors are searched in the first --limit
+pictures. Pictures of any size go through the preprocessing of the network. Writes into --out: one
+PNG per picture, index.html with all of them (it needs no other file; arrow keys move between
+pictures, n and p between sections), and features.npz of the method features.
 """
 
 import pathlib
@@ -35,13 +35,13 @@ common.network_flags()
 _IMAGES = flags.DEFINE_string(
     'images',
     None,
-    'Pictures: files apart by commas, a folder, a tar of ImageNet, or '
-    "'samples', the two photographs that come with scikit-learn. Default: a run's test images, "
-    'else its validation or training images.',
+    "Pictures: files separated by commas, a folder, a tar of ImageNet, or 'samples', the two "
+    "photographs that come with scikit-learn. Default: the run's test images, else its validation "
+    'or training images.',
 )
-_COUNT = flags.DEFINE_integer('count', 3, 'How many pictures are explained.', lower_bound=1)
+_COUNT = flags.DEFINE_integer('count', 3, 'Number of pictures to explain.', lower_bound=1)
 _LIMIT = flags.DEFINE_integer(
-    'limit', 250, 'At most so many pictures are searched for patches and neighbors.', lower_bound=1
+    'limit', 250, 'Largest number of pictures searched for patches and neighbors.', lower_bound=1
 )
 _METHODS = flags.DEFINE_list(
     'methods',
@@ -55,62 +55,66 @@ _METHODS = flags.DEFINE_list(
         'grad_cam',
         'occlusion',
     ],
-    f'Sections, or all: {", ".join(registry.explanations())}.',
+    f'Sections of the page, or all: {", ".join(registry.explanations())}.',
 )
 _LAYERS = flags.DEFINE_list(
-    'layers', None, "Layers to look at, by path; default: four of the network's own parts."
+    'layers', None, "Layers to explain, by path. Default: four of the network's own parts."
 )
 _CAM = flags.DEFINE_string(
     'cam_layer',
     None,
-    'The layer of Grad-CAM and of occlusion; default: the last with rows and columns.',
+    'Layer of Grad-CAM and occlusion. Default: the last with rows and columns.',
 )
-_DREAM = flags.DEFINE_string(
-    'dream_layer', None, 'The layer of DeepDream; default: one in the middle.'
-)
+_DREAM = flags.DEFINE_string('dream_layer', None, 'Layer of DeepDream. Default: one in the middle.')
 _CLASS = flags.DEFINE_integer(
     'class',
     None,
-    'The class to explain in every picture; default: the most likely one of each.',
+    'Class to explain in every picture, by number. Default: the most probable one of each.',
     lower_bound=0,
 )
 _WINDOW = flags.DEFINE_integer(
     'window',
     None,
-    'Side of the occluding square; default: a seventh of the image.',
+    'Side of the occluding square in pixels. Default: a seventh of the image.',
     lower_bound=1,
 )
 _STRIDE = flags.DEFINE_integer(
     'stride',
     None,
-    'Pixels from one occlusion to the next; default: a 28th of the image.',
+    'Stride of the occlusion in pixels. Default: a 28th of the image.',
     lower_bound=1,
 )
-_MASKS = flags.DEFINE_integer('masks', 1000, 'Masks of RISE.', lower_bound=1)
-_SAMPLES = flags.DEFINE_integer('samples', 25, 'Noisy copies of SmoothGrad.', lower_bound=1)
-_STEPS = flags.DEFINE_integer('steps', 50, 'Steps of integrated gradients.', lower_bound=1)
-_ASCENT = flags.DEFINE_integer('ascent', 256, 'Steps of maximize, invert and style.', lower_bound=1)
-_SEED = flags.DEFINE_integer('seed', 0, 'Of everything random.', lower_bound=0)
-_OUT = flags.DEFINE_string('out', 'explain', 'The folder to write.')
+_MASKS = flags.DEFINE_integer('masks', 1000, 'Number of masks of RISE.', lower_bound=1)
+_SAMPLES = flags.DEFINE_integer(
+    'samples', 25, 'Number of noisy copies of SmoothGrad.', lower_bound=1
+)
+_STEPS = flags.DEFINE_integer(
+    'steps', 50, 'Number of steps of integrated gradients.', lower_bound=1
+)
+_ASCENT = flags.DEFINE_integer(
+    'ascent', 256, 'Number of steps of maximize, invert and style.', lower_bound=1
+)
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of all random numbers.', lower_bound=0)
+_OUT = flags.DEFINE_string('out', 'explain', 'Folder to write.')
 _GALLERY = flags.DEFINE_string(
     'gallery',
     None,
-    'Also writes each row as one small PNG, and a README.md with all of them, into this folder.',
+    'Folder for a gallery: each row as one small PNG, and a README.md with all of them.',
 )
 
 
 def pictures_of(network: common.Network) -> pictures.Pictures:
-    """The pictures of --images, or of the set that a run was trained on.
+    """Returns the pictures of --images, or of the data set that a run was trained on.
 
     Raises:
-      ValueError: no pictures are named, and the network is no run. FileNotFoundError: they are not
-        there.
+      ValueError: no pictures are given, and the network is not a run.
+      FileNotFoundError: the pictures do not exist.
     """
     if _IMAGES.value:
         return pictures.open_pictures(_IMAGES.value, _LIMIT.value)
     if network.data is None:
         raise ValueError(
-            'give the pictures to be explained: --images=cat.jpg,dog.jpg, a folder or a tar'
+            'give the pictures to explain: --images=cat.jpg,dog.jpg, a folder or a tar'
         )
     data = network.data()
     split = next(s for s in ('test', 'validation', 'train') if s in data)
@@ -118,7 +122,7 @@ def pictures_of(network: common.Network) -> pictures.Pictures:
 
 
 def title_of(net: Classifier) -> str:
-    """Names the network: 'resnet20 of r20 at step 3,000' for a run, else its id or file."""
+    """Returns 'resnet20 of r20 at step 3,000' for a run, else the id or file of the network."""
     made = net.provenance
     if 'run' in made:
         return f'{net.architecture} of {made["run"]} at step {made["step"]:,}'
@@ -126,9 +130,9 @@ def title_of(net: Classifier) -> str:
 
 
 def main(_):
-    """Writes the pictures and the page."""
+    """Explains the pictures and writes the page."""
     methods = list(registry.explanations()) if _METHODS.value == ['all'] else _METHODS.value
-    asked = [registry.get(name) for name in methods]
+    explanations = [registry.get(name) for name in methods]
     network = common.network()
     net = network.net
     out = pathlib.Path(_OUT.value)
@@ -137,7 +141,7 @@ def main(_):
         pictures_of(network),
         count=_COUNT.value,
         classes=_CLASS.value,
-        spatial=any(explanation.spatial for explanation in asked),
+        spatial=any(explanation.spatial for explanation in explanations),
         paths=_LAYERS.value,
         cam_path=_CAM.value,
         dream_path=_DREAM.value,

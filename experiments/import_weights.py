@@ -1,15 +1,15 @@
-r"""Reads a published weights file as one of our networks and writes it again.
+r"""Reads a file of published weights, checks it and writes it again.
 
     python -m experiments.import_weights --weights=torchvision/resnet50 --file=resnet50.pth \
         --out=resnet50.safetensors
-    # downloads; our own paths and layout
+    # downloads, and writes our own paths and layout
     python -m experiments.import_weights --weights=keras/ResNet50V2 --out=ours.npz
-    # every id, with its model
+    # lists every id with its model
     python -m experiments.import_weights --list
 
-A .safetensors file holds the source's names and layouts, so that it loads at the source too; an
-.npz file holds our paths ('params/stem/conv/kernel') and layout. Nothing is written unless every
-array has its place.
+A .safetensors file holds the names and layouts of the source, so the source can load it as well.
+An .npz file holds our paths ('params/stem/conv/kernel') and layout. Nothing is written unless every
+array matches a variable of the network.
 """
 
 import pathlib
@@ -23,25 +23,25 @@ from cnnlab.report.table import Column, Table
 
 from . import common
 
-_WEIGHTS = flags.DEFINE_string('weights', None, 'Which weights: an id like torchvision/resnet50.')
+_WEIGHTS = flags.DEFINE_string('weights', None, 'Id of the weights, such as torchvision/resnet50.')
 _FILE = flags.DEFINE_string(
     'file',
     None,
-    'The file to read; without it the published file is downloaded, or comes from the cache.',
+    'File to read. Default: the published file, downloaded or from the cache.',
 )
 _EMA = flags.DEFINE_bool(
-    'ema', False, 'Take the moving average of a training checkpoint that holds both.'
+    'ema', False, 'Use the moving average of a training checkpoint that holds both.'
 )
 _OUT = flags.DEFINE_string(
     'out',
     None,
-    'The file to write: .safetensors under the names of the source, or .npz under ours.',
+    'File to write: .safetensors with the names of the source, or .npz with ours.',
 )
-_LIST = flags.DEFINE_bool('list', False, 'Lists every id and its model instead.')
+_LIST = flags.DEFINE_bool('list', False, 'List every id and its model, and exit.')
 
 
 def listing() -> Table:
-    """Every id with its model, and the tags that its source publishes."""
+    """Returns the table of ids, with the model and the published tags of each."""
     rows = [
         (id, weights.entry(id).model, ', '.join(weights.tags(id)) or None)
         for id in weights.supported()
@@ -52,7 +52,7 @@ def listing() -> Table:
 
 
 def main(_):
-    """Reads, checks and writes."""
+    """Reads the weights, checks them and writes the file."""
     if _LIST.value:
         listing().print()
         return

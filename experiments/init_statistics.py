@@ -1,13 +1,14 @@
-"""What initialization does to the activations of a net of ten layers of 500 units.
+"""Shows how initialization changes the activations of a network of ten layers of 500 units.
 
-    # writes out/init_statistics.png, prints the table; about 15 s
+    # prints the table and writes out/init_statistics.png in about 15 s
     python -m experiments.init_statistics --workdir=out
 
-The CNN lectures' table. Unit Gaussian input. Under Xavier (variance 1 / fan-in) tanh layers have
-the standard deviations 1.00, 0.63, 0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23 of the CNN
-lectures; under N(0, 0.01^2) they vanish; under N(0, 1) nearly every tanh is saturated at -1 or 1.
-ReLU halves the variance of a layer, so Xavier lets it vanish slowly, and He's variance 2 / fan-in
-does not. Batch norm makes all of them alike.
+This is the CNN lectures' table; the input is a unit Gaussian. With Xavier's initialization
+(variance 1 / fan-in) the tanh layers have the standard deviations of the CNN lectures: 1.00, 0.63,
+0.49, 0.41, 0.36, 0.32, 0.29, 0.27, 0.25, 0.24, 0.23. With N(0, 0.01^2) they vanish; with N(0, 1)
+nearly every tanh saturates at -1 or 1. ReLU halves the variance of each layer, so the signal
+vanishes slowly with Xavier's initialization and keeps its size with He's (variance 2 / fan-in).
+Batch norm makes all initializations alike.
 """
 
 import pathlib
@@ -26,12 +27,14 @@ from cnnlab.train import workdir
 
 from . import common
 
-_LAYERS = flags.DEFINE_integer('layers', 10, 'Hidden layers.', lower_bound=1)
+_LAYERS = flags.DEFINE_integer('layers', 10, 'Number of hidden layers.', lower_bound=1)
 _UNITS = flags.DEFINE_integer(
-    'units', 500, 'Units of each layer, and numbers of each input.', lower_bound=2
+    'units', 500, 'Number of units of each layer, and of values of each input.', lower_bound=2
 )
-_INPUTS = flags.DEFINE_integer('inputs', 1000, 'Inputs, drawn from N(0, 1).', lower_bound=2)
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the weights and the inputs.', lower_bound=0)
+_INPUTS = flags.DEFINE_integer(
+    'inputs', 1000, 'Number of inputs, drawn from N(0, 1).', lower_bound=2
+)
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of the weights and the inputs.', lower_bound=0)
 
 ACTIVATIONS = {'tanh': jnp.tanh, 'ReLU': nn.relu}
 INITIALIZERS = {
@@ -43,7 +46,7 @@ INITIALIZERS = {
 
 
 class DeepNet(nn.Module):
-    """`layers` times a dense layer, batch norm where `norm`, and the activation.
+    """`layers` times a dense layer, batch norm if `norm`, and the activation.
 
     Returns the activations of every layer, input first.
     """
@@ -69,8 +72,10 @@ class DeepNet(nn.Module):
 
 
 def activations(net: DeepNet, units: int, inputs: int, seed: int) -> list[np.ndarray]:
-    """The activations of every layer of one draw of the weights, float32 (inputs, units), on unit
-    Gaussian input; input first.
+    """Returns the activations of every layer for unit Gaussian input and one draw of the weights.
+
+    Returns:
+      one float32 array (inputs, units) per layer, input first.
     """
     data, weights = jax.random.split(jax.random.key(seed))
     x = jax.random.normal(data, (inputs, units))
@@ -78,13 +83,15 @@ def activations(net: DeepNet, units: int, inputs: int, seed: int) -> list[np.nda
 
 
 def shown(x: float) -> str:
-    """Two decimals as in the CNN lectures, a power of ten for what vanishes or explodes."""
+    """Formats two decimals as in the CNN lectures, or a power of ten if x is tiny or huge."""
     return f'{x:.2f}' if 0.005 <= x < 1000 else f'{x:.0e}'
 
 
 def statistics_table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
-    """Standard deviations by layer, a row for each net, and the share of units of the last layer
-    that are saturated or dead.
+    """Returns the table of standard deviations by layer, one row per network.
+
+    The last columns give the share of values that are saturated and of units that are dead in the
+    last layer.
     """
     layers = len(next(iter(found.values())))
     columns = [
@@ -115,8 +122,9 @@ def statistics_table(found: dict[DeepNet, list[np.ndarray]]) -> Table:
 
 
 def histograms(found: dict[DeepNet, list[np.ndarray]]) -> plots.Figure:
-    """A row of small histograms for each net, the input at the left; each counts over its own
-    range, whose ends are written below it.
+    """Draws one row of histograms per network, input at the left.
+
+    Each histogram has its own range; the ends are written below it.
     """
     layers = len(next(iter(found.values())))
     made = style.figure(1.05 * layers + 2, 0.95 * len(found) + 0.4)

@@ -1,15 +1,15 @@
-r"""A race of initializations on MNIST: constant, small Gaussian, Xavier, He, orthogonal.
+r"""Compares initializations on MNIST: constant, small Gaussian, Xavier, He, orthogonal.
 
     python -m experiments.initializations_mnist --seeds=3 --data_dir=... \
         --workdir=runs/initializations --results=docs/results
 
-Expected (the CNN lectures, L3, on signals; what follows for learning is assumed): constant weights
-cannot break the symmetry between units and do not learn to tell ten classes apart; N(0, 0.01^2)
-lets the signal vanish in a deep net and begins to learn late or never; Xavier's trains, and He's,
-made for ReLU, trains fastest.
+Expected (the CNN lectures, L3, on the signals; the effect on learning is assumed): constant weights
+cannot break the symmetry between units, so the network does not learn ten classes. With
+N(0, 0.01^2) the signal vanishes in a deep network, which learns late or never. Xavier's
+initialization trains, and He's, derived for ReLU, trains fastest.
 
-A perceptron with ten hidden layers of 100 ReLUs, as many as in the CNN lectures' table of
-activation statistics, without batch norm, which would hide it all.
+The network is a perceptron with ten hidden layers of 100 ReLUs, the depth of the CNN lectures'
+table of activation statistics. It has no batch norm, which would hide the differences.
 """
 
 from absl import flags
@@ -21,8 +21,8 @@ from . import common
 
 common.study_flags()
 
-_EPOCHS = flags.DEFINE_float('epochs', 5, 'Length of each run.', lower_bound=0)
-_LAYERS = flags.DEFINE_integer('layers', 10, 'Hidden layers.', lower_bound=1)
+_EPOCHS = flags.DEFINE_float('epochs', 5, 'Number of epochs of each run.', lower_bound=0)
+_LAYERS = flags.DEFINE_integer('layers', 10, 'Number of hidden layers.', lower_bound=1)
 
 WEIGHTS = {
     'constant 0.01': 'constant(0.01)',
@@ -35,7 +35,7 @@ WEIGHTS = {
 
 
 def reading(measured):
-    """Who learned, and in which order."""
+    """Names the initializations that learned, and ranks them by test error."""
     errors = {name: error(runs).mean for name, runs in measured.items() if runs.results}
     losses = {
         name: sum(last(runs, 'loss')) / len(runs.results)
@@ -53,7 +53,7 @@ def reading(measured):
 
 
 def main(_):
-    """Trains the same network from each beginning."""
+    """Trains the same network from each initialization."""
     recipes = {
         name: mnist_races.race(
             duration=f'{_EPOCHS.value:g} epochs',

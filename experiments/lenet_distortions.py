@@ -1,14 +1,15 @@
-r"""LeNet-5 on MNIST with and without distorted training images (LeCun et al. 1998).
+r"""Trains LeNet-5 on MNIST with and without distorted training images (LeCun et al. 1998).
 
     python -m experiments.lenet_distortions --seeds=3 --data_dir=... --workdir=runs/distortions \
         --results=docs/results
     python -m experiments.lenet_distortions --form=1998 --data_dir=... \
         --workdir=runs/distortions_1998
 
-Expected (LeCun et al. 1998, Section III.B): 0.95% without distortions, 0.8% with them. The paper's
-are planar affine: translation both ways, scaling, squeezing (narrower and higher, or the reverse)
-and horizontal shearing. It prints no ranges; those below are assumed. It trained on 540,000
-distorted images and the 60,000; here every image is distorted anew each time it is seen.
+Expected (LeCun et al. 1998, Section III.B): 0.95% test error without distortions, 0.8% with them.
+The paper's distortions are planar affine: horizontal and vertical translation, scaling, squeezing
+(narrower and taller, or the reverse) and horizontal shearing. The paper states no ranges; those
+below are assumed. It trained on the 60,000 images and 540,000 distorted copies; here every image
+is distorted anew each time it is used.
 """
 
 from absl import flags
@@ -22,18 +23,18 @@ from . import common
 common.study_flags()
 
 _FORM = flags.DEFINE_enum(
-    'form', 'dense', ['dense', '1998'], 'The network, as in experiments.lenet_mnist.'
+    'form', 'dense', ['dense', '1998'], 'Form of the network, as in experiments.lenet_mnist.'
 )
 
-# factors to e^0.1, slopes to 0.2, 2 pixels: assumed
+# assumed: factors up to e^0.1, slopes up to 0.2, translations up to 2 pixels
 DISTORTED = 'affine(scale=0.1, squeeze=0.1, shear=0.2, translate=2)'
 
 
 def reading(measured):
-    """The errors beside the paper's."""
+    """Compares the test errors with the paper's."""
     without, distorted = error(measured['as they are']), error(measured['distorted'])
     if without is None or distorted is None:
-        return 'a run diverged, so nothing can be said'
+        return 'a run diverged, so there is no comparison'
     return (
         f'test error {percent(without)} without distortions (paper: 0.95%) and '
         f'{percent(distorted)} with them (paper: 0.8%), '
@@ -42,7 +43,7 @@ def reading(measured):
 
 
 def main(_):
-    """Trains on images as they are and on distorted ones."""
+    """Trains on the original images and on distorted ones."""
     plain = lenet.mnist(_FORM.value)
     seed_study.run(
         seed_study.SeedStudy(

@@ -1,11 +1,11 @@
-"""LeNet-5 on MNIST (LeCun et al. 1998): 0.95% test error in the paper without distortions.
+"""Trains LeNet-5 on MNIST (LeCun et al. 1998): 0.95% test error in the paper, no distortions.
 
     # the dense form
     python -m experiments.lenet_mnist --data_dir=... --workdir=runs/lenet5
     python -m experiments.lenet_mnist --form=1998 --data_dir=... --workdir=runs/lenet5_1998
 
-20 epochs over all 60,000 training images; the error is that of the last epoch, so nothing is chosen
-on the test images.
+Trains 20 epochs on all 60,000 training images. The test error is measured after the last epoch, so
+nothing is chosen on the test images.
 """
 
 from absl import flags
@@ -19,14 +19,13 @@ _FORM = flags.DEFINE_enum(
     'form',
     'dense',
     ['dense', '1998'],
-    'The network: the modern dense form (61,706 parameters, softmax), or that of the paper '
-    '(60,000: '
-    'sparse C3, learned subsampling, radial basis output).',
+    'Form of the network: the modern dense form (61,706 parameters, softmax), or the form of the '
+    'paper (60,000 parameters: sparse C3, learned subsampling, radial basis output).',
 )
 
 
 def main(_):
-    """Trains and prints the test error."""
+    """Trains the network and prints the test error."""
     result = loop.run(common.override(lenet.mnist(_FORM.value)), **common.arguments())
     test = result.final['test']
     print(

@@ -1,12 +1,12 @@
-"""The learning-rate range test of a recipe (Smith 2015, arXiv:1506.01186).
+"""Runs the learning-rate range test of a recipe (Smith 2015, arXiv:1506.01186).
 
     python -m experiments.lr_range --recipe=resnet20_cifar10 --data_dir=... --workdir=range
     python -m experiments.lr_range --recipe=digits --low=1e-4 --high=10 --steps=200 --workdir=range
 
-Trains once while the rate rises from --low to --high, draws the loss against the rate and suggests
-a rate; the rule stands with it. The optimizer, its momentum and weight decay are those of the
-recipe, for which alone the suggestion holds. Writes lr_range.png, lr_range.csv and report.html into
---workdir.
+Trains once while the learning rate rises from --low to --high, plots the loss against it, and
+suggests a learning rate together with the rule behind it. Optimizer, momentum and weight decay are
+those of the recipe, and the suggestion holds for them only. Writes lr_range.png, lr_range.csv and
+report.html into --workdir.
 """
 
 from absl import flags
@@ -22,15 +22,15 @@ from cnnlab.train.setup import build_setup
 from . import common
 
 _RECIPE = flags.DEFINE_string(
-    'recipe', None, f'Which recipe: {", ".join(registry.RECIPES)}.', required=True
+    'recipe', None, f'Recipe: {", ".join(registry.RECIPES)}.', required=True
 )
-_LOW = flags.DEFINE_float('low', 1e-5, 'The first rate.')
-_HIGH = flags.DEFINE_float('high', 10.0, 'The last rate.')
-_STEPS = flags.DEFINE_integer('steps', 200, "How many steps of the recipe's batch.")
+_LOW = flags.DEFINE_float('low', 1e-5, 'First learning rate.')
+_HIGH = flags.DEFINE_float('high', 10.0, 'Last learning rate.')
+_STEPS = flags.DEFINE_integer('steps', 200, 'Number of steps.')
 
 
 def main(_):
-    """Runs the test, prints the suggestion, writes plot and page."""
+    """Runs the test, prints the suggestion and writes the plot and the page."""
     out = workdir.writable(common.workdir())
     recipe = common.override(registry.get(_RECIPE.value))
     trace = lr_range.run(
@@ -46,31 +46,31 @@ def main(_):
     plots.save(figure, out / 'lr_range.png')
     table = Table(
         (
-            Column('rate', 'number', 8),
+            Column('learning rate', 'number', 8),
             Column('loss', 'number', 4),
             Column('smoothed loss', 'number', 4),
         ),
         list(zip(trace.learning_rates, trace.losses, trace.smoothed, strict=True)),
-        'Loss by rate',
+        'Loss by learning rate',
     )
     write_text(out / 'lr_range.csv', table.to_csv())
     end = (
         f'ended at a rate of {trace.learning_rates[-1]:.3g}, where the loss became too high'
         if trace.diverged
-        else 'reached the last rate'
+        else 'reached the last learning rate'
     )
     if found:
-        said = (
+        sentence = (
             f'The loss begins to fall at a rate of {found.begin:.2g} and is lowest at '
             f'{found.lowest:.2g}; suggested: {found.suggested:.2g} '
             f'(the recipe has {recipe.optimizer.learning_rate:g}). The test {end}.'
         )
     else:
-        said = (
-            f'The loss did not fall in this range of rates, so there is nothing to suggest: '
-            f'try others (--low, --high). The test {end}.'
+        sentence = (
+            f'The loss did not fall in this range, so there is no suggestion: '
+            f'try another (--low, --high). The test {end}.'
         )
-    print(said)
+    print(sentence)
     print(lr_range.RULE)
     page.write_page(
         out / 'report.html',
@@ -79,11 +79,11 @@ def main(_):
             Section(
                 'Result',
                 [
-                    said,
+                    sentence,
                     lr_range.RULE,
                     Picture(
                         figure,
-                        'Training loss against the rate, which rises from step to step.',
+                        'Training loss against the learning rate, which rises with every step.',
                         'Loss against learning rate.',
                     ),
                 ],

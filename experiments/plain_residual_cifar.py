@@ -1,20 +1,20 @@
-r"""Deeper plain nets train worse, deeper residual nets better, on CIFAR-10 (He et al. 2015).
+r"""Compares plain and residual networks of two depths on CIFAR-10 (He et al. 2015).
 
-    # 4 epochs a net
+    # 4 epochs per network
     python -m experiments.plain_residual_cifar --data_dir=... --workdir=runs/figure6
     python -m experiments.plain_residual_cifar --epochs=182 --seeds=3 --data_dir=... \
         --workdir=runs/figure6_full --results=docs/results
 
-Expected (arXiv:1512.03385, Figure 6): the 56-layer plain net has the
-higher *training* and test error than the 20-layer one, of the residual nets the 56-layer one the
-lower. The paper's test errors after 64,000 steps are 8.75% for ResNet-20 and 6.97% for ResNet-56
-(Table 6); plain nets are drawn only.
+Expected (arXiv:1512.03385, Figure 6): the plain network of 56 layers has a higher *training* and
+test error than the one of 20 layers; the residual network of 56 layers has lower errors than the
+one of 20. The paper's test errors after 64,000 steps are 8.75% for ResNet-20 and 6.97% for
+ResNet-56 (Table 6); those of the plain networks are only plotted.
 
-The paper's recipe, shortened: the divisions of the rate stay at 1/2 and 3/4 of the run. 64,000
-steps are 182 epochs of the 45,000 images. Accuracies on CIFAR-10 as JPEG copies are lower than on
-the original; compare within the table. After two epochs a net (docs/results) the plain nets are as
-in the figure; the residual ones are not yet: the deeper one is behind by less than the plain one
-is, but behind.
+The recipe is the paper's, shortened; the learning rate drops at 1/2 and 3/4 of the run. 64,000
+steps are 182 epochs of the 45,000 images. Accuracies on JPEG copies of CIFAR-10 are lower than on
+the original, so compare within the table only. After two epochs per network (docs/results) the
+plain networks agree with the figure. The residual networks do not yet: the deeper one is still
+worse, though by less than the deeper plain one.
 """
 
 from absl import flags
@@ -28,33 +28,35 @@ from . import common
 
 common.study_flags()
 
-_EPOCHS = flags.DEFINE_float('epochs', 4, 'Length of each run; the paper has 182.', lower_bound=0)
-_DEPTHS = flags.DEFINE_list('depths', ['20', '56'], 'Two depths, 6n + 2 each.')
+_EPOCHS = flags.DEFINE_float(
+    'epochs', 4, 'Number of epochs of each run; the paper has 182.', lower_bound=0
+)
+_DEPTHS = flags.DEFINE_list('depths', ['20', '56'], 'Two numbers of layers, 6n + 2 each.')
 
 
 def reading(measured):
-    """Whether depth hurts the plain nets and helps the residual ones."""
+    """Says whether depth hurts the plain networks and helps the residual ones."""
     shallow, deep = _DEPTHS.value
     lines = []
-    for kind, wanted in (('plain', 'higher'), ('ResNet', 'lower')):
+    for kind, expected in (('plain', 'higher'), ('ResNet', 'lower')):
         pair = [measured[f'{kind}-{d}'] for d in (shallow, deep)]
         errors = [training_error(runs) for runs in pair]
         if None in errors:
-            lines.append(f'a {kind} net diverged, so nothing can be said of depth')
+            lines.append(f'a {kind} network diverged, so there is no comparison of depths')
             continue
-        found = 'higher' if errors[1].mean > errors[0].mean else 'lower'
+        direction = 'higher' if errors[1].mean > errors[0].mean else 'lower'
         points = show(abs(errors[1].mean - errors[0].mean), 'percent', 1).rstrip('%')
         lines.append(
             f'{kind}-{deep} has a training error of {percent(errors[1])}, {kind}-{shallow} of '
-            f'{percent(errors[0])}: the deeper one is {found} by {points} points, '
-            f'{"as" if found == wanted else "unlike"} in the paper (test error '
+            f'{percent(errors[0])}: the deeper one is {direction} by {points} points, '
+            f'{"as" if direction == expected else "unlike"} in the paper (test error '
             f'{percent(error(pair[1]))} and {percent(error(pair[0]))})'
         )
     return '. '.join(lines) + f'. Each was trained for {_EPOCHS.value:g} epochs; the paper has 182.'
 
 
 def main(_):
-    """Trains both kinds at both depths."""
+    """Trains both kinds of network at both depths."""
     if len(_DEPTHS.value) != 2 or not all(
         d.isdecimal() and int(d) % 6 == 2 and int(d) >= 8 for d in _DEPTHS.value
     ):

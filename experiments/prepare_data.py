@@ -3,9 +3,9 @@
     python -m experiments.prepare_data                 # or: make data
     python -m experiments.prepare_data --data=/data
 
-What is there already is kept, and a broken download goes on at the next call. Name the folder in
-the environment variable CNNLAB_DATA, and experiments find the data sets without --data_dir and
-tests run instead of being skipped (docs/data.md).
+Files that are already there are kept, and a broken download resumes at the next call. Set the
+environment variable CNNLAB_DATA to the folder: experiments then find the data sets without
+--data_dir, and tests of real data run instead of being skipped (docs/data.md).
 """
 
 import dataclasses
@@ -28,64 +28,76 @@ from . import common
 _DATA = flags.DEFINE_string(
     'data',
     os.environ.get(common.DATA) or 'data',
-    f'Folder to fill. The default is the environment variable {common.DATA}, else data.',
+    f'Folder to fill. Default: the environment variable {common.DATA}, else data.',
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-    """A data set as TFDS prepares it."""
+    """A data set that TFDS prepares.
+
+    Attributes:
+      name: of the data set.
+      description: for the list of parts.
+      stored: approximate bytes on disk.
+    """
 
     name: str
-    what: str
-    # bytes on disk, about
+    description: str
     stored: int
 
     @property
     def path(self) -> str:
-        """Below the folder of data."""
+        """The path below the data folder."""
         return f'tfds/{self.name}'
 
     @property
     def size(self) -> int:
-        """Bytes to download."""
+        """The bytes to download."""
         return sum(archive.size for archive in with_tfds.PUBLISHED[self.name].archives)
 
     def is_there(self, folder: pathlib.Path) -> bool:
-        """Whether all of it is below this folder of data."""
+        """Returns whether the data set is complete below this folder."""
         return with_tfds.is_prepared(self.name, folder / 'tfds')
 
     def prepare(self, folder: pathlib.Path, downloads: pathlib.Path) -> None:
-        """Leaves `path` complete or not at all."""
+        """Writes `path` completely, or raises and writes nothing there."""
         with_tfds.prepare(self.name, folder / 'tfds', downloads)
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A published file of weights, kept as safetensors."""
+    """A published file of weights, stored as safetensors.
+
+    Attributes:
+      name: of the file.
+      description: for the list of parts.
+      stored: bytes on disk.
+      url: of the published file.
+      size: bytes to download.
+      sha256: of the published file.
+      read: reads the published file as {name: array}.
+    """
 
     name: str
-    what: str
-    # bytes on disk
+    description: str
     stored: int
     url: str
-    # bytes to download
     size: int
     sha256: str
-    # from the published file to {name: array}
     read: Callable[[pathlib.Path], Mapping[str, np.ndarray]]
 
     @property
     def path(self) -> str:
-        """Below the folder of data."""
+        """The path below the data folder."""
         return f'weights/{self.name}.safetensors'
 
     def is_there(self, folder: pathlib.Path) -> bool:
-        """Whether it is below this folder of data."""
+        """Returns whether the file is below this folder."""
         return (folder / self.path).is_file()
 
     def prepare(self, folder: pathlib.Path, downloads: pathlib.Path) -> None:
-        """Leaves `path` complete or not at all."""
+        """Writes `path` completely, or raises and writes nothing there."""
         file, written = downloads / file_name(self.url), downloads / 'written'
         download(mirrored('weights', self.url), file, hash=f'sha256:{self.sha256}', what=self.name)
         written.write_bytes(safetensors.numpy.save(dict(self.read(file))))
@@ -94,7 +106,7 @@ class Weights:
 
 
 def _of_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
-    # DataParallel puts `module.` before every name
+    # torch's DataParallel puts `module.` in front of every name
     arrays = read.arrays(path)
     return {name.removeprefix('module.'): np.ascontiguousarray(arrays[name]) for name in arrays}
 
@@ -125,7 +137,7 @@ PARTS = (
     ),
     Weights(
         'akamaster_resnet56',
-        'ResNet-56 on CIFAR-10, of the same',
+        'ResNet-56 on CIFAR-10 (github.com/akamaster/pytorch_resnet_cifar10)',
         stored=3_451_984,
         url=f'{_AKAMASTER}/pretrained_models/resnet56-4bfd9763.th',
         size=3_471_733,
@@ -142,13 +154,14 @@ def _megabytes(size: int) -> str:
 
 
 def main(_):
-    """Says the sizes, then prepares one part after another."""
+    """Prints the sizes, then prepares one part after another."""
     folder = pathlib.Path(_DATA.value).expanduser().resolve()
     missing = [part for part in PARTS if not part.is_there(folder)]
     print(f'{folder}: {_megabytes(sum(p.size for p in missing))} to download')
     for part in PARTS:
         sizes = f'{_megabytes(part.size)}, {_megabytes(part.stored)} on disk'
-        print(f'  {part.path:52} {sizes if part in missing else "is there":28} {part.what}')
+        state = sizes if part in missing else 'is there'
+        print(f'  {part.path:52} {state:28} {part.description}')
     failed = []
     for part in missing:
         downloads = folder / 'downloads' / part.path.replace('/', '_')
@@ -162,12 +175,13 @@ def main(_):
             print(f'{part.path} is prepared', flush=True)
     if failed:
         raise ValueError(
-            f'{", ".join(failed)} could not be prepared; what was downloaded is kept, and the same '
-            f'command goes on from there'
+            f'{", ".join(failed)} could not be prepared; the downloads are kept, and the same '
+            f'command resumes from them'
         )
     if (folder / 'downloads').is_dir():
         (folder / 'downloads').rmdir()
-    print(f'all is there; experiments and tests find it by\n\n    export {common.DATA}={folder}')
+    print('all parts are there; experiments and tests find them by\n')
+    print(f'    export {common.DATA}={folder}')
 
 
 if __name__ == '__main__':

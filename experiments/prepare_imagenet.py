@@ -1,19 +1,19 @@
-r"""Prepares ImageNet (ILSVRC-2012) for training: its two tars become shards with random access.
+r"""Prepares ImageNet (ILSVRC-2012) for training: turns its tars into random-access shards.
 
-    # its own JPEGs
+    # keeps the original JPEGs
     python -m experiments.prepare_imagenet --source=/where/the/tars/are --data_dir=...
-    # smaller, faster
+    # smaller images, which decode faster
     python -m experiments.prepare_imagenet --source=... --data_dir=... --name=ilsvrc2012_256 \
         --short_side=256
-    # a small run
+    # a small subset
     python -m experiments.prepare_imagenet --source=... --data_dir=... --name=small \
         --expect=any --limit=1000
 
 --source holds ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar, or train/<class>/*.JPEG and
-val/<class>/*.JPEG, or imagenet2012 as TFDS has prepared it. The tars are streamed; nothing is
-unpacked. Killed at any moment and started again, it goes on, and the result has the same bytes. It
-is then opened by its name: --set dataset=ilsvrc2012_256 --data_dir=...; preparation.json beside the
-shards says how it was made.
+val/<class>/*.JPEG, or imagenet2012 as prepared by TFDS. The tars are streamed, not unpacked. If the
+command is killed, starting it again resumes, and the result has the same bytes. Open the data set
+by its name: --set dataset=ilsvrc2012_256 --data_dir=... The file preparation.json beside the shards
+records how they were made.
 """
 
 import time
@@ -27,44 +27,44 @@ from . import common
 _SOURCE = flags.DEFINE_string(
     'source',
     None,
-    'The folder of the tars, of train/<class>/*.JPEG, or of imagenet2012 by TFDS.',
+    'Folder of the tars, of train/<class>/*.JPEG, or of imagenet2012 by TFDS.',
     required=True,
 )
-_NAME = flags.DEFINE_string('name', 'ilsvrc2012', 'What the set is called.')
+_NAME = flags.DEFINE_string('name', 'ilsvrc2012', 'Name of the data set.')
 _SHORT_SIDE = flags.DEFINE_string(
     'short_side',
     'original',
-    "Pixels of the shorter side of what is stored; 'original' keeps the files.",
+    "Shorter side of the stored images in pixels; 'original' keeps the files.",
 )
 _QUALITY = flags.DEFINE_integer(
-    'quality', 90, 'Of the stored JPEGs where --short_side is a number, 1 to 100.'
+    'quality', 90, 'Quality of the stored JPEGs, 1 to 100, if --short_side is a number.'
 )
 _ENCODING = flags.DEFINE_string(
     'encoding',
     'jpeg',
-    "'jpeg', or 'pixels': uncompressed, about ten times as large, nothing left to decode.",
+    "Encoding: 'jpeg', or 'pixels' (uncompressed: about ten times as large, no decoding).",
 )
 _EXPECT = flags.DEFINE_string(
     'expect',
     'ilsvrc2012',
-    "'ilsvrc2012' checks classes and numbers of images; 'any' takes what is there.",
+    "Expected content: 'ilsvrc2012' checks classes and numbers of images; 'any' accepts all.",
 )
 _LIMIT = flags.DEFINE_integer(
     'limit',
     None,
-    'Images of each split, spread over the classes; the default is all.',
+    'Number of images of each split, spread over the classes. Default: all.',
     lower_bound=1,
 )
 _UNREADABLE = flags.DEFINE_string(
     'unreadable',
     'refuse',
-    "Images that cannot be decoded: 'refuse' says which, 'skip' leaves them out.",
+    "Images that cannot be decoded: 'refuse' names them and stops, 'skip' leaves them out.",
 )
 _PROCESSES = flags.DEFINE_integer(
-    'processes', 0, 'That work side by side; 0 is one a core.', lower_bound=0
+    'processes', 0, 'Number of parallel processes; 0 is one per core.', lower_bound=0
 )
 _SHARD_MIB = flags.DEFINE_float(
-    'shard_mib', 256, 'MiB of the input that make a shard, about.', lower_bound=0.001
+    'shard_mib', 256, 'Approximate size of the input of one shard in MiB.', lower_bound=0.001
 )
 
 
@@ -79,16 +79,16 @@ def _side() -> int:
 
 
 class _Progress:
-    """A line after the first shard, then one at most every ten seconds."""
+    """Prints a line after the first shard, then at most one every ten seconds."""
 
     def __init__(self):
-        self.start, self.said, self.before = time.monotonic(), 0.0, None
+        self.start, self.printed, self.before = time.monotonic(), 0.0, None
 
     def __call__(self, done: int, shards: int, images: int) -> None:
         now = time.monotonic()
         self.before = (done - 1, images) if self.before is None else self.before
-        if done == shards or now - self.said > 10:
-            self.said = now
+        if done == shards or now - self.printed > 10:
+            self.printed = now
             seconds, more = now - self.start, done - self.before[0]
             print(
                 f'{done:,} of {shards:,} shards, {images:,} images, {seconds:.0f} s, about '
@@ -98,11 +98,9 @@ class _Progress:
 
 
 def main(_):
-    """Prepares, and says what there is."""
+    """Prepares the data set and prints its size."""
     if not common.DATA_DIR.value:
-        raise ValueError(
-            '--data_dir is needed: the folder that the set is written to, as --data_dir/--name'
-        )
+        raise ValueError('--data_dir is needed: the data set is written to --data_dir/--name')
     kept = form.Form(_side(), _QUALITY.value, _ENCODING.value)
     shard = int(_SHARD_MIB.value * 2**20)
     found = inputs.open_input(_SOURCE.value, expect=_EXPECT.value, shard=shard, limit=_LIMIT.value)

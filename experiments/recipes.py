@@ -1,4 +1,4 @@
-"""Every recipe in one table, with its published result and what is assumed.
+"""Lists the recipes in a table, with published results and assumed fields.
 
 python -m experiments.recipes --match=resnet50
 python -m experiments.recipes --format=markdown --out=docs/recipes.md
@@ -15,20 +15,19 @@ from cnnlab.report.table import Column, Table
 from . import common
 
 _MATCH = flags.DEFINE_string(
-    'match', '', 'Only recipes in whose name this regular expression is found.'
+    'match', '', 'Regular expression that the names of the listed recipes contain.'
 )
-_FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'What to write.')
-_OUT = flags.DEFINE_string('out', None, 'File to write instead of the terminal.')
+_FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'Output format.')
+_OUT = flags.DEFINE_string('out', None, 'File to write. Default: the terminal.')
 _NOTES = (
-    'Every field has a source, which `python -m experiments.train --recipe=NAME --dry_run` prints '
-    'beside it. Assumed are the fields that '
-    'no source gives.',
-    'This list is written by `make docs`.',
+    '`python -m experiments.train --recipe=NAME --dry_run` prints the source of every field. The '
+    'column "assumed" names the fields that no source gives.',
+    '`make docs` writes this list.',
 )
 
 
 def recipes_table(names: list[str]) -> Table:
-    """The recipes of these names, a row each."""
+    """Returns the table of these recipes, one row each."""
     rows = []
     for name in names:
         stated = registry.sourced(name)
@@ -69,15 +68,15 @@ def recipes_table(names: list[str]) -> Table:
 
 
 def _schedule(recipe: Recipe) -> str:
-    said = recipe.schedule
+    schedule = recipe.schedule
     parts = {
-        'step': f'x{said.factor:g} at {", ".join(map(_place, said.boundaries))}',
-        'plateau': f'x{said.factor:g} at plateaus',
-        'exponential': f'x{said.factor:g} every {said.every}',
-        'polynomial': f'power {said.power:g} to {said.end:g}',
+        'step': f'x{schedule.factor:g} at {", ".join(map(_place, schedule.boundaries))}',
+        'plateau': f'x{schedule.factor:g} at plateaus',
+        'exponential': f'x{schedule.factor:g} every {schedule.every}',
+        'polynomial': f'power {schedule.power:g} to {schedule.end:g}',
     }
-    text = parts.get(said.name, said.name)
-    return text if said.warmup.startswith('0 ') else f'{text}, warm-up {said.warmup}'
+    text = parts.get(schedule.name, schedule.name)
+    return text if schedule.warmup.startswith('0 ') else f'{text}, warm-up {schedule.warmup}'
 
 
 def _place(boundary: float | str) -> str:
@@ -85,7 +84,7 @@ def _place(boundary: float | str) -> str:
 
 
 def _epochs(recipe: Recipe) -> str:
-    """Those of the duration where it says so, else what its steps come to."""
+    """Returns the epochs of the duration, computed from its steps if it is given in steps."""
     number, unit = recipe.run.duration.split()
     if unit == 'epochs':
         return number

@@ -1,13 +1,13 @@
-r"""Dropout, augmentation and batch norm, each on and off: a convnet on 1,000 images of MNIST.
+r"""Compares dropout, augmentation and batch norm on 1,000 images of MNIST.
 
     python -m experiments.regularizers_mnist --seeds=3 --data_dir=... --workdir=runs/regularizers \
         --results=docs/results
 
 Expected (assumed: the CNN lectures, L3, give no figures): dropout and augmentation raise the
-training error and lower the test error; batch norm trains faster and regularizes a little. So few
-images are overfitted at once. The network is the CNN lectures' convnet for MNIST (L2:
-conv32-conv64-pool-dropout-dense128-dropout), whose dropout can be left out and which can have batch
-norm before each activation; augmentation moves images by up to two pixels.
+training error and lower the test error; batch norm trains faster and regularizes a little. The
+network overfits 1,000 images quickly. It is the CNN lectures' convnet for MNIST (L2:
+conv32-conv64-pool-dropout-dense128-dropout), with or without dropout, and with or without batch
+norm before each activation. Augmentation shifts images by up to two pixels.
 """
 
 from absl import flags
@@ -19,10 +19,10 @@ from . import common
 
 common.study_flags()
 
-_IMAGES = flags.DEFINE_integer('images', 1000, 'Training images.', lower_bound=1)
-_STEPS = flags.DEFINE_integer('steps', 400, 'Length of each run.', lower_bound=1)
+_IMAGES = flags.DEFINE_integer('images', 1000, 'Number of training images.', lower_bound=1)
+_STEPS = flags.DEFINE_integer('steps', 400, 'Number of steps of each run.', lower_bound=1)
 
-# what each adds: (fields of the network, transforms)
+# the changes of each variant: (fields of the network, transforms)
 ON = {
     'dropout': ({'dropout': True}, ()),
     'augmentation': ({}, ('shift(2)',)),
@@ -31,7 +31,7 @@ ON = {
 
 
 def reading(measured):
-    """What each does to training and test error, against the network without any."""
+    """Compares training and test error of each variant with the network without any."""
     without = measured['none']
     lines = [
         f'without any: training error {percent(training_error(without))}, test error '
@@ -50,7 +50,7 @@ def reading(measured):
 
 
 def main(_):
-    """Trains without any of them, with each alone, and with all."""
+    """Trains without any of the three, with each alone, and with all."""
     base = mnist_races.race(
         model='keras_mnist_convnet',
         limit=_IMAGES.value,

@@ -1,11 +1,11 @@
-"""Repeats a run from what it left of itself, and says whether every bit came out the same.
+"""Repeats a run from its records and compares the results bit for bit.
 
     python -m experiments.rerun --run=runs/r20 --workdir=runs/r20_again --data_dir=...
 
-The run's recipe.json and manifest.json say what to do. What differs here (versions, devices, flags,
-commit) is printed first, as the same bits are promised for the same only; other data is an error.
-Compared are the log but for its times, and the arrays of the last checkpoint. The exit status is 0
-where all are the same, 1 where not.
+The run is repeated from its recipe.json and manifest.json. The same bits are promised only for the
+same versions, devices, flags and commit, so differences in these are printed first; different data
+is an error. The log (without its times) and the arrays of the last checkpoint are compared. The
+exit status is 0 if all are equal, else 1.
 """
 
 import json
@@ -21,13 +21,11 @@ from cnnlab.train.checkpoint.checkpoints import located
 
 from . import common
 
-_RUN = flags.DEFINE_string(
-    'run', None, 'The directory of the run to repeat; it is only read.', required=True
-)
+_RUN = flags.DEFINE_string('run', None, 'Run directory to repeat; it is only read.', required=True)
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What was otherwise when the run was made, one line each."""
+    """Returns one line per difference between the circumstances of the run and these."""
     lines = [
         f'{p}: {v} then, {now["versions"].get(p)} now'
         for p, v in then['versions'].items()
@@ -48,7 +46,7 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def main(_):
-    """Runs, compares and reports."""
+    """Repeats the run and prints the differences."""
     run = pathlib.Path(_RUN.value).expanduser()
     for name in ('recipe.json', 'manifest.json', 'metrics.jsonl'):
         if not (run / name).exists():
@@ -60,11 +58,11 @@ def main(_):
         recipe = recipes.from_json((run / 'recipe.json').read_text())
     out = workdir.writable(common.workdir())
     if out.resolve() == run.resolve():
-        raise ValueError('--workdir must be another directory than --run')
+        raise ValueError('--workdir must differ from --run')
     options = common.options()
     if options.checkpoint_dir and located(options.checkpoint_dir) == workdir.checkpoints(run):
         raise ValueError(
-            f'--checkpoint_dir must be another than that of --run, {workdir.checkpoints(run)}'
+            f'--checkpoint_dir must differ from that of --run, {workdir.checkpoints(run)}'
         )
     with workdir.naming_imports(run):
         result = loop.run(

@@ -1,13 +1,14 @@
-"""Checks of a recipe before a long run, in about a minute: the CNN lectures' babysitting.
+"""Checks a recipe before a long run, in about a minute (the CNN lectures' babysitting).
 
     python -m experiments.sanity --recipe=resnet20_cifar10 --data_dir=... --workdir=checks
     python -m experiments.sanity --recipe=digits --set learning_rate=0.5 --workdir=checks
 
-The loss at the start against that of equal scores (ln K), weight decay, inputs and labels,
-activations and gradients layer by layer, twenty images learned by heart, true labels against
-shuffled ones, and the gradient against finite differences in float64. Prints a table; --workdir
-gets report.html, images.png (what the network sees) and read.png (the same images as they are
-read). The exit status is 1 where a check failed, and 2 for a mistake in the flags.
+Checks the initial loss against that of equal scores (ln K), weight decay, inputs and labels,
+activations and gradients layer by layer, whether the network can memorize twenty images, true
+labels against shuffled ones, and the gradient against finite differences in float64. Prints a
+table. Writes report.html, images.png (the input of the network) and read.png (the same images
+before augmentation) into --workdir. The exit status is 1 if a check failed, and 2 for a mistake in
+the flags.
 """
 
 import sys
@@ -25,18 +26,18 @@ from cnnlab.train.setup import build_setup
 from . import common
 
 _RECIPE = flags.DEFINE_string(
-    'recipe', None, f'Which recipe: {", ".join(registry.RECIPES)}.', required=True
+    'recipe', None, f'Recipe: {", ".join(registry.RECIPES)}.', required=True
 )
 _SECONDS = flags.DEFINE_float(
     'seconds',
     60,
-    'Shared by the checks that train or test gradients, compiling not counted.',
+    'Seconds for all checks that train or test gradients, without compilation.',
     lower_bound=1,
 )
 
 
 def main(_):
-    """Checks, prints, writes the page; exits with 1 where something failed."""
+    """Runs the checks, prints the table and writes the page; exits with 1 if a check failed."""
     out = workdir.writable(common.workdir())
     recipe = common.override(registry.get(_RECIPE.value))
     started = time.perf_counter()
@@ -51,8 +52,7 @@ def main(_):
     table = finding.findings_table(
         found.findings,
         f'{_RECIPE.value}: {len(found.findings) - len(found.failed)} of {len(found.findings)} '
-        f'checks '
-        'passed or were open',
+        f'checks passed or were open',
     )
     table.print()
     pictures = []
@@ -62,7 +62,7 @@ def main(_):
             'images',
             'Training images as the network gets them: augmented and normalized.',
         ),
-        (found.read, 'read', 'The same images as they are read.'),
+        (found.read, 'read', 'The same images before augmentation.'),
     ):
         if figure is not None:
             plots.save(figure, out / f'{name}.png')
@@ -77,9 +77,7 @@ def main(_):
         f'Before training: {_RECIPE.value}',
         [
             Section('Checks', [table]),
-            Section(
-                'Images', pictures or ['Images of other than one or three channels are not drawn.']
-            ),
+            Section('Images', pictures or ['Only images of one or three channels are drawn.']),
             Section('Activations', shown),
             Section('Recipe', [{path: str(v) for path, v in paths.flat(recipe).items()}]),
         ],

@@ -1,4 +1,4 @@
-r"""What more devices are predicted to give: step time, efficiency, limits (docs/scaling.md).
+r"""Predicts step time, efficiency and limits of data-parallel training (docs/scaling.md).
 
     python -m experiments.scaling
     python -m experiments.scaling --networks=vgg16 --devices=8,64,512,4096 --batch=32 \
@@ -17,23 +17,23 @@ from . import common
 _NETWORKS = flags.DEFINE_list(
     'networks',
     ['resnet50_v1_5', 'vgg16'],
-    'Networks whose speed on one device is known: these two.',
+    'Networks; only for the default two is the speed on one device known.',
 )
-_MACHINES = flags.DEFINE_list('machines', list(scaling.MACHINES), 'Of these.')
+_MACHINES = flags.DEFINE_list('machines', list(scaling.MACHINES), 'Machines.')
 _DEVICES = flags.DEFINE_list('devices', ['8', '64', '512'], 'Numbers of devices.')
-_BATCH = flags.DEFINE_integer('batch', 128, 'Images on each device.', lower_bound=1)
+_BATCH = flags.DEFINE_integer('batch', 128, 'Number of images per device.', lower_bound=1)
 _GLOBAL = flags.DEFINE_bool(
     'global_norm',
     True,
-    'Batch norm over the global batch; --noglobal_norm: over the batch of each device.',
+    'Whether batch norm takes the statistics of the global batch or of each device.',
 )
 _DECODED = flags.DEFINE_float(
     'decoded',
     scaling.DECODED,
-    'Images that a processor core decodes and crops in a second.',
+    'Number of images per second that one processor core decodes and crops.',
     lower_bound=1,
 )
-_FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'What to write.')
+_FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'Output format.')
 
 COLUMNS = (
     Column('network'),
@@ -58,7 +58,7 @@ def scaling_table(
     global_norm: bool,
     decoded: float,
 ) -> Table:
-    """A row for each network, machine and number of devices."""
+    """Returns the table, one row per network, machine and number of devices."""
     rows = []
     for network in networks:
         asked = scaling.work(network)
@@ -86,11 +86,11 @@ def scaling_table(
                 )
     norm = 'the global batch' if global_norm else 'the batch of a device'
     notes = [
-        f'{batch} images a device; batch norm over {norm}; {decoded:g} images/s decoded by a '
+        f'{batch} images per device; batch norm over {norm}; {decoded:g} images/s decoded per '
         f'core. Predicted, not measured.',
         *(f'{m}: {scaling.MACHINES[m].source}.' for m in machines),
     ]
-    return Table(COLUMNS, rows, 'Data-parallel training against devices', notes)
+    return Table(COLUMNS, rows, 'Data-parallel training by number of devices', notes)
 
 
 def main(_):

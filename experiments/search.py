@@ -1,4 +1,4 @@
-r"""Searches good values for fields of a recipe: at random, or from coarse to fine.
+r"""Searches for good values of recipe fields: at random, or from coarse to fine.
 
     python -m experiments.search --recipe=digits --space learning_rate=log:1e-4:1 \
         --space weight_decay=log:1e-6:1e-2 --trials=24 --workdir=search
@@ -6,13 +6,14 @@ r"""Searches good values for fields of a recipe: at random, or from coarse to fi
         --space optimizer.momentum=choice:0.8,0.9 --rounds=3 --set "duration=4 epochs" \
         --data_dir=... --workdir=search
 
-Spaces are log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, logint:LOW:HIGH and choice:A,B,C, of any
-field that --set takes, `model_fields.NAME` of the network too. --rounds=1 is random search; with
-more, each further round draws from where the best quarter of the trials so far lie. Runs are halved
-successively: a run is validated --validations times, and only the best third of those that came as
-far go on after the first, third, ninth time. Started again with the same --workdir the search goes
-on; started in several processes at once, they share the trials. Accuracy on validation images alone
-decides; the test images are not looked at. Writes table.csv, search.png and report.html.
+A space is log:LOW:HIGH, uniform:LOW:HIGH, int:LOW:HIGH, logint:LOW:HIGH or choice:A,B,C, for any
+field that --set accepts, including `model_fields.NAME` of the network. --rounds=1 is random search;
+each further round draws from the region of the best quarter of the trials so far. Successive
+halving stops bad runs early: each run is validated --validations times, and after the first, third
+and ninth time only the best third of the runs that got there continue. The search resumes if it is
+started again with the same --workdir; several processes with the same --workdir share the trials.
+Only the accuracy on validation images decides; test images are not used. Writes table.csv,
+search.png and report.html into --workdir.
 """
 
 import dataclasses
@@ -33,36 +34,36 @@ from cnnlab.train.setup import build_setup
 from . import common
 
 _RECIPE = flags.DEFINE_string(
-    'recipe', None, f'Which recipe: {", ".join(registry.RECIPES)}.', required=True
+    'recipe', None, f'Recipe: {", ".join(registry.RECIPES)}.', required=True
 )
 _SPACE = flags.DEFINE_multi_string(
-    'space', [], 'What is searched: FIELD=KIND:VALUES. May be repeated.'
+    'space', [], 'Field to search and its space: FIELD=KIND:VALUES. May be repeated.'
 )
 _TRIALS = flags.DEFINE_integer(
-    'trials', 20, 'How many values are tried, by all processes together.', lower_bound=1
+    'trials', 20, 'Number of trials, of all processes together.', lower_bound=1
 )
 _ROUNDS = flags.DEFINE_integer(
-    'rounds', 1, 'Rounds of coarse-to-fine search; 1 is random search.', lower_bound=1
+    'rounds', 1, 'Number of rounds of coarse-to-fine search; 1 is random search.', lower_bound=1
 )
 _HALVING = flags.DEFINE_integer(
     'halving',
     3,
-    'Of the runs that come as far, one in so many goes on; 0 lets all run to their end.',
+    'Factor of successive halving: 3 continues the best third of the runs; 0 stops none early.',
     lower_bound=0,
 )
 _VALIDATIONS = flags.DEFINE_integer(
-    'validations', 9, 'How often a run is validated.', lower_bound=1
+    'validations', 9, 'Number of validations of each run.', lower_bound=1
 )
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of the draws.', lower_bound=0)
 
 
 def objective(trial, recipe, space, root):
-    """Validation top-1 of the run of a trial; a run that diverges is pruned."""
+    """Trains the run of a trial and returns its validation top-1; prunes it if it diverges."""
     drawn = override(recipe, search.assignments(space, trial))
     setup = build_setup(drawn, common.DATA_DIR.value)
     if 'validation' not in setup.data:
         raise ValueError(
-            f'{recipe.dataset} has no validation images to choose by; set some aside with --set '
+            f'{recipe.dataset} has no validation images to choose by; hold some out with --set '
             f'holdout=N'
         )
     every = max(setup.total // _VALIDATIONS.value, 1)
@@ -82,7 +83,7 @@ def objective(trial, recipe, space, root):
 
 
 def described(study, space, per_round):
-    """(the trials that ended, best first; their table)."""
+    """Returns (the trials that ended, best first; their table)."""
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     ended = [
         t
@@ -125,7 +126,7 @@ def described(study, space, per_round):
 
 
 def score(trial):
-    """The validation top-1 of a trial's end, or the last one before it was stopped."""
+    """Returns the final validation top-1 of a trial, or the last one before it was stopped."""
     return (
         trial.value
         if trial.value is not None
@@ -134,12 +135,11 @@ def score(trial):
 
 
 def main(_):
-    """Searches, and writes what is known; every process of a search writes it."""
+    """Runs the search and writes the results so far; every process of a search writes them."""
     space = [search.dimension(text) for text in _SPACE.value]
     if not space:
         raise ValueError(
-            '--space is needed, once for every field to search, such as '
-            '--space learning_rate=log:1e-4:1'
+            '--space is needed, once per field to search, such as --space learning_rate=log:1e-4:1'
         )
     recipe = common.override(registry.get(_RECIPE.value))
     search.check(space, recipe)
@@ -157,19 +157,21 @@ def main(_):
     ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     left = optuna.study.MaxTrialsCallback(_TRIALS.value, states=ended)
     if len(study.get_trials(deepcopy=False, states=ended)) < _TRIALS.value:
-        study.optimize(lambda trial: objective(trial, recipe, space, out), callbacks=[left, tell])
+        study.optimize(
+            lambda trial: objective(trial, recipe, space, out), callbacks=[left, print_trial]
+        )
     trials, table = described(study, space, max(_TRIALS.value // _ROUNDS.value, 1))
     if not trials:
-        print('no run came as far as its first validation')
+        print('no run reached its first validation')
         return
     table.print()
     best = trials[0]
     settings = ' '.join(f'--set {d.field}={best.params[d.field]}' for d in space)
-    said = (
+    sentence = (
         f'the best finished run is trial {best.number} with {score(best):.2%} on validation '
         f'images: {settings}'
     )
-    print(said)
+    print(sentence)
     rounds = [
         f'round {t.number // max(_TRIALS.value // _ROUNDS.value, 1) + 1}'
         if t.value is not None
@@ -192,7 +194,7 @@ def main(_):
             Section(
                 'Result',
                 [
-                    said,
+                    sentence,
                     table,
                     Picture(
                         figure,
@@ -207,18 +209,18 @@ def main(_):
     print(f'wrote {out}/report.html, table.csv and search.png')
 
 
-def tell(study, trial):
-    """A line when a trial ends."""
+def print_trial(study, trial):
+    """Prints one line when a trial ends."""
     values = ', '.join(
         f'{k}={v:.3g}' if isinstance(v, float) else f'{k}={v}' for k, v in trial.params.items()
     )
-    found = (
+    result = (
         f'{score(trial):.2%} after {len(trial.intermediate_values)} validations'
         if trial.intermediate_values
         else 'none'
     )
     print(
-        f'trial {trial.number}: {values}: {found}{"" if trial.value is not None else ", stopped"}',
+        f'trial {trial.number}: {values}: {result}{"" if trial.value is not None else ", stopped"}',
         flush=True,
     )
 

@@ -1,4 +1,4 @@
-r"""A contact sheet of training transforms: a row for each, with what draws make of an image.
+r"""Draws a sheet of training transforms: one row per transform, with several random draws.
 
     python -m experiments.show_augmentations --images=ILSVRC2012_img_train.tar --out=sheet.png
     python -m experiments.show_augmentations --dataset=cifar10 --split=train --data_dir=... \
@@ -6,8 +6,7 @@ r"""A contact sheet of training transforms: a row for each, with what draws make
     python -m experiments.show_augmentations --images=photos/ --labels=labels.txt \
         --recipe=resnet --out=resnet.png
 
-Draws are those of training with this seed: the stream of random numbers that belongs to (seed,
-position).
+The random numbers are those of training with this seed: the stream of (seed, position).
 """
 
 import functools
@@ -30,32 +29,34 @@ from cnnlab.train.on_device import mixing
 from . import common
 
 _IMAGES = flags.DEFINE_string(
-    'images', None, 'Images as experiments.evaluate_imagenet takes them: a tar or a folder.'
+    'images', None, 'Images, as experiments.evaluate_imagenet takes them: a tar or a folder.'
 )
-_LABELS = flags.DEFINE_string('labels', None, 'Labels of --images, where folders do not say them.')
+_LABELS = flags.DEFINE_string(
+    'labels', None, 'File with the labels of --images, if folders do not give them.'
+)
 _DATASET = flags.DEFINE_string(
-    'dataset', None, 'Instead of --images: a set by name, with --split and --data_dir.'
+    'dataset', None, 'Data set by name, instead of --images, with --split and --data_dir.'
 )
-_SPLIT = flags.DEFINE_string('split', 'train', 'Of --dataset: train, validation or test.')
+_SPLIT = flags.DEFINE_string('split', 'train', 'Split of --dataset: train, validation or test.')
 _TRANSFORM = flags.DEFINE_multi_string(
     'transform',
     [],
-    'A transform as recipes write it. May be repeated; default: every transform, and mixing.',
+    'Transform, written as in recipes. May be repeated. Default: every transform, and mixing.',
 )
 _RECIPE = flags.DEFINE_multi_string(
     'recipe',
     [],
-    'The transforms of a paper, as one row. May be repeated: '
+    'Transforms of a paper, drawn as one row. May be repeated: '
     f'{", ".join(imagenet.TRAIN_TRANSFORMS)}.',
 )
-_SAMPLES = flags.DEFINE_integer('samples', 9, 'Draws in a row.', lower_bound=1)
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the draws.', lower_bound=0)
-_OUT = flags.DEFINE_string('out', 'augmentations.png', 'The picture to write.')
+_SAMPLES = flags.DEFINE_integer('samples', 9, 'Number of draws per row.', lower_bound=1)
+_SEED = flags.DEFINE_integer('seed', 0, 'Seed of the draws.', lower_bound=0)
+_OUT = flags.DEFINE_string('out', 'augmentations.png', 'PNG file to write.')
 
 # pixels
 TILE, LABEL, GAP = 160, 300, 6
-# Transforms of an image that `cut` has made 224 pixels high and wide, in the order of the sheet;
-# crops take the image itself.
+# The transforms in the order of the sheet. CROPS take the whole image, the others a square of 224
+# pixels that `cut` returns.
 CROPS = (
     'random_resized_crop(224)',
     'scale_jitter(224, 256, 480)',
@@ -88,13 +89,13 @@ TRANSFORMS = (
 )
 
 
-def views_of(text: str):
-    """The transform of 'one(); two()'."""
+def transform_of(text: str):
+    """Returns the transform that 'one(); two()' describes."""
     return parse.parse(*text.split(';'))
 
 
 def cut(image: np.ndarray, size: int = 224) -> np.ndarray:
-    """The middle square of an image, at `size`."""
+    """Returns the central square of an image, resized to `size` pixels."""
     h, w, _ = image.shape
     side = min(h, w)
     top, left = (h - side) // 2, (w - side) // 2
@@ -106,7 +107,7 @@ def cut(image: np.ndarray, size: int = 224) -> np.ndarray:
 
 
 def tile(image: np.ndarray) -> Image.Image:
-    """An image of any size and 1 or 3 channels within TILE x TILE."""
+    """Fits an image of any size and 1 or 3 channels into TILE x TILE pixels."""
     picture = Image.fromarray(
         np.repeat(image, 3, -1) if image.shape[-1] == 1 else np.ascontiguousarray(image)
     )
@@ -119,7 +120,7 @@ def tile(image: np.ndarray) -> Image.Image:
 
 
 def mixed(kind: str, images: list[np.ndarray], draws: int) -> list[np.ndarray]:
-    """What `mixing` makes of a batch, a draw after another."""
+    """Applies a transform of `mixing` to a batch, and returns the first image of each draw."""
     batch = jnp.asarray(np.stack(images))
     keys = jax.random.split(jax.random.key(_SEED.value), draws)
     if kind == 'device_flip':
@@ -131,7 +132,7 @@ def mixed(kind: str, images: list[np.ndarray], draws: int) -> list[np.ndarray]:
 
 
 def sheet(rows: list[tuple[str, list[np.ndarray]]]) -> Image.Image:
-    """Rows of (label, images)."""
+    """Draws rows of (label, images) as one picture."""
     columns = max(len(images) for _, images in rows)
     out = Image.new(
         'RGB', (LABEL + columns * (TILE + GAP), len(rows) * (TILE + GAP)), (255, 255, 255)
@@ -157,7 +158,7 @@ def _wrapped(text, width=34):
 
 
 def main(_):
-    """Writes the sheet."""
+    """Applies the transforms and writes the sheet."""
     if bool(_IMAGES.value) == bool(_DATASET.value):
         raise ValueError('give the images: --images=... or --dataset=..., one of the two')
     source = (
@@ -165,18 +166,18 @@ def main(_):
         if _IMAGES.value
         else sources.load(_DATASET.value, _SPLIT.value, data_dir=common.DATA_DIR.value)
     )
-    asked = [
+    chosen = [
         *(('', transform) for transform in _TRANSFORM.value),
         *((f'{name}:; ', '; '.join(imagenet.train_transforms(name))) for name in _RECIPE.value),
     ]
-    cropped = not asked and source.image_shape is None
+    cropped = not chosen and source.image_shape is None
     draws, rows = loader.PerExampleRng(_SEED.value), []
-    for title, text in asked or [
+    for title, text in chosen or [
         ('', transform) for transform in (*(CROPS if cropped else ()), *TRANSFORMS)
     ]:
-        # another image for every row
+        # a different image for every row
         [example] = source.encoded([(7 * len(rows) + 3) % len(source)])
-        transform, image = views_of(text), example['image']
+        transform, image = transform_of(text), example['image']
         if cropped and text not in CROPS:
             image = cut(pixels(image))
         whole = pixels(image)
@@ -186,7 +187,7 @@ def main(_):
                 [whole, *(transform(image, draws.at(p)).copy() for p in range(_SAMPLES.value))],
             )
         )
-    if not asked:
+    if not chosen:
         images = [cut(source[i % len(source)]['image']) for i in range(3, 3 + 4)]
         for kind in ('device_flip', 'mixup', 'cutmix'):
             rows.append(

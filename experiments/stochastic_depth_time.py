@@ -1,4 +1,4 @@
-r"""What stochastic depth saves of the time of training (Huang et al. 2016, arXiv:1603.09382).
+r"""Measures the training time that stochastic depth saves (Huang et al. 2016, arXiv:1603.09382).
 
     # ResNet-110
     python -m experiments.stochastic_depth_time --workdir=runs/stochastic_depth \
@@ -6,13 +6,13 @@ r"""What stochastic depth saves of the time of training (Huang et al. 2016, arXi
     python -m experiments.stochastic_depth_time --blocks=3 --batch=32 --steps=20 \
         --workdir=runs/stochastic_depth_20
 
-Expected: block l of L is kept with probability 1 - l / (2 L), so that of the L blocks (3 L - 1) / 4
-are computed on average: a quarter of the time of the blocks is to be saved. Measured are images/s
-of the train step with the rates of the paper and without any, turn by turn, on images made from
-nothing.
+Expected: block l of L is kept with probability 1 - l / (2 L), so (3 L - 1) / 4 of the L blocks are
+computed on average, which should save a quarter of the time of the blocks. The command measures
+images/s of the train step with the drop rates of the paper and without, in turns, on synthetic
+images.
 
-On an accelerator a block that is left out is not computed. On a CPU it is, as
-`cnnlab/nn/residual.py` says: nothing is saved there.
+An accelerator does not compute a dropped block. A CPU computes it (see `cnnlab/nn/residual.py`), so
+nothing is saved there.
 """
 
 import math
@@ -37,46 +37,46 @@ from . import common
 common.study_flags()
 
 _BLOCKS = flags.DEFINE_integer(
-    'blocks', 18, 'Blocks of each of the three stages: 18 is ResNet-110.', lower_bound=1
+    'blocks', 18, 'Number of blocks of each of the three stages; 18 is ResNet-110.', lower_bound=1
 )
-_BATCH = flags.DEFINE_integer('batch', 128, 'Images of a step.', lower_bound=1)
-_STEPS = flags.DEFINE_integer('steps', 20, 'Steps of a turn.', lower_bound=1)
-_TURNS = flags.DEFINE_integer('turns', 5, 'Turns of each network.', lower_bound=1)
+_BATCH = flags.DEFINE_integer('batch', 128, 'Number of images per step.', lower_bound=1)
+_STEPS = flags.DEFINE_integer('steps', 20, 'Number of steps per turn.', lower_bound=1)
+_TURNS = flags.DEFINE_integer('turns', 5, 'Number of turns of each network.', lower_bound=1)
 
-CLAIM = seed_study.SeedStudy(
+STUDY = seed_study.SeedStudy(
     'stochastic_depth_time',
-    'The time that stochastic depth saves',
+    'Training time that stochastic depth saves',
     'on average a quarter of the blocks is skipped and not computed (Huang et al. 2016).',
     lambda measured: '',
 )
 VARIANTS = {'constant depth': 0.0, 'stochastic depth, p_L = 0.5': 0.5}
 
 
-def prepared(rate):
-    """A function that makes --steps steps with that rate and gives the images/s."""
+def prepared(drop_path):
+    """Returns a function that trains --steps steps at this drop rate and returns the images/s."""
     recipe = common.override(
         Recipe(
             model='cifar_resnet20',
             dataset=f'fake:32x32x3:10:{_BATCH.value}',
-            model_fields={'blocks': _BLOCKS.value, 'drop_path': rate, 'drop_batch': True},
+            model_fields={'blocks': _BLOCKS.value, 'drop_path': drop_path, 'drop_batch': True},
             data=Data(normalize='unit'),
             optimizer=Optimizer(learning_rate=0.01),
             schedule=Schedule('constant'),
             run=Run(batch_size=_BATCH.value, duration='1000000 steps'),
         )
     )
-    job = build_setup(recipe)
-    examples = job.data['train'].__getitems__(range(_BATCH.value))
+    setup = build_setup(recipe)
+    examples = setup.data['train'].__getitems__(range(_BATCH.value))
     batch = sharding.shard_batch(
         {
             'image': np.stack([e['image'] for e in examples]),
             'label': np.array([e['label'] for e in examples], np.int32),
         },
-        job.mesh,
+        setup.mesh,
     )
-    # compiles
-    state = job.train_step(
-        sharding.replicate(job.init(np.uint32(0)), job.mesh), batch, np.uint32(0)
+    # the first step compiles
+    state = setup.train_step(
+        sharding.replicate(setup.init(np.uint32(0)), setup.mesh), batch, np.uint32(0)
     )[0]
 
     def turn():
@@ -84,7 +84,7 @@ def prepared(rate):
         jax.block_until_ready(state)
         start = time.perf_counter()
         for _ in range(_STEPS.value):
-            state, found = job.train_step(state, batch, np.uint32(0))
+            state, found = setup.train_step(state, batch, np.uint32(0))
         jax.block_until_ready((state, found))
         return _STEPS.value * _BATCH.value / (time.perf_counter() - start)
 
@@ -92,9 +92,9 @@ def prepared(rate):
 
 
 def main(_):
-    """Measures both in turns and writes what was found."""
+    """Measures both networks in turns and writes the result."""
     out = workdir.writable(common.workdir())
-    turns = {name: prepared(rate) for name, rate in VARIANTS.items()}
+    turns = {name: prepared(drop_path) for name, drop_path in VARIANTS.items()}
     speeds = {name: [] for name in turns}
     for _ in range(_TURNS.value):
         for name, turn in turns.items():
@@ -139,7 +139,7 @@ def main(_):
     write_text(out / 'table.csv', table.to_csv())
     if flags.FLAGS.results:
         seed_study.note(
-            CLAIM,
+            STUDY,
             reading,
             table,
             seed_study.circumstances(common.study()),

@@ -1,15 +1,15 @@
 r"""Trains any network by the recipe of its paper.
 
     python -m experiments.train --recipe=resnet20_cifar10 --data_dir=... --workdir=runs/r20
-    # the whole plan; the data need not be there
+    # prints the plan; the data is not needed
     python -m experiments.train --recipe=resnet50_goyal --dry_run
     python -m experiments.train --recipe=digits --workdir=runs/digits --set "duration=5 epochs" \
         --set seed=1
-    # the seed that validates best
+    # trains five seeds and reports the one that validates best
     python -m experiments.train --recipe=digits --restarts=5 --workdir=runs/best_of_5
 
-docs/recipes.md lists the recipes. Started again with the same --workdir, a run goes on from the
-newest checkpoint. The last line says what the last state scores.
+docs/recipes.md lists the recipes. Started again with the same --workdir, a run resumes from the
+newest checkpoint. The last lines give the accuracy of the final state.
 """
 
 import pathlib
@@ -31,33 +31,34 @@ from . import common
 _RECIPE = flags.DEFINE_string(
     'recipe',
     None,
-    f'Which of the {len(registry.RECIPES)} recipes of docs/recipes.md.',
+    f'Recipe, one of the {len(registry.RECIPES)} of docs/recipes.md.',
     required=True,
 )
 _DRY_RUN = flags.DEFINE_bool(
     'dry_run',
     False,
-    'Print the plan instead: the recipe with its sources, steps, images, rates, size, memory, '
-    'time. Data that is not there is made.',
+    'Print the plan and exit: the recipe with its sources, steps, images, learning rates, size, '
+    'memory and time. Synthetic images stand in for missing data.',
 )
 _MEASURE = flags.DEFINE_integer(
     'measure',
     10,
-    'Train steps that --dry_run times, on a batch that this machine does in seconds; 0: none.',
+    'Number of train steps that --dry_run times, on a batch that takes this machine seconds; 0 is '
+    'none.',
     lower_bound=0,
 )
 _RESTARTS = flags.DEFINE_integer(
     'restarts',
     1,
-    'Train so many seeds, each in --workdir/seed<n>, and report the one that validates best.',
+    'Number of seeds to train, each in --workdir/seed<n>; reports the one that validates best.',
     lower_bound=1,
 )
-# characters of the schedule's line
+# number of characters of the line that shows the schedule
 _WIDTH = 60
 
 
 def main(_):
-    """Trains and prints the figures of every split; or prints the plan."""
+    """Trains and prints the accuracy on every split, or prints the plan."""
     stated = registry.sourced(_RECIPE.value)
     recipe = common.override(stated.recipe)
     if _DRY_RUN.value:
@@ -92,7 +93,11 @@ def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
     print(f'learning rate: {schedule.sparkline(made.learning_rates[::every])}')
     rows = [(step, epoch, f'{rate:.4g}') for step, epoch, rate in plan.rows(made)]
     Table(
-        (Column('step', 'integer'), Column('epoch', 'number', 1), Column('rate', align='right')),
+        (
+            Column('step', 'integer'),
+            Column('epoch', 'number', 1),
+            Column('learning rate', align='right'),
+        ),
         rows,
         'learning rate',
     ).print()
@@ -107,7 +112,7 @@ def _print_plan(stated: SourcedRecipe, recipe: Recipe) -> None:
 
 
 def _fields(stated: SourcedRecipe, recipe: Recipe) -> Table:
-    """Every field that a source gives or --set changes; the others have their default."""
+    """Returns the table of the fields that a source gives or --set changes."""
     default = paths.flat(Recipe(model=recipe.model, dataset=recipe.dataset))
     before = paths.flat(stated.recipe)
     rows = []
@@ -124,7 +129,7 @@ def _fields(stated: SourcedRecipe, recipe: Recipe) -> Table:
     return Table(
         (Column('field'), Column('value'), Column('source')),
         rows,
-        'recipe; what is not listed has its default',
+        'recipe; fields that are not listed have their defaults',
     )
 
 
@@ -153,13 +158,13 @@ def _facts(made: Plan, recipe: Recipe) -> dict[str, str]:
         facts['measured'] = (
             f'{speed.steps} steps of {speed.batch} images of {speed.size} pixels on '
             f'{setup.mesh.size} {setup.mesh.devices.flat[0].platform} '
-            f'devices: {show(speed.seconds, "seconds")} a step, {speed.images_per_second:,.1f} '
+            f'devices: {show(speed.seconds, "seconds")} per step, {speed.images_per_second:,.1f} '
             f'images/s; '
-            f'the input makes {speed.input_per_second:,.0f} images/s in one thread'
+            f'the input pipeline gives {speed.input_per_second:,.0f} images/s in one thread'
         )
         facts['time'] = (
-            f'about {_duration(made.seconds)} of training on this machine, evaluation and '
-            f'compiling not counted'
+            f'about {_duration(made.seconds)} of training on this machine, without evaluation '
+            f'and compilation'
         )
     return facts
 

@@ -1,11 +1,11 @@
-r"""More images, lower test error: LeNet-5 on the first 100 to all 55,000 images of MNIST.
+r"""Trains LeNet-5 on 100 to 55,000 images of MNIST and compares the test errors.
 
     python -m experiments.training_size_mnist --data_dir=... --workdir=runs/size \
         --results=docs/results
 
-Expected (assumed: the CNN lectures, L3, read the gap between training and validation error as a
-want of data, without figures): the test error falls with every enlargement, and the training error,
-near zero for few images, rises towards it. All take the same number of steps.
+Expected (assumed: the CNN lectures, L3, explain the gap between training and validation error by a
+lack of data, without figures): the test error falls with every increase, and the training error,
+near zero for few images, rises towards it. All runs take the same number of steps.
 """
 
 from absl import flags
@@ -19,16 +19,16 @@ from . import common
 
 common.study_flags()
 
-_STEPS = flags.DEFINE_integer('steps', 2000, 'Length of each run, the same for all.', lower_bound=1)
+_STEPS = flags.DEFINE_integer('steps', 2000, 'Number of steps of each run.', lower_bound=1)
 _SIZES = flags.DEFINE_list(
     'sizes',
     ['100', '300', '1000', '3000', '10000', '30000', '55000'],
-    'Numbers of training images, rising.',
+    'Numbers of training images, in ascending order.',
 )
 
 
 def reading(measured):
-    """The errors at both ends, and where more images did not help."""
+    """Gives the errors for the fewest and the most images, and where more images did not help."""
     known = {name: error(runs).mean for name, runs in measured.items() if runs.results}
     names = list(known)
     worse = [
@@ -42,12 +42,12 @@ def reading(measured):
     return f'{ends}. ' + (
         f'No gain of {", ".join(worse)}.'
         if worse
-        else 'The test error falls with every enlargement, as expected.'
+        else 'The test error falls with every increase, as expected.'
     )
 
 
 def main(_):
-    """Trains on each number of images and draws accuracy against it."""
+    """Trains on each number of images and plots the accuracy against it."""
     if not all(s.isdecimal() and int(s) > 0 for s in _SIZES.value):
         raise ValueError(f'--sizes takes numbers of images above 0, not {",".join(_SIZES.value)}')
     base = lenet.mnist().replace(

@@ -1,4 +1,4 @@
-"""Every registered network: parameters, multiply-adds, year, input and paper.
+"""Lists the registered networks: parameters, multiply-adds, year, input and paper.
 
     python -m experiments.zoo
     python -m experiments.zoo --sort=MACs --match=mobilenet
@@ -6,7 +6,7 @@
     python -m experiments.zoo --table=families --format=markdown
     python -m experiments.zoo --table=sources --format=markdown --out=docs/networks.md
 
-Nothing is computed but shapes; a long list is shared among the cores of the machine.
+Only shapes are computed; a long list is split among the cores of the machine.
 """
 
 from absl import flags
@@ -21,21 +21,20 @@ _TABLE = flags.DEFINE_enum(
     'table',
     'costs',
     ['costs', 'families', 'sources'],
-    'Each network with its multiply-adds; each family by one of its networks; or each network '
-    'with the ids of the '
-    'published weights that it takes.',
+    'Table to print: each network with its multiply-adds, each family with one of its networks, or '
+    'each network with the ids of the published weights that fit it.',
 )
 _SORT = flags.DEFINE_string(
-    'sort', None, 'The column to sort by. Default: networks by name, families by age.'
+    'sort', None, 'Column to sort by. Default: networks by name, families by age.'
 )
-_DESCENDING = flags.DEFINE_bool('descending', False, 'Largest first.')
+_DESCENDING = flags.DEFINE_bool('descending', False, 'Sort in descending order.')
 _MATCH = flags.DEFINE_string(
     'match',
     '',
-    'Only networks in whose name this regular expression is found: resnet, ^vgg, keras$.',
+    'Regular expression that the names of the listed networks contain: resnet, ^vgg, keras$.',
 )
-_FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'What to write.')
-_OUT = flags.DEFINE_string('out', None, 'File to write instead of the terminal.')
+_FORMAT = flags.DEFINE_enum('format', 'text', ['text', 'markdown', 'csv'], 'Output format.')
+_OUT = flags.DEFINE_string('out', None, 'File to write. Default: the terminal.')
 
 
 def main(_):

@@ -183,4 +183,4 @@ def test_every_command_scores_what_the_run_scored(trained, reference, tmp_path):
     said = command(
         'corruption', given[0], f'--count={n}', '--corruptions=contrast', '--out=corruption'
     )
-    assert f'{n} images, {1 - right / n:.1%} of them wrong without a corruption' in said
+    assert f'{n} images, {1 - right / n:.1%} of them wrong without corruption' in said

@@ -9,7 +9,7 @@ import numpy as np
 from cnnlab.analysis import capture
 from cnnlab.classifier import Array, Classifier
 from cnnlab.report import progress
-from cnnlab.visual import activations, layers
+from cnnlab.visual import activations, inputs, layers
 
 
 def deep_dream(
@@ -55,7 +55,7 @@ def deep_dream(
             f'octaves and steps are at least 1, scale above 1, step_size above 0, jitter not '
             f'below 0; got {octaves}, {steps}, {scale}, {step_size}, {jitter}'
         )
-    preprocess = net.stated_preprocess()
+    to_network = inputs.from_pictures(net)
     original = jnp.asarray(pictures, jnp.float32)
     layers.known(net, original, path)
     n, height, width, channels = original.shape
@@ -68,17 +68,17 @@ def deep_dream(
             added = jax.image.resize(added, base.shape, 'bilinear')
         key = jax.random.fold_in(jax.random.key(seed), step)
         added = _step(
-            net.model, net.variables, base, added, key, step_size, preprocess, path, jitter
+            net.model, net.variables, base, added, key, step_size, to_network, path, jitter
         )
     return np.asarray(jnp.clip(original + added, 0, 1))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 7, 8))
-def _step(model, variables, base, added, key, step_size, preprocess, path, jitter):
+def _step(model, variables, base, added, key, step_size, to_network, path, jitter):
     roll = jax.random.randint(key, (2,), -jitter, jitter + 1)
 
     def excitement(pictures):
-        x = preprocess.from_unit(jnp.roll(pictures, roll, (1, 2)))
+        x = to_network(jnp.roll(pictures, roll, (1, 2)))
         layer = capture.apply(model, variables, x, keep=[path]).activations[path]
         return jnp.square(activations.full_precision(layer)).sum() / 2
 

@@ -11,7 +11,7 @@ import optax
 from cnnlab.analysis import capture
 from cnnlab.classifier import Array, Classifier
 from cnnlab.report import progress
-from cnnlab.visual import activations
+from cnnlab.visual import activations, inputs
 from cnnlab.visual.parametrize import Parametrization
 
 
@@ -61,7 +61,7 @@ def invert(
             f'steps are at least 1, learning_rate above 0, variation not below 0; got {steps}, '
             f'{learning_rate}, {variation}'
         )
-    preprocess = net.stated_preprocess()
+    to_network = inputs.from_pictures(net)
     wanted = activations.full_precision(activations.of_layer(net, images, path))
     form = Parametrization(images.shape, fourier, decorrelated)
     parameters = form.initial(seed)
@@ -76,7 +76,7 @@ def invert(
             learning_rate,
             variation,
             form,
-            preprocess,
+            to_network,
             path,
         )
         distances.append(np.asarray(distance))
@@ -93,12 +93,12 @@ def _step(
     learning_rate,
     variation,
     form,
-    preprocess,
+    to_network,
     path,
 ):
     def loss(parameters):
         pictures = form.pictures(parameters)
-        images = preprocess.from_unit(pictures)
+        images = to_network(pictures)
         layer = capture.apply(model, variables, images, keep=[path]).activations[path]
         features = activations.full_precision(layer)
         axes = tuple(range(1, features.ndim))

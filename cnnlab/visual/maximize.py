@@ -12,7 +12,7 @@ import optax
 from cnnlab.analysis import capture
 from cnnlab.classifier import Classifier
 from cnnlab.report import progress
-from cnnlab.visual import activations, backward, layers
+from cnnlab.visual import activations, backward, inputs, layers
 from cnnlab.visual.parametrize import Parametrization
 
 
@@ -102,7 +102,7 @@ def maximize(
         output = layers.known(net, like, path)
         for number in numbers:
             layers.channel(output, path, number)
-    preprocess = net.stated_preprocess()
+    to_network = inputs.from_pictures(net)
     form = Parametrization(like.shape, fourier, decorrelated)
     parameters, wanted = form.initial(seed), jnp.asarray(numbers)
     state, scores = optax.adam(learning_rate).init(parameters), []
@@ -118,7 +118,7 @@ def maximize(
             l2,
             blur if blur and step % 4 == 3 else None,
             form,
-            preprocess,
+            to_network,
             path,
             jitter,
             zoom,
@@ -127,7 +127,7 @@ def maximize(
     pictures = form.pictures(parameters)
     probability = None
     if path is None:
-        shares = jax.nn.softmax(net.logits(preprocess.from_unit(pictures)))
+        shares = jax.nn.softmax(net.logits(to_network(pictures)))
         probability = np.asarray(jnp.take_along_axis(shares, wanted[:, None], 1)[:, 0])
     return Maximized(np.asarray(pictures), np.stack(scores), probability)
 
@@ -144,7 +144,7 @@ def _step(
     l2,
     blur,
     form,
-    preprocess,
+    to_network,
     path,
     jitter,
     zoom,
@@ -152,7 +152,7 @@ def _step(
     ruled: Any = backward.Ruled(model, backward.redirected)
 
     def loss(parameters):
-        x = preprocess.from_unit(moved(form.pictures(parameters), key, jitter, zoom))
+        x = to_network(moved(form.pictures(parameters), key, jitter, zoom))
         keep = [] if path is None else [path]
         logits, kept = capture.apply(ruled, variables, x, keep=keep)
         if path is None:

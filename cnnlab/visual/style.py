@@ -12,7 +12,7 @@ import optax
 from cnnlab.analysis import capture
 from cnnlab.classifier import Array, Classifier
 from cnnlab.report import progress
-from cnnlab.visual import activations, layers
+from cnnlab.visual import activations, inputs, layers
 from cnnlab.visual.invert import total_variation
 
 
@@ -70,13 +70,13 @@ def style_transfer(
             f'weights not below 0; got {list(style_paths)}, {steps}, {learning_rate}, '
             f'{style_weight}, {variation}'
         )
-    preprocess = net.stated_preprocess()
+    to_network = inputs.from_pictures(net)
     content, style = (jnp.asarray(p, jnp.float32)[None] for p in (content, style))
     paths = tuple(style_paths)
     for path in (content_path, *paths):
         layers.spatial(net, content, path)
-    of_content = _features(net.model, net.variables, content, preprocess, (content_path,))
-    of_style = _features(net.model, net.variables, style, preprocess, paths)
+    of_content = _features(net.model, net.variables, content, to_network, (content_path,))
+    of_style = _features(net.model, net.variables, style, to_network, paths)
     grams = {path: gram(features) for path, features in of_style.items()}
     picture, state, losses = content, optax.adam(learning_rate).init(content), []
     for _ in progress.track(range(steps), 'style transfer'):
@@ -90,7 +90,7 @@ def style_transfer(
             style_weight,
             variation,
             learning_rate,
-            preprocess,
+            to_network,
             content_path,
         )
         losses.append(parts)
@@ -109,8 +109,8 @@ def gram(features: Array) -> jax.Array:
     )
 
 
-def _features_of(model, variables, pictures, preprocess, paths):
-    images = preprocess.from_unit(pictures)
+def _features_of(model, variables, pictures, to_network, paths):
+    images = to_network(pictures)
     layers_kept = capture.apply(model, variables, images, keep=paths).activations
     return {path: activations.full_precision(f) for path, f in layers_kept.items()}
 
@@ -129,11 +129,11 @@ def _step(
     style_weight,
     variation,
     learning_rate,
-    preprocess,
+    to_network,
     content_path,
 ):
     def loss(picture):
-        features = _features_of(model, variables, picture, preprocess, {content_path, *grams})
+        features = _features_of(model, variables, picture, to_network, {content_path, *grams})
         content = _relative(features[content_path], wanted)
         style = sum(_relative(gram(features[path]), g) for path, g in grams.items()) / len(grams)
         smoothness = total_variation(picture).sum()

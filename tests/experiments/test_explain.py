@@ -160,7 +160,7 @@ MISTAKES = [
     ),
     (['--images=pictures', '--class=1000'], 'SqueezeNet has the classes 0 to 999; got 1000'),
     (['--images=birds'], 'there is no picture, folder or tar birds'),
-    ([], 'give the pictures to be explained'),
+    ([], 'give the pictures to explain'),
     (['--images=pictures', '--run=x'], 'this takes one network: give one --weights or one --run'),
 ]
 PROGRAM = """

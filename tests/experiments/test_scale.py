@@ -93,7 +93,7 @@ def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
         f'--workdir={tmp_path}/x',
         f'--checkpoint_dir={trained}/checkpoints',
     )
-    assert '--checkpoint_dir must be another than that of --run' in same
+    assert '--checkpoint_dir must differ from that of --run' in same
 
 
 def test_export_writes_weights_that_score_what_the_run_scored(trained, tmp_path):

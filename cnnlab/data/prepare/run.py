@@ -31,7 +31,7 @@ class _Task:
     """Writes the i-th shard and returns its report."""
 
     folder: pathlib.Path
-    # (file name, part)
+    # pairs of file name and part
     shards: tuple[tuple[str, Any], ...]
     form: Form
 

@@ -9,8 +9,9 @@ import numpy as np
 from cnnlab.data.transforms import pixel_ops as ops
 from cnnlab.data.transforms.base import below, either_way, number, require, uniform
 
-# The principal components of ImageNet's RGB values in 0..1, one per column, and the factors that
-# the paper calls eigenvalues: datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch.
+# The principal components of ImageNet's RGB values in 0..1, one per column, and the factors on the
+# paper's draws: datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch, which calls
+# these factors eigenvalues.
 EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
 EIGENVECTORS = np.array(
     [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]
