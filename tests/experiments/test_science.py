@@ -180,7 +180,7 @@ def test_every_claim_runs(experiment, arguments, tmp_path):
         (['sanity', '--recipe=digit'], "no recipe named 'digit'; did you mean digits"),
         (
             ['lr_range', '--recipe=digits', '--low=1', '--high=0.1'],
-            'the rates of a range test rise',
+            'the learning rate of a range test rises',
         ),
         (['search', '--recipe=digits'], '--space is needed'),
         (
