@@ -3,6 +3,7 @@ end in one sentence and status 2.
 """
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -222,6 +223,23 @@ def test_help_tells_what_the_experiment_does(experiment):
     # absl's status for --help
     done = run(experiment, '--help', status=1)
     assert f'python -m experiments.{experiment}' in done.stdout and '--' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('experiment', 'shared', 'others'),
+    [
+        ('train', {'workdir', 'set', 'data_dir', 'import', 'workers'}, {'weights'}),
+        ('classify', {'weights', 'run', 'step', 'import'}, {'set', 'workdir'}),
+        ('attack', {'weights', 'images', 'data_dir', 'import'}, {'set', 'seeds'}),
+        ('activations_mnist', {'seeds', 'set', 'workdir', 'import'}, {'weights'}),
+    ],
+)
+def test_help_lists_the_shared_flags_that_the_experiment_takes(experiment, shared, others):
+    listed = set(
+        re.findall(r'^  --(\w+)', run(experiment, '--help', status=1).stdout, re.MULTILINE)
+    )
+    assert shared <= listed
+    assert not others & listed
 
 
 @pytest.mark.full

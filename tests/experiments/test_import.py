@@ -22,7 +22,6 @@ OWN = (
     '--set=duration=2 epochs',
     '--set=augment.train=darken(2)',
     '--set=augment.common=',
-    '--set=holdout=0',
     '--set=batch_size=16',
     '--set=optimizer=signs',
     '--set=weight_decay=0',
