@@ -1,6 +1,4 @@
-"""FGSM, BIM and PGD: worked out on linear nets, equal to torchattacks on a convolutional one, and
-refusing what is no attack.
-"""
+"""FGSM, BIM and PGD: computed by hand on linear networks, equal to torchattacks, bad arguments."""
 
 import pathlib
 
