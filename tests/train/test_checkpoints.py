@@ -1,6 +1,4 @@
-"""Checkpoints: what comes back, what is kept, and what is said of those that are foreign, damaged,
-missing or cannot be written.
-"""
+"""Checkpoints: restoring, keeping, and the errors for foreign, damaged, missing and unwritable ones."""
 
 import json
 import pathlib
