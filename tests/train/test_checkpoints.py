@@ -1,4 +1,4 @@
-"""Checkpoints: restoring, keeping, and the errors for foreign, damaged, missing and unwritable ones."""
+"""Checkpoints: restoring, keeping, and errors for foreign, damaged, missing or unwritable ones."""
 
 import json
 import pathlib

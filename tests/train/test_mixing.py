@@ -1,4 +1,4 @@
-"""Flips, mixup and cutmix on the device: distributions, pixels and labels, the same on all hosts."""
+"""Flips, mixup and cutmix on the device: distributions, pixels and labels, same on all hosts."""
 
 import functools
 

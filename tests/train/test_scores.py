@@ -1,4 +1,4 @@
-"""Scores of images from several crops: averages of the protocol, whole images, devices and hosts."""
+"""Scores of images from several crops: averages by protocol, whole images, devices and hosts."""
 
 import functools
 import pathlib

@@ -1,4 +1,4 @@
-"""Options of the train step: accumulation, frozen layers, penalties, auxiliary heads, soft labels."""
+"""Options of the step: accumulation, frozen layers, penalties, auxiliary heads, soft labels."""
 
 import functools
 
