@@ -19,6 +19,8 @@ from cnnlab.weights import fetch
 from cnnlab.weights.class_names import class_names
 
 register = registry.register
+# of weights files
+_SUFFIXES = ('.safetensors', '.pth', '.pt', '.th', '.npz', '.h5', '.keras')
 
 
 def list_models(pattern: str = '*', pretrained: bool = False) -> list[str]:
@@ -184,8 +186,11 @@ def _neither(text: str) -> str:
             f'{text!r} names a network and says nothing of weights: create({text!r}) draws them '
             f'from a seed; {where}'
         )
-    return (
+    tried = (
         f'{text!r} cannot be loaded: it is no id of published weights, no existing run directory '
-        f'or file, and no id with a file (ID@FILE); '
-        f'{names.unknown("weights id", text.partition("@")[0], weights.supported())}'
+        'or file, and no id with a file (ID@FILE)'
     )
+    # a path that is missing is not a misspelt id
+    if pathlib.Path(text).suffix in _SUFFIXES or text.startswith(('/', '.', '~')):
+        return f'{tried}; there is no file or directory of that path'
+    return f'{tried}; {names.unknown("weights id", text.partition("@")[0], weights.supported())}'

@@ -6,8 +6,11 @@ of devices, and a hash of each array. If a hash shows damage, the previous check
 process 0 of a run creates a `Checkpoints`.
 """
 
+import contextlib
 import json
+import logging
 import warnings
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +26,21 @@ from cnnlab.train.state import TrainState
 
 # the file that orbax writes into every finished checkpoint
 _COMPLETE = '_CHECKPOINT_METADATA'
+
+
+@contextlib.contextmanager
+def _without_notes_of_reading() -> Iterator[None]:
+    """Drops orbax's warning that a directory is read only: whoever loads a run asked for that."""
+    logger = logging.getLogger('absl')
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return 'directory is read only' not in record.getMessage()
+
+    logger.addFilter(wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wanted)
 
 
 class Saved(NamedTuple):
@@ -71,18 +89,19 @@ class Checkpoints:
             if jax.process_count() > 1
             else (ocp.options.MultiprocessingOptions())
         )
-        self._manager = ocp.CheckpointManager(
-            self.directory,
-            options=ocp.CheckpointManagerOptions(
-                create=False,
-                preservation_policy=policies.AnyPreservationPolicy(kept),
-                enable_async_checkpointing=not read_only,
-                cleanup_tmp_directories=not read_only,
-                read_only=read_only,
-                lightweight_initialize=read_only,
-                multiprocessing_options=alone,
-            ),
+        options = ocp.CheckpointManagerOptions(
+            create=False,
+            preservation_policy=policies.AnyPreservationPolicy(kept),
+            enable_async_checkpointing=not read_only,
+            cleanup_tmp_directories=not read_only,
+            # orbax warns about any other interval of a directory that is only read
+            save_interval_steps=0 if read_only else 1,
+            read_only=read_only,
+            lightweight_initialize=read_only,
+            multiprocessing_options=alone,
         )
+        with _without_notes_of_reading() if read_only else contextlib.nullcontext():
+            self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     @staticmethod
     def steps_in(directory: epath.PathLike) -> list[int]:
