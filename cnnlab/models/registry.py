@@ -96,7 +96,7 @@ def register(
     """
     caller = lookups.caller()
     if caller.partition('.')[0] != __package__.partition('.')[0]:
-        # so that it is they who are told of a name that one of ours has
+        # Our own networks register first, so that a name taken twice is the error of the outsider.
         _table()
     if name in _TABLE:
         raise ValueError(

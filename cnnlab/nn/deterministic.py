@@ -22,7 +22,7 @@ def _said() -> list[str]:
 
 
 def required() -> bool:
-    """Whether XLA was told to be deterministic, by `require` or by the user."""
+    """Whether XLA runs deterministically, set by `require` or by the user."""
     return _said()[-1:] in ([FLAG], ['--xla_gpu_deterministic_ops'])
 
 

@@ -18,7 +18,7 @@ from cnnlab.weights.mapping.rules import KeyMap, Rule
 
 @dataclasses.dataclass(frozen=True)
 class WeightSource:
-    """How the weights of one network of a source are read: what `register` was told."""
+    """How the weights of one network of a source are read: the arguments of `register`."""
 
     id: str
     # a name of the model registry
@@ -110,7 +110,7 @@ def register(
             f"the id of weights is 'source/name', of letters, digits, '_' and '-', and not {id!r}"
         )
     if not lookups.caller().startswith(f'{__package__}.'):
-        # so that it is they who are told of an id that one of ours has
+        # Our own ids register first, so that an id taken twice is the error of the outsider.
         _table()
     if id in _TABLE:
         raise ValueError(
