@@ -109,6 +109,9 @@ _CHECKPOINT_DIR = flags.DEFINE_string(
     'has a folder there.',
 )
 
+# The functions below define flags for the command that calls them: its --help lists them.
+flags.disclaim_key_flags()
+
 
 def import_packages(packages: Sequence[str]) -> None:
     """Imports these packages or modules, installed or in the current folder.
@@ -188,6 +191,7 @@ class Network(NamedTuple):
 
 def network_flags() -> None:
     """Defines the flags that name networks; see `networks`."""
+    flags.declare_key_flag('data_dir')
     flags.DEFINE_multi_string(
         'weights',
         [],
@@ -366,6 +370,7 @@ def pictures(found: Network, count: int) -> Pictures:
 
 def study_flags() -> None:
     """Defines the flags of a study over seeds: --seeds, --results and --note; see `study`."""
+    flags.adopt_module_key_flags(sys.modules[__name__])
     flags.DEFINE_integer(
         'seeds', 1, 'Number of runs of each variant, with seeds 0, 1, ...', lower_bound=1
     )
@@ -451,6 +456,7 @@ def start(main: Callable[[list[str]], None]) -> None:
                 hosts.leave(1)
             raise
 
+    flags.declare_key_flag('import')
     program = sys.modules['__main__']
     # absl prints this docstring for --help
     program.__doc__ = as_started(program.__doc__)

@@ -35,6 +35,7 @@ from cnnlab.train.monitor import run_log
 
 from . import common
 
+flags.adopt_module_key_flags(common)
 EIGHT = (
     'softmax_linear',
     'mlp2',

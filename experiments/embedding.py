@@ -36,6 +36,8 @@ from cnnlab.train.step_config import StepConfig
 
 from . import common
 
+flags.declare_key_flag('data_dir')
+flags.declare_key_flag('workdir')
 _DATASET = flags.DEFINE_string(
     'dataset', 'digits', 'Data set by name, with --data_dir where it is not built in.'
 )

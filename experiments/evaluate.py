@@ -24,6 +24,8 @@ from cnnlab.train.on_device import tta
 
 from . import common
 
+flags.declare_key_flag('data_dir')
+flags.declare_key_flag('workdir')
 _RUN = flags.DEFINE_string(
     'run', None, 'Run directory, or one of its checkpoints (RUN/checkpoints/STEP).', required=True
 )

@@ -48,6 +48,7 @@ from cnnlab.train.predictions import Predictions
 
 from . import common
 
+flags.declare_key_flag('workdir')
 common.network_flags()
 common.image_flags(split='validation')
 _PROTOCOL = flags.DEFINE_string(

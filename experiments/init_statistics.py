@@ -27,6 +27,7 @@ from cnnlab.train import workdir
 
 from . import common
 
+flags.declare_key_flag('workdir')
 _LAYERS = flags.DEFINE_integer('layers', 10, 'Number of hidden layers.', lower_bound=1)
 _UNITS = flags.DEFINE_integer(
     'units', 500, 'Number of units of each layer, and of values of each input.', lower_bound=2

@@ -15,6 +15,7 @@ from cnnlab.train import loop
 
 from . import common
 
+flags.adopt_module_key_flags(common)
 _FORM = flags.DEFINE_enum(
     'form',
     'dense',

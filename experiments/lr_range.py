@@ -21,6 +21,7 @@ from cnnlab.train.setup import build_setup
 
 from . import common
 
+flags.adopt_module_key_flags(common)
 _RECIPE = flags.DEFINE_string(
     'recipe', None, f'Recipe: {", ".join(registry.RECIPES)}.', required=True
 )

@@ -24,6 +24,7 @@ from cnnlab.data.prepare import form, inputs, run
 
 from . import common
 
+flags.declare_key_flag('data_dir')
 _SOURCE = flags.DEFINE_string(
     'source',
     None,

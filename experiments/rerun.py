@@ -21,6 +21,8 @@ from cnnlab.train.checkpoint.checkpoints import located
 
 from . import common
 
+flags.declare_key_flag('data_dir')
+flags.declare_key_flag('workdir')
 _RUN = flags.DEFINE_string('run', None, 'Run directory to repeat; it is only read.', required=True)
 
 

@@ -17,6 +17,7 @@ from cnnlab.train import loop
 
 from . import common
 
+flags.adopt_module_key_flags(common)
 _DEPTH = flags.DEFINE_integer(
     'depth',
     20,

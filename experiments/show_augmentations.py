@@ -28,6 +28,7 @@ from cnnlab.train.on_device import mixing
 
 from . import common
 
+flags.declare_key_flag('data_dir')
 _IMAGES = flags.DEFINE_string(
     'images', None, 'Images, as experiments.evaluate_imagenet takes them: a tar or a folder.'
 )

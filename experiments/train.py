@@ -28,6 +28,7 @@ from cnnlab.train.plan import Plan
 
 from . import common
 
+flags.adopt_module_key_flags(common)
 _RECIPE = flags.DEFINE_string(
     'recipe',
     None,

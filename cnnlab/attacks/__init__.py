@@ -1,6 +1,5 @@
 """Breaking networks: adversarial examples, fooling images, patches, corruptions.
 
-One convention: images are float32 (n, h, w, c) in [0, 1], a pixel's value / 255, and so are budgets
-and perturbations. A `Classifier` normalizes them itself, so that a budget is one of pixels whatever
-the network does with them first.
+Images, budgets and perturbations are in units of [0, 1], a pixel's value / 255; images are float32
+(n, h, w, c). The `Classifier` normalizes them itself, so a budget always counts pixel values.
 """

@@ -1,30 +1,30 @@
-"""Attacks over more images than fit a batch, in batches of one shape, so that they compile once."""
+"""Runs attacks in batches of one shape, so that they compile once."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-# called with how many images are done
+# called with the number of images that are done
 Advance = Callable[[int], None]
 
 
 def silent(images: int) -> None:
-    """An `Advance` that shows nothing."""
+    """Shows nothing; an `Advance`."""
 
 
 def beyond(advance: Advance, before: int) -> Advance:
-    """An `Advance` of one attack of several: `before` images are done already."""
+    """Returns an `Advance` that counts from `before`, for one of several attacks."""
     return lambda images: advance(before + images)
 
 
 def over(
     attack: Callable[..., Any], *arrays: Any, batch: int, advance: Advance = silent
 ) -> np.ndarray:
-    """`attack(*rows)` for at most `batch` rows of each array at a time, put together.
+    """Calls `attack(*rows)` on at most `batch` rows of each array at a time, and joins the results.
 
-    There are as few batches as that takes, as even as they can be, and the last is filled up with
-    the first rows.
+    The number of batches is as small as possible, and they all have one size: the last one is
+    filled up with the first rows.
 
     Raises:
       ValueError: the arrays differ in length or are empty, or the batch is less than 1.
@@ -32,13 +32,13 @@ def over(
     n = len(arrays[0])
     if batch < 1 or not n or any(len(a) != n for a in arrays):
         raise ValueError(
-            f'batches of at least 1 are taken from arrays of one length, not of {batch} from '
+            f'a batch has at least 1 row of arrays of one length; given: batch {batch}, lengths '
             f'{[len(a) for a in arrays]}'
         )
     batch, done = -(-n // -(-n // batch)), []
     for start in range(0, n, batch):
         rows = np.arange(start, start + batch) % n
-        found = np.asarray(attack(*(np.asarray(a)[rows] for a in arrays)))
-        done.append(found[: n - start])
+        result = np.asarray(attack(*(np.asarray(a)[rows] for a in arrays)))
+        done.append(result[: n - start])
         advance(min(start + batch, n))
     return np.concatenate(done)

@@ -1,6 +1,4 @@
-"""How far a perturbation may go: balls in the norms linf and l2 within [0, 1], held exactly in
-spite of rounding.
-"""
+"""Budgets of perturbations: linf and l2 balls within [0, 1], exact despite rounding."""
 
 import math
 
@@ -11,12 +9,12 @@ import numpy as np
 from cnnlab import names
 
 NORMS = ('linf', 'l2')
-# of a squared norm in float32, summed by rows of up to some thousand numbers
+# relative error of a squared norm in float32, summed by rows of up to some thousand numbers
 _SLACK = 2.0**-14
 
 
 def limit(epsilon: float) -> np.float32:
-    """The largest float32 that is not above `epsilon`.
+    """Returns the largest float32 that is not above `epsilon`.
 
     Raises:
       ValueError: it is negative or not finite.
@@ -32,20 +30,20 @@ def limit(epsilon: float) -> np.float32:
 def within(
     images: jax.Array, candidate: jax.Array, epsilon: jax.typing.ArrayLike, norm: str
 ) -> jax.Array:
-    """The images nearest to `candidate` that lie in [0, 1] and differ from `images` by at most
-    `epsilon`.
+    """Projects `candidate` to the images in [0, 1] that differ from `images` by at most `epsilon`.
 
-    In exact arithmetic the result minus the image is never larger than epsilon: linf bounds are
-    rounded towards the image, and the l2 ball is smaller by what rounding could add, 6e-5 of
-    epsilon and half a unit in the last place of each pixel.
+    In exact arithmetic the difference is never larger than epsilon: linf bounds are rounded towards
+    the image, and the l2 ball is smaller by the possible rounding error, 6e-5 of epsilon and half a
+    unit in the last place of each pixel.
 
     Args:
-      images, candidate: float32 (n, h, w, c), images in [0, 1].
+      images: float32 (n, h, w, c) in [0, 1].
+      candidate: float32 (n, h, w, c).
       epsilon: float32; see `limit`.
       norm: 'linf', the largest change of a value; 'l2', the Euclidean length of an image's change.
 
     Raises:
-      ValueError: another norm.
+      ValueError: the norm is unknown.
     """
     if names.among('norm', norm, NORMS) == 'linf':
         low, high = (
@@ -64,7 +62,7 @@ def within(
 
 
 def _towards(x: jax.Array, change: jax.Array) -> jax.Array:
-    """x + change rounded towards x, by Knuth's exact error of a sum (TwoSum)."""
+    """Returns x + change rounded towards x, by Knuth's exact error of a sum (TwoSum)."""
     total = x + change
     added = total - x
     error = (x - (total - added)) + (change - added)
@@ -72,19 +70,21 @@ def _towards(x: jax.Array, change: jax.Array) -> jax.Array:
 
 
 def lengths(change: jax.Array) -> jax.Array:
-    """Euclidean norm of each image, (n, 1, 1, 1); rows are summed first, which keeps the error of a
-    float32 sum small.
-    """
+    """Returns the Euclidean norm of each image, (n, 1, 1, 1)."""
+    # summing rows first keeps the error of a float32 sum small
     return jnp.sqrt(jnp.square(change).sum((2, 3), keepdims=True).sum(1, keepdims=True))
 
 
 def steepest(gradient: jax.Array, norm: str) -> jax.Array:
-    """The direction of length 1 in `norm` along which a function with this gradient grows most; 0
-    where the gradient is 0.
+    """Returns the direction of length 1 in `norm` in which a function grows most.
+
+    Args:
+      gradient: of the function, (n, h, w, c). Where it is 0, so is the direction.
+      norm: 'linf' or 'l2'.
     """
     if names.among('norm', norm, NORMS) == 'linf':
         return jnp.sign(gradient)
-    # squares of small gradients would be 0
+    # without this scale the squares of small gradients would underflow to 0
     largest = jnp.abs(gradient).max((1, 2, 3), keepdims=True)
     scaled = gradient / jnp.where(largest > 0, largest, 1)
     return scaled / jnp.maximum(lengths(scaled), jnp.finfo(gradient.dtype).tiny)
@@ -93,8 +93,9 @@ def steepest(gradient: jax.Array, norm: str) -> jax.Array:
 def random_start(
     key: jax.Array, images: jax.Array, epsilon: jax.typing.ArrayLike, norm: str
 ) -> jax.Array:
-    """Images at a random place of the ball: linf uniform in it; l2 in a uniform direction at a
-    uniform distance.
+    """Returns images at a random position in the ball.
+
+    The position is uniform in the linf ball. In the l2 ball direction and distance are uniform.
     """
     if names.among('norm', norm, NORMS) == 'linf':
         return within(
@@ -115,8 +116,10 @@ def random_start(
 
 
 def sizes(images: np.ndarray, changed: np.ndarray) -> dict[str, np.ndarray]:
-    """How much each image was changed: {'linf', 'l2': float64 (n,), 'l0': pixels changed, int
-    (n,)}, in exact differences.
+    """Measures the change of each image in float64, where differences of float32 are exact.
+
+    Returns:
+      {'linf': float64 (n,), 'l2': float64 (n,), 'l0': the number of changed pixels, int (n,)}.
     """
     change = np.asarray(changed, np.float64) - np.asarray(images, np.float64)
     flat = change.reshape(len(change), -1)

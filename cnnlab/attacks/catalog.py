@@ -1,4 +1,4 @@
-"""Every attack by name, in one form, for curves and tables."""
+"""The attacks by name, with one signature, for curves and tables."""
 
 import dataclasses
 import functools
@@ -17,14 +17,19 @@ from cnnlab.classifier import Classifier
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What of the attacks can be chosen."""
+    """Settings of the attacks.
 
-    # of PGD
+    Attributes:
+      steps: the number of steps of PGD.
+      batch: the number of images per batch.
+      seed: of all random numbers.
+      generations: of the one-pixel attack.
+      population: of the one-pixel attack.
+    """
+
     steps: int = 20
-    # images at a time
     batch: int = 50
     seed: int = 0
-    # of the one-pixel attack
     generations: int = 30
     population: int = 100
 
@@ -34,15 +39,15 @@ _USUAL = Settings()
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """What an attack is given.
+    """The arguments of an attack.
 
     Attributes:
       net: the network.
       images: float32 (n, h, w, c) in [0, 1].
-      labels: int (n,), the classes that the images shall no longer be taken for.
-      epsilon: the budget, in the norm of the attack; without meaning where it has none.
-      settings: what can be chosen.
-      advance: to be called with the number of images that are done.
+      labels: int (n,), the true classes, which the attack leaves.
+      epsilon: the budget, in the norm of the attack; ignored by attacks without a budget.
+      settings: of the attack.
+      advance: called with the number of images that are done.
     """
 
     net: Classifier
@@ -55,7 +60,7 @@ class Task:
     def in_batches(
         self, attack: Callable[[jax.Array, jax.Array, jax.Array], np.ndarray]
     ) -> np.ndarray:
-        """`attack(images, labels, key)` batch by batch, each with a key of its own."""
+        """Calls `attack(images, labels, key)` batch by batch, each with its own key."""
         key, done = jax.random.key(self.settings.seed), 0
 
         def batch(images, labels):
@@ -68,12 +73,13 @@ class Task:
         )
 
     def predicted(self) -> np.ndarray:
-        """The class that the network sees in each image, int (n,)."""
+        """Returns the predicted class of each image, int (n,)."""
         return self._scores().argmax(1)
 
     def second(self) -> np.ndarray:
-        """The most probable class of each image that is not its label, int (n,): what targeted
-        attacks aim at here.
+        """Returns the most probable class of each image other than its label, int (n,).
+
+        It is the target of targeted attacks.
         """
         scores = self._scores()
         scores[np.arange(len(self.labels)), self.labels] = -np.inf
@@ -88,12 +94,12 @@ class Attack:
     """One attack.
 
     Attributes:
-      title: as the literature calls it.
-      paper: where it is from.
-      norm: in which its change is small: 'linf', 'l2' or 'l0'.
-      budgeted: whether it stays within an epsilon and does its worst there; others look for the
-        least change that succeeds.
-      run: task -> changed images, of the shape of the task's.
+      title: its name in the literature.
+      paper: its source.
+      norm: the norm of its change: 'linf', 'l2' or 'l0'.
+      budgeted: whether it searches for the worst change within an epsilon; other attacks search for
+        the least change that succeeds.
+      run: task -> changed images, of the shape of the task's images.
     """
 
     title: str
@@ -197,7 +203,7 @@ ATTACKS: dict[str, Attack] = {
 
 
 def register(name: str, attack: Attack) -> None:
-    """Makes an attack of one's own known by name, to `attack`, `curve` and the experiments.
+    """Registers an attack of your own for `attack`, `curve` and the experiments.
 
     Raises:
       ValueError: the name is taken.
@@ -206,17 +212,23 @@ def register(name: str, attack: Attack) -> None:
 
 
 def get(name: str) -> Attack:
-    """The attack of that name; KeyError with the nearest names otherwise."""
+    """Returns the attack of that name.
+
+    Raises:
+      KeyError: there is none; the message gives the nearest names.
+    """
     return names.lookup('attack', name, ATTACKS)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """What an attack did to n images.
+    """The result of an attack on n images.
 
-    images: float32 (n, h, w, c). scores: float32 (n, k), the network's logits for them. right: bool
-      (n,), whether the label is still
-    what they are taken for. size: {'linf', 'l2', 'l0'}, see `budget.sizes`.
+    Attributes:
+      images: float32 (n, h, w, c), the changed images.
+      scores: float32 (n, k), their logits.
+      right: bool (n,), whether they are still classified correctly.
+      size: {'linf', 'l2', 'l0'}, the size of the changes; see `budget.sizes`.
     """
 
     images: np.ndarray
@@ -228,8 +240,9 @@ class Outcome:
 def outcome(
     net: Classifier, images: np.ndarray, changed: np.ndarray, labels: np.ndarray, batch: int = 50
 ) -> Outcome:
-    """Judges changed images; ties and NaN count as in evaluation: the first of equal scores, and
-    NaN is wrong.
+    """Evaluates changed images.
+
+    As in evaluation, the first of equal scores is the prediction, and NaN counts as wrong.
     """
     scores = over(lambda rows: logits(net, rows), changed, batch=batch)
     right = (scores.argmax(1) == labels) & ~np.isnan(scores).any(1)
@@ -245,10 +258,11 @@ def attack(
     settings: Settings = _USUAL,
     advance: Advance = silent,
 ) -> Outcome:
-    """Runs the attack of that name and judges what it made.
+    """Runs the attack of that name and evaluates the changed images.
 
     Raises:
-      KeyError: no such attack. ValueError: see the attack.
+      KeyError: there is no such attack.
+      ValueError: see the attack.
     """
     images = np.asarray(images, np.float32)
     task = Task(net, images, np.asarray(labels), epsilon, settings, advance)
@@ -257,8 +271,9 @@ def attack(
 
 
 def at(least: Outcome, clean: Outcome, norm: str, epsilon: float) -> Outcome:
-    """What an attack without a budget did within one: images that it changed by more than `epsilon`
-    are as they were.
+    """Applies a budget to the outcome of an attack that has none.
+
+    Images that it changed by more than `epsilon` in `norm` are replaced by the clean ones.
     """
     kept = least.size[norm] <= epsilon
     images = np.where(kept.reshape(-1, 1, 1, 1), least.images, clean.images)
@@ -279,9 +294,15 @@ def curve(
     settings: Settings = _USUAL,
     advance: Callable[[int], None] = silent,
 ) -> list[Outcome]:
-    """The outcome at each epsilon. An attack without a budget runs once, see `at`.
+    """Returns the outcome at each epsilon; an attack without a budget runs once, see `at`.
 
     Args:
+      net: the network.
+      name: of the attack.
+      images: float32 (n, h, w, c) in [0, 1].
+      labels: int (n,).
+      epsilons: the budgets.
+      settings: of the attack.
       advance: called with the number of images attacked, over all epsilons.
     """
     if get(name).budgeted:
@@ -317,13 +338,17 @@ def transfer(
     settings: Settings = _USUAL,
     advance: Callable[[int], None] = silent,
 ) -> np.ndarray:
-    """The accuracy of network b on what was made for network a: float (networks, networks), a down
-    and b across.
+    """Measures the accuracy of every network on the images changed for every network.
+
+    All networks must take these images and have the same classes.
+
+    Returns:
+      float (networks, networks): in row a and column b, the accuracy of b on the images made for a.
 
     Raises:
-      ValueError: see the attack; all networks take these images and give the same classes.
+      ValueError: see the attack.
     """
-    found = np.zeros((len(nets), len(nets)))
+    accuracy = np.zeros((len(nets), len(nets)))
     for a, source in enumerate(nets.values()):
         made = attack(
             source,
@@ -334,7 +359,7 @@ def transfer(
             settings,
             beyond(advance, a * len(images)),
         ).images
-        found[a] = [
+        accuracy[a] = [
             outcome(net, images, made, labels, settings.batch).right.mean() for net in nets.values()
         ]
-    return found
+    return accuracy

@@ -1,10 +1,13 @@
-"""Compositional pattern-producing networks: an image as a function of the place, grown by
-mutations. Stanley 2007.
+"""Compositional pattern-producing networks (CPPN): images as functions of position, and mutations.
 
-A genome is a small feed-forward net. Its inputs are x, y, the distance from the middle, and 1; its
-outputs the colors. Kinds of neurons, rates of the mutations, and the range of the weights are
-those of sferes/exp/images/dl_map_elites_images.cpp in github.com/Evolving-AI-Lab/fooling. What the
-inputs are, the scale of the place, which neuron is drawn and how weights start is `assumed`.
+A genome is a small feed-forward network. Its inputs are x, y, the distance from the center, and 1;
+its outputs are the colors. Kinds of neurons, mutation rates and the range of the weights are those
+of sferes/exp/images/dl_map_elites_images.cpp in github.com/Evolving-AI-Lab/fooling. The choice of
+inputs, the scale of the position, the choice of the mutated neuron and the initial weights are
+`assumed`.
+
+Reference:
+  Stanley 2007, Compositional pattern producing networks.
 """
 
 import dataclasses
@@ -21,15 +24,19 @@ _FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 KINDS = tuple(_FUNCTIONS)
 _ADD_LINK, _DROP_LINK, _MOVE_LINK, _ADD_NEURON, _DROP_NEURON = 0.5, 0.3, 0.5, 0.5, 0.2
-# of weights and of kinds: how often; the shape of polynomial mutation; |weight|
-_RATE, _ETA, _LARGEST = 0.1, 15.0, 10.0
+# mutation rate of weights and kinds; exponent of polynomial mutation; largest |weight|
+_MUTATION_RATE, _ETA, _LARGEST = 0.1, 15.0, 10.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Genome:
-    """kinds: of each neuron after the inputs, in an order in which signals only go forward; the
-    last `outputs` are the colors. links: {(from, to): weight}; neurons are counted from the inputs
-    on.
+    """A network that draws an image.
+
+    Attributes:
+      kinds: the kind of each neuron after the inputs, in feed-forward order; the last `outputs`
+        neurons are the colors.
+      links: {(from, to): weight}; the indices of neurons start with the inputs.
+      outputs: the number of colors.
     """
 
     kinds: tuple[str, ...]
@@ -38,7 +45,7 @@ class Genome:
 
 
 def random(outputs: int, rng: np.random.Generator) -> Genome:
-    """Every input linked to every color, kinds and weights drawn at random."""
+    """Returns a genome that links every input to every color, with random kinds and weights."""
     kinds = tuple(rng.choice(KINDS, outputs).tolist())
     weights = rng.uniform(-_LARGEST, _LARGEST, (INPUTS, outputs))
     return Genome(
@@ -49,8 +56,9 @@ def random(outputs: int, rng: np.random.Generator) -> Genome:
 
 
 def render(genome: Genome, height: int, width: int) -> np.ndarray:
-    """The image, float32 (height, width, outputs) in [0, 1]; places run from -1 to 1, and an output
-    v becomes the color |v|, at most 1.
+    """Renders the image, float32 (height, width, outputs) in [0, 1].
+
+    Positions run from -1 to 1, and an output v becomes the color min(|v|, 1).
     """
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing='ij')
     values = [x, y, np.sqrt(x**2 + y**2), np.ones_like(x)]
@@ -66,8 +74,9 @@ def render(genome: Genome, height: int, width: int) -> np.ndarray:
 
 
 def mutated(genome: Genome, rng: np.random.Generator) -> Genome:
-    """A child: each kind of change is made or not by its rate, then weights and kinds are mutated
-    one by one.
+    """Returns a mutated child.
+
+    Each structural change happens with its own rate; then weights and kinds mutate one by one.
     """
     kinds, links = list(genome.kinds), dict(genome.links)
     if rng.random() < _ADD_NEURON and links:
@@ -78,7 +87,7 @@ def mutated(genome: Genome, rng: np.random.Generator) -> Genome:
         )
     if rng.random() < _ADD_LINK:
         to = int(rng.integers(INPUTS, INPUTS + len(kinds)))
-        # colors feed nothing
+        # colors have no outgoing links
         source = int(rng.integers(min(to, INPUTS + len(kinds) - genome.outputs)))
         links.setdefault((source, to), float(rng.uniform(-_LARGEST, _LARGEST)))
     if rng.random() < _DROP_LINK and len(links) > 1:
@@ -90,19 +99,17 @@ def mutated(genome: Genome, rng: np.random.Generator) -> Genome:
             (int(rng.integers(min(to, INPUTS + len(kinds) - genome.outputs))), to), links.pop(old)
         )
     links = {
-        link: _nudged(weight, rng) if rng.random() < _RATE else weight
+        link: _nudged(weight, rng) if rng.random() < _MUTATION_RATE else weight
         for link, weight in links.items()
     }
-    kinds = [str(rng.choice(KINDS)) if rng.random() < _RATE else kind for kind in kinds]
+    kinds = [str(rng.choice(KINDS)) if rng.random() < _MUTATION_RATE else kind for kind in kinds]
     return Genome(tuple(kinds), links, genome.outputs)
 
 
 def _split(kinds, links, outputs, rng):
-    """A new neuron within a link: just before the neuron that the link goes to, or before the
-    colors.
-    """
+    """Splits a random link by a new neuron."""
     (source, to), weight = list(links.items())[rng.integers(len(links))]
-    # the source stands before it, since colors feed nothing
+    # before the target of the link and before the colors, so that the order stays feed-forward
     place = min(to, INPUTS + len(kinds) - outputs)
     moved = {i: i + (i >= place) for i in range(INPUTS + len(kinds))}
     links = {(moved[a], moved[b]): w for (a, b), w in links.items() if (a, b) != (source, to)}
@@ -111,7 +118,7 @@ def _split(kinds, links, outputs, rng):
 
 
 def _without(kinds, links, gone):
-    """Without a neuron and its links."""
+    """Removes a neuron and its links."""
     links = {
         (a - (a > gone), b - (b > gone)): w for (a, b), w in links.items() if gone not in (a, b)
     }
@@ -119,7 +126,7 @@ def _without(kinds, links, gone):
 
 
 def _nudged(weight, rng):
-    """Polynomial mutation (Deb & Goyal 1996) within the range of the weights."""
+    """Applies polynomial mutation (Deb & Goyal 1996) within the range of the weights."""
     u = rng.random()
     delta = (2 * u) ** (1 / (_ETA + 1)) - 1 if u < 0.5 else 1 - (2 * (1 - u)) ** (1 / (_ETA + 1))
     return float(np.clip(weight + 2 * _LARGEST * delta, -_LARGEST, _LARGEST))

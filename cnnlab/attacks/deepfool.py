@@ -1,6 +1,4 @@
-"""DeepFool: the least change that leaves a class, found by steps to the nearest boundary of the
-linearized network.
-"""
+"""DeepFool: small changes of class, by steps to the nearest boundary of the linearized network."""
 
 import functools
 from typing import Any
@@ -11,20 +9,25 @@ import numpy as np
 
 from cnnlab import names
 from cnnlab.attacks import budget
-from cnnlab.attacks.target import checked, forward, logits, num_classes, positive
+from cnnlab.attacks.target import at_least, checked, forward, logits, num_classes
 from cnnlab.classifier import Classifier
 
-# of the largest score, by which another class must lead: the last steps are small, and rounding
-# would undo them
+# Share of the largest score by which another class must lead. The last steps are small, and without
+# a margin rounding would undo them.
 _MARGIN = 1e-4
 
 
 @functools.partial(jax.jit, static_argnames=('norm',))
 def _iteration(net, images, total, origin, others, overshoot, *, norm):
-    """(r, the images at r, bool (n,)): `total` with the step to the nearest boundary added where
-    the images are still of class `origin`, and which these were.
+    """Steps to the nearest boundary where an image still has its class.
 
-    origin: int (n, 1); others: int (n, k).
+    Args:
+      total: the sum of the steps so far, of the shape of `images`.
+      origin: int (n, 1), the classes to leave.
+      others: int (n, k), the classes to compare with.
+
+    Returns:
+      (the new sum, the images there, bool (n,): whether each image still had its class).
     """
     at = jnp.clip(images + (1 + overshoot) * total, 0, 1)
     scores, pull = jax.vjp(functools.partial(forward, net), at)
@@ -64,36 +67,37 @@ def deepfool(
     steps: int = 50,
     count: bool = False,
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """The smallest change that DeepFool finds.
+    """Changes images as little as DeepFool can until their class changes.
 
-    Moosavi-Dezfooli, Fawzi & Frossard 2015, arXiv:1511.04599.
-
-    Each step goes to the nearest of the boundaries between the class and the `classes` - 1 others
-    that scored highest at first, as if the network were linear. The defaults are those of
+    Each step goes to the nearest boundary between the class and the `classes` - 1 others that
+    scored highest at the start, as if the network were linear. The defaults are those of
     Python/deepfool.py in github.com/LTS4/DeepFool; unlike there, images stay in [0, 1].
 
     Args:
+      net: the network.
       images: float (n, h, w, c) in [0, 1].
-      labels: int (n,), the classes to leave; images that are not of them as they are stay as they
-        are. Default: what is predicted.
-      norm: in which the change is small: 'l2', or 'linf' (the paper's l_p form for infinity).
-      classes: how many are looked at; never more than the network has.
-      overshoot: by which share the sum of the steps is exceeded, to cross the boundary.
-      steps: at most.
-      count: also returns how many steps each image took, int (n,).
+      labels: int (n,), the classes to leave; an image that is predicted otherwise stays unchanged.
+        Default: the predicted classes.
+      norm: of the change: 'l2', or 'linf' (the paper's l_p form for infinity).
+      classes: the number of classes to consider, at most as many as the network has.
+      overshoot: factor by which the sum of the steps is exceeded, to cross the boundary.
+      steps: the largest number of steps.
+      count: whether to return the number of steps of each image as well.
 
-    Returns: float32 (n, h, w, c). An image whose class did not change after `steps` is at the last
-      place.
+    Returns:
+      float32 (n, h, w, c), and with `count` also int (n,). An image whose class did not change is
+      returned after its last step.
 
     Raises:
-      ValueError: as in `gradient.fgsm`, or fewer than two classes.
+      ValueError: as in `gradient.fgsm`, or `classes` is below 2.
+
+    Reference:
+      Moosavi-Dezfooli, Fawzi & Frossard 2015, arXiv:1511.04599.
     """
     names.among('norm', norm, budget.NORMS)
-    positive('overshoot', overshoot)
+    at_least('overshoot', overshoot)
     if classes < 2 or steps < 1:
-        raise ValueError(
-            f'DeepFool looks at 2 classes or more in 1 step or more, not at {classes} in {steps}'
-        )
+        raise ValueError(f'DeepFool takes at least 2 classes and 1 step, not {classes} and {steps}')
     images, labels = checked(net, images, labels)
     scores = logits(net, images)
     labels = scores.argmax(-1) if labels is None else labels

@@ -25,18 +25,23 @@ def ascend(
     norm: str = 'linf',
     targeted: bool = False,
 ) -> jax.Array:
-    """One step of projected gradient ascent on the cross-entropy; pure, for use inside other
-    compiled functions.
+    """Takes one step of projected gradient ascent on the cross-entropy.
+
+    The function is pure, for use inside other compiled functions.
 
     Args:
       score: maps images in [0, 1] to logits.
       images: float32 (n, h, w, c), the centers of the balls.
-      now: where the attack is, of the same shape.
-      labels: int32 (n,), the true classes; with `targeted` the classes wanted, whose loss is
-        descended.
-      epsilon: radius; step: how far to go in the steepest direction of `norm`.
+      now: the images changed so far, of the same shape.
+      labels: int32 (n,), the true classes; with `targeted` the target classes, whose loss is
+        minimized.
+      epsilon: the radius of the balls.
+      step: the length of the step in `norm`.
+      norm: 'linf' or 'l2'.
+      targeted: whether to minimize the loss instead.
 
-    Returns: images within the budget.
+    Returns:
+      the changed images, within the budget.
     """
     gradient = jax.grad(lambda x: losses.softmax(score(x), labels).sum())(now)
     step = -step if targeted else step
@@ -60,21 +65,25 @@ def fgsm(
     norm: str = 'linf',
     targeted: bool = False,
 ) -> np.ndarray:
-    """The fast gradient (sign) method: one step of the whole budget.
-
-    Goodfellow, Shlens & Szegedy 2014, arXiv:1412.6572.
+    """Attacks by the fast gradient (sign) method: one step of the whole budget.
 
     Args:
-      images: float (n, h, w, c) in [0, 1]; labels: int (n,).
+      net: the network.
+      images: float (n, h, w, c) in [0, 1].
+      labels: int (n,), the true classes, or with `targeted` the target classes.
       epsilon: the budget, in units of [0, 1]; 8 / 255 is eight gray levels.
       norm: 'linf' (the paper's sign) or 'l2'.
-      targeted: labels are the classes that the images shall be taken for.
+      targeted: whether to approach `labels` instead of leaving them.
 
-    Returns: float32 (n, h, w, c) in [0, 1].
+    Returns:
+      float32 (n, h, w, c) in [0, 1].
 
     Raises:
-      ValueError: a negative budget, another norm, images that do not fit the network, a label that
-        is no class.
+      ValueError: the budget is negative, the norm is unknown, the images do not fit the network, or
+        a label is not a class of it.
+
+    Reference:
+      Goodfellow, Shlens & Szegedy 2014, arXiv:1412.6572.
     """
     return pgd(net, images, labels, epsilon, step=epsilon, steps=1, norm=norm, targeted=targeted)
 
@@ -89,12 +98,14 @@ def bim(
     steps: int | None = None,
     targeted: bool = False,
 ) -> np.ndarray:
-    """The basic iterative method: FGSM in small steps.
+    """Attacks by the basic iterative method: FGSM in small steps.
 
-    Kurakin, Goodfellow & Bengio 2016, arXiv:1607.02533.
+    By default, as in the paper, a step is one gray level, and there are
+    min(255 epsilon + 4, 1.25 * 255 epsilon) steps (rounded down, at least 1). Arguments, result and
+    errors are those of `pgd`.
 
-    The paper's steps are one gray level each, and min(255 epsilon + 4, 1.25 * 255 epsilon) of them
-    (rounded down, at least 1). Arguments and errors as in `fgsm`, and as in `pgd`.
+    Reference:
+      Kurakin, Goodfellow & Bengio 2016, arXiv:1607.02533.
     """
     budget.limit(epsilon)
     if steps is None:
@@ -114,18 +125,22 @@ def pgd(
     key: jax.Array | None = None,
     targeted: bool = False,
 ) -> np.ndarray:
-    """Projected gradient descent: steps of the steepest ascent, each followed by the projection to
-    the budget. Madry et al. 2017, arXiv:1706.06083; the loss and the random start are those of
-    pgd_attack.py in github.com/MadryLab/mnist_challenge.
+    """Attacks by projected gradient descent: steepest steps, each projected to the budget.
+
+    The loss and the random start are those of pgd_attack.py in
+    github.com/MadryLab/mnist_challenge. Other arguments and the result are those of `fgsm`.
 
     Args:
-      step: of each step, in the norm; default 2.5 epsilon / steps (`assumed`), which reaches any
-        point of the ball.
-      steps: how many.
-      key: starts at a random place of the ball (`budget.random_start`); None starts at the images.
+      step: the length of each step in the norm. Default: 2.5 epsilon / steps (`assumed`), which can
+        reach any point of the ball.
+      steps: the number of steps.
+      key: of a random start in the ball (`budget.random_start`); None starts at the images.
 
-    Other arguments, result and errors as in `fgsm`; ValueError too for a step below 0 or less than
-    one of them.
+    Raises:
+      ValueError: as in `fgsm`, `step` is negative, or `steps` is below 1.
+
+    Reference:
+      Madry et al. 2017, arXiv:1706.06083.
     """
     images, labels = checked(net, images, labels)
     radius = budget.limit(epsilon)

@@ -1,6 +1,4 @@
-"""The first adversarial examples: the least change to a given class within the box of images, by
-L-BFGS with bounds.
-"""
+"""Adversarial examples by box-constrained L-BFGS: the least change to a given class."""
 
 from typing import Any
 
@@ -14,13 +12,13 @@ from cnnlab.attacks.batches import Advance, silent
 from cnnlab.attacks.target import checked, forward, logits
 from cnnlab.classifier import Classifier
 
-# where the search for the weight of the loss begins, and its steps, and how many
+# search for the weight of the loss: first weight, factor, and largest number of weights
 _FIRST, _FACTOR, _LONGEST = 1e-2, 10, 8
 
 
 @jax.jit
 def _objective(net, at, image, goal, weight):
-    """(squared length + weight * loss, its gradient, the class) of one image (1, h, w, c)."""
+    """Returns (squared length + weight * loss, its gradient, class) of an image (1, h, w, c)."""
 
     def value(x):
         scores = forward(net, x)
@@ -41,32 +39,35 @@ def lbfgs(
     halvings: int = 6,
     advance: Advance = silent,
 ) -> np.ndarray:
-    """Box-constrained L-BFGS.
+    """Changes images as little as possible to a target class, by box-constrained L-BFGS.
 
-    Szegedy et al. 2013, Intriguing properties of neural networks, arXiv:1312.6199.
-
-    Minimizes c |r| + loss(x + r, goal) with x + r in [0, 1], where the weight is found by line
-    search so that the change is small and x + r is taken for the goal. As implementations do, |r|
-    is squared and the weight stands at the loss; it grows tenfold until the goal is met, and the
-    power of ten is then found by bisection (`assumed`). One image after another: SciPy's L-BFGS-B
-    around a compiled gradient.
+    The paper minimizes c |r| + loss(x + r, goal) with x + r in [0, 1], and finds by line search the
+    weight for which the change is small and x + r is classified as the goal. As in common
+    implementations, |r| is squared here and the weight multiplies the loss. The weight grows
+    tenfold until the goal is reached, and bisection then finds its logarithm (`assumed`). Images
+    are attacked one by one: SciPy's L-BFGS-B calls a compiled gradient.
 
     Args:
+      net: the network.
       images: float (n, h, w, c) in [0, 1].
-      goals: int (n,), the classes that they shall be taken for.
-      steps: iterations of L-BFGS for each weight.
-      halvings: steps of the bisection.
+      goals: int (n,), the target classes.
+      steps: the number of L-BFGS iterations for each weight.
+      halvings: the number of bisection steps.
+      advance: called with the number of images done.
 
-    Returns: float32 (n, h, w, c). An image for which no weight reached its goal is as it was.
+    Returns:
+      float32 (n, h, w, c). An image for which no weight reached the goal is unchanged.
 
     Raises:
-      ValueError: as in `gradient.fgsm`, or less than one step.
+      ValueError: as in `gradient.fgsm`, `steps` is below 1, or `halvings` is negative.
+
+    Reference:
+      Szegedy et al. 2013, Intriguing properties of neural networks, arXiv:1312.6199.
     """
     images, goals = checked(net, images, goals)
     if steps < 1 or halvings < 0:
         raise ValueError(
-            f'L-BFGS takes at least one step and no negative number of halvings, not {steps} and '
-            f'{halvings}'
+            f'L-BFGS takes at least 1 step and at least 0 halvings, not {steps} and {halvings}'
         )
     out = np.array(images)
     for i in range(len(images)):

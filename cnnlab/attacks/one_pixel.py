@@ -1,4 +1,4 @@
-"""Changing a single pixel, found without gradients by differential evolution."""
+"""The one-pixel attack, which finds a pixel by differential evolution, without gradients."""
 
 from typing import Any
 
@@ -14,8 +14,14 @@ from cnnlab.classifier import Classifier
 
 @jax.jit
 def _painted(image, pixels):
-    """Images with pixels set: image (h, w, c), pixels (n, p, 2 + c) of row, column and color in
-    [0, 1] -> (n, h, w, c).
+    """Sets pixels of an image, once per candidate.
+
+    Args:
+      image: (h, w, c).
+      pixels: (n, p, 2 + c), row, column and color of p pixels, in [0, 1].
+
+    Returns:
+      (n, h, w, c).
     """
     h, w, _ = image.shape
     rows, columns = (
@@ -28,9 +34,9 @@ def _painted(image, pixels):
 
 @jax.jit
 def _scores(net, image, label, pixels):
-    """(log-probability of `label` (n,), class (n,)) with the pixels set."""
-    found = forward(net, _painted(image, pixels))
-    return jax.nn.log_softmax(found)[:, label], found.argmax(-1)
+    """Returns (log-probability of `label` (n,), predicted class (n,)) with the pixels set."""
+    scores = forward(net, _painted(image, pixels))
+    return jax.nn.log_softmax(scores)[:, label], scores.argmax(-1)
 
 
 def one_pixel(
@@ -46,27 +52,36 @@ def one_pixel(
     batch: int = 100,
     advance: Advance = silent,
 ) -> np.ndarray:
-    """Differential evolution of position and color.
+    """Changes single pixels by differential evolution of their position and color.
 
-    Su, Vargas & Sakurai 2017, One pixel attack for fooling deep neural networks, arXiv:1710.08864:
-    400 candidates, 100 generations, factor 0.5, no crossover, each child against its parent;
-    positions uniform and colors normal about the middle at first. SciPy's differential evolution;
-    it stops as soon as the class has changed (`assumed`: the paper's limits on the probability are
-    its own for each net).
+    As in the paper: 400 candidates, 100 generations, factor 0.5, no crossover, each child competes
+    with its parent; initial positions are uniform, initial colors normal about the middle. The
+    search stops as soon as the class has changed (`assumed`: the paper stops at a probability that
+    differs between its networks).
 
     Args:
-      images: float (n, h, w, c) in [0, 1]; labels: int (n,), the true classes, or with `targeted`
-        those wanted.
-      pixels: how many may change.
-      population: candidates; generations: at most.
-      batch: candidates that go through the network at a time.
+      net: the network.
+      images: float (n, h, w, c) in [0, 1].
+      labels: int (n,), the true classes, or with `targeted` the target classes.
+      pixels: the number of pixels that change.
+      population: the number of candidates.
+      generations: the largest number of generations.
+      targeted: whether to approach `labels` instead of leaving them.
+      seed: of the evolution.
+      batch: the number of candidates per batch.
+      advance: called with the number of images done.
 
-    Returns: float32 (n, h, w, c), each with its best candidate; images that are what is wanted
-      already as they were.
+    Returns:
+      float32 (n, h, w, c), each image with its best candidate. Images that already succeed are
+      unchanged.
 
     Raises:
-      ValueError: as in `gradient.fgsm`, or fewer than one pixel or generation, or fewer than five
-        candidates.
+      ValueError: as in `gradient.fgsm`, `pixels` or `generations` is below 1, or `population` is
+        below 5.
+
+    Reference:
+      Su, Vargas & Sakurai 2017, One pixel attack for fooling deep neural networks,
+      arXiv:1710.08864.
     """
     images, labels = checked(net, images, labels)
     if pixels < 1 or population < 5 or generations < 1:
@@ -77,7 +92,7 @@ def one_pixel(
     out = np.array(images)
     predicted = over(lambda rows: logits(net, rows).argmax(-1), images, batch=batch)
     for i in range(len(images)):
-        # else there is nothing to do
+        # an image that already succeeds stays unchanged
         if (predicted[i] == labels[i]) != targeted:
             rng = np.random.default_rng((seed, i))
             out[i] = _one(
@@ -91,7 +106,7 @@ def _one(net, image, label, pixels, population, generations, targeted, rng, batc
     size, sign = 2 + image.shape[-1], -1 if targeted else 1
     first = rng.random((population, pixels, size))
     first[..., 2:] = np.clip(rng.normal(128 / 255, 127 / 255, first[..., 2:].shape), 0, 1)
-    # value, candidate, whether it does what is wanted
+    # value, candidate, whether it succeeds
     best: list[Any] = [np.inf, None, False]
 
     # (pixels * size, candidates) -> (candidates,)

@@ -1,6 +1,7 @@
-"""A sticker that makes a network see one class wherever it lies.
+"""Adversarial patches: a sticker that makes a network predict one class wherever it is placed.
 
-Brown, Mané, Roy, Abadi & Gilmer 2017, arXiv:1712.09665.
+Reference:
+  Brown, Mané, Roy, Abadi & Gilmer 2017, arXiv:1712.09665.
 """
 
 from collections.abc import Callable
@@ -16,13 +17,18 @@ from cnnlab import losses
 from cnnlab.attacks.target import checked, forward
 from cnnlab.classifier import Classifier
 
-# degrees either way, `assumed`
-_TURN = 22.5
+# largest rotation in degrees, `assumed`
+_ROTATION = 22.5
 
 
 class Places(NamedTuple):
-    """Where patches lie, each (n,): the middle in pixels, the diameter in pixels, the turn in
-    radians.
+    """Positions of n patches, each field (n,).
+
+    Attributes:
+      row: of the center, in pixels.
+      column: of the center, in pixels.
+      diameter: in pixels.
+      angle: of the rotation, in radians.
     """
 
     row: jax.Array
@@ -32,9 +38,17 @@ class Places(NamedTuple):
 
 
 def places(key: jax.Array, count: int, height: int, width: int, low: float, high: float) -> Places:
-    """At random: diameters uniform between the shares `low` and `high` of the shorter side, middles
-    so that the disk lies in the image, turns of up to 22.5 degrees (`assumed`: the paper states no
-    distribution that was read).
+    """Draws random positions at which the disk lies within the image.
+
+    Rotations are up to 22.5 degrees either way; all distributions are uniform (`assumed`).
+
+    Args:
+      key: of the random numbers.
+      count: the number of positions.
+      height: of the images, in pixels.
+      width: of the images, in pixels.
+      low: the smallest diameter, as a share of the shorter side.
+      high: the largest diameter, as a share of the shorter side.
     """
     keys = jax.random.split(key, 4)
     diameter = min(height, width) * jax.random.uniform(keys[0], (count,), minval=low, maxval=high)
@@ -42,13 +56,14 @@ def places(key: jax.Array, count: int, height: int, width: int, low: float, high
         diameter / 2 + jax.random.uniform(k, (count,)) * (size - 1 - diameter)
         for k, size in zip(keys[1:3], (height, width), strict=True)
     )
-    angle = np.deg2rad(_TURN) * jax.random.uniform(keys[3], (count,), minval=-1, maxval=1)
+    angle = np.deg2rad(_ROTATION) * jax.random.uniform(keys[3], (count,), minval=-1, maxval=1)
     return Places(row, column, diameter, angle)
 
 
 def paste(images: jax.Array, patch: jax.Array, where: Places) -> jax.Array:
-    """The images (n, h, w, c) with the disk of a patch (s, s, c) laid on each, linearly
-    interpolated; differentiable in the patch.
+    """Pastes the disk of a patch (s, s, c) on each image (n, h, w, c), by linear interpolation.
+
+    The result is differentiable in the patch.
     """
 
     def one(image, row, column, diameter, angle):
@@ -60,11 +75,11 @@ def paste(images: jax.Array, patch: jax.Array, where: Places) -> jax.Array:
         )
         inside = (across**2 + down**2 <= 0.25).reshape(h, w, 1)
         at = [(v + 0.5) * (len(patch) - 1) for v in (down, across)]
-        laid = jnp.stack(
+        pasted = jnp.stack(
             [map_coordinates(patch[..., c], at, order=1, mode='nearest') for c in range(channels)],
             -1,
         )
-        return jnp.where(inside, laid, image)
+        return jnp.where(inside, pasted, image)
 
     return jax.vmap(one)(images, *where)
 
@@ -88,37 +103,45 @@ def train(
     high: float = 0.5,
     steps: int = 200,
     batch: int = 16,
-    rate: float = 0.05,
+    learning_rate: float = 0.05,
     seed: int = 0,
     advance: Callable[[int, float], None] = lambda step, loss: None,
 ) -> np.ndarray:
-    """A round patch that maximizes log p(goal) in the mean over images, places, sizes and turns, by
-    Adam.
+    """Trains a round patch by Adam to maximize the mean log-probability of a class.
 
-    The expectation over transformations is the paper's; optimizer, rate and sizes are `assumed`.
+    The mean is over images, positions, sizes and rotations, as in the paper. Optimizer, learning
+    rate and sizes are `assumed`.
 
     Args:
-      images: float (n, h, w, c) in [0, 1] to learn on.
-      goal: the class.
-      side: of the patch in its own pixels.
-      low, high: diameters as shares of the images' shorter side.
+      net: the network.
+      images: float (n, h, w, c) in [0, 1], for training.
+      goal: the target class.
+      side: of the patch, in its own pixels.
+      low: the smallest diameter, as a share of the images' shorter side.
+      high: the largest diameter, as a share of the images' shorter side.
+      steps: the number of steps.
+      batch: the number of images per step.
+      learning_rate: of Adam.
+      seed: of batches and positions.
       advance: called with the step and its loss.
 
-    Returns: float32 (side, side, c) in [0, 1]; only the disk within it counts.
+    Returns:
+      float32 (side, side, c) in [0, 1]; only the disk within it is pasted.
 
     Raises:
-      ValueError: as in `gradient.fgsm`, or sizes that are not 0 < low <= high <= 1.
+      ValueError: as in `gradient.fgsm`, or not 0 < low <= high <= 1, or `side` is below 2, or
+        `steps` or `batch` is below 1.
     """
     images, goals = checked(net, images, np.full(len(images), goal))
     wanted = jnp.asarray(goals)[0]
     if not 0 < low <= high <= 1 or side < 2 or steps < 1 or batch < 1:
         raise ValueError(
-            'a patch has a side of 2 pixels or more, takes a step or more, and covers shares with '
-            '0 < low <= high <= 1; '
-            f'given: side {side}, steps {steps}, low {low:g}, high {high:g}'
+            'a patch needs a side of at least 2 pixels, at least 1 step, a batch of at least 1 and '
+            f'0 < low <= high <= 1; given: side {side}, steps {steps}, batch {batch}, '
+            f'low {low:g}, high {high:g}'
         )
     h, w, c = images.shape[1:]
-    patch, tx = jnp.full((side, side, c), 0.5, jnp.float32), optax.adam(rate)
+    patch, tx = jnp.full((side, side, c), 0.5, jnp.float32), optax.adam(learning_rate)
     state, rng = tx.init(patch), np.random.default_rng(seed)
     batch = min(batch, len(images))
     for step in range(steps):
@@ -131,9 +154,17 @@ def train(
     return np.asarray(patch)
 
 
-def stuck(images: Any, patch: Any, *, share: float, seed: int = 0) -> np.ndarray:
-    """The images with the patch at a random place and turn, its diameter `share` of their shorter
-    side: float32 (n, h, w, c).
+def apply(images: Any, patch: Any, *, share: float, seed: int = 0) -> np.ndarray:
+    """Pastes the patch on each image at a random position and rotation.
+
+    Args:
+      images: float (n, h, w, c) in [0, 1].
+      patch: float (s, s, c) in [0, 1].
+      share: the diameter of the patch as a share of the images' shorter side.
+      seed: of the positions.
+
+    Returns:
+      float32 (n, h, w, c).
 
     Raises:
       ValueError: not 0 < share <= 1.

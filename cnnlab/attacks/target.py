@@ -1,4 +1,4 @@
-"""A Classifier as an attacker sees it: images in [0, 1] in, logits out, normalized in between."""
+"""A Classifier as a function of images in [0, 1], and checks of the arguments of attacks."""
 
 import math
 from typing import Any
@@ -13,26 +13,32 @@ from cnnlab.data.sources.pictures import Pictures
 
 
 def forward(net: Classifier, images: jax.Array) -> jax.Array:
-    """Logits, float32 (n, k), of RGB or gray images (n, h, w, c) in [0, 1], the views of pictures;
-    with batch statistics as in evaluation. Differentiable; `logits` is the same, compiled.
+    """Returns the logits of images in [0, 1], as in evaluation.
 
-    Images of whole gray levels have the very logits that evaluation gives their pixels.
+    The function is differentiable; `logits` is the same function, compiled. Images of whole gray
+    levels give the same bits as the evaluation of their pixels.
+
+    Args:
+      net: the network.
+      images: RGB or gray, (n, h, w, c), resized and cropped already.
+
+    Returns:
+      float32 (n, k).
     """
-    found: Any = net.model.apply(
+    scores: Any = net.model.apply(
         net.variables, net.stated_preprocess().from_unit(images), train=False
     )
-    return found
+    return scores
 
 
 logits = jax.jit(forward)
 
 
 def num_classes(net: Classifier, images: Any) -> int:
-    """How many logits the network gives; nothing is computed.
+    """Returns the number of logits of the network, from shapes only.
 
     Raises:
-      ValueError: the network has no preprocessing, or images of this shape do not fit it; where a
-        layer of it says so, in its words.
+      ValueError: the network has no preprocessing, or images of this shape do not fit it.
     """
     preprocess = net.stated_preprocess()
     shape = tuple(np.shape(images))
@@ -56,17 +62,19 @@ def num_classes(net: Classifier, images: Any) -> int:
     except (flax.errors.ScopeParamShapeError, TypeError) as error:
         raise ValueError(
             f'images of {size} do not fit this {type(net.model).__name__}: its variables or '
-            f'its preprocessing are for '
-            'another size or number of channels'
+            f'its preprocessing are for another size or number of channels'
         ) from error
 
 
 def checked(net: Classifier, images: Any, labels: Any = None) -> tuple[jax.Array, jax.Array | None]:
-    """(images float32, labels int32) after what every attack must ask of them.
+    """Checks the arguments that all attacks share.
+
+    Returns:
+      (images as float32, labels as int32 or None).
 
     Raises:
-      ValueError: no batch of images, values outside of [0, 1], images of another size than the
-        network's, or a label that is no class.
+      ValueError: `images` is not a batch of images in [0, 1] that fits the network, or a label is
+        not a class of it.
     """
     classes = num_classes(net, images)
     images = np.asarray(images, np.float32)
@@ -92,29 +100,32 @@ def checked(net: Classifier, images: Any, labels: Any = None) -> tuple[jax.Array
     return images, jnp.asarray(labels, jnp.int32)
 
 
-def positive(what: str, value: float, least: float = 0.0) -> float:
-    """`value` if it is a finite number of at least `least`; else ValueError."""
+def at_least(name: str, value: float, least: float = 0.0) -> float:
+    """Returns `value`.
+
+    Raises:
+      ValueError: it is not a finite number of at least `least`; the message gives its `name`.
+    """
     if not (math.isfinite(value) and value >= least):
-        raise ValueError(f'{what} is a number of at least {least:g}, not {value:g}')
+        raise ValueError(f'{name} is a number of at least {least:g}, not {value:g}')
     return value
 
 
 def seen(net: Classifier, pictures: Pictures) -> np.ndarray:
-    """The views of pictures as an attack takes them: float32 (n, h, w, c) in [0, 1], each of whole
-    gray levels.
+    """Returns the preprocessed pictures, float32 (n, h, w, c) in [0, 1], in whole gray levels.
 
     Raises:
-      ValueError: they have different sizes, or the network takes others.
+      ValueError: the pictures differ in size, or do not fit the network.
     """
     preprocess = net.stated_preprocess()
-    views = [preprocess.pixels(picture) for picture in pictures]
-    shapes = list(dict.fromkeys(view.shape for view in views))
+    arrays = [preprocess.pixels(picture) for picture in pictures]
+    shapes = list(dict.fromkeys(array.shape for array in arrays))
     if len(shapes) > 1:
         one, other = (f'{h} x {w}' for h, w, _ in shapes[:2])
         raise ValueError(
             f'the images of {pictures.name} have different sizes ({one}, {other}), and '
             f'{net.name} takes them as they are; give images of one size'
         )
-    images = np.stack(views).astype(np.float32) / np.float32(255)
+    images = np.stack(arrays).astype(np.float32) / np.float32(255)
     num_classes(net, images)
     return images

@@ -1,4 +1,4 @@
-"""One perturbation for all images."""
+"""Universal perturbations: one perturbation for all images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,8 +26,10 @@ def _l2(images, perturbation, epsilon):
 
 
 def apply(images: Any, perturbation: Any, epsilon: float, *, norm: str = 'linf') -> np.ndarray:
-    """The images with a perturbation (h, w, c) of at most `epsilon` added, within [0, 1]: float32
-    (n, h, w, c).
+    """Adds a perturbation (h, w, c) to each image, within the budget and [0, 1].
+
+    Returns:
+      float32 (n, h, w, c).
     """
     add = {'linf': _linf, 'l2': _l2}[names.among('norm', norm, budget.NORMS)]
     return np.asarray(
@@ -40,7 +42,7 @@ def apply(images: Any, perturbation: Any, epsilon: float, *, norm: str = 'linf')
 
 
 def _projected(perturbation, epsilon, norm):
-    """Onto the ball about 0; for l2 as `budget.within`, without the box."""
+    """Projects onto the ball about 0, as `budget.within` does but without the limits of [0, 1]."""
     if norm == 'linf':
         return np.clip(perturbation, -epsilon, epsilon)
     return perturbation * min(1.0, float(epsilon) / max(float(np.linalg.norm(perturbation)), 1e-12))
@@ -52,7 +54,7 @@ def universal(
     epsilon: float,
     *,
     norm: str = 'linf',
-    rate: float = 0.8,
+    fooling_rate: float = 0.8,
     passes: int = 10,
     classes: int = 10,
     steps: int = 10,
@@ -60,34 +62,45 @@ def universal(
     batch: int = 100,
     advance: Callable[[int, float], None] = lambda images, fooled: None,
 ) -> np.ndarray:
-    """A universal perturbation. Moosavi-Dezfooli, Fawzi, Fawzi & Frossard 2016, arXiv:1610.08401.
+    """Finds one perturbation that changes the predictions of most images.
 
-    Passes over the images in a random order; where the perturbation so far leaves the prediction of
-    one as it was, DeepFool's change of that perturbed image is added and the sum projected to the
-    budget, until the share `rate` of the images is fooled. A change counts only where DeepFool
-    stopped before the last two of its steps. This rule, rate, classes and steps are those of
-    python/universal_pert.py in github.com/LTS4/universal; the limit of ten passes is `assumed`,
-    since that file has none.
+    Passes over the images in random order. If the perturbation so far does not change the
+    prediction of an image, DeepFool attacks the perturbed image, its change is added, and the sum
+    is projected to the budget. Passes end when the share `fooling_rate` of the images is fooled. A
+    change is added only if DeepFool stopped before the last two of its steps. This rule,
+    `fooling_rate`, `classes` and `steps` are those of python/universal_pert.py in
+    github.com/LTS4/universal; the limit of ten passes is `assumed`, since that file has none.
 
     Args:
-      images: float (n, h, w, c) in [0, 1] to learn from; no labels are needed.
-      epsilon: the budget; the paper's is 10 / 255 for linf and 2000 / 255 for l2.
-      batch: images that are judged at a time after each pass.
+      net: the network.
+      images: float (n, h, w, c) in [0, 1], for training; no labels are needed.
+      epsilon: the budget; in the paper 10 / 255 for linf and 2000 / 255 for l2.
+      norm: 'linf' or 'l2'.
+      fooling_rate: the share of fooled images that ends the search.
+      passes: the largest number of passes.
+      classes: the number of classes that DeepFool considers.
+      steps: the largest number of DeepFool steps.
+      seed: of the order of the images.
+      batch: the number of images per batch of the evaluation after each pass.
       advance: called with the number of images done in all passes, and the share fooled after the
         last pass.
 
-    Returns: float32 (h, w, c), to be added by `apply`.
+    Returns:
+      float32 (h, w, c), for `apply`.
 
     Raises:
-      ValueError: as in `gradient.fgsm`, or a rate outside of 0..1.
+      ValueError: as in `gradient.fgsm`, `fooling_rate` is not in 0..1, or `passes` is below 1.
+
+    Reference:
+      Moosavi-Dezfooli, Fawzi, Fawzi & Frossard 2016, arXiv:1610.08401.
     """
     names.among('norm', norm, budget.NORMS)
     images, _ = checked(net, images)
     radius = budget.limit(epsilon)
-    if not 0 <= rate <= 1 or passes < 1:
+    if not 0 <= fooling_rate <= 1 or passes < 1:
         raise ValueError(
-            f'the rate is a share from 0 to 1 and there is at least one pass; given: {rate:g} and '
-            f'{passes}'
+            f'fooling_rate is a share from 0 to 1 and there is at least one pass; given: '
+            f'{fooling_rate:g} and {passes}'
         )
 
     def predicted(x):
@@ -107,6 +120,6 @@ def universal(
             advance(done, fooled)
         fooled = float((predicted(apply(images, perturbation, epsilon, norm=norm)) != own).mean())
         advance(done, fooled)
-        if fooled >= rate:
+        if fooled >= fooling_rate:
             break
     return perturbation.astype(np.float32)

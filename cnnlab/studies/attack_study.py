@@ -223,7 +223,7 @@ def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
                 seed=seed,
                 advance=_steps(advance),
             )
-        laid = patch.stuck(bench.images[judged], made, share=_PATCH_SHARE, seed=seed + 1)
+        laid = patch.apply(bench.images[judged], made, share=_PATCH_SHARE, seed=seed + 1)
         scores = over(lambda rows: logits(bench.net, rows), laid, batch=plan.settings.batch)
         others = truth != goal
         taken = scores.argmax(1) == goal

@@ -1,4 +1,4 @@
-"""Small networks whose attacks can be worked out, or that peers have too."""
+"""Small networks whose attacks can be computed by hand, or that other libraries attack as well."""
 
 import functools
 

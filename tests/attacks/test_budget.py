@@ -32,7 +32,7 @@ def test_no_change_is_larger_than_epsilon_not_even_by_rounding(norm):
             sizes = budget.sizes(images, found)[norm]
             assert (sizes <= epsilon).all(), (epsilon, sizes.max() - epsilon)
             if 1e-3 < epsilon < 0.5:
-                # and the budget is used, but for pixels at 0 and 1
+                # the whole budget is used, except by pixels at 0 and 1
                 assert (sizes[2:] > 0.99 * epsilon).all()
 
 

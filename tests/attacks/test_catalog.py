@@ -1,4 +1,4 @@
-"""Every attack by name: within its budget, judged right; curves; transfer; families; batches."""
+"""The catalog of attacks: budgets, outcomes, curves, transfer, all families, batches."""
 
 import functools
 
@@ -102,9 +102,9 @@ def test_batches_are_filled_up_and_cut_off():
     assert seen == [[0, 1, 2], 3, [3, 4, 0], 5]
     seen.clear()
     over(attack, np.arange(6), np.ones(6), batch=5)
-    # as even as can be: filling up five would compute four rows for nothing
+    # batches are even: batches of five would compute four rows for nothing
     assert seen == [[0, 1, 2], [3, 4, 5]]
-    with pytest.raises(ValueError, match='batches of at least 1'):
+    with pytest.raises(ValueError, match='a batch has at least 1 row'):
         over(attack, np.arange(5), np.ones(4), batch=3)
 
 
@@ -130,8 +130,8 @@ FAMILIES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(('name', 'size', 'channels'), FAMILIES, ids=[f[0] for f in FAMILIES])
 def test_ten_families_in_both_precisions(name, size, channels):
-    """On shapes: what all attacks are made of traces, and gives float32 images."""
-    # traces fastest
+    """On shapes only: the parts that all attacks share trace, and return float32 images."""
+    # this network traces fastest
     with reference_convolution():
         _traces(registry.create(name), size, channels)
 

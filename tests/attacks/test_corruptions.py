@@ -1,6 +1,4 @@
-"""Corruptions: what each is, that severities grow, and that an image's depends on nothing but
-itself.
-"""
+"""Corruptions: their definitions, growing severities, and independence of the other images."""
 
 import io
 
@@ -16,7 +14,7 @@ from cnnlab.attacks.corruptions.blur import enlarged
 
 
 def photograph(size=72, channels=3):
-    """A smooth picture with an edge and a texture, gray levels."""
+    """Returns a smooth picture with an edge and a texture, in gray levels."""
     y, x = np.mgrid[:size, :size] / size
     image = np.stack([0.3 + 0.4 * x, 0.5 + 0.3 * np.sin(6 * y), 0.6 - 0.4 * x * y], -1)
     image[size // 4 : size // 2, size // 3 :] *= 0.5
@@ -36,7 +34,7 @@ def test_every_corruption_grows_with_its_severity(name):
             np.testing.assert_allclose(255 * found, np.rint(255 * found), atol=1e-4)
             distances.append(np.abs(found - image).mean())
         assert min(distances) > 0
-        # chance moves these more than the next severity does
+        # chance changes these more than the next severity does
         if name not in ('frost', 'fog', 'elastic_transform', 'motion_blur'):
             assert distances[4] > distances[2] > distances[0]
 
@@ -151,7 +149,7 @@ def test_weather_is_what_it_says():
     step = lambda c: np.abs(np.diff(c)).mean()  # noqa: E731
     assert step(rough) > 2 * step(cloud)
     wrapped = np.abs(cloud[:, 0] - cloud[:, -1]).mean()
-    # it goes on at the other side
+    # it continues at the opposite side
     assert wrapped < 3 * step(cloud)
     fog = weather.fog(image, np.random.default_rng(0), 2.0, 2.0)
     assert fog.max() <= image.max() + 1e-9 and fog.std() < image.std()

@@ -1,4 +1,4 @@
-"""Fooling images: gradient ascent, networks that draw, and their evolution."""
+"""Fooling images: gradient ascent, CPPNs and their evolution."""
 
 import jax
 import numpy as np
@@ -94,7 +94,7 @@ def test_splitting_a_link_keeps_what_a_linear_neuron_passes_on():
             'images of 12 x 12 x 1 do not fit|broadcast',
         ),
         (lambda n: fooling.ascent(n, [1], (12, 12, 3), steps=0), 'at least one step, not 0'),
-        (lambda n: fooling.evolve(n, (12, 12, 3), population=0), 'at least one individual'),
+        (lambda n: fooling.evolve(n, (12, 12, 3), population=0), 'a population of at least 1'),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(call, said):

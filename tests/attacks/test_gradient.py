@@ -1,6 +1,4 @@
-"""FGSM, BIM and PGD: worked out on linear nets, equal to torchattacks on a convolutional one, and
-refusing what is no attack.
-"""
+"""FGSM, BIM and PGD: computed by hand on linear networks, equal to torchattacks, bad arguments."""
 
 import pathlib
 
@@ -159,7 +157,7 @@ def test_images_of_another_size_are_refused():
         match='images of 12 x 12 x 1 do not fit the preprocessing, which is for 3 channels',
     ):
         gradient.fgsm(small()[0], np.zeros((2, 12, 12, 1)), [0, 0], 0.1)
-    with pytest.raises(ValueError, match='deviation above 0'):
+    with pytest.raises(ValueError, match='must be above 0'):
         classifier(net.model, net.variables, 0.0, 0.0)
     with pytest.raises(ValueError, match='did you mean rgb, bgr'):
         classifier(net.model, net.variables, channels='brg')

@@ -1,5 +1,6 @@
-"""Attacks that look for the least change: DeepFool, L-BFGS, one pixel; on linear nets the least
-change is known.
+"""Attacks that search for the least change: DeepFool, L-BFGS and one pixel.
+
+On linear networks the least change is known.
 """
 
 import pathlib
@@ -21,7 +22,7 @@ KERNEL, BIAS, IMAGE = (
 
 
 def boundaries(norm):
-    """Distances from IMAGE to the boundaries of its class, 0."""
+    """Returns the distances from IMAGE to the boundaries of its class, 0."""
     kernel, x = np.array(KERNEL, float), IMAGE.ravel().astype(float)
     gaps = [(x @ (kernel[:, 0] - kernel[:, k]) + BIAS[0] - BIAS[k]) for k in (1, 2)]
     return [
@@ -76,7 +77,7 @@ def test_lbfgs_finds_nearly_the_least_change_to_a_class():
     )
     assert np.asarray(targets.logits(net, found)).argmax(1).tolist() == [1, 2, 0]
     sizes = budget.sizes(np.concatenate([IMAGE] * 3), found)['l2']
-    # the loss also minds class 3
+    # the loss also depends on class 3
     assert (sizes[:2] >= boundaries('l2')).all() and (
         sizes[:2] <= 1.1 * np.array(boundaries('l2'))
     ).all()
@@ -123,7 +124,7 @@ def test_several_pixels_are_as_many_at_most():
     [
         (
             lambda n, x, y: deepfool(n, x, y, classes=1),
-            '2 classes or more in 1 step or more, not at 1 in 50',
+            'at least 2 classes and 1 step, not 1 and 50',
         ),
         (
             lambda n, x, y: deepfool(n, x, y, overshoot=-1),
@@ -131,7 +132,7 @@ def test_several_pixels_are_as_many_at_most():
         ),
         (lambda n, x, y: deepfool(n, x, y, norm='l1'), "no norm named 'l1'"),
         (lambda n, x, y: lbfgs.lbfgs(n, x, [7] * 16), "class 7 is none of the network's 5"),
-        (lambda n, x, y: lbfgs.lbfgs(n, x, y, steps=0), 'L-BFGS takes at least one step'),
+        (lambda n, x, y: lbfgs.lbfgs(n, x, y, steps=0), 'L-BFGS takes at least 1 step'),
         (
             lambda n, x, y: one_pixel.one_pixel(n, x, y, pixels=0),
             'need 1 pixel, 5 candidates and 1 generation at least, not 0, 400 and 100',

@@ -1,4 +1,4 @@
-"""Patches: where they lie, that only their disk counts, that they pull images to their class."""
+"""Patches: their positions, their disk, and that they change predictions to their class."""
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +62,7 @@ def test_training_pulls_images_to_the_class():
         low=0.6,
         high=0.8,
         batch=8,
-        rate=0.1,
+        learning_rate=0.1,
         advance=lambda *a: told.append(a),
     )
     assert made.shape == (8, 8, 3) and made.min() >= 0 and made.max() <= 1 and told[-1][0] == 40
@@ -70,8 +70,8 @@ def test_training_pulls_images_to_the_class():
         np.asarray(jax.nn.log_softmax(targets.logits(net, x)))[others, goal].mean()
         for x in (
             images,
-            patch.stuck(images, np.full_like(made, 0.5), share=0.7),
-            patch.stuck(images, made, share=0.7),
+            patch.apply(images, np.full_like(made, 0.5), share=0.7),
+            patch.apply(images, made, share=0.7),
         )
     ]
     assert p[2] > max(p[:2]) + 0.3
@@ -84,7 +84,7 @@ def test_training_pulls_images_to_the_class():
         ({'goal': 5}, "class 5 is none of the network's 5"),
         ({'low': 0.0}, '0 < low <= high <= 1'),
         ({'high': 1.5}, '0 < low <= high <= 1'),
-        ({'side': 1}, 'a side of 2 pixels or more'),
+        ({'side': 1}, 'a side of at least 2 pixels'),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(fields, said):
@@ -92,4 +92,4 @@ def test_mistakes_are_told_in_a_sentence(fields, said):
     with pytest.raises(ValueError, match=said):
         patch.train(net, images, **{'goal': 1, **fields})
     with pytest.raises(ValueError, match='at most 1, not 2'):
-        patch.stuck(images, np.zeros((4, 4, 3)), share=2)
+        patch.apply(images, np.zeros((4, 4, 3)), share=2)

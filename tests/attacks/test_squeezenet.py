@@ -1,6 +1,4 @@
-"""A trained ImageNet network under attack: as many images stay right as with torchattacks on the
-same weights, of 100.
-"""
+"""A trained ImageNet network under attack: as many of 100 images stay right as in torchattacks."""
 
 import json
 import pathlib

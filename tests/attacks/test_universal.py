@@ -1,4 +1,4 @@
-"""One perturbation for all images: within its budget, and it fools images that it has not seen."""
+"""Universal perturbations: within the budget, and fooling images that they were not made from."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_one_change_fools_most_images_within_its_budget(norm):
     )
     changed = universal.apply(mostly, found, epsilon, norm=norm)
     assert (budget.sizes(mostly, changed)[norm] <= epsilon).all()
-    # also those that it was not made from
+    # images that it was not made from are fooled as well
     assert (np.asarray(targets.logits(net, changed).argmax(1)) == 1)[-8:].mean() >= 0.8
     assert told[-1][1] >= 0.8 and told[0] == (1, 0.0)
 
@@ -47,7 +47,7 @@ def test_no_budget_no_change_and_the_same_seed_the_same_change():
 @pytest.mark.parametrize(
     ('fields', 'said'),
     [
-        ({'rate': 1.5}, 'the rate is a share from 0 to 1'),
+        ({'fooling_rate': 1.5}, 'fooling_rate is a share from 0 to 1'),
         ({'epsilon': -1}, 'a budget is a number'),
         ({'norm': 'l0'}, "no norm named 'l0'"),
     ],

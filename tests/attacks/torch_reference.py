@@ -1,11 +1,12 @@
-"""Writes torch_reference.npz and torch_squeezenet.json: what torchattacks and Foolbox do to the
-same weights. Only this script needs torch.
+"""Writes the results of torchattacks and Foolbox: torch_reference.npz and torch_squeezenet.json.
+
+Only this script needs torch.
 
     # made with torch 2.13.0, torchattacks 3.5.1, Foolbox 3.3.4
     python -m tests.attacks.torch_reference DATA
 
 DATA is the folder that CNNLAB_DATA names, with the weights of SqueezeNet and ilsvrc2012_mini;
-without it, only the small net's file is written. It takes some three minutes on two cores.
+without it, only the small net's file is written. It takes about three minutes on two cores.
 """
 
 import json
@@ -121,7 +122,7 @@ def trained(data):
 
 
 def squeezenet(data):
-    """How many of the images are right, before attacks and under them."""
+    """Returns the number of correct images, before attacks and under them."""
     import torchattacks
 
     model, images, labels = trained(data)

@@ -1,6 +1,4 @@
-"""ImageNet's images as they lie: labels from everywhere they may come from, subsets by file, and
-images that are odd or broken.
-"""
+"""Files of ImageNet: labels from every source, subsets by file, unusual and broken images."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""Parts of JPEGs: the very pixels of the whole, from fewer of its units or rows."""
+"""Parts of JPEGs: the same pixels as in the whole image, decoded from fewer units or rows."""
 
 import io
 

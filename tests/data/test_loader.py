@@ -1,6 +1,4 @@
-"""The stream: batches are a function of (seed, step), on any number of hosts, threads and
-processes.
-"""
+"""The loader: batches are a function of (seed, step), on any number of hosts and workers."""
 
 import itertools
 
@@ -16,7 +14,7 @@ AUGMENT = parse('random_crop(2)', 'flip()')
 
 
 def numbered(n=N, shape=(6, 6, 1)):
-    """Image i is i + 1 in every pixel, so that what was cropped can be told; its label is i."""
+    """Image i is i + 1 in every pixel, so that crops show which image they are from; label i."""
     images = np.broadcast_to(
         np.arange(1, n + 1, dtype=np.uint8)[:, None, None, None], (n, *shape)
     ).copy()

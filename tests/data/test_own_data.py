@@ -1,5 +1,5 @@
-"""Data of one's own: tables of path and label, some of the classes, folds, weights, and the ten
-lines of docs/data.md.
+"""A user's own data: tables of path and label, chosen classes, folds, weights, and the ten lines of
+docs/data.md.
 """
 
 import pathlib

@@ -1,6 +1,4 @@
-"""The pictures that experiments take: the first so many, in order, with labels where they are
-known.
-"""
+"""The pictures that experiments take: the first ones, in order, with labels where known."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""Resizing: TensorFlow's against its stored results, and the libraries that are called against what
-they are known to do.
-"""
+"""Resizing: TensorFlow's filters against stored results, other libraries against known values."""
 
 import pathlib
 

@@ -1,6 +1,4 @@
-"""Sources: real MNIST and CIFAR-10, the embedded digits, folders of images, made images, and bad
-input in one sentence.
-"""
+"""Sources: real MNIST and CIFAR-10, built-in digits, image folders, synthetic images, bad input."""
 
 import pickle
 import re

@@ -1,5 +1,4 @@
-"""Transforms of training: how their random parameters are distributed, what the operations do
-against Pillow's, and images that are odd.
+"""Training transforms: distributions of random parameters, Pillow's operations, unusual images.
 
 Tolerances follow from the number of draws: means within five standard errors, and shares of classes
 by chi-squared at 1e-6.
@@ -43,7 +42,7 @@ def equally_often(values, classes):
 
 
 def smooth(h=40, w=60):
-    """A picture without noise: what a photograph is to a resampler."""
+    """Returns a picture without noise, which a resampler treats like a photograph."""
     y, x = np.mgrid[:h, :w]
     waves = [np.sin(x / 9 + y / 13 + k) + np.cos(x / 17 - y / 7 * k) for k in (0, 1, 2)]
     return np.stack([(127 + 60 * wave) for wave in waves], -1).astype(np.uint8)

@@ -1,6 +1,4 @@
-"""Transforms: what each does to pixels, that randomness comes from the generator alone, and the
-strings of recipes.
-"""
+"""Transforms: their effect on pixels, random numbers from the generator only, recipe strings."""
 
 import pickle
 

@@ -1,5 +1,5 @@
-"""Unreadable images: passed over in training with a counted warning, up to a limit; batches do not
-depend on what was read before.
+"""Unreadable images: skipped in training with a counted warning, up to a limit; batches do not
+depend on earlier reads.
 """
 
 import itertools
@@ -64,7 +64,7 @@ def test_the_next_readable_image_takes_the_place_of_a_broken_one_with_its_own_la
     assert shown.tolist() == [{3: 5, 4: 5, 19: 0}.get(i, i) for i in order.tolist()]
     assert np.concatenate([b['label'] for b in batches]).tolist() == (shown // 10).tolist()
     messages = sorted(str(w.message) for w in seen)
-    # once an image, not once an epoch
+    # once per image, not once per epoch
     assert len(messages) == 3
     assert (
         sum('is not a readable image' in m for m in messages) == 2

@@ -1,6 +1,4 @@
-"""MNIST and CIFAR-10 by TFDS from their published archives: small ones of the same form, from a
-server on this machine's loopback.
-"""
+"""MNIST and CIFAR-10 by TFDS, from small archives of the published form, served on loopback."""
 
 import dataclasses
 import functools

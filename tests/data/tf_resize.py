@@ -1,5 +1,4 @@
-"""Makes tf_resize.npz, what TensorFlow's resizing gives, with which
-cnnlab.data.decoding.resample is compared.
+"""Writes tf_resize.npz: TensorFlow's results, for tests of cnnlab.data.decoding.resample.
 
     # in an environment of its own, with tensorflow-cpu 2.21.0 and numpy; see the stored 'version'
     python tests/data/tf_resize.py

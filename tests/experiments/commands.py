@@ -1,9 +1,9 @@
-"""Experiments as a user starts them: each in a process of its own, with its own command line,
+"""Runs experiments as a user does: each in its own process, with its own command line,
 directory, environment and exit status.
 
-The process is a copy of one that has imported what all of them import and has computed nothing: to
-import it takes a second and a half of two cores' time, which a hundred commands need not pay each.
-`started` gives one that is begun from nothing.
+`run` forks the process from one that has already made the imports that all experiments share and
+has computed nothing. The imports take 1.5 s on two cores, too long to repeat for a hundred
+commands. `started` starts a new process.
 """
 
 import atexit
@@ -19,7 +19,7 @@ import tempfile
 import jax
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# what compiles longer than it runs then takes half the time
+# halves the time of commands that compile longer than they run
 QUICK = {'JAX_DISABLE_MOST_OPTIMIZATIONS': '1'}
 _IMPORTED = [
     'tests.experiments.commands',
@@ -36,7 +36,7 @@ _processes.set_forkserver_preload(_IMPORTED)
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """A finished command: what it said and how it ended."""
+    """A finished command: its exit status and output."""
 
     returncode: int
     stdout: str
@@ -44,24 +44,25 @@ class Done:
 
 
 def _inherited():
-    # the data of whoever runs the tests is not given to a command that does not ask for it
+    # a command sees the data of the person who runs the tests only if it asks for it
     return {k: v for k, v in os.environ.items() if k not in ('CNNLAB_DATA', 'TFDS_DATA_DIR')}
 
 
 def started(experiment, *arguments, **how):
-    """The command as a process of its own that goes on, to be killed or waited for; it computes the
-    bits that `run` does.
+    """Starts the command in a new process, to be killed or waited for.
+
+    It computes the same bits as `run`.
     """
     command = [sys.executable, '-m', f'experiments.{experiment}', *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, env=_inherited() | QUICK, **how)
 
 
 def run(experiment, *arguments, status=0, folder=ROOT, optimized=False, **environment):
-    """The finished command; its exit status is checked.
+    """Runs the command, checks its exit status and returns its output.
 
     Args:
-      optimized: with all of XLA's optimizations, for what computes longer than it compiles;
-        otherwise as with the environment `QUICK`.
+      optimized: whether to use all of XLA's optimizations, for commands that compute longer than
+        they compile; otherwise the environment `QUICK` holds.
     """
     environment = _inherited() | ({} if optimized else QUICK) | environment
     with tempfile.TemporaryDirectory() as written:
@@ -83,7 +84,7 @@ def run(experiment, *arguments, status=0, folder=ROOT, optimized=False, **enviro
 
 
 def _become(module, arguments, folder, environment, files):
-    """In the copy: turns it into that command."""
+    """Turns the forked process into the command."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

@@ -1,6 +1,4 @@
-"""experiments.attack and experiments.corruption as a user starts them: two small runs attacked,
-pictures without labels, and mistakes.
-"""
+"""experiments.attack and experiments.corruption: two small runs, unlabeled pictures, mistakes."""
 
 import csv
 import re

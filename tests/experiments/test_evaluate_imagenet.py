@@ -1,5 +1,5 @@
-"""experiments.evaluate_imagenet, compare_predictions and show_augmentations as a user starts them;
-the SqueezeNet under its protocols.
+"""experiments.evaluate_imagenet, compare_predictions and show_augmentations, run as a user does;
+SqueezeNet under its protocols.
 """
 
 import json
@@ -207,7 +207,7 @@ def test_the_protocols_and_the_help_are_printed(folder):
     out = run('evaluate_imagenet', '--protocols', folder=folder)
     assert all(f'\n{name}\n' in '\n' + out for name in ilsvrc.PROTOCOLS)
     help = run('evaluate_imagenet', '--help', folder=folder, status=1) or ''
-    # absl prints it to standard output and ends with 1
+    # absl prints the help to standard output and exits with 1
     assert help == ''
 
 

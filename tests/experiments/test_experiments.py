@@ -1,8 +1,10 @@
-"""Every experiment as a user starts it: in a process of its own, two steps on tiny data; mistakes
-end in one sentence and status 2.
+"""Experiments run as a user does: in their own process, with two steps on tiny data.
+
+Mistakes end in one sentence and status 2.
 """
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 def refused(experiment, *arguments):
-    """The one line of an error that is the user's."""
+    """Runs a command with a mistake of the user, and returns the one line of its error."""
     done = run(experiment, *arguments, status=2)
     lines = [line for line in done.stderr.splitlines() if line.startswith('error: ')]
     assert len(lines) == 1 and 'Traceback' not in done.stderr, done.stderr
@@ -224,11 +226,26 @@ def test_help_tells_what_the_experiment_does(experiment):
     assert f'python -m experiments.{experiment}' in done.stdout and '--' in done.stdout
 
 
+@pytest.mark.parametrize(
+    ('experiment', 'shared', 'others'),
+    [
+        ('train', {'workdir', 'set', 'data_dir', 'import', 'workers'}, {'weights'}),
+        ('classify', {'weights', 'run', 'step', 'import'}, {'set', 'workdir'}),
+        ('attack', {'weights', 'images', 'data_dir', 'import'}, {'set', 'seeds'}),
+        ('activations_mnist', {'seeds', 'set', 'workdir', 'import'}, {'weights'}),
+    ],
+)
+def test_help_lists_the_shared_flags_that_the_experiment_takes(experiment, shared, others):
+    listed = set(
+        re.findall(r'^  --(\w+)', run(experiment, '--help', status=1).stdout, re.MULTILINE)
+    )
+    assert shared <= listed
+    assert not others & listed
+
+
 @pytest.mark.full
 def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
-    """Killed with SIGKILL three times, then left alone: the final parameters are those of a run
-    never killed, bit for bit.
-    """
+    """A run killed three times with SIGKILL ends with the parameters of a run never killed."""
     recipe = [
         '--recipe=digits',
         '--set=model=mlp2',
@@ -240,7 +257,7 @@ def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
     ]
     run('train', *recipe, f'--workdir={tmp_path}/whole')
     for step in (30, 150, 400):
-        victim = started(
+        process = started(
             'train',
             *recipe,
             f'--workdir={tmp_path}/killed',
@@ -248,12 +265,12 @@ def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
             stderr=subprocess.DEVNULL,
         )
         log = tmp_path / 'killed/metrics.jsonl'
-        while victim.poll() is None and not (
+        while process.poll() is None and not (
             log.exists() and f'"step": {step // 18 * 18}' in log.read_text()
         ):
             time.sleep(0.01)
-        victim.send_signal(signal.SIGKILL)
-        victim.wait()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     assert not (tmp_path / 'killed/result.json').exists()
     run('train', *recipe, f'--workdir={tmp_path}/killed')
     final = [
@@ -264,7 +281,7 @@ def test_a_kill_during_an_epoch_changes_nothing(tmp_path):
 
 
 def _digest(directory):
-    """The arrays of the last checkpoint."""
+    """Returns the arrays of the last checkpoint, as bytes."""
     import jax
 
     from cnnlab.recipes import recipe as recipes
@@ -318,7 +335,7 @@ def test_a_mistake_is_one_sentence_and_status_2(arguments, sentence, tmp_path):
     ]
     started = time.monotonic()
     assert re.search(sentence, refused(*arguments))
-    # at once, not after minutes of retries
+    # the error comes at once, not after minutes of retries
     assert time.monotonic() - started < 120
 
 

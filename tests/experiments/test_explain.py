@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
     save_file(weights.to_arrays(ID, tree.nested(leaves)), path / 'net.safetensors')
     (path / 'pictures').mkdir()
     for i in range(5):
-        # none has the network's size
+        # no picture has the input size of the network
         size = (90 + 20 * i, 70)
         Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8)).resize(
             size, Image.Resampling.BICUBIC

@@ -1,6 +1,4 @@
-"""--import: networks, recipes and all else that a package of one's own registers, as a user has
-them.
-"""
+"""--import: networks, recipes and everything else that a user's own package registers."""
 
 import json
 import pathlib
@@ -14,7 +12,7 @@ from tests.experiments.commands import run
 pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# a package that registers one of each kind, as the page shows it
+# a package that registers one of each kind, taken from the page of the docs
 (PACKAGE,) = re.findall(
     r'```python\n(.*?)```', (ROOT / 'docs' / 'extending.md').read_text(), flags=re.DOTALL
 )
@@ -22,7 +20,6 @@ OWN = (
     '--set=duration=2 epochs',
     '--set=augment.train=darken(2)',
     '--set=augment.common=',
-    '--set=holdout=0',
     '--set=batch_size=16',
     '--set=optimizer=signs',
     '--set=weight_decay=0',
@@ -46,7 +43,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def trained(folder):
-    """A run of the package's network by its recipe, with all else that it registers."""
+    """A run of the package's network by its recipe, with everything else that it registers."""
     run(
         'train',
         '--import=mylab',

@@ -1,4 +1,4 @@
-"""The commands as one program: their list, how one is started, and how a wrong name is answered."""
+"""The program `cnnlab`: the list of commands, starting one, and the error for a wrong name."""
 
 import ast
 

@@ -1,6 +1,4 @@
-"""experiments.prepare_data as a user starts it, with a mirror on this machine's loopback that has
-some of the files.
-"""
+"""experiments.prepare_data run as a user does, with a mirror on loopback that has some files."""
 
 import functools
 import http.server
@@ -27,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def mirror(tmp_path):
-    """The address of a server that has the compressed SqueezeNet alone."""
+    """The address of a server that has only the compressed SqueezeNet."""
     folder = tmp_path / 'mirror'
     (folder / 'weights').mkdir(parents=True)
     (folder / 'weights' / NET.name).write_bytes(NET.read_bytes())

@@ -1,4 +1,4 @@
-"""The table of recipes: the committed list is up to date, and says what recipes say."""
+"""The table of recipes: the committed list is up to date and agrees with the recipes."""
 
 import pathlib
 

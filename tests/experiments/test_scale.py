@@ -1,6 +1,4 @@
-"""The commands about runs as a whole: repeat one, export its weights, plan for more devices; and
-how they end.
-"""
+"""Commands on whole runs: repeat one, export its weights, plan for more devices; exit statuses."""
 
 import json
 import pathlib
@@ -66,7 +64,7 @@ def test_the_manifest_says_what_ran_and_a_trace_was_written(trained):
 def test_rerun_gives_the_same_bits_and_finds_a_changed_one(trained, tmp_path):
     done = run('rerun', f'--run={trained}', f'--workdir={tmp_path}/again')
     assert '2 steps repeated: the same bits' in done.stdout
-    # a tree with work in it
+    # a working tree with uncommitted changes
     assert all(
         'files were changed' in line for line in done.stdout.splitlines() if 'differs' in line
     )

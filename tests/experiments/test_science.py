@@ -1,6 +1,4 @@
-"""The experiments of training as a user starts them: checks before a run, range test, search, and
-the claims, all on tiny sizes.
-"""
+"""Experiments on training: checks before a run, range test, search and studies, at tiny sizes."""
 
 import re
 import subprocess
@@ -84,7 +82,7 @@ def test_two_processes_share_a_search_and_a_third_finds_it_done(tmp_path):
 
 @pytest.mark.full
 def test_a_killed_trial_goes_on_from_its_checkpoint(tmp_path):
-    """The run of its values is in the end that of a search which nobody killed, bit for bit."""
+    """The run of its values ends as in a search that was never killed, bit for bit."""
     search = [
         'search',
         '--recipe=digits',
@@ -108,7 +106,7 @@ def test_a_killed_trial_goes_on_from_its_checkpoint(tmp_path):
     process.kill()
     process.wait()
     assert not (first['killed'] / 'result.json').exists()
-    # after a minute without a heartbeat a trial is taken for dead
+    # a trial counts as dead after a minute without a heartbeat
     time.sleep(61)
     told = {name: run(*search, f'--workdir={tmp_path}/{name}').stdout for name in first}
     assert 'trial 1: ' in told['killed'] and 'trial 0: ' in told['whole']

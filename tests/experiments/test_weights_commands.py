@@ -15,14 +15,14 @@ ID = 'torchvision/squeezenet1_1'
 
 
 def run(experiment, *arguments, folder, status=0):
-    """What a command says in a folder, where it finds no weights but those that lie there."""
+    """Runs a command in a folder, where it finds only the weights of that folder."""
     done = commands.run(
         experiment,
         *arguments,
         status=status,
         folder=folder,
         CNNLAB_CACHE=str(folder / 'cache'),
-        # nobody listens there
+        # no server listens at this address
         CNNLAB_MIRROR='http://127.0.0.1:9',
     )
     return done.stdout if status == 0 else done.stderr
@@ -30,7 +30,7 @@ def run(experiment, *arguments, folder, status=0):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """A folder with a SqueezeNet's file, where class 7 is the most probable, and two pictures."""
+    """A folder with the weights of a SqueezeNet that always predicts class 7, and two pictures."""
     path = tmp_path_factory.mktemp('classify')
     shapes = tree.named_leaves(api.wanted_shapes(registry.create('squeezenet1_1'), (224, 224, 3)))
     leaves = {p: np.zeros(s.shape, np.float32) for p, s in shapes.items()}

@@ -1,4 +1,4 @@
-"""Networks that no package has, counted over the layer tables of their papers.
+"""Counts networks that no package has, from the layer tables of their papers.
 
 A layer is (kernel, inputs of a group, outputs, size of its map); a dense layer has kernel and map
 of size 1. The sums are evidence for what the registry states: they share no code with the modules.

@@ -1,4 +1,4 @@
-"""Writes peers.json: the parameters that the packages of the peers count in their own networks.
+"""Writes peers.json: the numbers of parameters that other packages count in their own networks.
 
     # torchvision 0.29.1, timm 1.0.31, Keras 3.15.1 (KERAS_BACKEND=jax)
     python tests/models/peers.py torchvision timm keras

@@ -1,6 +1,4 @@
-"""Networks on shapes only: what a layer puts out, how many values it has, and arrays to fill it
-with.
-"""
+"""Networks on shapes only: outputs of layers, numbers of values, and arrays to fill them with."""
 
 import functools
 import math

@@ -1,6 +1,4 @@
-"""airbench94: its counts layer by layer, from the source's widths, and the parts that no other net
-has.
-"""
+"""airbench94: counts layer by layer from the widths of its source, and parts unique to it."""
 
 import jax
 import jax.numpy as jnp

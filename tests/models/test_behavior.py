@@ -1,5 +1,4 @@
-"""What holds for every network when it really computes: `slow` the smallest of each family, `full`
-all.
+"""Properties of every network when it computes; `slow` the smallest of each family, `full` all.
 
 Where the smallest one repeats equal blocks many times, a form with fewer of them is `slow`; all are
 `full`, the widest narrowed and the deepest with two blocks of each stage; of those the whole is

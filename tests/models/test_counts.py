@@ -1,6 +1,4 @@
-"""Parameters and multiply-adds against sources that are not our modules: the packages of the peers,
-and sums over the papers' layer tables.
-"""
+"""Parameters and multiply-adds against independent sources: other packages, and layer tables."""
 
 import json
 import pathlib

@@ -1,6 +1,4 @@
-"""DenseNet: the parameters of the paper's tables summed up on their own, dropout where the authors'
-code has it, memory with remat.
-"""
+"""DenseNet: parameters summed over the paper's tables, dropout as in the authors' code, remat."""
 
 import re
 

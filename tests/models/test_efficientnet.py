@@ -1,6 +1,4 @@
-"""EfficientNet: how it scales, where it skips, what training leaves out, what the ports pad and
-normalize.
-"""
+"""EfficientNet: scaling, skips, drop-path, and padding and normalization of the ports."""
 
 import jax
 import jax.numpy as jnp

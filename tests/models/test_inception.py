@@ -1,5 +1,5 @@
-"""Inception-v3, v4 and Inception-ResNet-v2: the sizes that their papers' code states, the auxiliary
-head, and what the Keras forms lack.
+"""Inception-v3, v4 and Inception-ResNet-v2: sizes in their papers' code, the auxiliary head, and
+the differences of the Keras forms.
 """
 
 import functools

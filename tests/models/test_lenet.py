@@ -1,4 +1,4 @@
-"""LeNet-5 of 1998 and its dense form: counts by layer, Table I, the codes, and what each takes."""
+"""LeNet-5 of 1998 and its dense form: counts by layer, Table I, output codes, input sizes."""
 
 import jax
 import jax.numpy as jnp

@@ -1,5 +1,5 @@
-"""NASNet-A and PNASNet-5: which cell reads what, drop-path by cell and by step, the auxiliary head,
-and what poolings see at the border.
+"""NASNet-A and PNASNet-5: inputs of the cells, drop-path by cell and step, the auxiliary head, and
+pooling at the border.
 """
 
 import functools
@@ -25,7 +25,7 @@ SMALL = {'repeats': 1, 'penultimate': 96, 'stem': 8, 'num_classes': 5}
 
 @pytest.fixture(autouse=True)
 def in_reference_form():
-    """Shapes are traced four times as fast so."""
+    """Makes tracing of shapes four times as fast."""
     with reference_convolution():
         yield
 

@@ -1,5 +1,5 @@
-"""Pre-activation and wide nets, with and without squeeze-excite: their parameters summed over the
-layers, and where things stand.
+"""Pre-activation and wide networks, with and without squeeze-excite: parameters summed over the
+layers, and the order of the operations.
 """
 
 import jax

@@ -1,6 +1,4 @@
-"""What holds for every registered network, on shapes only; a new one is under these tests by being
-registered.
-"""
+"""Properties of every registered network, on shapes only; registering a network tests it."""
 
 import ast
 import collections
@@ -41,7 +39,7 @@ def each(names):
 
 @pytest.fixture(scope='module', params=each(NAMES))
 def name(request):
-    """A registered network; all that is asked of its trace is asked in a row, in one process."""
+    """A registered network; all tests of its trace run in a row, in one process."""
     return request.param
 
 

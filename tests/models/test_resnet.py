@@ -1,5 +1,5 @@
-"""ImageNet's residual nets: shortcut options, the place of the stride, and what the families built
-on them change.
+"""ImageNet's residual networks: shortcut options, the place of the stride, and the changes of the
+families built on them.
 """
 
 import jax

@@ -1,4 +1,4 @@
-"""Which size a network of a comparison is fed."""
+"""The input size of a network in a comparison."""
 
 import pytest
 

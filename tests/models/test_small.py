@@ -1,5 +1,5 @@
-"""The linear classifier, the perceptrons, ConvNetJS's and Keras's convnets: counts by hand, layer
-by layer, and what they compute.
+"""The linear classifier, the perceptrons, and the convnets of ConvNetJS and Keras: counts by hand,
+layer by layer, and outputs.
 """
 
 import jax

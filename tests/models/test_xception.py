@@ -17,7 +17,7 @@ from cnnlab.nn.separable import SeparableConvNorm
 def outputs(name, size=299):
     model = registry.create(name)
     x = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    # traced faster so
+    # this form is traced faster
     with reference_convolution():
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
         return capture.outputs(model, variables, x)

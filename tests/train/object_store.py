@@ -1,9 +1,10 @@
-"""A stand-in for Google Cloud Storage on this machine: `python -m tests.train.object_store` prints
-its address and serves one bucket.
+"""Serves one bucket as Google Cloud Storage does, on this machine.
 
-gcp-storage-emulator, and the two things besides that tensorstore relies on: a read says of which
-generation its bytes are, and a write that names a generation happens only where that is the
-object's.
+    # prints its address
+    python -m tests.train.object_store
+
+It is gcp-storage-emulator with two additions that tensorstore relies on: a read returns the
+generation of its bytes, and a write that names a generation succeeds only if the object has it.
 """
 
 import logging

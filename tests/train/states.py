@@ -1,5 +1,5 @@
-"""States to be stored: with numbers that a careless copy would change, as of any step, and compared
-bit for bit.
+"""Train states for tests of storage: with numbers that a careless copy would change, at any step;
+and their comparison bit for bit.
 """
 
 import jax

@@ -1,6 +1,4 @@
-"""Adversarial training as a part of the step: what it attacks, within which budget, and that
-devices change nothing.
-"""
+"""Adversarial training as a part of the step: its input, its budget, the same on all devices."""
 
 import functools
 

@@ -1,6 +1,4 @@
-"""Checkpoints: what comes back, what is kept, and what is said of those that are foreign, damaged,
-missing or cannot be written.
-"""
+"""Checkpoints: restoring, keeping, and errors for foreign, damaged, missing or unwritable ones."""
 
 import json
 import pathlib

@@ -1,5 +1,6 @@
-"""What may change the course of a run: plateaus, early stopping, averages, exact statistics,
-restarts. All of it goes on bit for bit.
+"""Control of a run: plateaus, early stopping, averages, exact statistics, restarts.
+
+All of it resumes bit for bit.
 """
 
 import json

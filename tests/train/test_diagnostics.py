@@ -1,4 +1,4 @@
-"""What is watched during a run: ratios of updates to weights, and the gap put in words."""
+"""Diagnostics of a run: ratios of updates to weights, and sentences on the generalization gap."""
 
 import jax
 import numpy as np

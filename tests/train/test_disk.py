@@ -1,5 +1,5 @@
-"""A disk that fills during a run, and one that can no longer be written: the run stops in a
-sentence, and goes on when there is room.
+"""A disk that is full or read-only during a run: the run stops with one sentence, and resumes when
+there is room.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ def setup():
 
 @pytest.fixture(scope='module')
 def whole(setup, tmp_path_factory):
-    """A run with room enough."""
+    """A run with enough room."""
     directory = tmp_path_factory.mktemp('whole') / 'run'
     loop.run_setup(setup, 0, directory, QUIET)
     return directory

@@ -1,4 +1,4 @@
-"""The sign of life, and the end of a run that hangs."""
+"""The heartbeat, and the end of a run that hangs."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Runs from beginning to end: what they leave, how they go on, and how they stop."""
+"""Runs from beginning to end: their files, resuming, and stopping."""
 
 import json
 import re

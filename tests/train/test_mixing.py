@@ -1,6 +1,4 @@
-"""Flips, mixup and cutmix on the device: their distributions, what they do to pixels and labels,
-and that hosts change nothing.
-"""
+"""Flips, mixup and cutmix on the device: distributions, pixels and labels, same on all hosts."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""A loss that is NaN: the run stops, skips, or goes back; each counted and limited."""
+"""A loss that is NaN: the run stops, skips the step, or rolls back, up to a limit."""
 
 import dataclasses
 import functools

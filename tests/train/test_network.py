@@ -1,4 +1,4 @@
-"""The network that a recipe's model means."""
+"""The network that a recipe's field `model` names."""
 
 import pytest
 

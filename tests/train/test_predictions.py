@@ -1,4 +1,4 @@
-"""Predictions: what is counted, what is kept, and that files are read back and compared."""
+"""Predictions: counts, files, and comparison."""
 
 import json
 

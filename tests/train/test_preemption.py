@@ -1,6 +1,4 @@
-"""SIGTERM: a checkpoint after the step that is under way, and a run that goes on as if nothing had
-been.
-"""
+"""SIGTERM: a checkpoint after the current step, and a run that resumes bit for bit."""
 
 import dataclasses
 import os
@@ -27,7 +25,7 @@ def setup():
 
 @pytest.fixture(scope='module')
 def whole(setup, tmp_path_factory):
-    """A run that nobody interrupted."""
+    """A run without an interruption."""
     directory = tmp_path_factory.mktemp('whole') / 'run'
     return directory, loop.run_setup(setup, 0, directory, QUIET)
 

@@ -1,4 +1,4 @@
-"""Batches on their devices: in order, one ahead, through the death of what prepares them."""
+"""Prefetching: batches in order, one ahead, even if a worker process dies."""
 
 import itertools
 import os

@@ -1,5 +1,5 @@
-"""Progressive resizing through the loop: a size compiles once, a stopped run goes on bit for bit, a
-size that cannot be is told.
+"""Progressive resizing in the loop: each size compiles once, a stopped run resumes bit for bit, and
+impossible sizes raise.
 """
 
 import jax

@@ -1,6 +1,4 @@
-"""Each check before training: a sound network or data set passes it, and one that is broken on
-purpose is caught by it.
-"""
+"""The checks before training: sound networks and data sets pass, broken ones fail."""
 
 import dataclasses
 
@@ -140,7 +138,7 @@ def test_a_constant_prediction_is_caught():
 
 
 class Constant(nn.Module):
-    """A network that does not look at its input."""
+    """A network that ignores its input."""
 
     @nn.compact
     def __call__(self, x, train=False):

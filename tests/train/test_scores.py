@@ -1,6 +1,4 @@
-"""Scores of views: each image once with all of its views, averages as the protocol has them, whole
-images, devices and hosts.
-"""
+"""Scores of images from several crops: averages by protocol, whole images, devices and hosts."""
 
 import functools
 import pathlib

@@ -1,4 +1,4 @@
-"""How state and batches lie on devices, and that another layout computes the same."""
+"""Sharding of states and batches: every layout computes the same."""
 
 import functools
 import shutil

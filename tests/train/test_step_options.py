@@ -1,6 +1,4 @@
-"""What a recipe can ask of the train step: parts of a batch, frozen layers, penalties, auxiliary
-heads, soft labels.
-"""
+"""Options of the step: accumulation, frozen layers, penalties, auxiliary heads, soft labels."""
 
 import functools
 

@@ -1,6 +1,4 @@
-"""Test-time augmentation: which views there are, that their weights sum to 1, and what a whole
-evaluation makes of them.
-"""
+"""Test-time augmentation: the transformed images, weights that sum to 1, and a whole evaluation."""
 
 import jax.numpy as jnp
 import numpy as np

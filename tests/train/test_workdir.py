@@ -1,4 +1,4 @@
-"""What the directory of a run says of the packages that it needs."""
+"""The directory of a run names the packages that it needs."""
 
 import json
 

@@ -1,12 +1,13 @@
-"""The fifteen corruptions of ImageNet-C in five severities: noises, blurs, weather, digital.
-
-Hendrycks & Dietterich 2019, arXiv:1903.12261.
+"""The fifteen corruptions of ImageNet-C at five severities: noise, blur, weather, digital.
 
 Parameters are those of ImageNet-C/create_c/make_imagenet_c.py in github.com/hendrycks/robustness
-for images of more than 64 pixels, and of make_cifar_c.py there (CIFAR-10-C) for smaller ones; the
-border of 64 is `assumed`. What differs: the texture of frost is made by a program in place of
-photographs (`assumed`), motion is blurred by OpenCV in place of ImageMagick, and images are not
-saved as JPEG in between.
+for images of more than 64 pixels, and those of make_cifar_c.py there (CIFAR-10-C) for smaller ones;
+the limit of 64 is `assumed`. There are three differences: frost is a generated texture instead of
+photographs (`assumed`), OpenCV instead of ImageMagick blurs motion, and images are not saved as
+JPEG in between.
+
+Reference:
+  Hendrycks & Dietterich 2019, arXiv:1903.12261.
 """
 
 import dataclasses
@@ -20,25 +21,27 @@ from cnnlab.attacks.batches import Advance, silent
 from cnnlab.attacks.corruptions import blur, digital, noise, weather
 
 SEVERITIES = (1, 2, 3, 4, 5)
-# pixels of the shorter side above which the parameters are ImageNet-C's
+# shorter side in pixels above which the parameters are ImageNet-C's
 _LARGE = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Corruption:
-    """One corruption: `apply(image float64 (h, w, c) in [0, 1], rng, *parameters) -> (h, w, c)`, to
-    be clipped to [0, 1].
+    """One corruption and its parameters.
+
+    Attributes:
+      group: 'noise', 'blur', 'weather' or 'digital'.
+      apply: (image float64 (h, w, c) in [0, 1], rng, *parameters) -> (h, w, c), not clipped yet.
+      large: the parameters of each severity in ImageNet-C.
+      small: the parameters of each severity in CIFAR-10-C.
+      alexnet: AlexNet's mean error over the severities of ImageNet-C, which divides published
+        errors.
     """
 
-    # 'noise', 'blur', 'weather' or 'digital'
     group: str
     apply: Callable[..., np.ndarray]
-    # parameters for each severity: ImageNet-C
     large: tuple[tuple[Any, ...], ...]
-    # CIFAR-10-C
     small: tuple[tuple[Any, ...], ...]
-    # mean error of AlexNet over the severities of ImageNet-C, what the published errors are divided
-    # by
     alexnet: float
 
 
@@ -46,8 +49,8 @@ def _each(*values):
     return tuple((v,) for v in values)
 
 
-# The errors of AlexNet are those of github.com/google-research/augmix, imagenet.py, which says that
-# they are taken from that repository.
+# AlexNet's errors are from imagenet.py in github.com/google-research/augmix, which takes them from
+# github.com/hendrycks/robustness.
 CORRUPTIONS: Mapping[str, Corruption] = {
     'gaussian_noise': Corruption(
         'noise',
@@ -170,23 +173,25 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 def corrupt(
     images: np.ndarray, name: str, severity: int, *, seed: int = 0, advance: Advance = silent
 ) -> np.ndarray:
-    """The images under one corruption, whole gray levels as stored images have them.
+    """Corrupts images and rounds them to whole gray levels, as in stored images.
 
     Args:
       images: float (n, h, w, c) in [0, 1], c 1 or 3.
       name: of `CORRUPTIONS`.
       severity: 1 to 5.
-      seed: image i draws from the stream of (seed, severity, i), so that it does not matter which
-        others are there.
+      seed: image i draws from the stream of (seed, severity, i), so it does not depend on the other
+        images.
       advance: called with the number of images done.
 
-    Returns: float32 (n, h, w, c), multiples of 1 / 255, rounded down as in the original.
+    Returns:
+      float32 (n, h, w, c), multiples of 1 / 255, rounded down as in the original.
 
     Raises:
-      KeyError: no such corruption (the nearest are given).
-      ValueError: another severity, or no images of one or three channels in [0, 1].
+      KeyError: there is no such corruption; the message gives the nearest names.
+      ValueError: the severity is not 1 to 5, or `images` are not of one or three channels in
+        [0, 1].
     """
-    found = names.lookup('corruption', name, CORRUPTIONS)
+    corruption = names.lookup('corruption', name, CORRUPTIONS)
     if severity not in SEVERITIES:
         raise ValueError(f'a severity is 1, 2, 3, 4 or 5, not {severity}')
     images = np.asarray(images, np.float32)
@@ -201,13 +206,15 @@ def corrupt(
             f'corruptions take images (n, h, w, 1 or 3) in [0, 1], not an array {images.shape}'
             f'{f" from {images.min():g} to {images.max():g}" if images.size else ""}'
         )
-    parameters = (found.large if min(images.shape[1:3]) > _LARGE else found.small)[severity - 1]
+    parameters = (corruption.large if min(images.shape[1:3]) > _LARGE else corruption.small)[
+        severity - 1
+    ]
     out = np.empty_like(images)
     for i, image in enumerate(images):
-        changed = found.apply(
+        changed = corruption.apply(
             image.astype(np.float64), np.random.default_rng((seed, severity, i)), *parameters
         )
-        # 1e-6: a pixel / 255 * 255 is that pixel
+        # the 1e-6 makes pixel / 255 * 255 round down to that pixel
         out[i] = np.floor(255 * np.clip(changed, 0, 1) + 1e-6) / np.float32(255)
         advance(i + 1)
     return out

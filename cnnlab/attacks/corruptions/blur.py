@@ -1,6 +1,6 @@
-"""Blurs of ImageNet-C; see `corruptions` for what a corruption is.
+"""Blurs of ImageNet-C, as `apply` of a `Corruption`.
 
-`smooth`, `drag` and `enlarged` serve other corruptions too.
+Other corruptions use `smooth`, `drag` and `enlarged` as well.
 """
 
 import cv2
@@ -9,19 +9,19 @@ from scipy import ndimage
 
 
 def smooth(x: np.ndarray, sigma: float, mode: str = 'nearest', truncate: float = 4.0) -> np.ndarray:
-    """Gaussian blur of rows and columns of (h, w) or (h, w, c)."""
+    """Blurs the rows and columns of (h, w) or (h, w, c) by a Gaussian."""
     return ndimage.gaussian_filter(
         x, (sigma, sigma, *[0] * (x.ndim - 2)), mode=mode, truncate=truncate
     )
 
 
 def _filtered(x: np.ndarray, kernel: np.ndarray, border: int) -> np.ndarray:
-    # OpenCV drops a single channel
+    # OpenCV drops the axis of a single channel
     return cv2.filter2D(x, -1, kernel, borderType=border).reshape(x.shape)
 
 
 def defocus(x: np.ndarray, rng: np.random.Generator, radius: float, alias: float) -> np.ndarray:
-    """A disk of `radius` pixels whose edge is softened by a Gaussian of deviation `alias`."""
+    """Blurs by a disk of `radius` pixels, its edge softened by a Gaussian of deviation `alias`."""
     reach = np.arange(-max(8, int(radius)), max(8, int(radius)) + 1)
     disk = (reach[:, None] ** 2 + reach[None] ** 2 <= radius**2).astype(np.float64)
     side = 3 if radius <= 8 else 5
@@ -33,10 +33,10 @@ def defocus(x: np.ndarray, rng: np.random.Generator, radius: float, alias: float
 def glass(
     x: np.ndarray, rng: np.random.Generator, sigma: float, reach: int, rounds: int
 ) -> np.ndarray:
-    """Every pixel from a place up to `reach` away, between two blurs.
+    """Copies every pixel from a position up to `reach` pixels away, between two blurs.
 
-    The original means to swap pixels, but its assignment through views copies one over the other;
-    ImageNet-C is made so, and so is this.
+    The original intends to swap pixels, but its assignment through views copies one over the other.
+    ImageNet-C was made that way, so this does the same.
     """
     h, w, _ = x.shape
     x = np.floor(255 * smooth(x, sigma)) / 255
@@ -46,15 +46,16 @@ def glass(
         away = rng.integers(-reach, reach, (len(rows), len(columns), 2))
         here = rows[:, None] * w + columns[None]
         there = (rows[:, None] + away[..., 1]) * w + columns[None] + away[..., 0]
-        # in this order: copies are copied again
+        # the order matters: copies are copied again
         for a, b in zip(here.ravel().tolist(), there.ravel().tolist(), strict=True):
             source[a] = source[b]
     return smooth(x.reshape(h * w, -1)[source].reshape(x.shape), sigma)
 
 
 def drag(x: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
-    """Motion blur: weights of half a Gaussian along a line at `angle` degrees, 2 radius + 1 pixels
-    long; edges are repeated.
+    """Blurs by half a Gaussian along a line at `angle` degrees; edges are repeated.
+
+    The line is 2 radius + 1 pixels long.
     """
     along = np.arange(2 * radius + 1)
     weights = np.exp(-(along**2) / (2 * sigma**2))
@@ -65,14 +66,12 @@ def drag(x: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
 
 
 def motion(x: np.ndarray, rng: np.random.Generator, radius: int, sigma: float) -> np.ndarray:
-    """`drag` in a direction within 45 degrees of the horizontal."""
+    """Blurs by `drag` in a random direction within 45 degrees of the horizontal."""
     return drag(x, radius, sigma, rng.uniform(-45, 45))
 
 
 def _stretched(x: np.ndarray, factor: float, axis: int) -> np.ndarray:
-    """The middle of an axis at `factor` times its size, cut to its length, linearly between the
-    values.
-    """
+    """Enlarges the middle of an axis by `factor`, to its old length, with linear interpolation."""
     n = x.shape[axis]
     kept = int(np.ceil(n / factor))
     long = max(int(round(kept * factor)), n)
@@ -83,13 +82,14 @@ def _stretched(x: np.ndarray, factor: float, axis: int) -> np.ndarray:
 
 
 def enlarged(x: np.ndarray, factor: float) -> np.ndarray:
-    """The middle of an image (h, w, ...) enlarged to its whole size, corners on corners."""
+    """Enlarges the middle of an image (h, w, ...) to its whole size, with aligned corners."""
     return _stretched(_stretched(x, factor, 0), factor, 1)
 
 
 def zoom(x: np.ndarray, rng: np.random.Generator, largest: float, step: float) -> np.ndarray:
-    """The mean of the image and of its enlargements by 1, 1 + step, ... below `largest`: a camera
-    that moves towards things.
+    """Averages the image and its enlargements by 1, 1 + step, ... below `largest`.
+
+    This imitates a camera that moves towards the scene.
     """
     factors = np.arange(1, largest, step)
     return (x + sum(enlarged(x, f) for f in factors)) / (len(factors) + 1)

@@ -1,4 +1,4 @@
-"""Digital corruptions of ImageNet-C; see `corruptions` for what a corruption is."""
+"""Digital corruptions of ImageNet-C, as `apply` of a `Corruption`."""
 
 import io
 
@@ -11,7 +11,7 @@ from cnnlab.attacks.corruptions.blur import smooth
 
 
 def contrast(x: np.ndarray, rng: np.random.Generator, kept: float) -> np.ndarray:
-    """Every value nearer to the mean of its channel."""
+    """Moves every value towards the mean of its channel; `kept` is the share of the difference."""
     mean = x.mean((0, 1), keepdims=True)
     return kept * (x - mean) + mean
 
@@ -19,8 +19,10 @@ def contrast(x: np.ndarray, rng: np.random.Generator, kept: float) -> np.ndarray
 def elastic(
     x: np.ndarray, rng: np.random.Generator, strength: float, sigma: float, shift: float
 ) -> np.ndarray:
-    """Three corners moved by up to `shift` pixels (an affine map), then every pixel by a smooth
-    random field of that strength.
+    """Applies a random affine map, then moves every pixel by a smooth random field.
+
+    The map moves three corners by up to `shift` pixels; the field has `strength` before it is
+    blurred with `sigma`.
     """
     h, w, channels = x.shape
     center, side = np.array([h // 2, w // 2], np.float32), min(h, w) // 3
@@ -46,7 +48,7 @@ def elastic(
 
 
 def _stored(x: np.ndarray) -> Image.Image:
-    """As Pillow holds it, 8 bits."""
+    """Returns the image in 8 bits, for Pillow."""
     pixels = np.floor(255 * x + 1e-6).astype(np.uint8)
     return Image.fromarray(pixels[..., 0] if x.shape[-1] == 1 else pixels)
 
@@ -56,7 +58,7 @@ def _loaded(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def pixelate(x: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
-    """Down to that share of the sides and up again, by the mean and by repetition."""
+    """Shrinks the sides to `share` by averaging, and enlarges them again by repetition."""
     h, w, _ = x.shape
     box = Image.Resampling.BOX
     return _loaded(
@@ -68,7 +70,7 @@ def pixelate(x: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarra
 
 
 def jpeg(x: np.ndarray, rng: np.random.Generator, quality: int) -> np.ndarray:
-    """Saved as JPEG of that quality by Pillow, and read again."""
+    """Saves the image as JPEG with Pillow, and reads it again."""
     file = io.BytesIO()
     _stored(x).save(file, 'JPEG', quality=quality)
     return _loaded(Image.open(file), x.shape)

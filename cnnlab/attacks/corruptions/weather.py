@@ -1,4 +1,4 @@
-"""Weather of ImageNet-C; see `corruptions` for what a corruption is."""
+"""Weather of ImageNet-C, as `apply` of a `Corruption`."""
 
 import cv2
 import numpy as np
@@ -7,11 +7,10 @@ from cnnlab.attacks.corruptions.blur import drag, enlarged, smooth
 
 
 def plasma(size: int, rng: np.random.Generator, decay: float) -> np.ndarray:
-    """A cloud (size, size) in [0, 1] that wraps around, by midpoint displacement; `size` is a power
-    of two.
+    """Returns a cloud (size, size) in [0, 1] that wraps around, by midpoint displacement.
 
-    Midpoints are the mean of their four neighbors and a uniform number, whose range falls by
-    decay^2 with every halving of the step.
+    A midpoint is the mean of its four neighbors plus a uniform number, whose range falls by decay^2
+    with every halving of the step. `size` is a power of two.
     """
     cloud, step, spread = np.zeros((size, size)), size, 100.0
     while step >= 2:
@@ -34,20 +33,20 @@ def plasma(size: int, rng: np.random.Generator, decay: float) -> np.ndarray:
 
 
 def _cloud(x: np.ndarray, rng: np.random.Generator, decay: float) -> np.ndarray:
-    """`plasma` of the size of an image, (h, w, 1)."""
+    """Returns `plasma` in the size of an image, (h, w, 1)."""
     h, w, _ = x.shape
     return plasma(1 << (max(h, w, 2) - 1).bit_length(), rng, decay)[:h, :w, None]
 
 
 def _gray(x: np.ndarray) -> np.ndarray:
-    """Brightness as OpenCV weighs the colors, (h, w, 1)."""
+    """Returns the brightness by OpenCV's weights of the colors, (h, w, 1)."""
     return (
         x if x.shape[-1] == 1 else cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2GRAY)[..., None]
     )
 
 
 def fog(x: np.ndarray, rng: np.random.Generator, density: float, decay: float) -> np.ndarray:
-    """A cloud added, scaled so that the brightest value stays."""
+    """Adds a cloud and scales the sum so that the brightest value stays."""
     most = x.max()
     return (x + density * _cloud(x, rng, decay)) * most / (most + density) if most > 0 else x
 
@@ -63,7 +62,7 @@ def snow(
     sigma: float,
     kept: float,
 ) -> np.ndarray:
-    """Falling, blurred flakes over an image that is whitened to the share 1 - kept."""
+    """Adds falling, blurred flakes to an image that is whitened by the share 1 - kept."""
     flakes = enlarged(rng.normal(mean, deviation, x.shape[:2]), size)
     flakes = np.clip(np.where(flakes < threshold, 0, flakes), 0, 1)
     flakes = drag(flakes, radius, sigma, rng.uniform(-135, -45))[..., None]
@@ -72,11 +71,11 @@ def snow(
 
 
 def frost(x: np.ndarray, rng: np.random.Generator, kept: float, added: float) -> np.ndarray:
-    """The image weakened, with crystals of ice added.
+    """Darkens the image and adds a texture of ice.
 
-    The original takes cuts of six photographs, which are not ours to give away. Here (`assumed`)
-    the ice is the ridges of two clouds, as fine veins on a gray ground, bluish; its mean is about
-    0.45 of white.
+    The original takes crops of six photographs, which this project may not distribute. Here the ice
+    is `assumed`: the ridges of two clouds form fine, bluish veins on a gray ground, with a mean of
+    about 0.45 of white.
     """
     veins = [1 - np.abs(2 * _cloud(x, rng, 1.6) - 1) for _ in range(2)]
     ice = np.clip(
@@ -89,7 +88,7 @@ def frost(x: np.ndarray, rng: np.random.Generator, kept: float, added: float) ->
 
 
 def brightness(x: np.ndarray, rng: np.random.Generator, added: float) -> np.ndarray:
-    """The value of HSV raised; hue and saturation stay."""
+    """Raises the value of HSV; hue and saturation stay."""
     if x.shape[-1] == 1:
         return x + added
     hsv = cv2.cvtColor(x.astype(np.float32), cv2.COLOR_RGB2HSV)
