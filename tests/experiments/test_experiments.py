@@ -194,8 +194,8 @@ def test_a_dry_run_prints_the_plan_without_the_data(tmp_path):
     out = done.stdout
     assert 'airbench94: arXiv:2404.00498' in out and 'published: 94.01% test accuracy' in out
     assert (
-        'cifar10, 50,000 images to train on in 10 classes (not found: made images of its size '
-        'stand in)' in out
+        'cifar10, 50,000 images to train on in 10 classes (not found: synthetic images of its size '
+        'replace it)' in out
     )
     assert (
         'steps: 99 of 64 images' in out
