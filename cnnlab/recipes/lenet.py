@@ -69,5 +69,5 @@ def mnist(form: str = 'dense') -> Recipe:
     Args:
       form: 'dense' (a softmax layer) or '1998' (logits are minus squared distances to the codes).
     """
-    found: SourcedRecipe = RECIPES['lenet5_dense_mnist' if form == 'dense' else 'lenet5_mnist']
-    return found.recipe
+    sourced_recipe: SourcedRecipe = RECIPES['lenet5_dense_mnist' if form == 'dense' else 'lenet5_mnist']
+    return sourced_recipe.recipe
