@@ -69,5 +69,6 @@ def mnist(form: str = 'dense') -> Recipe:
     Args:
       form: 'dense' (a softmax layer) or '1998' (logits are minus squared distances to the codes).
     """
-    sourced_recipe: SourcedRecipe = RECIPES['lenet5_dense_mnist' if form == 'dense' else 'lenet5_mnist']
+    name = 'lenet5_dense_mnist' if form == 'dense' else 'lenet5_mnist'
+    sourced_recipe: SourcedRecipe = RECIPES[name]
     return sourced_recipe.recipe

@@ -396,8 +396,9 @@ def _check(
     has_statistics = any(path.endswith('/var') for path in tree.named_leaves(shapes.batch_stats))
     if settings and has_statistics and not has_batch_norm(model):
         raise ValueError(
-            f'the recipe states {settings}, which cannot reach the batch norms of {recipe.model}: give '
-            f'{type(model).__name__} a field `norm: BatchNormConfig` and hand it to each of them'
+            f'the recipe states {settings}, which cannot reach the batch norms of {recipe.model}: '
+            f'give {type(model).__name__} a field `norm: BatchNormConfig` and pass it to each of '
+            f'them'
         )
 
 

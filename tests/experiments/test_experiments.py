@@ -227,7 +227,7 @@ def test_help_tells_what_the_experiment_does(experiment):
 
 
 @pytest.mark.parametrize(
-    ('experiment', 'shared', 'others'),
+    ('experiment', 'common', 'others'),
     [
         ('train', {'workdir', 'set', 'data_dir', 'import', 'workers'}, {'weights'}),
         ('classify', {'weights', 'run', 'step', 'import'}, {'set', 'workdir'}),
@@ -235,11 +235,11 @@ def test_help_tells_what_the_experiment_does(experiment):
         ('activations_mnist', {'seeds', 'set', 'workdir', 'import'}, {'weights'}),
     ],
 )
-def test_help_lists_the_shared_flags_that_the_experiment_takes(experiment, shared, others):
+def test_help_lists_the_common_flags_that_the_experiment_takes(experiment, common, others):
     listed = set(
         re.findall(r'^  --(\w+)', run(experiment, '--help', status=1).stdout, re.MULTILINE)
     )
-    assert shared <= listed
+    assert common <= listed
     assert not others & listed
 
 
