@@ -1,12 +1,12 @@
 """Seconds to compile the forward pass of each network at its native size, for one image.
 
-    # as often as it takes: it goes on where it ended
+    # repeat until all networks are measured; each call resumes
     python -m benchmarks.compile_time --results=build/compile_time.csv --seconds=400
     python -m benchmarks.compile_time --results=build/compile_time.csv --out=docs/compile_time.md
 
-A network is traced and compiled from shapes; nothing runs. Processor seconds are those of all
-threads, which other jobs on the machine disturb less than the clock. Of the networks deeper than
-300 layers only the form with `scan=True` is compiled: the plain one of 1202 layers takes minutes.
+Each network is traced and compiled from shapes; nothing runs. Processor seconds are summed over all
+threads; other work on the machine disturbs them less than wall time. Networks of more than 300
+layers are compiled with `scan=True` only, since the plain form of 1202 layers takes minutes.
 """
 
 import csv
@@ -28,17 +28,17 @@ from experiments import common
 _RESULTS = flags.DEFINE_string(
     'results',
     None,
-    'CSV file to which each network is added as it is measured; those in it are not repeated.',
+    'CSV file that gets a row for each network; networks in it are not measured again.',
 )
 _SECONDS = flags.DEFINE_float(
-    'seconds', None, 'Begin no further network after so long.', lower_bound=0
+    'seconds', None, 'Seconds after which no further network is begun.', lower_bound=0
 )
 _MATCH = flags.DEFINE_string(
-    'match', '', 'Only networks in whose name this regular expression is found.'
+    'match', '', 'Regular expression; only networks whose name contains a match are measured.'
 )
 _OUT = flags.DEFINE_string('out', None, 'File for the table in Markdown; default: the terminal.')
 
-# layers with weights
+# networks with more layers are compiled with scan=True
 DEEP = 300
 
 _COLUMNS = (
@@ -49,7 +49,7 @@ _COLUMNS = (
 
 
 def measured(name: str) -> tuple[str, int, float, float, float]:
-    """One row: the network (with `scan` where it is deep), its kernels, and the seconds."""
+    """Measures a network; returns its row: name, layers with a kernel, and seconds by _COLUMNS."""
     entry = registry.entry(name)
     model = registry.create(name)
     images = jax.ShapeDtypeStruct((1, *entry.input_shape), jnp.float32)
@@ -72,7 +72,7 @@ def measured(name: str) -> tuple[str, int, float, float, float]:
 
 
 def main(_):
-    """Measures what is not yet measured, then prints all."""
+    """Measures the networks that are not in the results yet, then prints all."""
     started = time.perf_counter()
     path = pathlib.Path(_RESULTS.value) if _RESULTS.value else None
     rows = []

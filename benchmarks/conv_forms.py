@@ -1,11 +1,11 @@
-"""The forms of a convolution on this machine, forward and backward: what `cnnlab.nn.convolve`
-chooses beside XLA's own convolution.
+"""Speed of convolutions, forward and backward: the form that `cnnlab.nn.convolve` chooses on this
+machine against XLA's own.
 
     python -m benchmarks.conv_forms --repeats=5          # about a minute
 
-Prints, for each shape and direction, the median milliseconds of the reference and of the chosen
-form, measured in turns, their ratio, the processor seconds of the fastest call (which other jobs on
-the machine disturb less), and what the chosen form takes to compile.
+For each shape and direction, prints the median milliseconds of both forms, measured in turns; their
+ratio; the processor seconds of the fastest call, which other work on the machine disturbs less; and
+the compile time of the chosen form.
 """
 
 import functools
@@ -21,11 +21,11 @@ from cnnlab.nn import convolve
 from experiments import common
 
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Measured calls of each form.', lower_bound=1)
-_ONLY = flags.DEFINE_string('only', '', 'Only the kinds whose name holds this text.')
+_ONLY = flags.DEFINE_string('only', '', 'Text; only kinds of layers that contain it are measured.')
 
 
 class Shape(NamedTuple):
-    """One layer at a batch."""
+    """A convolution and its input: square images of `size`, `channels` to `features`."""
 
     kind: str
     batch: int
@@ -73,7 +73,7 @@ SHAPES = (
 
 
 def forms(shape: Shape):
-    """{form: {direction: function of (x, kernel, cotangent)}} and the arrays."""
+    """Returns {form: {direction: function of (x, kernel, cotangent)}}, and these three arrays."""
     rng = np.random.default_rng(0)
     x = jnp.asarray(
         rng.standard_normal((shape.batch, shape.size, shape.size, shape.channels)), jnp.float32
@@ -84,11 +84,13 @@ def forms(shape: Shape):
         ),
         jnp.float32,
     )
-    how = {'stride': shape.stride, 'pads': ((shape.kernel // 2,) * 2,) * 2, 'groups': shape.groups}
-    reference, chosen = (
-        functools.partial(convolve.plain, **how),
-        functools.partial(convolve.convolve, **how),
-    )
+    options = {
+        'stride': shape.stride,
+        'pads': ((shape.kernel // 2,) * 2,) * 2,
+        'groups': shape.groups,
+    }
+    reference = functools.partial(convolve.plain, **options)
+    chosen = functools.partial(convolve.convolve, **options)
     out = jax.eval_shape(reference, x, kernel)
     cotangent = jnp.cos(jnp.arange(out.size, dtype=jnp.float32)).reshape(out.shape)
     both = {

@@ -1,11 +1,11 @@
-"""Images/s of networks here beside torch eager on the same machine, passes made in turns.
+"""Inference speed against torch eager on the same machine, with passes in turns.
 
     python -m benchmarks.inference --torch_python=/path/to/python --batch=8 --repeats=5
 
-Prints, per network: images/s of both (medians), the ratio (1 or more: ours is faster), the
-processor seconds of both, and the seconds that ours took to compile. Without --torch_python, or
-where that interpreter has no torch, ours alone. With --threads=1 both run on one thread: on a
-machine that others use, compare the processor seconds of that.
+For each network, prints the median images/s of both, their ratio (above 1 cnnlab is faster), the
+processor seconds of both, and the compile time. Without --torch_python only cnnlab is measured. On
+a machine with other work, compare the processor seconds of --threads=1, with which both run on one
+thread.
 """
 
 import os
@@ -39,14 +39,14 @@ _BATCH = flags.DEFINE_integer('batch', 8, 'Images per pass.', lower_bound=1)
 _SIZE = flags.DEFINE_integer('size', 224, 'Height and width of the images.', lower_bound=1)
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Measured passes of each.', lower_bound=1)
 _THREADS = flags.DEFINE_integer(
-    'threads', os.cpu_count(), 'Threads of torch; with 1, ours has one too.', lower_bound=1
+    'threads', os.cpu_count(), 'Threads of torch; with 1, cnnlab uses one too.', lower_bound=1
 )
 
 PEER = pathlib.Path(__file__).with_name('inference_torch.py')
 
 
 class Torch:
-    """The peer's process."""
+    """The process of `benchmarks.inference_torch` for one network."""
 
     def __init__(self, id):
         self.process = subprocess.Popen(
@@ -58,11 +58,11 @@ class Torch:
         self.version = self.process.stdout.readline().strip()
         if not self.version:
             raise ValueError(
-                f'{_TORCH.value} could not run {id}; has it torch, torchvision and timm?'
+                f'{_TORCH.value} could not run {id}; does it have torch, torchvision and timm?'
             )
 
     def measure(self):
-        """(seconds, processor seconds) of one pass."""
+        """Runs one pass; returns (seconds, processor seconds)."""
         self.process.stdin.write('\n')
         self.process.stdin.flush()
         return tuple(map(float, self.process.stdout.readline().split()))
@@ -73,12 +73,12 @@ class Torch:
 
 
 def ours(id):
-    """(a function that measures one pass, the seconds that it took to compile)."""
+    """Compiles a network; returns (a function that measures one pass, seconds to compile)."""
     if id == 'timm/nasnet_6at1056':
         model = registry.create('nasnet_a_mobile', repeats=6)
     else:
-        found = catalog.source(id)
-        model = registry.create(found.model, **found.fields)
+        source = catalog.source(id)
+        model = registry.create(source.model, **source.fields)
     images = jnp.zeros((_BATCH.value, _SIZE.value, _SIZE.value, 3))
     shapes = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images[:1])
     variables = jax.tree.map(lambda a: jnp.full(a.shape, 0.01, a.dtype), shapes)
@@ -100,14 +100,13 @@ def main(_):
     if _THREADS.value == 1 and '--xla_cpu_multi_thread_eigen=false' not in os.environ.get(
         'XLA_FLAGS', ''
     ):
-        # no device was used so far
+        # XLA reads its flags when the first device is used, which comes later
         os.environ['XLA_FLAGS'] = (
             os.environ.get('XLA_FLAGS', '') + ' --xla_cpu_multi_thread_eigen=false'
         )
     print(
         f'batch {_BATCH.value}, {_SIZE.value} pixels, jax {jax.__version__} on '
-        f'{jax.default_backend()}, {_THREADS.value} threads; '
-        'images/s are medians',
+        f'{jax.default_backend()}, {_THREADS.value} threads; images/s are medians',
         flush=True,
     )
     for id in _NETS.value:

@@ -1,12 +1,11 @@
-"""The peer of `benchmarks.inference`: a network of torchvision or timm in torch eager, one forward
-pass for every line that it is sent.
+"""The torch side of `benchmarks.inference`: forward passes of a torchvision or timm network.
 
     # id, batch, size, threads
     /path/to/python benchmarks/inference_torch.py torchvision/mobilenet_v2 8 224 2
 
-Started by `benchmarks.inference` with an interpreter that has torch and torchvision; needs nothing
-of cnnlab. It answers every line with the seconds and the processor seconds of one pass, after one
-that is not measured.
+`benchmarks.inference` starts it with an interpreter that has torch and torchvision; cnnlab is not
+needed. After one warm-up pass, it answers each line on standard input with the seconds and the
+processor seconds of one pass.
 """
 
 import sys
@@ -15,11 +14,11 @@ import types
 
 
 def build(id):
-    """The network with its first, random weights."""
+    """Builds a network with random weights."""
     import torch
 
-    # a torchvision whose compiled kernels are for another torch can be imported without them;
-    # classification networks use none
+    # with this stub torchvision can be imported even if its compiled kernels are for another torch;
+    # classification networks do not use them
     sys.modules.setdefault(
         'torchvision._meta_registrations', types.ModuleType('torchvision._meta_registrations')
     )
@@ -32,14 +31,15 @@ def build(id):
     import timm
     from timm.models.nasnet import NASNetALarge
 
-    # timm has the large one only; its class makes the mobile widths, with six cells a stage
+    # timm registers only the large network; its class also makes the mobile widths, with six cells
+    # per stage
     if name == 'nasnet_6at1056':
         return NASNetALarge(stem_size=32, num_features=1056)
     return timm.create_model(name)
 
 
 def main():
-    """Answers lines on standard input until there are no more."""
+    """Answers the lines on standard input."""
     import torch
 
     id, batch, size, threads = sys.argv[1], *map(int, sys.argv[2:5])

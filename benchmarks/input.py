@@ -1,19 +1,19 @@
-"""Images/s of decoding and augmenting ImageNet beside tf.data and torch's DataLoader, on the same
-JPEGs, in turns.
+"""Speed of the ImageNet input pipeline against tf.data and torch's DataLoader, on the same JPEGs.
 
-    # an interpreter with tensorflow, torch, pillow
+    # the interpreter of the peers has tensorflow, torch and pillow
     python -m benchmarks.input --source=/dir/of/the/tars --peer_python=/path/to/python
     # the share of time that ResNet-50 waits for data
     python -m benchmarks.input --source=... --only=step
     # memory over many batches of 8
     python -m benchmarks.input --source=... --only=soak --batches=20000
 
-The images of --source are prepared below --workdir (made where it is not there) as the files' own
-bytes, as JPEGs of 256 pixels and as 256-pixel images without compression; the peers read the same
-bytes as files. Each image is decoded, a random part of it resized to 224x224, and flipped every
-other time. Per core is images per processor second of the whole tree of processes, user and system
-time, with all buffers full before and after, so that it holds on a shared machine too; images/s are
-those of the clock.
+The images of --source are prepared below --workdir (created if missing) in three forms: the
+original files, JPEGs of 256 pixels, and uncompressed images of 256 pixels. The peers read the same
+bytes as files, and are measured in turns with cnnlab. Each image is decoded, randomly cropped,
+resized to 224x224, and flipped with probability 1/2.
+
+"per core" is images per processor second of the whole process tree, user and system time, with all
+buffers full before and after; it is meaningful on a shared machine too. "images/s" is by the clock.
 """
 
 import os
@@ -37,27 +37,27 @@ from cnnlab.data.transforms import parse
 from experiments import common
 
 _SOURCE = flags.DEFINE_string(
-    'source', None, 'What experiments.prepare_imagenet takes; without it nothing is measured.'
+    'source', None, 'Images, as experiments.prepare_imagenet takes them; without, nothing is done.'
 )
 _PEER = flags.DEFINE_string(
     'peer_python',
     None,
-    'An interpreter that has tensorflow, torch and pillow; without it ours is measured alone.',
+    'An interpreter that has tensorflow, torch and pillow; without, only cnnlab is measured.',
 )
 _ONLY = flags.DEFINE_enum(
     'only', None, ['speed', 'step', 'soak'], 'One of the measurements; default: speed and step.'
 )
-_SETS = flags.DEFINE_list(
-    'sets', ['original', 'jpeg256', 'pixels256'], 'Which forms of the images.'
-)
+_SETS = flags.DEFINE_list('sets', ['original', 'jpeg256', 'pixels256'], 'Forms of the images.')
 _COUNTS = flags.DEFINE_list('counts', ['1', '2'], 'Workers of each side.')
 _SPLIT = flags.DEFINE_string(
-    'split', 'validation', 'Which images: of the miniature, validation has the usual sizes.'
+    'split', 'validation', 'Split of the images; in the miniature, validation has the usual sizes.'
 )
-_BATCH = flags.DEFINE_integer('batch', 32, 'Images per batch of the speeds.', lower_bound=1)
-_WINDOW = flags.DEFINE_integer('window', 30, 'Batches of a measurement.', lower_bound=2)
+_BATCH = flags.DEFINE_integer(
+    'batch', 32, 'Images per batch of the speed measurement.', lower_bound=1
+)
+_WINDOW = flags.DEFINE_integer('window', 30, 'Batches per measurement.', lower_bound=2)
 _REPEATS = flags.DEFINE_integer('repeats', 5, 'Measurements of each, in turns.', lower_bound=1)
-_BATCHES = flags.DEFINE_integer('batches', 2000, 'Batches of 8 of the soak.', lower_bound=10)
+_BATCHES = flags.DEFINE_integer('batches', 2000, 'Batches of 8 of the soak test.', lower_bound=10)
 _STEPS = flags.DEFINE_integer('steps', 8, 'Steps of ResNet-50, of 8 images each.', lower_bound=2)
 
 FORMS = {
@@ -69,7 +69,12 @@ MODULE = 'benchmarks.input_ours'
 
 
 class Side:
-    """One way to the batches, in a process of its own."""
+    """One input pipeline, in a process of its own.
+
+    Args:
+      label: of the pipeline.
+      *command: starts the process, which answers a line N with the seconds that N batches take.
+    """
 
     def __init__(self, label, *command):
         self.label = label
@@ -82,22 +87,20 @@ class Side:
         )
         self.version = self.process.stdout.readline().strip()
         if not self.version:
-            raise ValueError(f'{" ".join(command)} did not start; has it what it needs?')
+            raise ValueError(f'{" ".join(command)} did not start; is a package missing?')
         self.per_core, self.total, self.memory = [], [], []
 
     def take(self, batches):
-        """Seconds of so many batches."""
+        """Takes a number of batches; returns the seconds."""
         self.process.stdin.write(f'{batches}\n')
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
     def measure(self):
-        """Adds one measurement.
-
-        Batches that were ready before it began are taken first where the clock counts.
-        """
+        """Adds one measurement of speed and memory."""
         before = processes.settled(self.process.pid)
-        # more than any side keeps
+        # buffered batches would make the clock too fast, so more than any side buffers are taken
+        # before it starts; processor time counts all batches
         ready = 8
         self.take(ready)
         seconds = self.take(_WINDOW.value)
@@ -108,18 +111,18 @@ class Side:
         self.memory.append(sum(map(processes.resident_mib, processes.tree(self.process.pid))))
 
     def close(self):
-        there = processes.tree(self.process.pid)
+        process_tree = processes.tree(self.process.pid)
         self.process.stdin.close()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
-            for pid in there:
+            for pid in process_tree:
                 os.kill(pid, signal.SIGKILL)
             self.process.wait()
 
 
 def files_of(name, data_dir):
-    """A folder of the images of a prepared set as files, for the peers."""
+    """Writes the images of a prepared set as files for the peers; returns the folder."""
     folder = data_dir / f'{name}_files'
     source = sources.load(name, _SPLIT.value, data_dir=data_dir)
     if not folder.is_dir():
@@ -131,7 +134,11 @@ def files_of(name, data_dir):
 
 
 def speed(name, count, data_dir):
-    """One line for each side."""
+    """Measures all sides and prints a line for each.
+
+    Returns:
+      Medians of images per processor second of cnnlab with processes, and of the better peer.
+    """
     ours = (
         sys.executable,
         '-m',
@@ -142,7 +149,10 @@ def speed(name, count, data_dir):
         str(_BATCH.value),
         str(count),
     )
-    sides = [Side('ours, processes', *ours, 'processes'), Side('ours, threads', *ours, 'threads')]
+    sides = [
+        Side('cnnlab, processes', *ours, 'processes'),
+        Side('cnnlab, threads', *ours, 'threads'),
+    ]
     if _PEER.value and name != 'pixels256':
         peer = (_PEER.value, str(pathlib.Path(__file__).with_name('input_peer.py')))
         sides += [
@@ -156,11 +166,10 @@ def speed(name, count, data_dir):
     for side in sides:
         core, total = statistics.median(side.per_core), statistics.median(side.total)
         print(
-            f'{name:10} {count} workers  {side.label:16} {side.version:28} per core {core:7,.0f} '
-            f'({min(side.per_core):,.0f} to '
-            f'{max(side.per_core):,.0f})  images/s {total:7,.0f}  memory '
-            f'{statistics.median(side.memory):6,.0f} MiB  '
-            f'ratio to the better peer per core {core / best:5.2f}',
+            f'{name:10} {count} workers  {side.label:17} {side.version:28} per core {core:7,.0f} '
+            f'({min(side.per_core):,.0f} to {max(side.per_core):,.0f})  images/s {total:7,.0f}  '
+            f'memory {statistics.median(side.memory):6,.0f} MiB  ratio to the better peer per core '
+            f'{core / best:5.2f}',
             flush=True,
         )
         side.close()
@@ -168,7 +177,7 @@ def speed(name, count, data_dir):
 
 
 def waiting(data_dir):
-    """The share of the time in which ResNet-50 waits for a batch, by sets."""
+    """Prints the share of time that ResNet-50 waits for a batch, for each form of the images."""
     import functools
 
     import optax
@@ -201,30 +210,30 @@ def waiting(data_dir):
             seed=0,
             batch=8,
         )
-        # compiles
-        state, found = train(state, sharding.shard_batch(next(batches), mesh), np.uint32(0))
-        jax.block_until_ready(found)
+        # the first step compiles
+        state, metrics = train(state, sharding.shard_batch(next(batches), mesh), np.uint32(0))
+        jax.block_until_ready(metrics)
         waited, start = 0.0, time.perf_counter()
         for _ in range(_STEPS.value):
-            asked = time.perf_counter()
+            wait_start = time.perf_counter()
             batch = next(batches)
-            waited += time.perf_counter() - asked
-            state, found = train(state, sharding.shard_batch(batch, mesh), np.uint32(0))
-            jax.block_until_ready(found)
+            waited += time.perf_counter() - wait_start
+            state, metrics = train(state, sharding.shard_batch(batch, mesh), np.uint32(0))
+            jax.block_until_ready(metrics)
         seconds = time.perf_counter() - start
         batches.close()
         print(
             f'{name:10} ResNet-50 on {jax.default_backend()}, batch 8: '
-            f'{8 * _STEPS.value / seconds:.1f} images/s, of which '
-            f'{waited / seconds:.2%} of the time waiting for data',
+            f'{8 * _STEPS.value / seconds:.1f} images/s, {waited / seconds:.2%} of the time '
+            f'waiting for data',
             flush=True,
         )
 
 
 def soak(name, data_dir):
-    """Memory of the consumer and of its two workers over many batches of 8."""
+    """Prints the memory of the consumer and of its two workers over many batches of 8."""
     side = Side(
-        'ours',
+        'cnnlab',
         sys.executable,
         '-m',
         MODULE,
@@ -244,14 +253,14 @@ def soak(name, data_dir):
         print(
             f'{name:10} after {k * part:6,} batches of 8: consumer '
             f'{processes.resident_mib(consumer):6.1f} MiB, '
-            f'its {len(each)} processes {" ".join(f"{m:.1f}" for m in each)} MiB',
+            f'{len(each)} workers {" ".join(f"{m:.1f}" for m in each)} MiB',
             flush=True,
         )
     side.close()
 
 
 def main(_):
-    """Prepares what is not there, then measures."""
+    """Prepares the missing sets, then measures."""
     if not _SOURCE.value:
         print('no --source: not measured')
         return
@@ -265,18 +274,18 @@ def main(_):
             flush=True,
         )
     if _ONLY.value in (None, 'speed'):
-        found = {
+        speeds = {
             (name, count): speed(name, int(count), data_dir)
             for name in _SETS.value
             for count in _COUNTS.value
         }
         for count in _COUNTS.value:
-            if _PEER.value and ('original', count) in found:
+            if _PEER.value and ('original', count) in speeds:
                 for name in _SETS.value:
+                    ratio = speeds[name, count][0] / speeds['original', count][1]
                     print(
-                        f'{count} workers: ours on {name} per core is '
-                        f'{found[name, count][0] / found["original", count][1]:.2f} times '
-                        'the better peer on the originals'
+                        f'{count} workers: cnnlab on {name} per core is {ratio:.2f} times the '
+                        f'better peer on the originals'
                     )
     if _ONLY.value in (None, 'step'):
         waiting(data_dir)

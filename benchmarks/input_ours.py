@@ -1,6 +1,6 @@
-"""Our side of `benchmarks.input`: so many batches of a prepared set for every line that it is sent.
+"""The cnnlab side of `benchmarks.input`: batches of a prepared set.
 
-# images per batch, how many processes or threads, and which of the two
+# images per batch, number of workers, and their kind: processes or threads
 python -m benchmarks.input_ours DATA_DIR NAME SPLIT 32 1 processes
 """
 
@@ -14,20 +14,17 @@ TRANSFORMS = ('random_resized_crop(224)', 'flip()')
 
 
 def main():
-    """Answers a line N on standard input with the seconds that N batches took, until there are no
-    more.
-    """
+    """Answers each line N on standard input with the seconds that N batches take."""
     if len(sys.argv) != 7:
         print('started by benchmarks.input')
         return
-    data_dir, name, split, batch, workers, kind = (
-        *sys.argv[1:4],
-        *map(int, sys.argv[4:6]),
-        sys.argv[6],
-    )
-    how = {'threads': 1, 'workers': workers} if kind == 'processes' else {'threads': workers}
+    data_dir, name, split = sys.argv[1:4]
+    batch, workers = map(int, sys.argv[4:6])
+    options = {'threads': workers}
+    if sys.argv[6] == 'processes':
+        options = {'threads': 1, 'workers': workers}
     source = sources.load(name, split, data_dir=data_dir)
-    batches = loader.train_batches(source, parse.parse(*TRANSFORMS), seed=0, batch=batch, **how)
+    batches = loader.train_batches(source, parse.parse(*TRANSFORMS), seed=0, batch=batch, **options)
     next(batches)
     print('cnnlab', flush=True)
     for line in sys.stdin:

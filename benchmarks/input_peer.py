@@ -1,14 +1,13 @@
-"""The peers of `benchmarks.input`: tf.data, or torch's DataLoader with Pillow, over a folder of
-JPEGs.
+"""The peers of `benchmarks.input`: tf.data, and torch's DataLoader with Pillow, on JPEG files.
 
-    # or torch; folder, images per batch, threads of tf or processes of torch
+    # tf or torch, folder, images per batch, threads (tf) or processes (torch)
     /path/to/python benchmarks/input_peer.py tf FOLDER 32 1
 
-Started by `benchmarks.input` with an interpreter that has them; needs nothing of cnnlab. It answers
-a line N with the seconds that N batches took. Both decode, take a random part of 8-100% of the area
-and of aspect 3/4 to 4/3, resize it to 224x224 with a bilinear filter, flip every other one, and
-stack uint8 batches: tf by its fused decoding of the part alone, Pillow as torchvision does on PIL
-images.
+`benchmarks.input` starts it with an interpreter that has these packages; cnnlab is not needed. It
+answers each line N on standard input with the seconds that N batches take. Both peers decode, take
+a random crop of 8-100% of the area and aspect ratio 3/4 to 4/3, resize it to 224x224 with a
+bilinear filter, flip it with probability 1/2, and stack uint8 batches. tf decodes only the crop;
+Pillow works as torchvision does on PIL images.
 """
 
 import math
@@ -21,13 +20,13 @@ SIZE = 224
 
 
 def tf_batches(folder, batch, threads):
-    """The usual pipeline: files read, decoded and cropped at once, resized, flipped."""
+    """Returns (version, iterator of batches) of the usual tf.data pipeline."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
-    def view(path):
+    def transform(path):
         data = tf.io.read_file(path)
         shape = tf.image.extract_jpeg_shape(data)
         begin, size, _ = tf.image.sample_distorted_bounding_box(
@@ -39,10 +38,8 @@ def tf_batches(folder, batch, threads):
             min_object_covered=0.0,
             use_image_if_no_bounding_boxes=True,
         )
-        window = tf.concat([begin[:2], size[:2]], 0)
-        image = tf.image.resize(
-            tf.image.decode_and_crop_jpeg(data, window, channels=3), (SIZE, SIZE)
-        )
+        crop = tf.concat([begin[:2], size[:2]], 0)
+        image = tf.image.resize(tf.image.decode_and_crop_jpeg(data, crop, channels=3), (SIZE, SIZE))
         return tf.cast(tf.image.random_flip_left_right(image), tf.uint8)
 
     paths = sorted(map(str, pathlib.Path(folder).glob('*')))
@@ -51,7 +48,7 @@ def tf_batches(folder, batch, threads):
     options.threading.private_threadpool_size = threads
     options.threading.max_intra_op_parallelism = 1
     data = (
-        data.map(view, num_parallel_calls=threads, deterministic=True)
+        data.map(transform, num_parallel_calls=threads, deterministic=True)
         .batch(batch)
         .prefetch(2)
         .with_options(options)
@@ -60,9 +57,7 @@ def tf_batches(folder, batch, threads):
 
 
 class Folder:
-    """A torch dataset of what torchvision's RandomResizedCrop and RandomHorizontalFlip do to PIL
-    images.
-    """
+    """A torch dataset with torchvision's RandomResizedCrop and RandomHorizontalFlip, by Pillow."""
 
     def __init__(self, folder):
         self.paths = sorted(map(str, pathlib.Path(folder).glob('*')))
@@ -87,12 +82,10 @@ class Folder:
 
 
 def box(w, h):
-    """(left, top, width, height), as torchvision draws it."""
+    """Draws a crop (left, top, width, height) as torchvision does."""
     for _ in range(10):
-        area, ratio = (
-            w * h * random.uniform(0.08, 1),
-            math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3))),
-        )
+        area = w * h * random.uniform(0.08, 1)
+        ratio = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
         width, height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < width <= w and 0 < height <= h:
             return random.randint(0, w - width), random.randint(0, h - height), width, height
@@ -101,7 +94,7 @@ def box(w, h):
 
 
 def torch_batches(folder, batch, workers):
-    """DataLoader with so many processes."""
+    """Returns (version, iterator of batches) of torch's DataLoader."""
     import torch
 
     torch.set_num_threads(1)
@@ -113,7 +106,7 @@ def torch_batches(folder, batch, workers):
 
 
 class Endless:
-    """A new permutation after each."""
+    """A sampler that yields one random permutation after another, without end."""
 
     def __init__(self, n):
         self.n = n
@@ -124,7 +117,7 @@ class Endless:
 
 
 def main():
-    """Answers lines on standard input until there are no more."""
+    """Answers the lines on standard input."""
     if len(sys.argv) != 5:
         print('started by benchmarks.input')
         return

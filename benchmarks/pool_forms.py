@@ -1,9 +1,9 @@
-"""Max pooling on this machine, forward and backward: XLA's own against the form that
-`cnnlab.nn.pooling` chooses on CPU.
+"""Speed of max pooling, forward and backward: the form that `cnnlab.nn.pooling` chooses on CPU
+against XLA's own.
 
     python -m benchmarks.pool_forms --repeats=9
 
-Prints, for each shape and direction, the median milliseconds of either form, measured in turns, and
+For each shape and direction, prints the median milliseconds of both forms, measured in turns, and
 their ratio.
 """
 
@@ -29,7 +29,7 @@ SHAPES = (
 
 
 def calls(pool: MaxPool):
-    """{direction: {form: function of (x, cotangent)}}."""
+    """Returns {direction: {form: function of (x, cotangent)}}."""
 
     def chosen(x):
         return pool.apply({}, x)

@@ -1,6 +1,4 @@
-"""Processor seconds and memory of a process and of all that it has started, from /proc: they are
-measured alike for every peer.
-"""
+"""Processor time and memory of a process tree, from /proc; the same measurement for every peer."""
 
 import os
 import pathlib
@@ -8,20 +6,20 @@ import time
 
 
 def tree(pid: int) -> list[int]:
-    """The process and its descendants that are there now."""
-    found = [pid]
-    for one in found:
+    """Returns the ids of a process and its running descendants."""
+    pids = [pid]
+    for one in pids:
         for children in pathlib.Path(f'/proc/{one}/task').glob('*/children'):
             try:
-                found += map(int, children.read_text().split())
+                pids += map(int, children.read_text().split())
             except OSError:
-                # it has ended
+                # the process has ended
                 continue
-    return found
+    return pids
 
 
 def processor_seconds(pid: int) -> float:
-    """User and system time of the tree, its ended and waited-for processes included."""
+    """Returns the user and system time of the tree, with processes that have been waited for."""
     total = 0
     for one in tree(pid):
         try:
@@ -33,7 +31,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def settled(pid: int) -> float:
-    """`processor_seconds` when they no longer grow: all buffers of batches are full."""
+    """Waits until the tree is idle, with full batch buffers; returns `processor_seconds`."""
     before = processor_seconds(pid)
     while True:
         time.sleep(0.3)
@@ -44,7 +42,7 @@ def settled(pid: int) -> float:
 
 
 def resident_mib(pid: int) -> float:
-    """Memory of one process in MiB, what it shares with others counted in part."""
+    """Returns the memory of a process in MiB, with its share of shared pages (PSS)."""
     for line in pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines():
         if line.startswith('Pss:'):
             return int(line.split()[1]) / 1024

@@ -1,11 +1,10 @@
-"""What recomputation in the backward pass saves: bytes kept between the two passes, and XLA's own
-figure for the train step.
+"""Memory saved by recomputation (`remat`): bytes kept for the backward pass, and XLA's temporaries.
 
     python -m benchmarks.remat --nets=densenet121,resnet152 --batch=8
 
-Kept are the arrays that the backward pass takes from the forward pass, kernels among them: what
-`remat` is about, the same on any machine. XLA's temporaries are those of the step compiled for this
-machine; on CPU they do not shrink (docs/memory.md).
+Kept are the arrays that the backward pass takes from the forward pass, including kernels; they are
+the same on any machine. XLA's temporaries are those of the gradient compiled for this machine; on
+CPU they do not shrink (docs/memory.md).
 """
 
 import time
@@ -20,11 +19,11 @@ from experiments import common
 
 _NETS = flags.DEFINE_list('nets', ['densenet121', 'resnet152'], 'Networks with a field `remat`.')
 _BATCH = flags.DEFINE_integer('batch', 8, 'Images.', lower_bound=1)
-_COMPILE = flags.DEFINE_bool('compile', True, 'Ask XLA too; takes up to minutes a network.')
+_COMPILE = flags.DEFINE_bool('compile', True, 'Compile, for the temporaries; minutes per network.')
 
 
 def step(name: str, remat: bool):
-    """(loss of parameters, statistics and images; their shapes) of a network in training."""
+    """Returns (loss function of params, batch statistics and images; their shapes) of a network."""
     model = registry.create(name, remat=remat)
     images = jax.ShapeDtypeStruct((_BATCH.value, *registry.entry(name).input_shape), jnp.float32)
     variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), images)
@@ -43,7 +42,7 @@ def step(name: str, remat: bool):
 
 
 def kept(loss, arguments) -> int:
-    """Bytes that the backward pass takes from the forward pass."""
+    """Returns the bytes that the backward pass takes from the forward pass."""
 
     def backward(*arguments):
         return jax.vjp(lambda params: loss(params, *arguments[1:])[0], arguments[0])[1]
@@ -52,7 +51,7 @@ def kept(loss, arguments) -> int:
 
 
 def temporaries(loss, arguments) -> tuple[int, float]:
-    """(bytes of XLA's temporaries in the compiled gradient, seconds to compile)."""
+    """Returns (bytes of XLA's temporaries in the compiled gradient, seconds to compile)."""
     start = time.perf_counter()
     compiled = jax.jit(jax.value_and_grad(loss, has_aux=True)).lower(*arguments).compile()
     return compiled.memory_analysis().temp_size_in_bytes, time.perf_counter() - start

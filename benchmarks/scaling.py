@@ -1,15 +1,13 @@
-"""The model of scaling (docs/scaling.md) against what one machine can show: fake devices, and
-processes over loopback.
+"""Checks the scaling model (docs/scaling.md) on one machine, with fake devices and processes.
 
-    # 1, 2 and 4 processes of one device, 1 to 8 devices of one process
+    # 1, 2 and 4 processes of one device; 1 to 8 devices of one process
     python -m benchmarks.scaling
 
-All share the machine's cores, so more of them compute no faster: the same global batch costs the
-same compute, and what is added is communication and waiting. Each layout measures three things
-apart from the step, in programs of their own, and from them the step is predicted: what the shares
-of the batch take without collectives, what an all-reduce adds between two pieces of work (its
-latency, and that all wait for the last), and what a byte adds. Number and bytes of the all-reduces
-are read in the compiled step.
+All devices share the machine's cores, so the same global batch always costs the same compute; only
+communication and waiting come on top. For each layout the time of the step is predicted from three
+separate measurements: the shares of the batch without collectives, the time that an all-reduce adds
+between two pieces of work (its latency and the wait for the last device), and the time per byte.
+The number and bytes of the all-reduces are read from the compiled step.
 """
 
 import functools
@@ -46,36 +44,36 @@ _STEPS = flags.DEFINE_integer('steps', 10, 'Measured steps.', lower_bound=1)
 _OWN = flags.DEFINE_bool(
     'own_statistics',
     False,
-    'Batch norm over the share of each device, in place of the global batch.',
+    "Batch norm over each device's share, instead of the global batch.",
 )
 _PART = flags.DEFINE_string(
-    'part', '', 'Where one of the processes that this starts writes what it measured.'
+    'part', '', 'Internal: the file that a measuring process writes its results to.'
 )
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# float32 numbers of the two all-reduces alone
+# sizes of the two all-reduces that are measured alone, in float32 numbers
 SMALL, LARGE = 2**8, 2**22
-# products of matrices with an all-reduce of WIDTH numbers after each, as many as ResNet-20 has
+# matrix products with an all-reduce of WIDTH numbers after each, about as many as in ResNet-20
 PIECES, WIDTH = 80, 512
-# of them for each image: the products then take about as long as the network's step
+# rows of the products per image, chosen so that they take about as long as the network's step
 ROWS = 20
 
 
 def median(call, count):
-    """Seconds of `call`, which waits for its result; the first is not counted."""
+    """Returns the median seconds of `count` calls, after one that is not counted."""
     call()
     return statistics.median(seconds(call) for _ in range(count))
 
 
 def seconds(call):
-    """Of one call, which waits for its result."""
+    """Returns the seconds of one call, which must wait for its result."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def all_reduce_seconds(size):
-    """Of `size` float32 numbers on each device."""
+    """Measures an all-reduce of `size` float32 numbers on each device."""
     mesh = sharding.data_mesh()
     rows = jax.make_array_from_callback(
         (mesh.size, size),
@@ -87,8 +85,9 @@ def all_reduce_seconds(size):
 
 
 def between_seconds(mesh):
-    """What one small all-reduce adds to a program that works between them: of PIECES products, with
-    and without one after each.
+    """Measures the seconds that a small all-reduce adds between two pieces of work.
+
+    Compares a chain of PIECES matrix products with and without an all-reduce after each.
     """
 
     def chain(x, w, reduced):
@@ -107,7 +106,7 @@ def between_seconds(mesh):
     w = sharding.replicate(
         np.random.default_rng(0).standard_normal((WIDTH, WIDTH), np.float32) / WIDTH**0.5, mesh
     )
-    without, with_them = (
+    without, with_all_reduces = (
         jax.jit(
             jax.shard_map(
                 functools.partial(chain, reduced=reduced),
@@ -118,19 +117,20 @@ def between_seconds(mesh):
         )
         for reduced in (False, True)
     )
-    # compiles
-    jax.block_until_ready((without(x, w), with_them(x, w)))
+    # the first call compiles
+    jax.block_until_ready((without(x, w), with_all_reduces(x, w)))
     turns = [
-        [seconds(lambda run=run: jax.block_until_ready(run(x, w))) for run in (without, with_them)]
+        [
+            seconds(lambda run=run: jax.block_until_ready(run(x, w)))
+            for run in (without, with_all_reduces)
+        ]
         for _ in range(2 * _STEPS.value)
     ]
-    return statistics.median(late - early for early, late in turns) / PIECES
+    return statistics.median(slow - fast for fast, slow in turns) / PIECES
 
 
 def apart(step, mesh):
-    """`step(state, batch, seed)` of every device on its own rows and its own state, with nothing
-    sent.
-    """
+    """Jits a step that each device makes on its own rows and state, without communication."""
 
     def own(state, batch, seed):
         return jax.tree.map(
@@ -147,19 +147,23 @@ def apart(step, mesh):
 
 
 def step_seconds(train, state, rows):
-    """Of one step of `train`."""
+    """Measures one step of `train`."""
     holder = [state]
 
     def once():
-        holder[0], found = train(holder[0], rows, np.uint32(0))
-        jax.block_until_ready(found)
+        holder[0], metrics = train(holder[0], rows, np.uint32(0))
+        jax.block_until_ready(metrics)
 
     return median(once, _STEPS.value)
 
 
 def measured():
-    """What this layout takes: {'devices', 'processes', 'step', 'apart', 'between', 'small',
-    'large', 'count', 'bytes'}.
+    """Measures this process's layout.
+
+    Returns:
+      'devices' and 'processes'; the seconds of the 'step', of the shares 'apart', of an all-reduce
+      'between' pieces of work, and of a 'small' and a 'large' one alone; the 'count' and 'bytes' of
+      the step's all-reduces.
     """
     mesh, tx = sharding.data_mesh(), optax.sgd(0.1, 0.9)
     model = registry.create(_MODEL.value, num_classes=10)
@@ -180,24 +184,19 @@ def measured():
             std=np.float32(64),
         ),
     )
-    train, first = sharding.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))
+    train, initial = sharding.parallel_train(step, mesh), jax.device_get(init(np.uint32(0)))
     rng, own = np.random.default_rng(0), _BATCH.value // jax.process_count()
-    image, label = (
-        rng.integers(0, 256, (own, 32, 32, 3), np.uint8),
-        rng.integers(0, 10, own).astype(np.int32),
-    )
-    rows, state = (
-        sharding.shard_batch({'image': image, 'label': label}, mesh),
-        sharding.replicate(first, mesh),
-    )
-    sent = collectives(train.lower(state, rows, np.uint32(0)).compile().as_text()).get(
-        'all-reduce', (0, 0)
-    )
+    image = rng.integers(0, 256, (own, 32, 32, 3), np.uint8)
+    label = rng.integers(0, 10, own).astype(np.int32)
+    rows = sharding.shard_batch({'image': image, 'label': label}, mesh)
+    state = sharding.replicate(initial, mesh)
+    compiled = train.lower(state, rows, np.uint32(0)).compile()
+    count, sent_bytes = collectives(compiled.as_text()).get('all-reduce', (0, 0))
     states = jax.tree.map(
         lambda a: jax.make_array_from_callback(
             (mesh.size, *a.shape), NamedSharding(mesh, PartitionSpec('data')), lambda index: a[None]
         ),
-        first,
+        initial,
     )
     several = mesh.size > 1
     return {
@@ -208,13 +207,13 @@ def measured():
         'between': between_seconds(mesh) if several else 0.0,
         'small': all_reduce_seconds(SMALL) if several else 0.0,
         'large': all_reduce_seconds(LARGE) if several else 0.0,
-        'count': sent[0],
-        'bytes': sent[1],
+        'count': count,
+        'bytes': sent_bytes,
     }
 
 
 def layout(processes, devices, out):
-    """Measures in processes of their own."""
+    """Measures a layout in processes of its own; returns the result of `measured`."""
     command = [
         sys.executable,
         '-m',
@@ -235,21 +234,21 @@ def layout(processes, devices, out):
     return json.loads(out.read_text())
 
 
-def predicted(found):
-    """Seconds of the step of a layout."""
-    byte = (found['large'] - found['small']) / (4 * (LARGE - SMALL))
-    return found['apart'] + found['count'] * found['between'] + found['bytes'] * byte
+def predicted(result):
+    """Predicts the seconds of a layout's step from its other measurements."""
+    per_byte = (result['large'] - result['small']) / (4 * (LARGE - SMALL))
+    return result['apart'] + result['count'] * result['between'] + result['bytes'] * per_byte
 
 
 def main(_):
     """Prints a row for each layout."""
     if _PART.value:
-        found = measured()
+        result = measured()
         if hosts.is_primary():
-            pathlib.Path(_PART.value).write_text(json.dumps(found))
+            pathlib.Path(_PART.value).write_text(json.dumps(result))
         return
     with tempfile.TemporaryDirectory() as folder:
-        made = [
+        results = [
             layout(p, d, pathlib.Path(folder) / 'part.json')
             for p, d in ((1, 1), (1, 2), (1, 4), (1, 8), (2, 1), (4, 1))
         ]
@@ -278,10 +277,10 @@ def main(_):
             m['bytes'] / 1e3,
             1e3 * m['large'],
         )
-        for m in made
+        for m in results
     ]
     Table(
-        columns, rows, f'{_MODEL.value}, {_BATCH.value} images a step, on {os.cpu_count()} cores'
+        columns, rows, f'{_MODEL.value}, {_BATCH.value} images per step, on {os.cpu_count()} cores'
     ).print()
 
 

@@ -1,14 +1,14 @@
-"""Kills, damages, preempts and simply runs training for long, and says what was lost: nothing, it
-is hoped.
+"""Soak test of training: kills, preemptions, damaged checkpoints and a long run must lose nothing.
 
     python -m benchmarks.soak                                        # a few of each, minutes
     python -m benchmarks.soak --kills=20 --preemptions=8 --corruptions=20 --steps=20000
 
-One run is left alone. A second of the same recipe is killed with SIGKILL while it starts, steps,
-writes a checkpoint and evaluates, told to go with SIGTERM, and has files of its newest checkpoint
-cut, flipped and deleted, each time started again. In the end parameters, optimizer, moving average,
-batch statistics and every field of the log but the times must be the same bits. A third runs for
---steps steps while its memory is watched. The exit status is 1 where anything was lost.
+One run is not disturbed. A second run of the same recipe is killed by SIGKILL while it starts,
+steps, writes a checkpoint and evaluates; it is preempted by SIGTERM; files of its newest checkpoint
+are truncated, changed and deleted. Each time it is started again. At the end parameters, optimizer,
+moving average, batch statistics and all log fields but the times must have the same bits as in the
+undisturbed run. A third run makes --steps steps while its memory is measured. The exit status is 1
+if anything was lost.
 """
 
 import os
@@ -31,22 +31,21 @@ from cnnlab.train.exit_codes import AGAIN
 from cnnlab.train.monitor import run_log
 from experiments import common
 
-_KILLS = flags.DEFINE_integer('kills', 4, 'SIGKILLs.', lower_bound=0)
-_PREEMPTIONS = flags.DEFINE_integer('preemptions', 2, 'SIGTERMs.', lower_bound=0)
-_CORRUPTIONS = flags.DEFINE_integer('corruptions', 4, 'Damaged checkpoints.', lower_bound=0)
-_STEPS = flags.DEFINE_integer(
-    'steps', 2000, 'Steps of the long run; 0 leaves it out.', lower_bound=0
+_KILLS = flags.DEFINE_integer('kills', 4, 'Number of SIGKILLs.', lower_bound=0)
+_PREEMPTIONS = flags.DEFINE_integer('preemptions', 2, 'Number of SIGTERMs.', lower_bound=0)
+_CORRUPTIONS = flags.DEFINE_integer(
+    'corruptions', 4, 'Number of damaged checkpoints.', lower_bound=0
 )
-_SEED = flags.DEFINE_integer('random_seed', 0, 'Of the moments and the damages.')
+_STEPS = flags.DEFINE_integer('steps', 2000, 'Steps of the long run; 0 skips it.', lower_bound=0)
+_SEED = flags.DEFINE_integer('random_seed', 0, 'Seed of the moments and the damage.')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 MOMENTS = ('start', 'step', 'checkpoint', 'evaluation')
 DAMAGES = ('cut', 'flip', 'delete')
-# steps of an epoch of digits at batch 64, and of a checkpoint; an evaluation is every second of
-# them
+# steps per epoch of digits at batch size 64, and so between checkpoints; every second checkpoint
+# comes with an evaluation
 EVERY = 18
-# A network with batch norm and dropout, a moving average, augmentation and mixup: all of the state
-# there is.
+# Batch norm, stochastic depth, a moving average, augmentation and mixup: every kind of state.
 RECIPE = (
     '--recipe=digits',
     '--set=model=cifar_resnet110_stochastic_depth',
@@ -60,8 +59,8 @@ RECIPE = (
     '--set=warmup=0 steps',
     '--set=keep=3',
 )
-# Small, so that many steps fit: what could grow is the loop's, the input's, the log's and the
-# checkpoints'.
+# A small network, for many steps: memory could leak in the loop, the input, the log or the
+# checkpoints, not in the network.
 LONG = (
     '--recipe=digits',
     '--set=model=mlp2',
@@ -69,16 +68,16 @@ LONG = (
     '--set=evaluate_every=20 epochs',
     '--set=log_every=50 steps',
 )
-# seconds until any one process must have ended
+# seconds after which a process counts as hanging
 _LONGEST = 600.0
 
 
 class Lost(AssertionError):
-    """Something did not come out as it must."""
+    """A run lost something, or did not end as it must."""
 
 
 def command(workdir: pathlib.Path, epochs: int, recipe: Sequence[str] = RECIPE) -> list[str]:
-    """The run as a user starts it."""
+    """Returns the command that starts the run."""
     return [
         sys.executable,
         '-m',
@@ -92,7 +91,7 @@ def command(workdir: pathlib.Path, epochs: int, recipe: Sequence[str] = RECIPE) 
 def started(
     workdir: pathlib.Path, epochs: int, cache: pathlib.Path, recipe: Sequence[str] = RECIPE
 ) -> subprocess.Popen:
-    """The run as a process; what it compiles stays in `cache`, so that starting again is quick."""
+    """Starts the run; compiled programs are cached in `cache`, so that it restarts fast."""
     environment = {
         **os.environ,
         'JAX_COMPILATION_CACHE_DIR': str(cache),
@@ -109,12 +108,16 @@ def started(
 
 
 def finished(workdir: pathlib.Path, epochs: int, cache: pathlib.Path) -> str:
-    """The run until it ends; returns what it said. Raises Lost where its status is not 0."""
+    """Runs to the end; returns the output.
+
+    Raises:
+      Lost: the exit status is not 0.
+    """
     process = started(workdir, epochs, cache)
-    _, said = process.communicate(timeout=_LONGEST)
+    _, output = process.communicate(timeout=_LONGEST)
     if process.returncode:
-        raise Lost(f'{workdir} ended with status {process.returncode}: {said[-2000:]}')
-    return said
+        raise Lost(f'{workdir} ended with status {process.returncode}: {output[-2000:]}')
+    return output
 
 
 def _last(workdir: pathlib.Path) -> run_log.Record:
@@ -122,7 +125,7 @@ def _last(workdir: pathlib.Path) -> run_log.Record:
 
 
 def _reached(moment: str, workdir: pathlib.Path, first: int) -> bool:
-    """Whether the run is at such a moment, having got on since it was at step `first`."""
+    """Whether the run is at a moment of MOMENTS, and beyond step `first`."""
     last = _last(workdir)
     if moment == 'checkpoint':
         return (
@@ -137,7 +140,7 @@ def _reached(moment: str, workdir: pathlib.Path, first: int) -> bool:
 def wait_for(
     process: subprocess.Popen, moment: str, workdir: pathlib.Path, draw: random.Random
 ) -> None:
-    """Until the run is at such a moment, or has ended."""
+    """Waits until the run is at a moment of MOMENTS, or has ended."""
     if moment == 'start':
         time.sleep(draw.uniform(0, 4))
         return
@@ -153,7 +156,7 @@ def wait_for(
 def kill(
     workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path, draw: random.Random
 ) -> bool:
-    """Starts the run and kills it at such a moment; whether that came before its end."""
+    """Starts the run and kills it at a moment of MOMENTS; returns whether it was still running."""
     process = started(workdir, epochs, cache)
     wait_for(process, moment, workdir, draw)
     process.send_signal(signal.SIGKILL)
@@ -164,26 +167,30 @@ def kill(
 def preempt(
     workdir: pathlib.Path, moment: str, epochs: int, cache: pathlib.Path, draw: random.Random
 ) -> float | None:
-    """Starts the run and tells it to go; seconds until it was gone, None where it had ended.
+    """Starts the run and sends SIGTERM at a moment of MOMENTS.
 
-    Raises Lost without checkpoint or status.
+    Returns:
+      Seconds until the process ended; None if the run had finished.
+
+    Raises:
+      Lost: it ended with another status, or without a checkpoint.
     """
     process = started(workdir, epochs, cache)
     wait_for(process, moment, workdir, draw)
-    told = time.monotonic()
+    signaled = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=_LONGEST)
+    _, output = process.communicate(timeout=_LONGEST)
     if process.returncode == 0:
         return None
-    if process.returncode != AGAIN or 'SIGTERM: stopped' not in said:
+    if process.returncode != AGAIN or 'SIGTERM: stopped' not in output:
         raise Lost(
-            f'SIGTERM ended the run with status {process.returncode}, not {AGAIN}: {said[-2000:]}'
+            f'SIGTERM ended the run with status {process.returncode}, not {AGAIN}: {output[-2000:]}'
         )
-    return time.monotonic() - told
+    return time.monotonic() - signaled
 
 
 def damage(workdir: pathlib.Path, kind: str, draw: random.Random) -> pathlib.Path:
-    """Cuts, flips a bit of, or deletes one file of the newest checkpoint; returns which."""
+    """Truncates a file of the newest checkpoint, flips a bit of it or deletes it; returns which."""
     newest = workdir / 'checkpoints' / str(Checkpoints.steps_in(workdir / 'checkpoints')[-1])
     file = draw.choice(sorted(p for p in newest.rglob('*') if p.is_file() and p.stat().st_size))
     content = bytearray(file.read_bytes())
@@ -198,26 +205,22 @@ def damage(workdir: pathlib.Path, kind: str, draw: random.Random) -> pathlib.Pat
 
 
 def losses(whole: pathlib.Path, broken: pathlib.Path) -> list[str]:
-    """What of an uninterrupted run another of the same recipe lacks, or has twice; [] where it is
-    nothing.
-    """
-    found = compare_runs.differences(whole, broken)
+    """Lists what the disturbed run lost against the undisturbed one, or recorded twice."""
+    differences = compare_runs.differences(whole, broken)
     marks = [(r['step'], r['split']) for r in run_log.read(broken / 'metrics.jsonl')]
     if len(marks) != len(set(marks)):
-        found.append('a record stands twice in the log')
+        differences.append('the log has a record twice')
     events = EventAccumulator(str(broken / 'tensorboard'), size_guidance={'scalars': 0})
     events.Reload()
     for tag in events.Tags()['scalars']:
         steps = [e.step for e in events.Scalars(tag)]
         if steps != sorted(set(steps)):
-            found.append(f'TensorBoard has a step of {tag} twice, or out of order')
-    return found
+            differences.append(f'TensorBoard has a step of {tag} twice, or out of order')
+    return differences
 
 
 def own_mib(pid: int) -> float:
-    """MiB of memory that a process has written to: files and libraries, which it shares with
-    others, are not counted.
-    """
+    """Returns the anonymous memory of a process in MiB, without mapped files and libraries."""
     status = pathlib.Path(f'/proc/{pid}/status').read_text()
     return (
         int(next(line.split()[1] for line in status.splitlines() if line.startswith('RssAnon:')))
@@ -226,7 +229,7 @@ def own_mib(pid: int) -> float:
 
 
 def memory_growth(workdir: pathlib.Path, steps: int, cache: pathlib.Path) -> tuple[float, float]:
-    """(MiB a process has after a tenth of the steps, MiB it gained from there to the end)."""
+    """Returns (MiB after a tenth of the steps, growth in MiB from there to the end)."""
     process = started(workdir, max(steps // EVERY, 1), cache, LONG)
     early = late = 0.0
     while process.poll() is None:
@@ -234,7 +237,7 @@ def memory_growth(workdir: pathlib.Path, steps: int, cache: pathlib.Path) -> tup
         try:
             now = own_mib(process.pid)
         except (OSError, StopIteration):
-            # it has ended
+            # the process has ended
             break
         if step < steps // 10:
             early = now
@@ -248,12 +251,12 @@ def memory_growth(workdir: pathlib.Path, steps: int, cache: pathlib.Path) -> tup
 
 
 def turns(kinds: Sequence[str], count: int) -> list[str]:
-    """`count` of the kinds, in turn."""
+    """Returns `count` of the kinds, in turn."""
     return [kinds[i % len(kinds)] for i in range(count)]
 
 
 def main(_):
-    """Does all of it and prints the account."""
+    """Runs the soak test and prints the result."""
     draw, root = random.Random(_SEED.value), pathlib.Path(tempfile.mkdtemp(prefix='soak'))
     whole, broken, cache = root / 'whole', root / 'broken', root / 'cache'
     epochs = 20 + 4 * (_KILLS.value + _PREEMPTIONS.value + _CORRUPTIONS.value)
@@ -272,20 +275,20 @@ def main(_):
             damaged += 1
         finished(broken, epochs, cache)
         lost = losses(whole, broken)
-        base, growth = (
-            memory_growth(root / 'long', _STEPS.value, cache) if _STEPS.value else (0.0, 0.0)
-        )
+        base = growth = 0.0
+        if _STEPS.value:
+            base, growth = memory_growth(root / 'long', _STEPS.value, cache)
     except Lost as error:
         lost, base, growth = [str(error)], 0.0, 0.0
     print(f'kills survived       {killed}')
     print(
         f'preemptions survived {len(seconds)}'
-        + (f', gone after at most {max(seconds):.1f} s' if seconds else '')
+        + (f', ended after at most {max(seconds):.1f} s' if seconds else '')
     )
     print(f'corruptions survived {damaged}')
     print(
-        f'steps                {epochs * EVERY:,} of the run that was broken, {_STEPS.value:,} of '
-        f'the long one'
+        f'steps                {epochs * EVERY:,} of the disturbed run, {_STEPS.value:,} of the '
+        f'long one'
     )
     print(
         f'memory growth        {growth * 2**20:,.0f} bytes over {_STEPS.value * 9 // 10:,} steps, '

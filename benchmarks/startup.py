@@ -1,16 +1,16 @@
-"""Seconds until one can work: importing, creating networks, the help of a command.
+"""Start-up times: importing cnnlab, creating networks, and the help of a command.
 
     # about two minutes on two quiet cores
     python -m benchmarks.startup --repeats=5
     python -m benchmarks.startup --networks=vgg16,convnext_xlarge --init=
 
-Each measurement is a process of its own; what is imported from files that the system has cached is
-the usual case, so a first process of each kind is not counted. Prints medians, and the processor
-seconds of the fastest process, which other work on the machine disturbs less.
+Each measurement is a process of its own. The first process of each kind is not counted, since
+usually the system has cached the files. Prints medians, and the processor seconds of the fastest
+process, which other work on the machine disturbs less.
 
-`import cnnlab` is timed within its process, `--help` with the interpreter's own start. `create` is
-timed after `import cnnlab`, which is lazy: importing JAX and Flax is part of it. Beside it stands
-what it takes at least: the seconds to draw as many normal values in a single compiled call.
+`import cnnlab` is timed inside its process, `--help` with the start of the interpreter. `create` is
+timed after `import cnnlab`, which is lazy, so it includes importing JAX and Flax. Its lower bound
+is printed beside it: the seconds to draw as many normal values in one compiled call.
 """
 
 import resource
@@ -26,15 +26,15 @@ from cnnlab.report import listing
 from cnnlab.report.table import Column, Table
 from experiments import common
 
-_REPEATS = flags.DEFINE_integer('repeats', 3, 'Counted processes of each kind.', lower_bound=1)
+_REPEATS = flags.DEFINE_integer(
+    'repeats', 3, 'Processes of each kind that are counted.', lower_bound=1
+)
 _NETWORKS = flags.DEFINE_list(
     'networks',
     ['cifar_resnet20', 'resnet18', 'resnet50', 'resnet152', 'vgg16', 'convnext_xlarge'],
     'Networks to create.',
 )
-_INIT = flags.DEFINE_list(
-    'init', ['resnet50'], 'Networks for which `model.init` is measured beside `create`.'
-)
+_INIT = flags.DEFINE_list('init', ['resnet50'], 'Networks for which `model.init` is measured too.')
 
 # Each program prints its seconds.
 _IMPORT = """
@@ -80,15 +80,15 @@ _COLUMNS = (
 
 
 def processor_seconds() -> float:
-    """Of the child processes that have ended."""
+    """Returns the processor seconds of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def measured(*arguments: str) -> tuple[float, float]:
-    """(median seconds, least processor seconds) of the interpreter with these arguments.
+    """Runs the interpreter several times; returns (median seconds, least processor seconds).
 
-    The seconds are those that a program after `-c` prints, or else those of the whole process.
+    With `-c` the seconds are those that the program prints, otherwise those of the whole process.
     """
     is_program, times = arguments[0] == '-c', []
     for _ in range(1 + _REPEATS.value):
@@ -104,7 +104,7 @@ def measured(*arguments: str) -> tuple[float, float]:
 
 
 def created(name: str) -> tuple:
-    """The row of a network."""
+    """Measures a network; returns its row of the table."""
     params = registry.entry(name).params
     drawing, _ = measured('-c', _DRAW, str(params))
     plain = measured('-c', _INIT_PLAINLY, name)[0] if name in _INIT.value else None

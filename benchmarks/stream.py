@@ -1,10 +1,10 @@
-"""How fast batches of small images come: images/s of the input pipeline alone, on one thread.
+"""Speed of the input pipeline for small images, on one thread.
 
-    python -m benchmarks.stream                      # made images
-    python -m benchmarks.stream --data_dir=...       # MNIST and CIFAR-10 as prepared by TFDS
+    python -m benchmarks.stream                      # synthetic images
+    python -m benchmarks.stream --data_dir=...       # also MNIST and CIFAR-10, prepared by TFDS
 
-Prints the median and the range over ten windows; nothing is trained, so this is the most that a
-network could be fed.
+Prints the median and the range over ten measurements in images/s. Nothing is trained, so this is an
+upper bound on the speed of training.
 """
 
 import statistics
@@ -17,7 +17,8 @@ from cnnlab.data.transforms import parse
 from experiments import common
 
 _BATCH = flags.DEFINE_integer('batch', 128, 'Images per batch.', lower_bound=1)
-_WINDOW, _WINDOWS = 40, 10
+# batches per measurement, and measurements
+_BATCHES, _REPEATS = 40, 10
 
 CASES = (
     ('fake:28x28x1:10:5000', ('pad(2)',)),
@@ -28,22 +29,22 @@ CASES = (
 
 
 def main(_):
-    """Measures every case that the data is there for."""
-    for name, views in CASES:
+    """Measures every case whose data is available."""
+    for name, transforms in CASES:
         if ':' not in name and not common.DATA_DIR.value:
             continue
         source = sources.in_memory(sources.load(name, 'train', data_dir=common.DATA_DIR.value))
-        batches = loader.train_batches(source, parse.parse(*views), seed=0, batch=_BATCH.value)
+        batches = loader.train_batches(source, parse.parse(*transforms), seed=0, batch=_BATCH.value)
         next(batches)
         speeds = []
-        for _ in range(_WINDOWS):
+        for _ in range(_REPEATS):
             start = time.perf_counter()
-            for _ in range(_WINDOW):
+            for _ in range(_BATCHES):
                 next(batches)
-            speeds.append(_WINDOW * _BATCH.value / (time.perf_counter() - start))
+            speeds.append(_BATCHES * _BATCH.value / (time.perf_counter() - start))
         batches.close()
         print(
-            f'{name} {"+".join(views)}: median {statistics.median(speeds):,.0f} images/s '
+            f'{name} {"+".join(transforms)}: median {statistics.median(speeds):,.0f} images/s '
             f'({min(speeds):,.0f} to {max(speeds):,.0f})'
         )
 

@@ -1,11 +1,10 @@
-"""Speed of one training step on made images, data already on the device: images/s of any registered
-network.
+"""Speed of the train step of a registered network, on synthetic images that are on the device.
 
     python -m benchmarks.train_step --model=cifar_resnet20 --batch=128 --size=32
     # the same network and step in torch, with an interpreter that has torch
     python -m benchmarks.train_step_torch --batch=128
 
-Run the two alternately and quote the ratio of the medians: machines are shared, and their speed
+Run the two alternately and report the ratio of the medians, since the speed of a shared machine
 drifts.
 """
 
@@ -31,12 +30,12 @@ _BATCH = flags.DEFINE_integer('batch', 128, 'Images per step.', lower_bound=1)
 _SIZE = flags.DEFINE_integer('size', 32, 'Height and width of the images.', lower_bound=1)
 _CHANNELS = flags.DEFINE_integer('channels', 3, 'Channels of the images.', lower_bound=1)
 _STEPS = flags.DEFINE_integer(
-    'steps', 20, 'Measured steps, after three that are not.', lower_bound=1
+    'steps', 20, 'Measured steps, after three for warming up.', lower_bound=1
 )
 
 
 def main(_):
-    """Prints the median, the fastest and the slowest step."""
+    """Prints the images/s of the median, the slowest and the fastest step."""
     model = registry.create(_MODEL.value, num_classes=10)
     tx = optax.chain(optax.add_decayed_weights(1e-4), optax.sgd(0.1, 0.9))
     mesh = sharding.data_mesh(1)
@@ -76,8 +75,7 @@ def main(_):
     speed = [_BATCH.value / s for s in seconds]
     print(
         f'{_MODEL.value} {shape}, batch {_BATCH.value}, jax {jax.__version__}: median '
-        f'{statistics.median(speed):,.0f} images/s '
-        f'({min(speed):,.0f} to {max(speed):,.0f})'
+        f'{statistics.median(speed):,.0f} images/s ({min(speed):,.0f} to {max(speed):,.0f})'
     )
 
 

@@ -1,7 +1,7 @@
-"""The peer of `benchmarks.train_step`: CIFAR ResNet-20 (option A) in torch eager, channels last,
-the same step on the same kind of batch.
+"""The torch side of `benchmarks.train_step`: the same step of CIFAR ResNet-20 (option A) in torch
+eager, channels last.
 
-    # with an interpreter that has torch; needs nothing of cnnlab
+    # with an interpreter that has torch; cnnlab is not needed
     python benchmarks/train_step_torch.py --batch=128
 """
 
@@ -11,11 +11,11 @@ import time
 
 
 def main():
-    """Prints the median, the fastest and the slowest step."""
+    """Prints the images/s of the median, the slowest and the fastest step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--batch', type=int, default=128, help='Images per step.')
     parser.add_argument(
-        '--steps', type=int, default=20, help='Measured steps, after three that are not.'
+        '--steps', type=int, default=20, help='Measured steps, after three for warming up.'
     )
     arguments = parser.parse_args()
     try:
@@ -45,7 +45,7 @@ def main():
 
 
 def resnet20(torch):
-    """He et al. 2015, section 4.2: 269,722 parameters with torch's batch norm."""
+    """Builds the network of He et al. 2015, Section 4.2: 269,722 parameters."""
     nn = torch.nn
 
     class Block(nn.Module):

@@ -1,5 +1,5 @@
-"""Several forms of one computation, measured in turns, so that what else a machine does disturbs
-all of them alike.
+"""Measures several forms of a computation in turns, so that other work on the machine disturbs all
+of them equally.
 """
 
 import statistics
@@ -9,14 +9,21 @@ import jax
 
 
 def measured(calls, arrays, repeats):
-    """{form: (median ms, least processor seconds)} of compiled calls made in turns, and the seconds
-    that each took to compile.
+    """Compiles and measures several functions in turns.
+
+    Args:
+      calls: {form: function}.
+      arrays: arguments of each function.
+      repeats: calls of each.
+
+    Returns:
+      {form: (median milliseconds, least processor seconds)} and {form: seconds to compile}.
     """
-    compiled, seconds, times = {}, {}, {}
+    compiled, compile_seconds, times = {}, {}, {}
     for name, call in calls.items():
         start = time.perf_counter()
         compiled[name] = jax.jit(call).lower(*arrays).compile()
-        seconds[name] = time.perf_counter() - start
+        compile_seconds[name] = time.perf_counter() - start
         jax.block_until_ready(compiled[name](*arrays))
     for _ in range(repeats):
         for name, call in compiled.items():
@@ -25,7 +32,8 @@ def measured(calls, arrays, repeats):
             times.setdefault(name, []).append(
                 (time.perf_counter() - wall, time.process_time() - processor)
             )
-    return {
-        n: (1e3 * statistics.median(w for w, _ in t), min(p for _, p in t))
-        for n, t in times.items()
-    }, seconds
+    measurements = {
+        name: (1e3 * statistics.median(wall for wall, _ in pairs), min(cpu for _, cpu in pairs))
+        for name, pairs in times.items()
+    }
+    return measurements, compile_seconds

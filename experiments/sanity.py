@@ -1,4 +1,4 @@
-"""Checks a recipe before a long run, in about a minute (the CNN lectures' babysitting).
+"""Checks a recipe before a long run, in about a minute (the CNN lectures call it babysitting).
 
     python -m experiments.sanity --recipe=resnet20_cifar10 --data_dir=... --workdir=checks
     python -m experiments.sanity --recipe=digits --set learning_rate=0.5 --workdir=checks

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Starts N processes of one run on this machine, over loopback. Tested by tests/launch.
+# Starts one run as N processes on this machine, which communicate over loopback. Tested by tests/launch.
 #
 #   launch/local.sh [--dry-run] [--devices=D] [--port=P] N COMMAND...
 #   launch/local.sh --devices=2 2 python -m experiments.train --recipe=digits --workdir=runs/two
 #
-# --devices gives each process so many CPU devices. SIGTERM and SIGINT go to all processes. The exit status is that of the first that
-# failed, or 0; the others end by themselves, at the latest when they miss its heartbeat (cnnlab/train/distributed/hosts.py says after how long).
+# --devices is the number of CPU devices of each process. SIGTERM and SIGINT go to all processes. The exit
+# status is that of the first process that fails, or 0. After a failure the other processes end by
+# themselves, at the latest when they miss its heartbeat (HEARTBEAT in cnnlab/train/distributed/hosts.py).
 set -uo pipefail
 
 usage() {
@@ -48,7 +49,7 @@ status=0
 while [[ ${#processes[@]} -gt 0 ]]; do
   wait -n -p ended "${processes[@]}"
   code=$?
-  [[ -n ${ended-} ]] || continue # a signal came, not an end
+  [[ -n ${ended-} ]] || continue # wait was interrupted by a signal; no process ended
   ((status != 0)) || status=$code
   left=()
   for process in "${processes[@]}"; do

@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# One run on several nodes of a Slurm cluster, one process for each GPU; jax reads from Slurm which process is which.
-# Not run where it was written, which has no Slurm: --dry-run and the syntax are tested.
+# Runs one training on several nodes of a Slurm cluster, with one process per GPU; jax reads the number and
+# index of the processes from Slurm. Never run on a cluster: --dry-run and the syntax are tested.
 #
 #   launch/slurm.sh [--dry-run] NODES GPUS_PER_NODE COMMAND...
 #   SBATCH_PARTITION=gpu SBATCH_TIMELIMIT=24:00:00 launch/slurm.sh 4 8 python -m experiments.train --recipe=... --workdir=/shared/run
 #
-# COMMAND gets --distributed. Two minutes before the time limit, and on preemption, Slurm sends SIGTERM: the run writes a checkpoint and
-# ends with status 75, and the job puts itself back into the queue. Status 2 (a mistake) does not. Other settings of the job come
-# from sbatch's environment variables (SBATCH_PARTITION, SBATCH_ACCOUNT, ...). --workdir must be on a shared file system if the job may start
-# on other nodes the next time.
+# Adds --distributed to COMMAND. Two minutes before the time limit, and on preemption, Slurm sends SIGTERM:
+# the run writes a checkpoint and ends with status 75, and the job requeues itself. After status 2 (a
+# mistake) it does not. Set other options of the job by sbatch's environment variables (SBATCH_PARTITION,
+# SBATCH_ACCOUNT, ...). --workdir must be on a shared file system if the job may restart on other nodes.
 set -uo pipefail
 
 again=75
 
-if [[ ${1-} == --inside ]]; then # within the job: sbatch starts this script so
+if [[ ${1-} == --inside ]]; then # sbatch runs this script with --inside as the job
   shift
   srun --kill-on-bad-exit=1 "$@" --distributed
   status=$?

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# One run on a Cloud TPU slice: one process on each of its hosts; jax asks the TPU's metadata which process is which.
-# Not run where it was written, which has no TPU: --dry-run and the syntax are tested, against the reference of
-# `gcloud compute tpus queued-resources create` and `gcloud compute tpus tpu-vm ssh` in Google Cloud's documentation.
+# Runs one training on a Cloud TPU slice, with one process per host; jax reads the number and index of the
+# processes from the TPU's metadata. Never run on a TPU: --dry-run and the syntax are tested, against the
+# reference of `gcloud compute tpus queued-resources create` and `gcloud compute tpus tpu-vm ssh` in Google
+# Cloud's documentation.
 #
-#   launch/tpu_pod.sh [--dry-run] create NAME ZONE TYPE RUNTIME [--spot]     # v4-64 tpu-ubuntu2204-base: waits in the queue for a slice
-#   launch/tpu_pod.sh [--dry-run] setup NAME ZONE GIT_URL                    # the code and its environment on every host
-#   launch/tpu_pod.sh [--dry-run] run NAME ZONE COMMAND...                   # COMMAND gets --distributed
+#   launch/tpu_pod.sh [--dry-run] create NAME ZONE TYPE RUNTIME [--spot]     # queues for a slice, such as v4-64 tpu-ubuntu2204-base
+#   launch/tpu_pod.sh [--dry-run] setup NAME ZONE GIT_URL                    # installs the code and its environment on every host
+#   launch/tpu_pod.sh [--dry-run] run NAME ZONE COMMAND...                   # adds --distributed to COMMAND
 #   launch/tpu_pod.sh [--dry-run] delete NAME ZONE
 #
-# The run goes on when `run` is given again, after a preemption too: create and set up another slice and use a --workdir that
-# outlives it, or --checkpoint_dir=gs://BUCKET/run for the checkpoints.
+# Give `run` again to resume a run. After a preemption, create and set up another slice first; use a
+# --workdir that outlives the slice, or --checkpoint_dir=gs://BUCKET/run for the checkpoints.
 set -uo pipefail
 
 usage() {
@@ -35,7 +36,7 @@ do_it() {
   fi
 }
 
-everywhere() { # a command line, as words, on every host of the slice
+everywhere() { # runs a command, given as words, on every host of the slice
   local line
   line=$(printf '%q ' "$@")
   line=${line% }

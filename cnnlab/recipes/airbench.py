@@ -1,16 +1,16 @@
-"""94% on CIFAR-10 in seconds: Jordan 2024, arXiv:2404.00498, by legacy/airbench94.py in
+"""Airbench, 94% on CIFAR-10 in seconds: Jordan 2024, arXiv:2404.00498, by legacy/airbench94.py in
 github.com/KellerJordan/cifar10-airbench.
 
-The source sums the loss over the batch and states rates and decay for 1,024 images in a form that
-does not depend on the momentum: its 11.5 / (1 + 1 / (1 - 0.85)) = 1.5 is the rate for a mean over
-the batch, and 0.0153 / 11.5 the coupled weight decay.
+The source sums the loss over the batch and gives learning rate and weight decay for 1,024 images in
+a form that does not depend on the momentum. For a loss averaged over the batch they become a
+learning rate of 11.5 / (1 + 1 / (1 - 0.85)) = 1.5 and a coupled weight decay of 0.0153 / 11.5.
 """
 
 from cnnlab.recipes.sourced import sourced
 
 _CODE = 'legacy/airbench94.py in github.com/KellerJordan/cifar10-airbench'
 _BIASES = r'norm\d/bias$'
-# of the rate of the biases of batch norm, but not of their decay
+# factor on the learning rate of batch norm's biases, but not on their decay
 _SCALER = 64.0
 
 RECIPES = {

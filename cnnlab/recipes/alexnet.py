@@ -1,7 +1,7 @@
 """AlexNet: Krizhevsky, Sutskever & Hinton 2012; and ZFNet: Zeiler & Fergus 2013, arXiv:1311.2901.
 
-Both were annealed by hand, when validation stopped improving. The networks' own initial weights are
-the papers'.
+In both papers the authors lowered the learning rate by hand when validation stopped improving. The
+networks' default initializations are those of the papers.
 """
 
 from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
@@ -9,7 +9,7 @@ from cnnlab.recipes.sourced import sourced
 
 _CAFFE = 'models/bvlc_alexnet/solver.prototxt in github.com/BVLC/caffe'
 
-# AlexNet's without its change of color
+# AlexNet's transforms without its color change
 _UNLIT = tuple(t for t in train_transforms('alexnet', 224) if not t.startswith('lighting'))
 
 RECIPES = {

@@ -1,4 +1,4 @@
-"""The recipe by which any network is trained for a comparison on a data set."""
+"""Recipes for comparisons, which train any network on a data set in the same way."""
 
 from cnnlab.recipes import digits, lenet, resnet
 from cnnlab.recipes.recipe import Recipe
@@ -8,12 +8,17 @@ from cnnlab.recipes.sections import Augment, Optimizer, Run, Schedule
 def recipe(
     model: str, dataset: str, image: tuple[int, int] | None, size: tuple[int, int]
 ) -> Recipe:
-    """A network on a data set whose images are `image` (height, width; None where they differ) and
-    fed at `size`.
+    """Returns the recipe of a network for comparisons on a data set.
 
-    digits, mnist and cifar10 have recipes of their own, and every network of a comparison is
-    trained by the same one (LeNet-5 of 1998 excepted, whose outputs are distances). Any other set
-    gets ten epochs at a learning rate of 0.05 with flips: assumed, and meant to be overridden.
+    digits, mnist and cifar10 have recipes of their own, the same for every network except LeNet-5
+    of 1998, whose outputs are distances. For any other set the recipe is ten epochs at a learning
+    rate of 0.05 with flips. It is assumed, and meant to be overridden.
+
+    Args:
+      model: a registered network.
+      dataset: a data set.
+      image: (height, width) of its images; None if they differ.
+      size: (height, width) of the network's input.
     """
     common = () if image == tuple(size) else (f'resize({tuple(size)})',)
     if dataset == 'digits':

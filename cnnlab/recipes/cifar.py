@@ -1,4 +1,4 @@
-"""Descendants of ResNet on CIFAR-10: wide, aggregated, with stochastic depth, shake-shake."""
+"""Variants of ResNet on CIFAR-10: Wide ResNet, ResNeXt, stochastic depth, shake-shake."""
 
 from cnnlab.recipes.resnet import BLACK, CIFAR_LOG, CIFAR_TRAIN, FB, FB_CIFAR, FB_CIFAR_DATA
 from cnnlab.recipes.sourced import sourced
@@ -45,8 +45,9 @@ def _wide(name, published, **model_fields):
 
 
 def _aggregated(name, published=''):
-    """Xie et al. 2016, arXiv:1611.05431, by the command of the released code: batch 128, weight
-    decay 5e-4, the rest fb.resnet.torch's.
+    """Xie et al. 2016, arXiv:1611.05431, by the command in the README of the released code.
+
+    Batch size 128 and weight decay 5e-4 are its own; all else is that of fb.resnet.torch.
     """
     return sourced(
         name,

@@ -1,5 +1,5 @@
-"""Lengths of time in training: '20 epochs', '64000 steps', '1e6 examples', '75 percent' of the run
--> steps.
+"""Durations in training, such as '20 epochs', '64000 steps', '1e6 examples' or '75 percent' of the
+run, and their conversion to steps.
 """
 
 import dataclasses
@@ -11,22 +11,27 @@ _UNITS = ('steps', 'epochs', 'examples', 'percent')
 
 
 def steps(text: str, examples: int, batch: int, run: int | None = None) -> int:
-    """How many optimizer updates `text` is; rounded to whole steps.
+    """Converts a duration to steps, rounded to a whole number.
 
     Args:
-      text: '<number> <unit>'; 'percent' is also written '%'.
+      text: '<number> <unit>' with the unit steps, epochs, examples, percent or %.
       examples: images of the training set.
       batch: images per step, over all devices.
-      run: steps of the whole run, which percentages are of.
+      run: steps of the whole run, for percentages.
 
     Raises:
-      ValueError: not '<number> steps|epochs|examples|percent', or negative; a percentage where the
-        length of the run is what is asked for.
+      ValueError: `text` is not a duration, is negative, or is a percentage although `run` is not
+        given.
+
+    Example:
+      >>> steps('2 epochs', examples=1000, batch=100)
+      20
     """
     match = re.fullmatch(r'\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([a-z]+|%)\s*', str(text))
     if not match:
         raise ValueError(
-            f"{text!r} is no duration; write a number and {', '.join(_UNITS)}, as in '20 epochs'"
+            f'{text!r} is not a duration; write a number and one of {", ".join(_UNITS)}, as in '
+            f"'20 epochs'"
         )
     number, unit = float(match[1]), match[2]
     unit = 'percent' if unit in ('%', 'percent') else unit if unit.endswith('s') else unit + 's'
@@ -49,7 +54,7 @@ def steps(text: str, examples: int, batch: int, run: int | None = None) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Timeline:
-    """A run as a length of time, against which durations are read.
+    """The length of a run, which converts durations to steps.
 
     Attributes:
       examples: images of the training set.
@@ -62,5 +67,5 @@ class Timeline:
     total: int
 
     def steps(self, text: str) -> int:
-        """How many steps a duration is; percentages are of the run."""
+        """Converts a duration to steps; percentages are of the run."""
         return steps(text, self.examples, self.batch_size, self.total)

@@ -1,8 +1,8 @@
 """GoogLeNet: Szegedy et al. 2014, arXiv:1409.4842; Inception-v3: 2015, arXiv:1512.00567;
 Inception-v4: 2016, arXiv:1602.07261.
 
-The authors' replicas trained asynchronously. Here all replicas' images make one batch, at the rate
-that is stated for one replica.
+The authors' replicas trained asynchronously. Here the images of all replicas form one batch, at the
+learning rate that the authors state for one replica.
 """
 
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, center, train_transforms
@@ -17,7 +17,7 @@ _AVERAGE = 'research/inception/inception/inception_model.py in github.com/tensor
 
 
 def _inception(model, replicas, paper, section):
-    """What Inception-v3 and -v4 share, which the paper states in `section`."""
+    """Returns the recipe that Inception-v3 and -v4 share, stated in a section of each paper."""
     return sourced(
         model,
         DATASET,

@@ -1,33 +1,30 @@
-"""What recipes for ImageNet share: the set, its transforms of training and evaluation, and masks of
-weight decay.
-"""
+"""The common parts of ImageNet recipes: data set, transforms, and weight decay masks."""
 
 import math
 
 from cnnlab import names
 
 DATASET = 'ilsvrc2012'
-# decay masks: all but the scales and biases of normalization
+# weight decay masks: all parameters but the scales and biases of normalization layers
 NOT_NORMS = (r'^(?!.*norm)',)
-# or kernels alone
+# kernels only
 KERNELS = ('kernel$',)
-# an epoch has thousands
+# an epoch of ImageNet has thousands of steps
 LOG = {'run': {'log_every': '100 steps'}}
 
-# What images go through before a paper's network is trained on them; '{size}' is the side of its
-# input.
 _COLOR = 'color_jitter(0.4, 0.4, 0.4)'
+# The transforms of training images in each paper; '{size}' is the side of the network's input.
 TRAIN_TRANSFORMS: dict[str, tuple[str, ...]] = {
-    # Krizhevsky et al. 2012, Sections 2 and 4.1: the middle square of 256, a window of it,
-    # mirrored, colored
+    # Krizhevsky et al. 2012, Sections 2 and 4.1: the central square of 256, a random crop of it, a
+    # flip, the color change
     'alexnet': ('resize(256)', 'center_crop(256)', 'random_window({size})', 'flip()', 'lighting()'),
-    # Simonyan & Zisserman 2014, Section 3.1: the shorter side in [256, 512], mirrored, a random
-    # shift of the RGB colors
+    # Simonyan & Zisserman 2014, Section 3.1: the shorter side in [256, 512], a flip, a random shift
+    # of the RGB colors
     'vgg': ('scale_jitter({size}, 256, 512)', 'flip()', 'lighting()'),
     # Szegedy et al. 2014, Section 6: 8-100% of the area, 3/4-4/3; their photometric distortions are
     # not given in numbers
     'googlenet': ('random_resized_crop({size})', 'flip()', _COLOR),
-    # He et al. 2015, Section 3.4: the shorter side in [256, 480], mirrored, AlexNet's colors
+    # He et al. 2015, Section 3.4: the shorter side in [256, 480], a flip, AlexNet's color change
     'resnet': ('scale_jitter({size}, 256, 480)', 'flip()', 'lighting()'),
     # datasets/imagenet.lua in github.com/facebookarchive/fb.resnet.torch
     'fb_resnet': ('random_resized_crop({size})', _COLOR, 'lighting()', 'flip()'),
@@ -44,18 +41,26 @@ TRAIN_TRANSFORMS: dict[str, tuple[str, ...]] = {
 
 
 def train_transforms(name: str, size: int = 224) -> tuple[str, ...]:
-    """The transforms of a paper's training by name, for images of `size` x `size`.
+    """Returns the transforms of training images in a paper.
+
+    Args:
+      name: in TRAIN_TRANSFORMS.
+      size: side of the network's input, in pixels.
 
     Raises:
-      KeyError: no such name; the nearest are given.
+      KeyError: an unknown name; the message gives the nearest.
     """
-    found = names.lookup('training transforms', name, TRAIN_TRANSFORMS)
-    return tuple(transform.format(size=size) for transform in found)
+    templates = names.lookup('training transforms', name, TRAIN_TRANSFORMS)
+    return tuple(template.format(size=size) for template in templates)
 
 
 def center(crop: int, short_side: int | None = None, filter: str = 'bilinear') -> tuple[str, ...]:
-    """Transforms of evaluation: the shorter side to so many pixels (left out: crop / 0.875), then
-    the middle of it.
+    """Returns transforms of evaluation images: resize the shorter side, then crop the center.
+
+    Args:
+      crop: side of the crop, in pixels.
+      short_side: the shorter side after resizing, in pixels (default: crop / 0.875).
+      filter: of the resizing.
     """
     resize = math.floor(crop / 0.875) if short_side is None else short_side
     how = '' if filter == 'bilinear' else f', {filter!r}'

@@ -1,7 +1,7 @@
 """Small networks on ImageNet: SqueezeNet, the MobileNets, NASNet-A and EfficientNet.
 
-Where replicas trained asynchronously (the MobileNets), all replicas' images make one batch here, at
-the rate that is stated.
+The authors trained the MobileNets by asynchronous replicas. Here the images of all replicas form
+one batch, at the stated learning rate.
 """
 
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center, train_transforms
@@ -18,7 +18,7 @@ _SQUEEZE = (
     'github.com/forresti/SqueezeNet'
 )
 _RMSPROP = {'name': 'rmsprop_tf', 'momentum': 0.9, 'beta2': 0.9}
-# pixels of the images' sides, as the networks are registered
+# side of the input in pixels, as the networks are registered
 _SIZES = {
     'nasnet_a_mobile': 224,
     'nasnet_a_large': 331,
@@ -38,7 +38,7 @@ def _published(text, source):
 
 
 def _nasnet(name, replicas, each, learning_rate, weight_decay, model_fields, published):
-    """`replicas` of `each` images, at a learning rate that is stated for one of them."""
+    """Returns a recipe for `replicas` of `each` images, at the learning rate of one replica."""
     size = _SIZES[name]
     return sourced(
         name,

@@ -1,5 +1,5 @@
-"""ResNet-50 trained since: in an hour (Goyal et al. 2017), torchvision's recipes, RSB, flax,
-MLPerf, FFCV; BiT; ConvNeXt.
+"""Later recipes of ResNet-50 (Goyal et al. 2017, torchvision, ResNet strikes back, Flax, MLPerf,
+FFCV), BiT and ConvNeXt.
 """
 
 from cnnlab.recipes.imagenet import DATASET, KERNELS, LOG, NOT_NORMS, center, train_transforms

@@ -1,14 +1,13 @@
 """The names that fields had before recipes had sections.
 
-Runs that were written then are read by them (`recipe.from_json`), whoever types one is told the
-present path, and a search draws the value of a field from a hash of its old name, so that it draws
-what it always drew.
+They have three uses: `recipe.from_json` reads old runs; error messages give the current path of an
+old name; and a search hashes the old name of a field, so that it draws the same values as before.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-# {old name: present path}
+# {old name: current path}
 PATHS = {
     'fields': 'model_fields',
     'holdout': 'data.holdout',
@@ -93,30 +92,30 @@ PATHS = {
     'on_nan': 'run.on_nan',
     'nan_limit': 'run.nan_limit',
 }
-# fields that are gone, with the value that meant nothing
+# {removed field: the value that had no effect}
 _REMOVED = {'growth': 1}
 _OLD = {path: old for old, path in PATHS.items()}
 
 
 def old_name(path: str) -> str:
-    """What the field at a path was called; fields that are younger are called by their path."""
+    """Returns the old name of the field at a path; a newer field is named by its path."""
     if path.startswith('model_fields.'):
         return 'fields.' + path.removeprefix('model_fields.')
     return _OLD.get(path, path)
 
 
 def is_flat(loaded: Mapping[str, Any]) -> bool:
-    """Whether a recipe as read from JSON is of the form without sections."""
+    """Whether a recipe read from JSON has the old form, without sections."""
     return any(name in PATHS and not isinstance(value, dict) for name, value in loaded.items())
 
 
 def migrated(loaded: Mapping[str, Any]) -> dict[str, Any]:
-    """A flat recipe as {path: value}.
+    """Converts a recipe of the old form to {path: value}.
 
     Raises:
-      ValueError: it states a field that recipes no longer have, other than as nothing.
+      ValueError: it sets a removed field to a value with an effect.
     """
-    found = {}
+    values = {}
     for name, value in loaded.items():
         if name in _REMOVED:
             if value != _REMOVED[name]:
@@ -125,7 +124,8 @@ def migrated(loaded: Mapping[str, Any]) -> dict[str, Any]:
                     f'which they no longer have'
                 )
             continue
-        found[PATHS.get(name, name)] = value
-    if found.get('average.decay') and not found.get('average.name'):
-        found['average.name'] = 'ema'
-    return found
+        values[PATHS.get(name, name)] = value
+    # an average was once chosen by its decay alone
+    if values.get('average.decay') and not values.get('average.name'):
+        values['average.name'] = 'ema'
+    return values

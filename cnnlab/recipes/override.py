@@ -1,4 +1,4 @@
-"""`field=value` from a command line, typed by the recipe's own annotations."""
+"""Parses 'field=value' from a command line, with the types of the recipe's annotations."""
 
 import ast
 import re
@@ -12,13 +12,19 @@ from cnnlab.recipes.recipe import Recipe
 
 
 def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
-    """The recipe with 'field=value' assignments made; the last of a field counts.
+    """Applies 'field=value' assignments to a recipe; the last assignment to a field wins.
 
-    A field is named as `paths.resolve` takes it; 'model_fields.NAME=value' replaces one field of
-    the model.
+    Args:
+      recipe: to change.
+      assignments: fields are named as `paths.resolve` takes them; 'model_fields.NAME=value' sets
+        one field of the model.
 
     Raises:
-      ValueError: no such field (the nearest are given), no '=', or a value of another type.
+      ValueError: an unknown field (the message gives the nearest), a missing '=', or a value of
+        another type.
+
+    Example:
+      >>> override(recipe, ['learning_rate=0.05', 'schedule=step', 'model_fields.dropout=0.2'])
     """
     hints = paths.hints(Recipe)
     values: dict[str, Any] = {}
@@ -39,7 +45,7 @@ def override(recipe: Recipe, assignments: Iterable[str]) -> Recipe:
 
 
 def _literal(text: str) -> Any:
-    """A Python literal, or the text itself: "B" and B are the same string."""
+    """Parses a Python literal; other text stands for itself, so that "B" and B are the same."""
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError):
@@ -51,11 +57,19 @@ def _refuse(name, text, wanted):
 
 
 def typed(name: str, text: str, hint: Any) -> Any:
-    """`text` as the type `hint`: int, float, bool, str, a tuple of str, of float or of both,
-    Mapping, or one of these or None.
+    """Parses text as a type.
+
+    Args:
+      name: of the field, for errors.
+      text: the value.
+      hint: int, float, bool, str, Mapping, a tuple of str, of float or of both; or one of these or
+        None.
+
+    Raises:
+      ValueError: the text is not of that type.
     """
     value = _literal(text)
-    # only `... | None` gets here
+    # the only unions are `... | None`
     if isinstance(hint, types.UnionType):
         if value is None:
             return None
@@ -87,7 +101,7 @@ def _is_number(value):
 
 
 def _tuple(name, text, value, item):
-    """Python's tuple or list, or items parted by commas that stand outside parentheses."""
+    """Parses a Python tuple or list, or items separated by commas outside of parentheses."""
     if not isinstance(value, list | tuple):
         value = [_literal(t) for t in re.split(r',(?![^(]*\))', text) if t.strip()]
     if item is float:

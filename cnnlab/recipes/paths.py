@@ -1,5 +1,5 @@
-"""Fields of a recipe by path: 'optimizer.learning_rate', or 'learning_rate' where no other section
-has a field of that name.
+"""Fields of a recipe by path: 'optimizer.learning_rate', or 'learning_rate' if no other section has
+a field of that name.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any
 from cnnlab import names
 from cnnlab.recipes import old_names
 
-# what else people call a field
+# other common names of fields
 _SYNONYMS = {
     **old_names.PATHS,
     'lr': 'optimizer.learning_rate',
@@ -24,60 +24,64 @@ _SYNONYMS = {
     'num_classes': 'model_fields.num_classes',
     'transforms': 'augment.train',
 }
-# how a synonym is written, where its value is written differently too
+# replacements for synonyms whose value has another form too
 _WRITTEN = {'epochs': "run.duration='5 epochs'", 'steps': "run.duration='500 steps'"}
 MODEL_FIELDS = 'model_fields.'
 
 
 @functools.cache
 def hints(recipe_class: Any) -> dict[str, Any]:
-    """{path: type} of every field, in order; a section stands for its fields."""
-    found: dict[str, Any] = {}
+    """Returns {path: type} of every field, in order, with the fields of sections."""
+    by_path: dict[str, Any] = {}
     for name, hint in typing.get_type_hints(recipe_class).items():
         if dataclasses.is_dataclass(hint):
             inner_hints = typing.get_type_hints(hint)
-            found |= {f'{name}.{leaf}': inner for leaf, inner in inner_hints.items()}
+            by_path |= {f'{name}.{leaf}': inner for leaf, inner in inner_hints.items()}
         else:
-            found[name] = hint
-    return found
+            by_path[name] = hint
+    return by_path
 
 
 def flat(recipe: Any) -> dict[str, Any]:
-    """{path: value} of every field, in order."""
+    """Returns {path: value} of every field, in order."""
     recipe_class: Any = type(recipe)
     return {path: get(recipe, path) for path in hints(recipe_class)}
 
 
 def get(recipe: Any, path: str) -> Any:
-    """The value at a path."""
+    """Returns the value at a path."""
     return functools.reduce(getattr, path.split('.'), recipe)
 
 
 def resolve(name: str, known: Iterable[str]) -> str:
-    """The path of a field that is named by its path, by the last part of it, or by its section.
+    """Resolves the name of a field to its path.
 
-    'learning_rate' is 'optimizer.learning_rate', the only field of that name; 'optimizer' is
-    'optimizer.name', as for each section that has a field `name`. 'model_fields.NAME' is a field of
-    the model.
+    A field is named by its path, by the last part of it if no other section has that
+    ('learning_rate' is 'optimizer.learning_rate'), or by its section if the field is called `name`
+    ('optimizer' is 'optimizer.name'). 'model_fields.NAME' is a field of the model.
+
+    Args:
+      name: to resolve.
+      known: all paths.
 
     Raises:
-      ValueError: several sections have a field of that name, or none has; the paths that may be
-        meant are given.
+      ValueError: several sections have a field of that name, or none has; the message gives the
+        likely paths.
     """
     known = list(known)
     if name in known or name.startswith(MODEL_FIELDS):
         return name
     if f'{name}.name' in known:
         return f'{name}.name'
-    found = [path for path in known if path.rpartition('.')[2] == name]
-    before = old_names.PATHS.get(name)
-    if found and before and before not in found:
-        # 'decay' was the weight decay once, and must not set another field now
-        found.append(before)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ValueError(f'{name} may mean several fields; write {" or ".join(found)}')
+    candidates = [path for path in known if path.rpartition('.')[2] == name]
+    formerly = old_names.PATHS.get(name)
+    if candidates and formerly and formerly not in candidates:
+        # 'decay' once was the weight decay, and must not set another field now
+        candidates.append(formerly)
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise ValueError(f'{name} may mean several fields; write {" or ".join(candidates)}')
     inside = [path for path in known if path.startswith(f'{name}.')]
     if inside:
         raise ValueError(f'{name} is a section; its fields are {", ".join(inside)}')
@@ -85,7 +89,7 @@ def resolve(name: str, known: Iterable[str]) -> str:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    """The sentence for a name that is no field."""
+    """Returns the error message for an unknown field."""
     if name.startswith('fields.'):
         meant = MODEL_FIELDS + name.removeprefix('fields.')
         return f'no recipe field named {name!r}; it is {meant}'

@@ -22,7 +22,16 @@ from cnnlab.recipes.sections import (
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What is trained, on what, and how. Same recipe, same layout of devices: same bits.
+    """What to train, on which data, and how.
+
+    The same recipe on the same layout of devices gives the same bits.
+
+    Attributes:
+      model: a registered name, an alias, or the id of published weights.
+      dataset: a data set, as `data.sources.load` takes it.
+      model_fields: fields of the model to replace.
+      data, augment, optimizer, schedule, loss, batch_norm, average, start, run: the sections;
+        `batch_norm` holds for every batch norm of the network.
 
     Example:
       >>> recipe = Recipe('cifar_resnet20', 'cifar10', optimizer=Optimizer(learning_rate=0.05))
@@ -32,33 +41,29 @@ class Recipe:
       ValueError: see the sections.
     """
 
-    # a registered name
     model: str
-    # what data.sources.load takes
     dataset: str
-    # fields of the model to replace
     model_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data: Data = Data()
     augment: Augment = Augment()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     loss: Loss = Loss()
-    # of every batch norm of the network
     batch_norm: BatchNormConfig = BatchNormConfig()  # noqa: RUF009 (frozen)
     average: Average = Average()
     start: Start = Start()
     run: Run = Run()
 
     def replace(self, values: Mapping[str, Any] | None = None, /, **leaves: Any) -> 'Recipe':
-        """The recipe with other values.
+        """Returns a copy with other values.
 
         Args:
-          values: {field: value}; a field is named as `paths.resolve` takes it, and
-            'model_fields.NAME' is one field of the model. A section may be given whole.
-          **leaves: the same for fields whose name is that of one section alone.
+          values: {field: value}; fields are named as `paths.resolve` takes them, and
+            'model_fields.NAME' is one field of the model. A whole section can be replaced too.
+          **leaves: the same, for names that are Python identifiers.
 
         Raises:
-          ValueError: no such field, or a value that its section refuses.
+          ValueError: an unknown field, or a value that its section refuses.
 
         Example:
           >>> recipe.replace({'loss.name': 'hinge'}, learning_rate=0.01)
@@ -75,7 +80,7 @@ class Recipe:
         return self._with(new)
 
     def _with(self, new: Mapping[str, Any]) -> 'Recipe':
-        """The recipe with the values at these full paths."""
+        """Returns a copy with other values at full paths."""
         whole: dict[str, Any] = {}
         parts: dict[str, dict[str, Any]] = {}
         for path, value in new.items():
@@ -85,26 +90,27 @@ class Recipe:
             else:
                 whole[path] = value
         for section, fields in parts.items():
-            # at once, since a section checks its fields against each other
-            before = whole.get(section, getattr(self, section))
-            whole[section] = dataclasses.replace(before, **fields)
+            # all fields at once, since a section checks its fields against each other
+            current = whole.get(section, getattr(self, section))
+            whole[section] = dataclasses.replace(current, **fields)
         return dataclasses.replace(self, **whole)
 
     def timeline(self, examples: int) -> Timeline:
-        """The run on a training set of `examples` images, against which durations are read."""
+        """Returns the length of the run on a training set of `examples` images."""
         return self.run.timeline(examples)
 
     def to_json(self) -> str:
-        """A JSON object of sections."""
+        """Returns the recipe as JSON, an object of sections."""
         return json.dumps(dataclasses.asdict(self), indent=1, default=list)
 
 
 def from_json(text: str) -> Recipe:
-    """The inverse of `Recipe.to_json`. Fields that an older recipe lacks have their default; a
-    recipe from before there were sections is read too.
+    """Reads a recipe from the JSON of `Recipe.to_json`.
+
+    Fields that an older recipe lacks get their default. The form without sections is read too.
 
     Raises:
-      ValueError: it states a field that recipes do not have, or no model or data set.
+      ValueError: an unknown field, or no model or data set.
     """
     loaded = json.loads(text)
     known = paths.hints(Recipe)
@@ -112,7 +118,7 @@ def from_json(text: str) -> Recipe:
     values: dict[str, Any] = {}
     for path, value in stated.items():
         if path not in known:
-            # raises, with the nearest paths
+            # raises an error with the nearest paths, unless a short name slipped in
             paths.resolve(path, known)
             raise ValueError(f'no recipe field named {path!r}')
         values[path] = tuple(value) if isinstance(value, list) else value
@@ -123,18 +129,18 @@ def from_json(text: str) -> Recipe:
 
 
 def _flattened(loaded: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """{path: value} of a recipe as read from JSON."""
-    found = {}
+    """Converts a recipe read from JSON to {path: value}."""
+    values = {}
     for name, value in loaded.items():
         if name in known or not isinstance(value, dict):
-            found[name] = value
+            values[name] = value
         else:
-            found |= {f'{name}.{leaf}': inner for leaf, inner in value.items()}
-    return found
+            values |= {f'{name}.{leaf}': inner for leaf, inner in value.items()}
+    return values
 
 
 def differences(a: Recipe, b: Recipe) -> list[str]:
-    """One line for each field in which two recipes differ: 'run.seed: 0 there, 1 here'."""
+    """Lists the fields in which two recipes differ, one line each: 'run.seed: 0 there, 1 here'."""
     there, here = (paths.flat(from_json(recipe.to_json())) for recipe in (a, b))
     return [
         f'{path}: {there[path]!r} there, {here[path]!r} here'

@@ -18,7 +18,7 @@ from cnnlab.recipes import (
 from cnnlab.recipes.recipe import Recipe
 from cnnlab.recipes.sourced import SourcedRecipe
 
-# by age, roughly
+# roughly by age
 FAMILIES = (
     digits,
     lenet,
@@ -35,25 +35,35 @@ FAMILIES = (
 )
 
 RECIPES: dict[str, SourcedRecipe] = {
-    name: found for family in FAMILIES for name, found in family.RECIPES.items()
+    name: recipe for family in FAMILIES for name, recipe in family.RECIPES.items()
 }
 
 
 def register(name: str, recipe: SourcedRecipe) -> None:
-    """Makes a recipe of one's own known by name: after `register('mine', sourced.sourced(...))` the
-    experiments take --recipe=mine.
+    """Registers a recipe under a name, so that experiments take --recipe=NAME.
 
     Raises:
       ValueError: the name is taken.
+
+    Example:
+      >>> register('mine', sourced.sourced('resnet18', 'cifar10', 'my paper', {...}))
     """
     names.add('recipe', name, recipe, RECIPES)
 
 
 def sourced(name: str) -> SourcedRecipe:
-    """The recipe of that name with its sources; KeyError with the nearest names otherwise."""
+    """Returns a recipe with its sources by name.
+
+    Raises:
+      KeyError: an unknown name; the message gives the nearest.
+    """
     return names.lookup('recipe', name, RECIPES)
 
 
 def get(name: str) -> Recipe:
-    """The recipe of that name; KeyError with the nearest names otherwise."""
+    """Returns a recipe by name.
+
+    Raises:
+      KeyError: an unknown name; the message gives the nearest.
+    """
     return sourced(name).recipe

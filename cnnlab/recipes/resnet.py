@@ -2,10 +2,10 @@
 form, He et al. 2016, arXiv:1603.05027.
 
 CIFAR-10 (arXiv:1512.03385, Section 4.2): SGD with momentum 0.9 and weight decay 1e-4 on all
-parameters; batch 128; rate 0.1, divided by 10 at 32k and 48k of 64k steps; 45k/5k split; images
-padded by 4, cropped to 32 and flipped; the per-pixel mean subtracted. ResNet-110 begins with 0.01
-for about 400 steps. Assumed: batch statistics over the whole batch, and zeros for the padding (the
-paper pads images whose mean is subtracted already).
+parameters; batch size 128; learning rate 0.1, divided by 10 at 32k and 48k of 64k steps; a 45k/5k
+split; images padded by 4, cropped to 32 and flipped; the per-pixel mean subtracted. ResNet-110
+starts at a learning rate of 0.01 for about 400 steps. Assumed: batch statistics over the whole
+batch, and zero padding before the mean is subtracted (the paper pads after it).
 """
 
 from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
@@ -20,18 +20,19 @@ _README = 'README of github.com/KaimingHe/deep-residual-networks'
 _LAYERS = 'README of github.com/KaimingHe/resnet-1k-layers'
 FB = 'opts.lua and train.lua in github.com/facebookarchive/fb.resnet.torch'
 FB_CIFAR_DATA = 'datasets/cifar10.lua in github.com/facebookarchive/fb.resnet.torch'
-# which has the mean color there, as it pads after normalization
+# fb.resnet.torch pads after normalization, and so with the mean color
 BLACK = 'assumed: black at the border'
-# arXiv:1512.03385, Table 6
+# test errors in percent: arXiv:1512.03385, Table 6
 _ERROR = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43, 1202: 7.93}
-# arXiv:1512.03385, Table 3; option A for 34
+# arXiv:1512.03385, Table 3; ResNet-34 has option A
 _TEN_CROPS = {
     34: '25.03% top-1 and 7.76% top-5 error',
     50: '22.85% top-1 and 6.71% top-5 error',
     101: '21.75% top-1 and 6.05% top-5 error',
     152: '21.43% top-1 and 5.71% top-5 error',
 }
-# fb.resnet.torch on CIFAR: 164 epochs, divided by 10 when the 81st and the 122nd begin.
+# fb.resnet.torch on CIFAR: 164 epochs; the learning rate is divided by 10 at the start of the 81st
+# and of the 122nd.
 FB_CIFAR = {
     'optimizer': {
         'name': 'nesterov',
@@ -45,7 +46,12 @@ FB_CIFAR = {
 
 
 def sourced_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
-    """`depth` is 6n + 2: 20, 32, 44, 56, 110 or 1202 (plain: up to 56)."""
+    """Returns the recipe of a residual or plain network on CIFAR-10, with its sources.
+
+    Args:
+      depth: 20, 32, 44, 56, 110 or 1202; plain networks up to 56.
+      plain: without shortcuts.
+    """
     warm = (
         {'warmup': '400 steps', 'warmup_start': 0.1, 'warmup_form': 'constant'}
         if depth >= 110
@@ -81,12 +87,16 @@ def sourced_cifar10(depth: int, plain: bool = False) -> SourcedRecipe:
 
 
 def cifar10(depth: int, plain: bool = False) -> Recipe:
-    """The recipe of `sourced_cifar10` alone."""
+    """Returns the recipe of `sourced_cifar10` without the sources."""
     return sourced_cifar10(depth, plain).recipe
 
 
 def imagenet(depth: int) -> SourcedRecipe:
-    """`depth` is 18, 34, 50, 101 or 152."""
+    """Returns the recipe of a residual network on ImageNet, with its sources.
+
+    Args:
+      depth: 18, 34, 50, 101 or 152.
+    """
     published = (
         f'{_TEN_CROPS[depth]}, ILSVRC-2012 validation, ten crops (arXiv:1512.03385, Table 3)'
         if depth in _TEN_CROPS
@@ -123,8 +133,11 @@ def imagenet(depth: int) -> SourcedRecipe:
 
 
 def preact(depth: int) -> SourcedRecipe:
-    """Pre-activation on CIFAR-10; `depth` is 110 or 164 with the paper's batch of 128, or 1001 with
-    the released code's of 64.
+    """Returns the recipe of a pre-activation network on CIFAR-10, with its sources.
+
+    Args:
+      depth: 110 or 164, with the paper's batch size of 128; or 1001, with the released code's
+        of 64.
     """
     released = depth == 1001
     errors = {

@@ -1,5 +1,5 @@
-"""Squeeze-and-excitation: Hu et al. 2017, arXiv:1709.01507; and ResNeXt: Xie et al. 2016,
-arXiv:1611.05431; both on ImageNet.
+"""Squeeze-and-excitation (Hu et al. 2017, arXiv:1709.01507) and ResNeXt (Xie et al. 2016,
+arXiv:1611.05431) on ImageNet.
 """
 
 from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms

@@ -1,4 +1,4 @@
-"""A recipe together with where each of its fields comes from, and what its paper reports."""
+"""Recipes with the source of each field and the published result."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from typing import Any
 from cnnlab.recipes import paths
 from cnnlab.recipes.recipe import Recipe
 
-# prefix of a value that no source gives: 'assumed', or 'assumed: why'
+# the source of a value that no paper or code gives: 'assumed', or 'assumed: reason'
 ASSUMED = 'assumed'
-# What a run is called and how it is watched; the paper need not say it.
+# fields that need no source: what is trained, how it is logged and saved, seed and precision
 UNSTATED = (
     'model',
     'dataset',
@@ -20,7 +20,7 @@ UNSTATED = (
     'run.seed',
     'run.precision',
 )
-# {source: {section: {field: value}}}; 'model_fields' stands where a section does
+# {source: {section: {field: value}}}; 'model_fields' takes the place of a section
 Given = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
@@ -29,11 +29,10 @@ class SourcedRecipe:
     """A recipe, the source of each of its fields, and the published result.
 
     Attributes:
-      recipe: the value.
-      sources: {path of a field: where it comes from} of every field that was given; others have
-        their default.
-      paper: what it is the recipe of.
-      published: the result that the source reports, with its protocol; '' where there is none.
+      recipe: the recipe.
+      sources: {path of a field: its source}; fields that are not listed have their default.
+      paper: that the recipe follows.
+      published: the result that the source reports, with its protocol; '' if there is none.
     """
 
     recipe: Recipe
@@ -43,7 +42,7 @@ class SourcedRecipe:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """The paths of the fields that no source gives, sorted."""
+        """The paths of the assumed fields, sorted."""
         return tuple(
             sorted(path for path, source in self.sources.items() if source.startswith(ASSUMED))
         )
@@ -56,8 +55,13 @@ class SourcedRecipe:
         paper: str | None = None,
         published: str = '',
     ) -> 'SourcedRecipe':
-        """The same with other fields, `given` by their sources; what is published is that of the
-        variant.
+        """Returns a variant of the recipe.
+
+        Args:
+          given: the fields that differ, by source and section.
+          model: another network.
+          paper: of the variant (default: the same).
+          published: the result of the variant.
         """
         values, sources = _by_path(given)
         recipe = self.recipe.replace({**values, 'model': model or self.recipe.model})
@@ -67,7 +71,14 @@ class SourcedRecipe:
 def sourced(
     model: str, dataset: str, paper: str, given: Given, *, published: str = ''
 ) -> SourcedRecipe:
-    """A recipe from its fields, grouped by source and by section.
+    """Builds a recipe from fields grouped by source and section.
+
+    Args:
+      model: a registered network.
+      dataset: a data set.
+      paper: that the recipe follows.
+      given: {source: {section: {field: value}}}.
+      published: the result that the source reports.
 
     Example:
       >>> sourced('alexnet', 'ilsvrc2012', 'Krizhevsky et al. 2012', {
@@ -79,7 +90,7 @@ def sourced(
       ... })
 
     Raises:
-      ValueError: two sources for one field, or there is no such field.
+      ValueError: a field has two sources, or does not exist.
     """
     values, sources = _by_path(given)
     recipe = Recipe(model=model, dataset=dataset).replace(values)
@@ -87,7 +98,7 @@ def sourced(
 
 
 def _by_path(given: Given) -> tuple[dict[str, Any], dict[str, str]]:
-    """({path: value}, {path: source})."""
+    """Flattens fields to ({path: value}, {path: source})."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     known = paths.hints(Recipe)

@@ -1,20 +1,19 @@
 r"""VGG: Simonyan & Zisserman 2014, arXiv:1409.1556.
 
-Net A is trained first, and deeper nets begin with some of its layers.
+Net A is trained first, and deeper networks start from some of its layers:
 
     python -m experiments.train --recipe=vgg11 --data_dir=... --workdir=runs/vgg11
     python -m experiments.train --recipe=vgg16_seeded --set start_from=runs/vgg11 --data_dir=... \
         --workdir=runs/vgg16
 
-`vgg13`, `vgg16` and `vgg19` begin with Glorot's initial weights instead, which the authors found to
-do as well after submission.
+`vgg13`, `vgg16` and `vgg19` start from Glorot's initialization instead, with which the authors
+found, after submission, that net A is not needed.
 """
 
 from cnnlab.recipes.imagenet import DATASET, LOG, center, train_transforms
 from cnnlab.recipes.sourced import sourced
 
-# Net A's first four convolutions and its dense layers, under the names that they have in every net
-# of the family.
+# Net A's first four convolutions and its dense layers; their names are the same in all VGG networks
 SEEDED = ('conv1_1/', 'conv2_1/', 'conv3_1/', 'conv3_2/', 'fc[678]/')
 _PUBLISHED = {
     11: '29.6% top-1 and 10.4% top-5 error (S = Q = 256)',

@@ -1,4 +1,4 @@
-"""A page of networks under attack: tables, curves, calibration, transfer and pictures."""
+"""An HTML page of networks under attack: tables, curves, calibration, transfer and images."""
 
 import pathlib
 from collections.abc import Callable, Sequence
@@ -21,14 +21,18 @@ _UNITS = (
 
 
 def write(out: pathlib.Path, images: str, benches: Sequence[Bench], plan: Plan) -> list[str]:
-    """Attacks every network and writes index.html, attack.csv, attack.md and the PNGs into `out`;
-    prints the tables.
+    """Attacks every network and reports the results.
+
+    Prints the tables, and writes index.html, attack.csv, attack.md and PNG files.
 
     Args:
-      images: what they are called.
+      out: the directory to write to.
+      images: a name for the images, for the page.
+      benches: the networks with their images.
+      plan: the attacks.
 
     Returns:
-      The names of the PNGs.
+      The names of the PNG files.
     """
     entries = [entry for bench in benches for entry in attack_study.attacked(bench, plan)]
     tables = attack_tables.tables({bench.name: bench.clean for bench in benches}, entries)
@@ -57,7 +61,7 @@ def write(out: pathlib.Path, images: str, benches: Sequence[Bench], plan: Plan) 
     return files
 
 
-# (figure, name of its file, caption) -> what a page takes
+# saves a figure: (figure, file name, caption) -> picture of the page
 _Picture = Callable[[Figure, str, str], Picture]
 
 
@@ -68,7 +72,7 @@ def _start(images: str, benches: Sequence[Bench]) -> Section:
         right = (
             f'{bench.clean.right.mean():.2%} right'
             if bench.labeled
-            else 'what the network sees counts as right'
+            else "the network's own predictions count as right"
         )
         facts[bench.name] = (
             f'{len(bench.images)} images of {images}, {size}: '
@@ -80,7 +84,7 @@ def _start(images: str, benches: Sequence[Bench]) -> Section:
 def _curves(
     benches: Sequence[Bench], entries: Sequence[Entry], plan: Plan, picture: _Picture
 ) -> list[Picture]:
-    """Accuracy against the budget, where attacks have one."""
+    """Draws accuracy against the budget; [] if no attack gives points."""
     merged = attack_tables.merged(
         {
             bench.name: attack_tables.panels(
@@ -108,31 +112,33 @@ def _transfer(benches: Sequence[Bench], plan: Plan, picture: _Picture) -> list[S
 def _of_network(
     bench: Bench, entries: Sequence[Entry], plan: Plan, picture: _Picture
 ) -> list[Section]:
-    """How sure the network is, its changed images, and the images that were made for it."""
-    safe, sections = bench.name.replace('/', '_'), []
+    """Shows the network's calibration, its attacked images and the images made for it."""
+    safe_name, sections = bench.name.replace('/', '_'), []
     worst = attack_tables.worst(entries, bench.name)
     if worst:
         figure = robustness.reliability(
             {
-                'clean': attack_tables.sure(bench.clean),
-                **{catalog.get(e.attack).title: attack_tables.sure(e.outcome) for e in worst},
+                'clean': attack_tables.confidences(bench.clean),
+                **{
+                    catalog.get(e.attack).title: attack_tables.confidences(e.outcome) for e in worst
+                },
             }
         )
-        caption = 'Share right against confidence, without an attack and at the largest budgets.'
-        shown = picture(figure, f'reliability_{safe}.png', caption)
+        caption = 'Accuracy against confidence, without an attack and at the largest budgets.'
+        shown = picture(figure, f'reliability_{safe_name}.png', caption)
         table = attack_tables.calibration_table(bench.clean, worst, bench.truth)
-        sections.append(Section(f'{bench.name}: how sure it is', [shown, table]))
+        sections.append(Section(f'{bench.name}: calibration', [shown, table]))
     for entry in worst + [e for e in entries if e.epsilon is None]:
         title = catalog.get(entry.attack).title
         if entry.epsilon is not None:
             title += f', epsilon {attack_tables.shown_budget(entry.epsilon)}'
-        figure, what = attack_study.changed_images(bench, entry, plan.pictures)
-        shown = picture(figure, f'{entry.attack}_{safe}.png', f'{title}: {what}.')
+        figure, kind = attack_study.changed_images(bench, entry, plan.pictures)
+        shown = picture(figure, f'{entry.attack}_{safe_name}.png', f'{title}: {kind}.')
         sections.append(Section(f'{bench.name}: {title}', [shown]))
     for kind in plan.made:
         title = attack_study.MADE[kind]
         figure, sentence = attack_study.made_images(bench, plan, kind)
-        shown = picture(figure, f'{kind}_{safe}.png', title)
+        shown = picture(figure, f'{kind}_{safe_name}.png', title)
         sections.append(Section(f'{bench.name}: {title}', [sentence, shown]))
         print(f'{bench.name}: {title}. {sentence}')
     return sections

@@ -1,4 +1,4 @@
-"""Networks attacked: every attack at every budget, what transfers, patches and fooling images."""
+"""Attacks on several networks: every attack at every budget, transfer, patches, fooling images."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -17,30 +17,30 @@ from cnnlab.report.progress import bar
 from cnnlab.studies import attack_tables
 from cnnlab.studies.attack_tables import Entry
 
-# kinds of images that are made and not changed: {kind: what they are}
+# images that are made from nothing, not by changing an image: {kind: title}
 MADE = {
     'patch': 'adversarial patches',
     'fooling': 'fooling images by gradient ascent',
     'evolution': 'evolved fooling images',
 }
-# of patches: steps of training, and their width as a part of the image
+# training steps of a patch, and its width as a share of the image's
 _PATCH_STEPS, _PATCH_SHARE = 200, 0.4
 _ASCENT_STEPS = 300
-# tiles of a grid of fooling images
-_ACROSS, _SHOWN = 4, 8
+# columns, and the least number of images, of a grid of fooling images
+_COLUMNS, _SHOWN = 4, 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-    """What is done to every network.
+    """The attacks on every network.
 
     Attributes:
-      attacks: names of the catalog.
-      made: of `MADE`.
+      attacks: names in `attacks.catalog`.
+      made: kinds of `MADE`.
       epsilons: {'linf': budgets, 'l2': budgets}, in units of [0, 1].
-      goals: {network: classes that patches and fooling images shall be taken for}.
+      goals: {network: target classes of patches and fooling images}.
       settings: of the attacks.
-      pictures: how many images are shown for each attack.
+      pictures: images to show for each attack.
     """
 
     attacks: Sequence[str]
@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def budgeted(self) -> list[tuple[str, Sequence[float]]]:
-        """(attack, its budgets) of those that have any."""
+        """The attacks that have budgets: [(attack, budgets)]."""
         chosen = [(name, catalog.get(name)) for name in self.attacks]
         return [
             (name, self.epsilons[attack.norm])
@@ -62,13 +62,19 @@ class Plan:
 
 
 class Bench:
-    """One network before any attack: the images that it sees, and what it says of them.
+    """A network before any attack, with its images and predictions.
+
+    Args:
+      net: the network.
+      given: the images.
+      batch: images per forward pass.
 
     Attributes:
       net: the network.
-      images: float32 (n, h, w, c) in [0, 1].
-      labeled: whether the true classes are known.
-      truth: int (n,), the true classes, or where they are not known what the network sees.
+      name: of the network.
+      images: float32 (n, h, w, c) in [0, 1], as the network sees them.
+      labeled: whether the images have labels.
+      truth: int (n,), the labels, or without labels the network's own predictions.
       clean: the outcome without an attack.
     """
 
@@ -81,26 +87,26 @@ class Bench:
         right = scores.argmax(1) == self.truth
         self.clean = catalog.Outcome(self.images, scores, right, unchanged)
 
-    def called(self, scores: np.ndarray) -> str:
-        """The most probable class and its probability."""
+    def prediction(self, scores: np.ndarray) -> str:
+        """Describes the scores (k,) of an image by the most probable class and its probability."""
         p = attack_tables.probabilities(scores[None])[0]
         return f'{self.net.labels[p.argmax()]} {p.max():.1%}'
 
 
 def attacked(bench: Bench, plan: Plan) -> list[Entry]:
-    """Every attack at every budget; those without a budget once."""
-    found = []
+    """Runs every attack at every budget, and attacks without a budget once."""
+    entries = []
     for name in plan.attacks:
         attack = catalog.get(name)
         if attack.budgeted:
-            found += _at_budgets(bench, plan, name, plan.epsilons.get(attack.norm, ()))
+            entries += _at_budgets(bench, plan, name, plan.epsilons.get(attack.norm, ()))
         else:
-            found.append(_least(bench, plan, name))
-    return found
+            entries.append(_least_change(bench, plan, name))
+    return entries
 
 
 def _at_budgets(bench: Bench, plan: Plan, name: str, budgets: Sequence[float]) -> list[Entry]:
-    found, n = [], len(bench.images)
+    entries, n = [], len(bench.images)
     title = f'{bench.name} {catalog.get(name).title}'
     with bar(title, n * len(budgets)) as advance:
         for i, epsilon in enumerate(budgets):
@@ -114,26 +120,30 @@ def _at_budgets(bench: Bench, plan: Plan, name: str, budgets: Sequence[float]) -
                 beyond(advance, i * n),
             )
             if epsilon < max(budgets):
-                # only those of the largest budget are shown
+                # only images of the largest budget are shown; the others need not stay in memory
                 made = dataclasses.replace(made, images=made.images[:0])
-            found.append(Entry(bench.name, name, epsilon, made))
-    return found
+            entries.append(Entry(bench.name, name, epsilon, made))
+    return entries
 
 
-def _least(bench: Bench, plan: Plan, name: str) -> Entry:
+def _least_change(bench: Bench, plan: Plan, name: str) -> Entry:
     with bar(f'{bench.name} {catalog.get(name).title}', len(bench.images)) as advance:
         made = catalog.attack(
             bench.net, name, bench.images, bench.truth, settings=plan.settings, advance=advance
         )
-    # as a file would hold them
+    # an image file holds whole gray levels
     rounded = np.round(255 * made.images) / np.float32(255)
     stored = catalog.outcome(bench.net, bench.images, rounded, bench.truth, plan.settings.batch)
     return Entry(bench.name, name, None, made, stored.right)
 
 
 def transferred(benches: Sequence[Bench], plan: Plan) -> list[tuple[str, np.ndarray]]:
-    """[(heading, accuracy (networks, networks))] of the budgeted attacks at their largest budgets:
-    made for one network, tested on another; [] unless all take the same images and classes.
+    """Tests each network on images that were attacked for another.
+
+    Returns:
+      [(heading, accuracy)] for each budgeted attack at its largest budget; rows of the matrix are
+      the networks attacked, columns those tested. [] unless there are several networks with the
+      same images and classes.
     """
     first = benches[0]
     alike = all(
@@ -141,7 +151,7 @@ def transferred(benches: Sequence[Bench], plan: Plan) -> list[tuple[str, np.ndar
     )
     if len(benches) < 2 or not alike:
         return []
-    found = []
+    matrices = []
     for name, budgets in plan.budgeted:
         title, epsilon = catalog.get(name).title, max(budgets)
         with bar(f'transfer of {title}', len(benches) * len(first.images)) as advance:
@@ -154,46 +164,52 @@ def transferred(benches: Sequence[Bench], plan: Plan) -> list[tuple[str, np.ndar
                 plan.settings,
                 advance,
             )
-        found.append((f'{title}, epsilon {attack_tables.shown_budget(epsilon)}', shares))
-    return found
+        matrices.append((f'{title}, epsilon {attack_tables.shown_budget(epsilon)}', shares))
+    return matrices
 
 
 def changed_images(bench: Bench, entry: Entry, count: int) -> tuple[Figure, str]:
-    """(figure, what it shows): the first images whose class the attack changed, else the first of
-    those that it tried, else the first.
+    """Draws images before and after an attack.
+
+    Shows the first images whose class changed; if there are none, the first attacked ones; if none
+    was attacked, the first.
+
+    Returns:
+      The figure, and a description of the images.
     """
     right = bench.clean.right
     kinds = {
         'images whose class changed': right & ~entry.outcome.right,
-        'no class changed; images that were tried': right,
-        'no image was right, so none was tried': ~right,
+        'no class changed; images that were attacked': right,
+        'no image was right, so none was attacked': ~right,
     }
-    what = next(what for what, some in kinds.items() if some.any())
+    kind = next(kind for kind, chosen in kinds.items() if chosen.any())
     changes = []
-    for i in np.flatnonzero(kinds[what])[:count]:
+    for i in np.flatnonzero(kinds[kind])[:count]:
         truth = f'true: {bench.net.labels[bench.truth[i]]}\n' if bench.labeled else ''
         changes.append(
             image_grid.Change(
                 bench.images[i],
                 entry.outcome.images[i],
-                f'{truth}seen: {bench.called(bench.clean.scores[i])}',
-                f'seen: {bench.called(entry.outcome.scores[i])}',
+                f'{truth}seen: {bench.prediction(bench.clean.scores[i])}',
+                f'seen: {bench.prediction(entry.outcome.scores[i])}',
             )
         )
-    return image_grid.changes(changes), what
+    return image_grid.changes(changes), kind
 
 
 def made_images(bench: Bench, plan: Plan, kind: str) -> tuple[Figure, str]:
-    """(figure, sentence) of one kind of `MADE`."""
+    """Makes images of one kind of `MADE`; returns (figure, sentence)."""
     return {'patch': _patches, 'fooling': _ascended, 'evolution': _evolved}[kind](bench, plan)
 
 
 def _steps(advance: Callable[[int], None]) -> Callable[[int, float], None]:
+    """Returns `advance` for training loops that also report the loss."""
     return lambda step, loss: advance(step)
 
 
 def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
-    """A patch for each goal, made with half of the images and judged on the others."""
+    """Trains a patch for each goal with half of the images and tests it on the others."""
     learned, judged = attack_tables.halves(len(bench.images))
     truth, clean = bench.truth[judged], bench.clean.scores[judged]
     rows, sentences, seed = [], [], plan.settings.seed
@@ -215,28 +231,29 @@ def _patches(bench: Bench, plan: Plan) -> tuple[Figure, str]:
         shown = (reached if len(reached) else np.arange(len(laid)))[:3]
         tiles = [
             image_grid.Tile(
-                laid[i], f'without: {bench.called(clean[i])}\nwith: {bench.called(scores[i])}'
+                laid[i],
+                f'without: {bench.prediction(clean[i])}\nwith: {bench.prediction(scores[i])}',
             )
             for i in shown
         ]
         rows.append([image_grid.Tile(_on_white(made), f'patch for {label}'), *tiles])
         sentences.append(
-            f'{label}: {taken[others].sum()} of {others.sum()} images with the patch at a random '
-            f'place, {_PATCH_SHARE} of the image wide, are taken for it.'
+            f'{label}: {taken[others].sum()} of {others.sum()} images are classified as it with '
+            f'the patch at a random position, {_PATCH_SHARE} of the image wide.'
         )
-    halves = f'Made with {learned.sum()} images, judged on {judged.sum()}. '
+    halves = f'Trained on {learned.sum()} images, tested on {judged.sum()}. '
     return image_grid.grid(rows), halves + ' '.join(sentences)
 
 
 def _on_white(disk: np.ndarray) -> np.ndarray:
-    """A patch, which is a disk, on white."""
+    """Shows a patch, which is a disk, on a white square."""
     side = np.linspace(-1, 1, len(disk))
     inside = (side[:, None] ** 2 + side[None] ** 2 <= 1)[..., None]
     return np.where(inside, disk, 1)
 
 
 def _ascended(bench: Bench, plan: Plan) -> tuple[Figure, str]:
-    """Gradient ascent from the mean image; below each image its difference to the mean image."""
+    """Makes fooling images by gradient ascent from the mean image, and shows the differences."""
     goals, shape = plan.goals[bench.name], bench.images.shape[1:]
     key = jax.random.key(plan.settings.seed)
     with bar(f'{bench.name} gradient ascent', _ASCENT_STEPS) as advance:
@@ -249,17 +266,17 @@ def _ascended(bench: Bench, plan: Plan) -> tuple[Figure, str]:
     differences = [image_grid.magnified(image - mean) for image in images]
     rows = [
         row
-        for i in range(0, len(tiles), _ACROSS)
-        for row in (tiles[i : i + _ACROSS], differences[i : i + _ACROSS])
+        for i in range(0, len(tiles), _COLUMNS)
+        for row in (tiles[i : i + _COLUMNS], differences[i : i + _COLUMNS])
     ]
     return image_grid.grid(rows), (
-        f'{_ASCENT_STEPS} steps from the mean image; below each image, how it differs from the '
+        f'{_ASCENT_STEPS} steps from the mean image; below each image, its difference from the '
         f'mean image.'
     )
 
 
 def _evolved(bench: Bench, plan: Plan) -> tuple[Figure, str]:
-    """Images that evolved from CPPNs: those of the goals, and the surest."""
+    """Evolves fooling images by CPPNs, and shows those of the goals and the most confident."""
     goals, settings = plan.goals[bench.name], plan.settings
     with bar(f'{bench.name} evolution', settings.generations) as advance:
         images, p, _ = fooling.evolve(
@@ -276,9 +293,9 @@ def _evolved(bench: Bench, plan: Plan) -> tuple[Figure, str]:
             shown.append(k)
             unique.add(images[k].tobytes())
     tiles = [image_grid.Tile(images[k], f'{bench.net.labels[k]} {p[k]:.1%}') for k in shown]
-    rows = [tiles[i : i + _ACROSS] for i in range(0, len(tiles), _ACROSS)]
+    rows = [tiles[i : i + _COLUMNS] for i in range(0, len(tiles), _COLUMNS)]
     return image_grid.grid(rows), (
         f'{settings.generations} generations of 400 images; the champions of all {len(p)} classes '
         f'have a median probability of {np.median(p):.1%}, {(p > 0.99).sum()} of them one above '
-        f'99%. Shown are the goals and the surest.'
+        f'99%. Shown are the goals and the most confident.'
     )

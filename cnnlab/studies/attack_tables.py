@@ -1,4 +1,4 @@
-"""What the tables and curves of attacks say."""
+"""Tables and curves of attacks: accuracy by budget, least changes, calibration."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,15 @@ _LABELS = {'linf': 'epsilon, linf (units of 1/255)', 'l2': 'epsilon, l2 (units o
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entry:
-    """One attack on one network; epsilon is None where there is no budget.
+    """One attack on one network.
 
-    stored: bool (n,), which images are still right when they are rounded to whole gray levels as
-      files are; of attacks without a budget.
+    Attributes:
+      network: its name.
+      attack: its name in `attacks.catalog`.
+      epsilon: the budget; None for attacks without one.
+      outcome: of the attack.
+      stored: bool (n,), for attacks without a budget: whether each image is right after rounding to
+        whole gray levels, as in an image file.
     """
 
     network: str
@@ -31,25 +36,27 @@ class Entry:
 
 
 def halves(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every other of n images to learn from, and the rest to judge by, bool (n,); a single image is
-    both.
+    """Splits n images into those to learn from and those to test on, alternately.
+
+    Returns:
+      Two masks, bool (n,). A single image is in both.
     """
-    learned, judged = np.arange(n) % 2 == 1, np.arange(n) % 2 == 0
-    return (learned if n > 1 else judged), judged
+    learned, tested = np.arange(n) % 2 == 1, np.arange(n) % 2 == 0
+    return (learned if n > 1 else tested), tested
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """softmax over classes, float64."""
+    """Computes the softmax over the classes, in float64."""
     return softmax(np.asarray(scores, np.float64), axis=-1)
 
 
-def sure(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
-    """(confidence, right) of each image."""
+def confidences(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the confidence (n,) of each image, and whether its prediction is right (n,)."""
     return probabilities(outcome.scores).max(-1), outcome.right
 
 
 def shown_budget(epsilon: float) -> str:
-    """'8/255' where it is a small whole number of gray levels, else a short decimal number."""
+    """Formats a budget: '8/255' for a small whole number of gray levels, else a short decimal."""
     levels = epsilon * 255
     return (
         f'{round(levels)}/255'
@@ -59,7 +66,12 @@ def shown_budget(epsilon: float) -> str:
 
 
 def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table]:
-    """Accuracy at each budget, and the least changes; none where there are no such attacks."""
+    """Builds the tables of accuracy by budget and of least changes, for the attacks there are.
+
+    Args:
+      clean: {network: outcome without an attack}.
+      entries: the attacks.
+    """
     out = []
     if any(e.epsilon is not None for e in entries):
         columns = (
@@ -93,8 +105,8 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
                 'Accuracy under attack',
                 (
                     f"{n} images. 95%: Wilson's interval. ECE: expected calibration error, 15 "
-                    f'bins of equal width. Confidence: the mean '
-                    'probability of the class that is predicted.',
+                    f'bins of equal width. Confidence: the mean probability of the predicted '
+                    f'class.',
                 ),
             )
         )
@@ -144,9 +156,8 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
                 rows,
                 'Least changes',
                 (
-                    'Of the images that were right. Medians are of those whose class changed. As '
-                    'stored: fooled after rounding to whole gray '
-                    'levels.',
+                    'Only images that were right are attacked. Medians are of those whose class '
+                    'changed. As stored: fooled after rounding to whole gray levels.',
                 ),
             )
         )
@@ -156,7 +167,7 @@ def tables(clean: Mapping[str, Outcome], entries: Sequence[Entry]) -> list[Table
 def _figures(outcome, clean):
     n, right = len(outcome.right), int(outcome.right.sum())
     low, high = wilson(right, n)
-    confidence = sure(outcome)[0]
+    confidence, _ = confidences(outcome)
     fooled = (
         (clean.right & ~outcome.right).sum() / clean.right.sum()
         if clean.right.any() and outcome is not clean
@@ -174,10 +185,18 @@ def _figures(outcome, clean):
 def panels(
     clean: Outcome, entries: Sequence[Entry], epsilons: Mapping[str, Sequence[float]]
 ) -> dict[str, dict[str, list]]:
-    """{what the budget is: {attack: [(epsilon, images right)]}}.
+    """Computes the points of the curves of images right against the budget.
 
-    Attacks without a budget have their points where each tenth of the images was fooled, and at the
-    largest epsilon where other attacks in that norm go further.
+    An attack without a budget has points at the tenths of its fooled images, and at the largest
+    epsilon if other attacks in the same norm go further.
+
+    Args:
+      clean: the outcome without an attack.
+      entries: the attacks on one network.
+      epsilons: {norm: budgets}.
+
+    Returns:
+      {axis label: {attack: [(epsilon, images right)]}}.
     """
     out: dict[str, dict[str, list]] = {}
     for e in entries:
@@ -213,7 +232,7 @@ def panels(
 
 
 def merged(curves: Mapping[str, dict[str, dict[str, list]]]) -> dict[str, dict[str, list]]:
-    """The panels of all networks in one; with several, lines are named by network and attack."""
+    """Merges the panels of several networks, whose lines are then named by network and attack."""
     out: dict[str, dict[str, list]] = {}
     for network, panels_ in curves.items():
         for label, lines in panels_.items():
@@ -225,7 +244,7 @@ def merged(curves: Mapping[str, dict[str, dict[str, list]]]) -> dict[str, dict[s
 
 
 def worst(entries: Sequence[Entry], network: str) -> list[Entry]:
-    """The entry of each budgeted attack at its largest budget."""
+    """Returns the entry of each budgeted attack at its largest budget."""
     largest: dict[str, Entry] = {}
     for e in entries:
         if (
@@ -238,18 +257,26 @@ def worst(entries: Sequence[Entry], network: str) -> list[Entry]:
 
 
 def calibration_table(clean: Outcome, entries: Sequence[Entry], labels: np.ndarray) -> Table:
-    """ECE before and after temperature scaling, without an attack and under each; the temperature
-    is fitted to every other image without an attack, and all figures are of the rest.
+    """Builds the table of calibration before and after temperature scaling.
+
+    The temperature is fitted to every other image without an attack; all values are of the rest.
+
+    Args:
+      clean: the outcome without an attack.
+      entries: the attacks.
+      labels: int (n,).
     """
     fitted, tested = halves(len(labels))
-    heat = temperature.fit(clean.scores[fitted], labels[fitted])
+    fitted_temperature = temperature.fit(clean.scores[fitted], labels[fitted])
     rows = []
     for title, outcome in [
         ('none', clean),
         *((catalog.get(e.attack).title, e.outcome) for e in entries),
     ]:
         right = outcome.right[tested]
-        before, after = (probabilities(outcome.scores[tested] / t).max(1) for t in (1, heat))
+        before, after = (
+            probabilities(outcome.scores[tested] / t).max(1) for t in (1, fitted_temperature)
+        )
         rows.append(
             [
                 title,
@@ -273,8 +300,7 @@ def calibration_table(clean: Outcome, entries: Sequence[Entry], labels: np.ndarr
         rows,
         'Calibration',
         (
-            f'The temperature is {heat:.3g}, fitted to {int(fitted.sum())} images without an '
-            f'attack; '
-            f'the figures are of {int(tested.sum())} others.',
+            f'The temperature is {fitted_temperature:.3g}, fitted to {int(fitted.sum())} images '
+            f'without an attack; the values are of the {int(tested.sum())} others.',
         ),
     )

@@ -1,4 +1,4 @@
-"""The recipe that the races on MNIST share: the CNN lectures' three-layer perceptron, which trains
+"""The recipe shared by comparisons on MNIST: the CNN lectures' three-layer perceptron, which trains
 in seconds.
 """
 
@@ -10,11 +10,13 @@ from cnnlab.recipes.sections import Data, Optimizer, Run, Schedule
 
 
 def race(values: Mapping[str, Any] | None = None, /, **leaves: Any) -> Recipe:
-    """784-100-100-10 with ReLU on 55,000 images, 5,000 to validate on; SGD with momentum on a
-    cosine; all of it assumed.
+    """Returns the shared recipe, all of it assumed.
+
+    It trains 784-100-100-10 with ReLU on 55,000 images, by SGD with momentum and a cosine schedule,
+    and validates on 5,000.
 
     Args:
-      values, **leaves: fields in place of these, as `Recipe.replace` takes them.
+      values, **leaves: fields to replace, as `Recipe.replace` takes them.
     """
     recipe = Recipe(
         model='mlp3',
@@ -35,7 +37,7 @@ def race(values: Mapping[str, Any] | None = None, /, **leaves: Any) -> Recipe:
 
 
 def order(errors: dict[str, float]) -> str:
-    """Names from the lowest error to the highest, with the errors."""
+    """Lists the names and errors in ascending order of the error, in one line."""
     return ', '.join(
         f'{name} {value:.2%}' for name, value in sorted(errors.items(), key=lambda item: item[1])
     )

@@ -1,4 +1,4 @@
-"""What the zoo's tables say of every network and every family; `experiments.zoo` prints them."""
+"""Tables of all networks and families, which `experiments.zoo` prints."""
 
 import concurrent.futures
 import multiprocessing
@@ -10,18 +10,18 @@ from cnnlab.models import registry
 from cnnlab.report.table import Column, Table
 from cnnlab.weights import catalog
 
-# networks that are worth starting processes for
+# with fewer networks starting processes costs more than it saves
 _LONG = 24
 _RULE = (
     'Parameters are the trained values at the input and the classes of the paper. MACs are the '
-    'multiply-adds of convolutions and '
-    'matrix products for one image.'
+    'multiply-adds of convolutions and matrix products for one image.'
 )
 
 
 def costs(names: list[str]) -> Table:
-    """Each of these networks: year, parameters, multiply-adds, input and paper; many are shared
-    among the cores of the machine.
+    """Builds the table of year, parameters, multiply-adds, input and paper of networks.
+
+    Many networks are counted by several processes.
     """
     rows = []
     for name, total in zip(names, _totals(names), strict=True):
@@ -43,11 +43,11 @@ def costs(names: list[str]) -> Table:
 
 
 def families() -> Table:
-    """Each family by the oldest of its networks; of several of that year, the first registered."""
-    found = registry.families()
-    totals = _totals([names[0] for names in found.values()])
+    """Builds the table of families, each with its oldest network as the example."""
+    by_family = registry.families()
+    totals = _totals([names[0] for names in by_family.values()])
     rows = []
-    for (family, names), total in zip(found.items(), totals, strict=True):
+    for (family, names), total in zip(by_family.items(), totals, strict=True):
         entry = registry.entry(names[0])
         rows.append(
             (
@@ -79,12 +79,13 @@ def families() -> Table:
 
 
 def sources(names: list[str]) -> Table:
-    """Each of these networks with the ids of the published weights that it takes; nothing is
-    traced, so it takes a moment.
+    """Builds the table of networks with the ids of their published weights.
+
+    Nothing is traced, so it is fast.
     """
-    serves: dict[str, list[str]] = {}
+    ids: dict[str, list[str]] = {}
     for id in weights.supported():
-        serves.setdefault(catalog.source(id).model, []).append(id)
+        ids.setdefault(catalog.source(id).model, []).append(id)
     rows = []
     for name in names:
         entry = registry.entry(name)
@@ -94,7 +95,7 @@ def sources(names: list[str]) -> Table:
                 entry.year,
                 entry.params,
                 _size(entry),
-                ', '.join(serves.get(name, ())) or None,
+                ', '.join(ids.get(name, ())) or None,
                 entry.paper,
             )
         )
@@ -122,8 +123,9 @@ def _size(entry):
 
 
 def _totals(names):
-    """The costs in the order of the names. Networks of other packages are known in this process
-    alone, so it counts them itself.
+    """Computes the costs of networks, in the order of the names.
+
+    Other processes do not know networks that another package registered; this process counts them.
     """
     ours = [name for name in names if registry.entry(name).registered_by.startswith('cnnlab.')]
     if len(ours) < _LONG:

@@ -1,4 +1,4 @@
-"""Random restarts: the same recipe from several seeds, of which the best on validation is kept."""
+"""Random restarts: trains a recipe from several seeds and picks the best on validation images."""
 
 import json
 import pathlib
@@ -20,14 +20,20 @@ def best_of(
     options: Options = Options(),  # noqa: B008 (frozen)
     shard: str = 'none',
 ) -> Result:
-    """Trains seeds seed, seed + 1, ... in directory/seed<n> and returns the result with the highest
-    validation top-1, the first of equals.
+    """Trains several seeds and returns the result with the highest validation top-1.
 
-    `directory`/restarts.json says what each scored and which is the best. Started again, finished
-    runs are read and others go on.
+    The seeds are `recipe.run.seed` and those after it, each in directory/seed<n>. The scores and
+    the best seed, the first of equals, are written to directory/restarts.json. Started again, it
+    reads finished runs and resumes the others.
+
+    Args:
+      recipe: to train.
+      restarts: the number of seeds.
+      directory: of the runs.
+      data_dir, options, shard: see `loop.run`.
 
     Raises:
-      ValueError: fewer than one restart; no validation images, or see `loop.run`.
+      ValueError: fewer than one restart, no validation images, or see `loop.run`.
     """
     if restarts < 1:
         raise ValueError(f'restarts must be at least 1, got {restarts}')

@@ -1,9 +1,9 @@
-"""Random and coarse-to-fine search over the fields of a recipe, kept by Optuna: its storage, its
-successive halving.
+"""Random and coarse-to-fine search over the fields of a recipe, on Optuna's storage and successive
+halving.
 
-Random draws rather than a grid: Bergstra & Bengio 2012, Random search for hyper-parameter
-optimization. Coarse to fine: the CNN lectures. What trial n draws depends on the seed, n and the
-trials that came before its round, so several processes that share a study never draw the same.
+Random draws instead of a grid follow Bergstra & Bengio 2012, Random search for hyper-parameter
+optimization; coarse to fine follows the CNN lectures. The draw of trial n depends on the seed, on n
+and on the trials before its round, so processes that share a study never repeat a draw.
 """
 
 import dataclasses
@@ -31,9 +31,9 @@ from cnnlab.recipes.override import override
 from cnnlab.recipes.recipe import Recipe
 
 KINDS = ('log', 'uniform', 'int', 'logint', 'choice')
-# of the finished trials, between whose values the next round draws; assumed
+# the next round draws between the values of this share of the finished trials; assumed
 BEST = 0.25
-# of that range, added at both ends; assumed
+# share of that range added at both ends; assumed
 MARGIN = 0.1
 
 Distribution = CategoricalDistribution | IntDistribution | FloatDistribution
@@ -41,26 +41,35 @@ Distribution = CategoricalDistribution | IntDistribution | FloatDistribution
 
 @dataclasses.dataclass(frozen=True)
 class Dimension:
-    """One field of the recipe and what it may be."""
+    """A field of the recipe and the distribution of its values.
 
-    # as --set takes it
+    Attributes:
+      field: named as --set takes it.
+      kind: one of KINDS.
+      distribution: Optuna's.
+    """
+
     field: str
     kind: str
     distribution: Distribution
 
     def draw(self, trial: optuna.Trial) -> Any:
-        """The trial's value, as the sampler of its study draws it."""
-        found = self.distribution
-        if isinstance(found, CategoricalDistribution):
-            return trial.suggest_categorical(self.field, found.choices)
-        if isinstance(found, IntDistribution):
-            return trial.suggest_int(self.field, found.low, found.high, log=found.log)
-        return trial.suggest_float(self.field, found.low, found.high, log=found.log)
+        """Draws the value of a trial by the sampler of its study."""
+        values = self.distribution
+        if isinstance(values, CategoricalDistribution):
+            return trial.suggest_categorical(self.field, values.choices)
+        if isinstance(values, IntDistribution):
+            return trial.suggest_int(self.field, values.low, values.high, log=values.log)
+        return trial.suggest_float(self.field, values.low, values.high, log=values.log)
 
 
 def dimension(text: str) -> Dimension:
-    """'learning_rate=log:1e-4:1', 'optimizer.momentum=uniform:0.8:0.99', 'batch_size=logint:32:512'
-    or 'optimizer=choice:adam,momentum'; the field is named as --set takes it.
+    """Parses a dimension of the search space, FIELD=KIND:VALUES.
+
+    Args:
+      text: such as 'learning_rate=log:1e-4:1', 'optimizer.momentum=uniform:0.8:0.99',
+        'batch_size=logint:32:512' or 'optimizer=choice:adam,momentum'. The field is named as --set
+        takes it.
 
     Raises:
       ValueError: another form, bounds that do not rise, a logarithm of 0, fewer than two choices.
@@ -97,7 +106,7 @@ def dimension(text: str) -> Dimension:
 
 
 def check(space: Iterable[Dimension], recipe: Recipe) -> None:
-    """Raises ValueError where a field is none of a recipe's, or does not take such values."""
+    """Raises ValueError if a field is not a recipe's, or does not take such values."""
     for dim in space:
         if isinstance(dim.distribution, CategoricalDistribution):
             values: Sequence[Any] = dim.distribution.choices
@@ -108,11 +117,11 @@ def check(space: Iterable[Dimension], recipe: Recipe) -> None:
 
 
 class CoarseToFine(BaseSampler):
-    """Draws at random, in the first round from all of the space, in each later one from where the
-    best trials so far lie.
+    """Draws at random: in the first round from the whole space, in each later one from the range of
+    the best trials so far.
 
     Args:
-      per_round: trials of a round; the first `per_round` numbers are the first round.
+      per_round: trials in a round.
       seed: of the draws.
     """
 
@@ -120,11 +129,11 @@ class CoarseToFine(BaseSampler):
         self.per_round, self.seed = per_round, seed
 
     def infer_relative_search_space(self, study, trial):
-        """Nothing is drawn jointly."""
+        """Returns {}: no fields are drawn jointly."""
         return {}
 
     def sample_relative(self, study, trial, search_space):
-        """Nothing is drawn jointly."""
+        """Returns {}: no fields are drawn jointly."""
         return {}
 
     def sample_independent(
@@ -134,11 +143,11 @@ class CoarseToFine(BaseSampler):
         param_name: str,
         param_distribution: Any,
     ) -> Any:
-        """One value of one field."""
+        """Draws the value of a field."""
         best = best_before(study, trial.number // self.per_round * self.per_round)
         values = [t.params[param_name] for t in best if param_name in t.params]
         narrowed = narrow(param_distribution, values) if values else param_distribution
-        # the name that the field had first, so that a search draws what it always drew
+        # hash the field's first name, so that renaming a field does not change what a search draws
         first_name = old_names.old_name(paths.resolve(param_name, paths.hints(Recipe)))
         hashed = zlib.crc32(first_name.encode())
         state = np.random.SeedSequence([self.seed, trial.number, hashed]).generate_state(1)
@@ -148,8 +157,9 @@ class CoarseToFine(BaseSampler):
 
 
 def best_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
-    """The best quarter, at least two, of the trials numbered below that came to their end; none
-    where there are fewer than four.
+    """Returns the best quarter, at least two, of the completed trials with lower numbers.
+
+    Returns [] if fewer than four are complete.
     """
     done = [
         t
@@ -161,20 +171,15 @@ def best_before(study: optuna.Study, number: int) -> list[FrozenTrial]:
 
 
 def narrow(distribution: Distribution, values: Sequence[Any]) -> Distribution:
-    """The part of a distribution between these values, and a margin; of choices, those given."""
+    """Narrows a distribution to the range of these values and a margin, or to the given choices."""
     if isinstance(distribution, CategoricalDistribution):
         return CategoricalDistribution([c for c in distribution.choices if c in values])
     scale, back = (math.log, math.exp) if distribution.log else (float, float)
-    low, high, whole = (
-        scale(min(values)),
-        scale(max(values)),
-        scale(distribution.high) - scale(distribution.low),
-    )
+    low, high = scale(min(values)), scale(max(values))
+    whole = scale(distribution.high) - scale(distribution.low)
     margin = MARGIN * max(high - low, MARGIN * whole)
-    low, high = (
-        max(back(low - margin), distribution.low),
-        min(back(high + margin), distribution.high),
-    )
+    low = max(back(low - margin), distribution.low)
+    high = min(back(high + margin), distribution.high)
     if isinstance(distribution, IntDistribution):
         return IntDistribution(
             max(math.floor(low), distribution.low),
@@ -185,13 +190,13 @@ def narrow(distribution: Distribution, values: Sequence[Any]) -> Distribution:
 
 
 def assignments(space: Iterable[Dimension], trial: optuna.Trial) -> list[str]:
-    """What a trial draws, as 'field=value'."""
+    """Draws the values of a trial, each as 'field=value'."""
     return [f'{dim.field}={dim.draw(trial)!r}'.replace("'", '') for dim in space]
 
 
 def url(path: pathlib.Path) -> str:
-    """Where the study of a directory is kept: an SQLite file, which several processes of one
-    machine may share.
+    """Returns the URL of a directory's study, an SQLite file that processes of one machine can
+    share.
     """
     return f'sqlite:///{path / "study.db"}'
 
@@ -206,20 +211,24 @@ def study(
     halving: int,
     seed: int,
 ) -> optuna.Study:
-    """Opens the study of a directory, or begins it.
+    """Opens the study of a directory, or creates it.
 
     Args:
-      trials, rounds: so many trials in so many rounds, see `CoarseToFine`; one round is plain
-        random search.
-      halving: of the runs that reach 1, `halving`, `halving`^2, ... validations only the best 1 /
-        `halving` so far go on (asynchronous successive halving, Li et al. 2018, arXiv:1810.05934);
-        0 lets all run to their end.
+      path: the directory.
+      space: the fields to search.
+      recipe: of all other fields.
+      trials: in all rounds together.
+      rounds: see `CoarseToFine`; one round is plain random search.
+      halving: of the runs that reach 1, `halving`, `halving`^2, ... validations, only the best
+        1 / `halving` so far continue (asynchronous successive halving, Li et al. 2018,
+        arXiv:1810.05934); 0 lets all runs finish.
+      seed: of the draws.
 
     Raises:
-      ValueError: another recipe or space is searched there.
+      ValueError: the directory holds a search with another recipe, space or setting.
     """
     with (path / 'study.lock').open('w') as lock:
-        # two processes that begin at once would both make the tables
+        # without the lock two processes that start together would both create the tables
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _opened(path, space, recipe, CoarseToFine(max(trials // rounds, 1), seed), halving)
 
@@ -237,7 +246,7 @@ def _opened(
         else optuna.pruners.NopPruner()
     )
     with warnings.catch_warnings():
-        # heartbeats: a trial whose process died is begun again
+        # Optuna's heartbeats, by which a trial whose process died is retried, are experimental
         warnings.simplefilter('ignore', optuna.exceptions.ExperimentalWarning)
         storage = optuna.storages.RDBStorage(
             url(path),
@@ -248,7 +257,7 @@ def _opened(
                 max_retry=3
             ),
         )
-    found = optuna.create_study(
+    opened = optuna.create_study(
         study_name='search',
         storage=storage,
         sampler=rounds_of,
@@ -263,35 +272,40 @@ def _opened(
         'halving': halving,
         'seed': rounds_of.seed,
     }
-    there = found.user_attrs
-    different = [key for key, value in about.items() if key in there and there[key] != value]
+    stored = opened.user_attrs
+    different = [key for key, value in about.items() if key in stored and stored[key] != value]
     if different:
         raise ValueError(
             f'{path} holds a search with another {" and ".join(different)}; choose another '
             f'--workdir'
         )
     for key, value in about.items():
-        if key not in there:
-            found.set_user_attr(key, value)
-    return found
+        if key not in stored:
+            opened.set_user_attr(key, value)
+    return opened
 
 
 def directory(root: pathlib.Path, trial: optuna.Trial | FrozenTrial) -> pathlib.Path:
-    """The run of a trial; one that is tried again because its process died goes on in the directory
-    of the first.
-    """
+    """Returns the run directory of a trial; a retried trial has that of its first attempt."""
     frozen = (
         trial
         if isinstance(trial, FrozenTrial)
         else trial.study.get_trials(deepcopy=False)[trial.number]
     )
-    # the number of the first
+    # Optuna stores the number of the first attempt as failed_trial
     return root / 'trials' / f'{frozen.system_attrs.get("failed_trial", trial.number):04d}'
 
 
 def validate(trial: optuna.Trial, count: int, top1: float) -> None:
-    """Tells the study what a run has after its `count`-th validation; raises optuna.TrialPruned
-    where it is not among those that go on.
+    """Reports a validation to the study.
+
+    Args:
+      trial: of the run.
+      count: validations so far, this one included.
+      top1: of this validation.
+
+    Raises:
+      optuna.TrialPruned: successive halving stops the run.
     """
     trial.report(top1, count)
     if trial.should_prune():

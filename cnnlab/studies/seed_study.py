@@ -1,9 +1,9 @@
-"""Studies of one claim over several seeds: recipes side by side -> a table, curves, a page, a note.
+"""Studies of one claim: trains variants of a recipe over several seeds and reports the results.
 
 An experiment states a `SeedStudy` and calls `run` with its recipes by name. Finished runs are not
-trained again, and a run that was stopped goes on. report.html, table.csv and curves.png go into the
-working directory. With `Settings.results` a Markdown note with the table, command, hardware, seeds
-and time is written besides, and the curves as PNG beside it.
+trained again, and interrupted runs resume. The working directory gets report.html, table.csv and
+curves.png. With `Settings.results`, that folder gets a Markdown note with the table, command,
+hardware, seeds and time, and a PNG of the curves.
 """
 
 import dataclasses
@@ -33,24 +33,24 @@ COLUMNS = (
     Column('train s', 'seconds'),
     Column('images/s', 'integer'),
 )
-# the training figures are means over the last tenth of the steps
+# training loss and error are means over the last 1 / _LAST of the steps
 _LAST = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How a study is carried out, as against what it claims.
+    """How to carry out a study.
 
     Attributes:
       seeds: runs of each variant, with seeds 0, 1, ...
-      workdir: where runs, table, curves and page go.
+      workdir: the directory for runs, table, curves and page.
       data_dir: where prepared data sets are.
       shard: see `sharding.state_sharding`.
       options: of each run.
       override: changes the recipe of every variant, as --set does.
-      results: the folder of the note; None writes none.
-      command: the command line for the note.
-      note: a sentence on the circumstances for the note.
+      results: the folder for the note; None writes none.
+      command: the command line, for the note.
+      note: a remark on the circumstances, for the note.
     """
 
     seeds: int
@@ -71,9 +71,9 @@ class SeedStudy:
     Attributes:
       name: of its files.
       title: a heading.
-      expected: what the source says, with its figure.
-      reading: {variant: Runs} -> sentences: what was found, and whether it is as expected.
-      curve: the key of the log that is drawn, 'error' or 'loss'.
+      expected: the claim of the source, with the number of its figure or table.
+      reading: {variant: Runs} -> the result in sentences, and whether it is as expected.
+      curve: the curves to draw, 'error' or 'loss'.
     """
 
     name: str
@@ -84,7 +84,7 @@ class SeedStudy:
 
 
 def last(runs: Runs, key: str) -> list[float]:
-    """A training figure of every seed: its mean over the records of the last tenth of the steps."""
+    """Returns a training metric of every seed: its mean over the last tenth of the steps."""
     out = []
     for log, result in zip(runs.logs, runs.results, strict=True):
         steps, values = run_log.series(log, 'train', key)
@@ -96,25 +96,26 @@ def last(runs: Runs, key: str) -> list[float]:
 
 
 def training_error(runs: Runs) -> MeanStd | None:
-    """The share of training images got wrong, over the seeds; None where no run came to its end."""
+    """Returns the training error over the seeds; None if no run finished."""
     return mean_std(1 - v for v in last(runs, 'top1')) if runs.results else None
 
 
 def error(runs: Runs, split: str = 'test') -> MeanStd | None:
-    """The share of a split that the last states get wrong, over the seeds; None without runs."""
+    """Returns the error of the last states on a split, over the seeds; None if no run finished."""
     if not runs.results or split not in runs.results[0]['final']:
         return None
     return mean_std(1 - v for v in runs.scores('top1', split))
 
 
 def beside(runs: Runs, other: Runs, split: str = 'test') -> str:
-    """The share got wrong against another's, as 'lower than that'; a difference counts beyond two
-    standard errors of so many images.
+    """Compares the errors of two variants in words: 'lower than that', 'within chance of that', ...
+
+    A difference counts if it exceeds two standard errors, given the number of images.
     """
-    found, against = error(runs, split), error(other, split)
-    if found is None or against is None:
+    own_error, other_error = error(runs, split), error(other, split)
+    if own_error is None or other_error is None:
         return 'not to be compared with that'
-    mine, theirs = found.mean, against.mean
+    mine, theirs = own_error.mean, other_error.mean
     images = len(runs.setup.data[split])
     noise = (
         sum(p * (1 - p) / (images * len(r.results)) for p, r in ((mine, runs), (theirs, other)))
@@ -126,12 +127,18 @@ def beside(runs: Runs, other: Runs, split: str = 'test') -> str:
 
 
 def percent(value: MeanStd | None) -> str:
-    """For a sentence: '1.23 ± 0.04%'."""
+    """Formats a value for a sentence: '1.23 ± 0.04%'."""
     return 'none (diverged)' if value is None else show(value, 'percent')
 
 
 def study_table(study: SeedStudy, measured: Mapping[str, Runs], count: int) -> Table:
-    """A row a variant, in their order."""
+    """Builds the table with one row per variant.
+
+    Args:
+      study: which gives the title.
+      measured: {variant: runs}, in the order of the rows.
+      count: seeds of each variant.
+    """
     rows: list[tuple[Cell, ...]] = []
     for name, runs in measured.items():
         if not runs.results:
@@ -164,7 +171,7 @@ def study_table(study: SeedStudy, measured: Mapping[str, Runs], count: int) -> T
 
 
 def curves(study: SeedStudy, measured: Mapping[str, Runs]) -> Figure:
-    """Training and validation error, or loss, by step, on a logarithmic scale."""
+    """Draws training and validation error, or loss, by step, on a logarithmic scale."""
     drawn = {
         name: run_log.curve(runs.logs, 'top1' if study.curve == 'error' else study.curve)
         for name, runs in measured.items()
@@ -181,7 +188,7 @@ def curves(study: SeedStudy, measured: Mapping[str, Runs]) -> Figure:
 
 
 def circumstances(settings: Settings) -> dict[str, str]:
-    """The command, hardware, versions and `settings.note`."""
+    """Returns command, hardware, devices and versions, and `settings.note`."""
     facts = workdir.describe()
     return {
         'command': settings.command,
@@ -194,7 +201,7 @@ def circumstances(settings: Settings) -> dict[str, str]:
 
 
 def how(measured: Mapping[str, Runs], settings: Settings) -> dict[str, str]:
-    """What a reader needs to repeat the study."""
+    """Returns what a reader needs to repeat the study: `circumstances`, seeds and time."""
     total = sum(r['seconds'] for runs in measured.values() for r in runs.results)
     return {
         **circumstances(settings),
@@ -212,7 +219,17 @@ def note(
     figure: Figure | None = None,
     caption: str = '',
 ) -> None:
-    """Writes <name>.md and, with a figure, <name>.png into `folder`."""
+    """Writes <name>.md and, with a figure, <name>.png into a folder.
+
+    Args:
+      study: which gives name, title and expectation.
+      reading: the result in sentences.
+      shown: the table.
+      facts: of `how` or `circumstances`.
+      folder: to write to.
+      figure: the curves.
+      caption: of the figure.
+    """
     results = pathlib.Path(folder)
     picture = []
     if figure is not None:
@@ -238,7 +255,15 @@ def write(
     figure: Figure,
     caption: str,
 ) -> None:
-    """Writes the page, the table and the curves, and the note where `settings` asks for it."""
+    """Prints the result, and writes the page, the table, the curves and, if asked for, the note.
+
+    Args:
+      study: the claim.
+      measured: {variant: runs}.
+      settings: of the study.
+      figure: the curves.
+      caption: of the figure.
+    """
     out = workdir.writable(settings.workdir)
     shown = study_table(study, measured, settings.seeds)
     facts = how(measured, settings)
@@ -265,11 +290,18 @@ def write(
 def measure(
     recipes: Mapping[str, Recipe], settings: Settings, count: int | None = None
 ) -> dict[str, Runs]:
-    """Trains every variant in a directory of its name, with `count` seeds (default:
-    `settings.seeds`).
+    """Trains every variant in a directory of its own.
+
+    Args:
+      recipes: {variant: recipe}.
+      settings: of the study.
+      count: seeds of each variant (default: `settings.seeds`).
+
+    Returns:
+      {variant: runs}.
     """
     out = workdir.writable(settings.workdir)
-    # a mistake is told before anything is trained
+    # all at once, so that a mistake is found before anything is trained
     recipes = {name: settings.override(recipe) for name, recipe in recipes.items()}
     measured: dict[str, Runs] = {}
     for name, recipe in recipes.items():
@@ -288,19 +320,28 @@ def measure(
 
 
 def directory(name: str) -> str:
-    """A variant's name as that of a directory, of several levels where it has slashes."""
+    """Turns a variant's name into a directory name; slashes make subdirectories."""
     return ''.join(c if c.isalnum() or c in '-_./' else '_' for c in name)
 
 
 def run(study: SeedStudy, recipes: Mapping[str, Recipe], settings: Settings) -> dict[str, Runs]:
-    """Trains every variant, writes what was found, and returns the runs by variant."""
+    """Trains every variant and writes the results.
+
+    Args:
+      study: the claim.
+      recipes: {variant: recipe}.
+      settings: of the study.
+
+    Returns:
+      {variant: runs}.
+    """
     measured = measure(recipes, settings)
-    what = 'Error' if study.curve == 'error' else study.curve.capitalize()
+    quantity = study.curve.capitalize()
     write(
         study,
         measured,
         settings,
         curves(study, measured),
-        f'{what} on training batches and on validation images during training',
+        f'{quantity} on training batches and on validation images during training',
     )
     return measured

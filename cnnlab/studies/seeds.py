@@ -1,4 +1,4 @@
-"""Several seeds of one recipe, each in a directory of its own; what is finished is not trained
+"""Trains several seeds of one recipe, each in a directory of its own. Finished runs are not trained
 again.
 """
 
@@ -14,23 +14,28 @@ from cnnlab.train.monitor import run_log
 from cnnlab.train.options import Options
 from cnnlab.train.setup import Setup, build_setup
 
-# the fields that say which images a recipe means
+# the fields that decide which images a recipe uses
 _DATA = ('dataset', 'data.holdout', 'data.fold', 'data.classes', 'data.limit')
 
 
 @dataclasses.dataclass(frozen=True)
 class Runs:
-    """The runs of one recipe that came to their end: what each left, in the order of the seeds."""
+    """The finished runs of one recipe, in the order of the seeds.
+
+    Attributes:
+      setup: that the runs share.
+      results: the content of each result.json.
+      logs: the records of each log.
+      diverged: the error message of each run that diverged.
+    """
 
     setup: Setup
-    # result.json of each
     results: tuple[dict[str, Any], ...]
     logs: tuple[list[run_log.Record], ...]
-    # the sentence of each run that did not
     diverged: tuple[str, ...] = ()
 
     def scores(self, key: str, split: str = 'test') -> list[float]:
-        """One figure of a split for every seed."""
+        """Returns a metric of a split for every seed."""
         return [r['final'][split][key] for r in self.results]
 
 
@@ -45,17 +50,21 @@ def train(
     tolerant: bool = False,
     like: Setup | None = None,
 ) -> Runs:
-    """Trains seeds 0 .. seeds - 1 in `root`/seed0, ...; the steps compile once.
+    """Trains seeds 0, 1, ... in root/seed0, root/seed1, ...; the steps compile once.
 
     Args:
+      recipe: to train.
+      seeds: the number of seeds.
+      root: directory of the runs.
+      data_dir: where prepared data sets are.
       shard: see `sharding.state_sharding`.
       options: of each run.
-      tolerant: a run that diverges is noted in `diverged` instead of ending everything.
-      like: a setup whose data are opened already; they are used again where the recipe means the
-        same.
+      tolerant: record a diverged run in `diverged` instead of raising.
+      like: a setup whose opened data are reused if the recipe uses the same images.
 
     Raises:
-      ValueError: a directory holds another recipe's run. loop.NotFinite: a run diverged.
+      ValueError: a directory holds a run of another recipe.
+      loop.NotFinite: a run diverged, unless `tolerant`.
     """
     data = None
     if like and all(paths.get(recipe, path) == paths.get(like.recipe, path) for path in _DATA):

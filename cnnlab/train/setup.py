@@ -295,11 +295,11 @@ def _model(recipe: Recipe, train: ImageSource) -> nn.Module:
     """
     fields = {'num_classes': train.num_classes, **recipe.model_fields}
     model = registry.create(recipe.model, **fields)
-    return replace_norm(model, **_batch_norm_said(recipe))
+    return replace_norm(model, **_batch_norm_settings(recipe))
 
 
-def _batch_norm_said(recipe: Recipe) -> dict[str, Any]:
-    """The batch norm settings that the recipe states; of the others the network keeps its own."""
+def _batch_norm_settings(recipe: Recipe) -> dict[str, Any]:
+    """Returns the batch norm settings of the recipe; the network keeps its own for all others."""
     return {k: v for k, v in vars(recipe.batch_norm).items() if v is not None and v != ()}
 
 
@@ -392,12 +392,13 @@ def _check(
             "run.recompute_batch_stats='1 epochs'"
         )
     check_frozen(recipe.batch_norm, shapes.batch_stats)
-    said = ', '.join(f'batch_norm.{field}' for field in _batch_norm_said(recipe))
+    settings = ', '.join(f'batch_norm.{field}' for field in _batch_norm_settings(recipe))
     has_statistics = any(path.endswith('/var') for path in tree.named_leaves(shapes.batch_stats))
-    if said and has_statistics and not has_batch_norm(model):
+    if settings and has_statistics and not has_batch_norm(model):
         raise ValueError(
-            f'the recipe states {said}, which cannot reach the batch norms of {recipe.model}: give '
-            f'{type(model).__name__} a field `norm: BatchNormConfig` and hand it to each of them'
+            f'the recipe states {settings}, which cannot reach the batch norms of {recipe.model}: '
+            f'give {type(model).__name__} a field `norm: BatchNormConfig` and pass it to each of '
+            f'them'
         )
 
 

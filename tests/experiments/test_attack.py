@@ -70,7 +70,7 @@ def test_two_runs_are_attacked_and_compared(attacked):
         said.count('FGSM') == 4
         and 'DeepFool' in said
         and 'Least changes' in said
-        and 'Made with 30 images, judged on 30.' in said
+        and 'Trained on 30 images, tested on 30.' in said
     )
     rows = {
         (r['network'], r['attack'], r['epsilon']): float(r['accuracy'])

@@ -194,8 +194,8 @@ def test_a_dry_run_prints_the_plan_without_the_data(tmp_path):
     out = done.stdout
     assert 'airbench94: arXiv:2404.00498' in out and 'published: 94.01% test accuracy' in out
     assert (
-        'cifar10, 50,000 images to train on in 10 classes (not found: made images of its size '
-        'stand in)' in out
+        'cifar10, 50,000 images to train on in 10 classes (not found: synthetic images of its size '
+        'replace it)' in out
     )
     assert (
         'steps: 99 of 64 images' in out
@@ -227,7 +227,7 @@ def test_help_tells_what_the_experiment_does(experiment):
 
 
 @pytest.mark.parametrize(
-    ('experiment', 'shared', 'others'),
+    ('experiment', 'common', 'others'),
     [
         ('train', {'workdir', 'set', 'data_dir', 'import', 'workers'}, {'weights'}),
         ('classify', {'weights', 'run', 'step', 'import'}, {'set', 'workdir'}),
@@ -235,11 +235,11 @@ def test_help_tells_what_the_experiment_does(experiment):
         ('activations_mnist', {'seeds', 'set', 'workdir', 'import'}, {'weights'}),
     ],
 )
-def test_help_lists_the_shared_flags_that_the_experiment_takes(experiment, shared, others):
+def test_help_lists_the_common_flags_that_the_experiment_takes(experiment, common, others):
     listed = set(
         re.findall(r'^  --(\w+)', run(experiment, '--help', status=1).stdout, re.MULTILINE)
     )
-    assert shared <= listed
+    assert common <= listed
     assert not others & listed
 
 

@@ -79,9 +79,9 @@ def test_durations(text, steps):
 @pytest.mark.parametrize(
     ('text', 'sentence'),
     [
-        ('ten epochs', 'is no duration'),
-        ('3', 'is no duration'),
-        ('-1 steps', 'is no duration'),
+        ('ten epochs', 'is not a duration'),
+        ('3', 'is not a duration'),
+        ('-1 steps', 'is not a duration'),
         ('3 epocs', "no unit of duration named 'epocs'; did you mean epochs"),
     ],
 )

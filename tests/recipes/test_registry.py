@@ -325,7 +325,7 @@ def test_sizes_follow_one_another():
     [
         (
             {'progressive_resizing': ('128',), 'train': ('resize(({size}, {size}))',)},
-            "'128' is no stage of progressive resizing; write it as",
+            "'128' is not a stage of progressive resizing; write it as",
         ),
         (
             {'progressive_resizing': ('8 from 1 epochs',), 'train': ('resize(({size}, {size}))',)},
@@ -340,8 +340,8 @@ def test_sizes_follow_one_another():
         ),
         (
             {'progressive_resizing': ('8 from 0 epochs',), 'train': ('flip()',)},
-            'augment.progressive_resizing changes what {size} stands for in augment.train, and no '
-            'transform has it',
+            'augment.progressive_resizing replaces {size} in augment.train, but no transform '
+            'contains it',
         ),
         (
             {'train': ('resize(({size}, {size}))',)},

@@ -223,12 +223,12 @@ def test_averages_by_name():
         ({'average.decay': 0.9}, 'average.decay=0.9 belongs to a moving average; give average=ema'),
         (
             {'average': 'swa', 'average.decay': 0.9},
-            'average=swa is an arithmetic mean and average.decay=0.9 that of a moving one',
+            'average=swa is an arithmetic mean, and average.decay=0.9 belongs to a moving average',
         ),
         ({'average': 'ema', 'average.decay': 1.0}, 'at least 0 and below 1, got 1.0'),
         (
             {'average': 'ema', 'average.decay': 0.9, 'begin': '90 epochs'},
-            'the average begins after 900 steps and the run has 900',
+            'the average begins after 900 steps, but the run has 900',
         ),
     ],
 )

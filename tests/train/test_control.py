@@ -183,7 +183,7 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
             r'a batch of 16 images does not divide into 3 parts \(run.accumulate\) over 1 devices; '
             'the nearest that do are 15 or 18',
         ),
-        ({'accumulate': 0}, 'run.accumulate is at least 1, got 0'),
+        ({'accumulate': 0}, 'run.accumulate must be at least 1, got 0'),
         (
             {'ghost_batch_size': 3, 'accumulate': 2},
             'ghost_batch_size 3 does not divide the 8 images that go through the network at once',
@@ -212,7 +212,7 @@ def test_restarts_keep_the_best_and_finished_ones_are_not_trained_again(tmp_path
         ({'init': 'hee'}, "no initializer named 'hee'; did you mean he"),
         (
             {'schedule': 'step', 'boundaries': ('8 steps',)},
-            'its boundary at 8 steps is step 8 and the run has 8',
+            'its boundary at 8 steps is step 8, but the run has 8',
         ),
         (
             {'warmup': '2 steps', 'schedule': 'one_cycle'},

@@ -88,7 +88,7 @@ def test_a_run_that_is_not_there_is_one_sentence(tmp_path):
     ('fields', 'sentence'),
     [
         ({'start_from': 'absent'}, 'start_from=absent is not a run directory'),
-        ({'repeats': 0}, 'augment.repeats is at least 1, got 0'),
+        ({'repeats': 0}, 'augment.repeats must be at least 1, got 0'),
     ],
 )
 def test_the_loop_heeds_what_begins_and_orders_a_run(fields, sentence, tmp_path):

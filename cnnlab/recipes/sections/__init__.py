@@ -1,4 +1,4 @@
-"""The sections of a recipe: each is a frozen value that checks itself and builds its own object."""
+"""The sections of a recipe: frozen dataclasses that check their fields and build their objects."""
 
 from cnnlab.nn.norms import BatchNormConfig
 from cnnlab.recipes.sections.augment import Augment

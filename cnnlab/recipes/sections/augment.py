@@ -1,4 +1,4 @@
-"""What images go through before the network: transforms, progressive resizing, mixing, attacks."""
+"""Augmentation: transforms, progressive resizing, mixing, attacks, test-time augmentation."""
 
 import dataclasses
 import re
@@ -8,47 +8,45 @@ from cnnlab.recipes.duration import Timeline
 from cnnlab.recipes.sections import check
 
 _STAGE = re.compile(r'\s*([1-9][0-9]*) from (.+)')
-# where a transform takes the size of progressive resizing
+# the placeholder in a transform for the size of progressive resizing
 _SIZE = '{size}'
 
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """Transforms of training and evaluation images, and what the train step does to a batch.
+    """Transforms of training and evaluation images, and augmentation in the train step.
 
     Raises:
-      ValueError: a number out of range, a transform that is none, stages of progressive resizing
-        that cannot be, or adversarial examples together with mixed labels.
+      ValueError: a number out of range, an unknown transform, invalid stages of progressive
+        resizing, or adversarial examples together with mixed labels.
     """
 
     # transforms of training images, in order
     train: tuple[str, ...] = ()
-    # transforms of evaluation images, in the place of `train`
+    # transforms of evaluation images, in order
     evaluation: tuple[str, ...] = ()
-    # transforms of every image, after `train` and after `evaluation`
+    # transforms of every image, after `train` or `evaluation`
     common: tuple[str, ...] = ()
-    # what '{size}' in `train` stands for by the time in training, as in '128 from 0 epochs'
+    # sizes that replace '{size}' in `train` in the course of training, as in '128 from 0 epochs'
     progressive_resizing: tuple[str, ...] = ()
-    # transforms of one image in each batch that it is part of (repeated augmentation)
+    # differently transformed copies of each image in a batch (repeated augmentation)
     repeats: int = 1
-    # training images mirrored in every other epoch, each from a first one by chance, in place of
-    # flip()
+    # flip each training image in every other epoch, starting at random, in place of flip()
     alternating_flip: bool = False
-    # training images mirrored at random by the train step, in place of flip()
+    # flip training images at random in the train step, in place of flip()
     device_flip: bool = False
-    # parameter of the Beta distribution by which images and labels are mixed (train.mixing); 0 is
-    # none
+    # Beta distribution's parameter for mixing images and labels (train.on_device.mixing); 0: off
     mixup: float = 0.0
-    # likewise, by replaced rectangles; where both are set, each batch gets one of them
+    # the same for replacing rectangles; if both are set, each batch gets one of them
     cutmix: float = 0.0
-    # largest change of a training image's value, in units of [0, 1], by train.adversarial; 0 is
-    # none
+    # linf budget of the attack on training images (train.on_device.adversarial), in units of
+    # [0, 1]; 0: off
     adversarial: float = 0.0
-    # MadryLab/cifar10_challenge takes 10 of 2/255 within 8/255, mnist_challenge 40 of 0.01 within
-    # 0.3
+    # MadryLab/cifar10_challenge takes 10 steps of 2/255 for a budget of 8/255, mnist_challenge 40
+    # steps of 0.01 for 0.3
     adversarial_steps: int = 10
     adversarial_step: float = 2 / 255
-    # test-time augmentation: the views whose logits evaluation averages (train.tta)
+    # test-time augmentation, whose logits evaluation averages (train.on_device.tta)
     tta: str = 'none'
 
     def __post_init__(self) -> None:
@@ -77,56 +75,57 @@ class Augment:
                     raise ValueError(f'augment.{field}: {error}') from None
 
     def _sizes(self) -> tuple[tuple[int, str], ...]:
-        """(pixels a side, duration from which on) of each stage of progressive resizing."""
+        """Returns (pixels per side, duration at which it begins) of each stage."""
         takes = [transform for transform in self.train if _SIZE in transform]
         if takes and not self.progressive_resizing:
             raise ValueError(
                 f'the transform {takes[0]!r} of augment.train takes its size from '
-                f'augment.progressive_resizing, which is empty; write the size instead, or sizes '
-                f"such as '128 from 0 epochs'"
+                f'augment.progressive_resizing, which is empty; write the size in the transform, '
+                f"or give sizes such as '128 from 0 epochs'"
             )
         if self.progressive_resizing and not takes:
             raise ValueError(
-                f'augment.progressive_resizing changes what {_SIZE} stands for in augment.train, '
-                f'and no transform has it: write random_resized_crop({_SIZE}), say'
+                f'augment.progressive_resizing replaces {_SIZE} in augment.train, but no transform '
+                f'contains it; write random_resized_crop({_SIZE}), for example'
             )
-        found = []
+        sizes = []
         for text in self.progressive_resizing:
             match = _STAGE.fullmatch(text)
             if not match:
                 raise ValueError(
-                    f'augment.progressive_resizing: {text!r} is no stage of progressive resizing; '
-                    "write it as '128 from 3 epochs'"
+                    f'augment.progressive_resizing: {text!r} is not a stage of progressive '
+                    f"resizing; write it as '128 from 3 epochs'"
                 )
-            found.append((int(match[1]), match[2]))
-        return tuple(found)
+            sizes.append((int(match[1]), match[2]))
+        return tuple(sizes)
 
     def stages(self, timeline: Timeline) -> tuple[tuple[int, int | None], ...]:
-        """(first step, pixels a side) of each stage; ((0, None),) where all images of training have
-        one size.
+        """Returns (first step, pixels per side) of each stage of progressive resizing.
+
+        Without progressive resizing, returns ((0, None),).
 
         Raises:
-          ValueError: stages that do not begin at 0 and rise.
+          ValueError: the stages do not begin at step 0, or their first steps do not rise.
         """
-        found = tuple((timeline.steps(begin), size) for size, begin in self._sizes())
-        firsts = [first for first, _ in found]
-        if found and (firsts[0] != 0 or firsts != sorted(set(firsts))):
+        stages = tuple((timeline.steps(begin), size) for size, begin in self._sizes())
+        firsts = [first for first, _ in stages]
+        if stages and (firsts[0] != 0 or firsts != sorted(set(firsts))):
             raise ValueError(
                 f'the sizes of augment.progressive_resizing begin at 0 and follow one another; '
                 f'these begin at steps {", ".join(map(str, firsts))}'
             )
-        return found or ((0, None),)
+        return stages or ((0, None),)
 
     def train_at(self, size: int | None) -> tuple[str, ...]:
-        """The transforms of training images at a size of `stages`."""
+        """Returns the texts of the training transforms at a size of `stages`."""
         if size is None:
             return self.train
         return tuple(transform.replace(_SIZE, str(size)) for transform in self.train)
 
     def train_transform(self, size: int | None) -> Transform:
-        """What training images go through at a size of `stages`."""
+        """Builds the transform of training images at a size of `stages`."""
         return parse.parse(*self.train_at(size), *self.common)
 
     def evaluation_transform(self) -> Transform:
-        """What evaluation images go through."""
+        """Builds the transform of evaluation images."""
         return parse.parse(*self.evaluation, *self.common)

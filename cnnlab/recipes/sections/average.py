@@ -1,4 +1,4 @@
-"""Which average of the network over its training evaluation uses."""
+"""The average of the network over training that evaluation uses."""
 
 import dataclasses
 
@@ -14,17 +14,17 @@ class Average:
     """An average of parameters and batch statistics.
 
     Raises:
-      ValueError: a name that is not known; a decay out of range, missing, or for an arithmetic
-        mean.
+      ValueError: an unknown name, or a decay that is out of range, missing, or given for an
+        arithmetic mean.
     """
 
-    # 'ema', an exponential moving average; 'polyak' or 'swa', the arithmetic mean; '' is none
+    # 'ema', an exponential moving average; 'polyak' or 'swa', the arithmetic mean; '': no average
     name: str = ''
-    # of 'ema': average = decay * average + (1 - decay) * now
+    # for 'ema': average = decay * average + (1 - decay) * current
     decay: float = 0.0
-    # how often the average moves
+    # how often the average is updated
     every: str = '1 steps'
-    # up to here the average is a copy of the network
+    # until then the average is a copy of the network
     begin: str = '0 steps'
 
     def __post_init__(self) -> None:
@@ -41,8 +41,8 @@ class Average:
             )
         if self.name in ('polyak', 'swa') and self.decay:
             raise ValueError(
-                f'average={self.name} is an arithmetic mean and average.decay={self.decay} that of '
-                f'a moving one; give one of them'
+                f'average={self.name} is an arithmetic mean, and average.decay={self.decay} '
+                f'belongs to a moving average; give one of them'
             )
         if not self.name and self.decay:
             raise ValueError(
@@ -50,17 +50,17 @@ class Average:
             )
 
     def build(self, timeline: Timeline) -> ParameterAverage | None:
-        """How the average of a run moves, or None where there is none.
+        """Builds the average of a run, or None if there is none.
 
         Raises:
-          ValueError: it begins beyond the end of the run.
+          ValueError: it begins after the end of the run.
         """
         if not self.name:
             return None
         start = timeline.steps(self.begin)
         if start >= timeline.total:
             raise ValueError(
-                f'average.begin: the average begins after {start} steps and the run has '
+                f'average.begin: the average begins after {start} steps, but the run has '
                 f'{timeline.total}'
             )
         decay = self.decay if self.name == 'ema' else None

@@ -1,4 +1,4 @@
-"""Which images of a data set a recipe trains on, and how their values are normalized."""
+"""The choice of images of a data set, and their normalization."""
 
 import dataclasses
 
@@ -11,19 +11,19 @@ class Data:
     """The images of a run.
 
     Raises:
-      ValueError: a negative number, or a normalization that is not known.
+      ValueError: a negative number, or an unknown normalization.
     """
 
-    # training images set aside for validation
+    # number of training images held out for validation
     holdout: int = 0
-    # in place of holdout, for small sets: '2/5' validates on the second of five parts of the
-    # training images
+    # in place of holdout, for small sets: '2/5' holds out the second of five parts of the training
+    # images
     fold: str = ''
-    # train on the first so many of the training images only; 0 takes all
+    # train only on this many of the training images, the first; 0: on all
     limit: int = 0
-    # names of the classes to keep, numbered in this order; () keeps all
+    # names of the classes to keep, numbered in this order; (): all
     classes: tuple[str, ...] = ()
-    # a kind of data.preprocessing.statistics, from the training images
+    # a kind of data.preprocessing.statistics, computed from the training images
     normalize: str = 'channel'
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What training minimizes."""
+"""The loss and its penalties."""
 
 import dataclasses
 import functools
@@ -14,25 +14,25 @@ from cnnlab.recipes.sections import check
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """The loss of training and the penalties that are added to it.
+    """The training loss and the penalties added to it.
 
     Raises:
-      ValueError: a name that is not known, a number out of range, or label smoothing or a threshold
-        for a loss that takes none.
+      ValueError: an unknown name, a number out of range, or label smoothing or a threshold for a
+        loss that takes none.
     """
 
     # a name of losses.LOSSES
     name: str = 'softmax'
-    # for the losses that take it
+    # only for the losses in losses.SMOOTHED
     label_smoothing: float = 0.0
-    # of binary cross-entropy: targets above it become 1, all others 0
+    # for binary cross-entropy: targets above it become 1, all others 0
     target_threshold: float | None = None
-    # power of the class weights of the training loss (data.balance): 1 weighs all classes the same
+    # exponent of the class weights of the training loss (data.balance): with 1 all classes weigh
+    # the same, with 0 all images
     balance: float = 0.0
-    # of the loss of each auxiliary head, where the network has them
+    # weight of the loss of each auxiliary head
     aux_weight: float = 0.3
-    # penalties that are added, over the parameters of optimizer.weight_decay_mask: l1 |w| and
-    # l2 / 2 w^2
+    # penalties l1 |w| and l2 / 2 w^2 over the parameters of optimizer.weight_decay_mask
     l1: float = 0.0
     l2: float = 0.0
 
@@ -63,45 +63,45 @@ class Loss:
             )
 
     def build(self, class_weights: np.ndarray | None = None) -> losses.Loss:
-        """The loss of training, one value per image.
+        """Builds the training loss, which gives one value per image.
 
         Args:
-          class_weights: (k,).
+          class_weights: (k,); None weighs all classes the same.
         """
         fields: dict[str, Any] = {}
         if self.label_smoothing:
             fields['label_smoothing'] = self.label_smoothing
         if self.target_threshold is not None:
             fields['threshold'] = self.target_threshold
-        # the softmax takes the weights of the classes together with its label smoothing, as torch
+        # softmax combines class weights with label smoothing, as torch does
         if class_weights is not None and self.name == 'softmax':
             fields['weights'] = class_weights
-        found = self.evaluation()
-        found = functools.partial(found, **fields) if fields else found
+        loss = self.evaluation()
+        loss = functools.partial(loss, **fields) if fields else loss
         if class_weights is not None and self.name != 'softmax':
-            found = functools.partial(losses.weighted, loss=found, weights=class_weights)
-        return found
+            loss = functools.partial(losses.weighted, loss=loss, weights=class_weights)
+        return loss
 
     def evaluation(self) -> losses.Loss:
-        """The loss of evaluation: without label smoothing, threshold and class weights."""
+        """Returns the evaluation loss: without label smoothing, threshold and class weights."""
         return losses.by_name(self.name)
 
     def penalty(self, mask: Sequence[str]) -> Callable[[Any], jax.Array] | None:
-        """parameters -> what is added to the loss, or None where nothing is.
+        """Builds the penalty, a function of the parameters, or None if there is none.
 
         Args:
-          mask: patterns of the parameters that the penalties are over.
+          mask: patterns of the parameters that it covers.
         """
         if not (self.l1 or self.l2):
             return None
 
         def value(params):
             chosen = tree.mask(params, mask)
-            found: jax.Array | float = 0.0
+            total: jax.Array | float = 0.0
             if self.l1:
-                found = found + self.l1 * losses.l1(params, chosen)
+                total = total + self.l1 * losses.l1(params, chosen)
             if self.l2:
-                found = found + self.l2 * losses.l2(params, chosen)
-            return found
+                total = total + self.l2 * losses.l2(params, chosen)
+            return total
 
         return value

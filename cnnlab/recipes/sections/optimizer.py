@@ -1,4 +1,4 @@
-"""All that lies between a gradient and the update of the parameters."""
+"""The optimizer, from the gradient to the update of the parameters."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -13,49 +13,47 @@ from cnnlab.recipes.sections import check
 
 @dataclasses.dataclass(frozen=True)
 class Optimizer:
-    """The rule of the updates, with weight decay, clipping, Lookahead and what holds for some
-    parameters only.
+    """The update rule, with weight decay, clipping, Lookahead and settings for single parameters.
 
-    Parameters are named by regular expressions on their path (`re.search`).
+    Patterns are regular expressions, searched for in the paths of parameters (`re.search`).
 
     Raises:
-      ValueError: a name that is not known or a number out of range.
+      ValueError: an unknown name, or a number out of range.
     """
 
     # a name of optim.rules
     name: str = 'momentum'
-    # after the warm-up
+    # the learning rate after the warm-up
     learning_rate: float = 0.1
-    # {pattern: factor on the learning rate there}
+    # {pattern: factor on the learning rate}
     learning_rate_factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
     momentum: float = 0.9
-    # decay of the mean of squared gradients; None is what the optimizer has
+    # decay of the mean of squared gradients; None: the optimizer's default
     beta2: float | None = None
-    # what keeps the optimizer's divisor from zero; None is what it has
+    # the optimizer's epsilon in the divisor; None: its default
     eps: float | None = None
     weight_decay: float = 0.0
-    # which parameters decay
+    # patterns of the parameters that decay
     weight_decay_mask: tuple[str, ...] = ('.*',)
-    # {pattern: factor on the (coupled) weight decay there}
+    # {pattern: factor on the coupled weight decay}
     weight_decay_factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    # 'coupled' or 'decoupled'; '' is what the optimizer has
+    # 'coupled' or 'decoupled'; '': the optimizer's default
     weight_decay_form: str = ''
-    # which parameters are not trained
+    # patterns of the parameters that are not trained
     frozen: tuple[str, ...] = ()
-    # {pattern: duration after which it is not trained}
+    # {pattern: duration after which these parameters are not trained}
     frozen_after: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    # largest root mean square of a convolution filter, to which it is scaled back; 0 is no limit
+    # filters with a larger root mean square are scaled back to it; 0: no limit
     filter_rms: float = 0.0
-    # largest global norm of the gradient; 0 is no limit
+    # gradients with a larger global norm are scaled back to it; 0: no limit
     clip_norm: float = 0.0
-    # largest absolute value of an element of the gradient; 0 is no limit
+    # gradient elements are clipped to this absolute value; 0: no limit
     clip_value: float = 0.0
-    # updates after which the slow weights of Lookahead follow; 0 is none
+    # number of updates between those of Lookahead's slow weights; 0: no Lookahead
     lookahead: int = 0
-    # the share of the way that they go
+    # the slow weights move by this share of the way to the fast ones
     lookahead_step: float = 0.5
-    # above 0 the share falls from 1 to lookahead_step at the end, by this power of the part of the
-    # run done
+    # above 0, the share falls from 1 to lookahead_step over the run, by this power of the part done
     lookahead_power: float = 0.0
 
     def __post_init__(self) -> None:
@@ -106,14 +104,13 @@ class Optimizer:
     def build(
         self, scale: optax.GradientTransformation, timeline: Timeline
     ) -> optax.GradientTransformation:
-        """The transform of a run; its `update` takes (gradients, state, parameters).
+        """Builds the optimizer of a run, an optax transform whose `update` needs the parameters.
+
+        Its `init` raises ValueError if a pattern matches no parameter.
 
         Args:
-          scale: what multiplies updates by minus the learning rate, see `Schedule.scale`.
+          scale: multiplies updates by minus the learning rate, see `Schedule.scale`.
           timeline: of the run.
-
-        Raises:
-          ValueError (when its state is made): a pattern that matches no parameter.
         """
         tx = rules.build(
             self.name,

@@ -1,4 +1,4 @@
-"""The learning rate by step, and what divides it at a plateau."""
+"""The learning rate schedule."""
 
 import dataclasses
 
@@ -13,32 +13,32 @@ _WARMUP_FORMS = ('linear', 'constant')
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How the learning rate changes in the course of training.
+    """How the learning rate changes during training.
 
     Raises:
-      ValueError: a name that is not known or a number out of range.
+      ValueError: an unknown name, or a number out of range.
     """
 
     # a name of optim.schedules
     name: str = 'cosine'
-    # of the step, piecewise and one_cycle schedules: shares of the run, or durations
+    # step, piecewise, one_cycle: shares of the run, or durations
     boundaries: tuple[float | str, ...] = ()
-    # of the step, exponential, inverse_time and plateau schedules
+    # step, exponential, inverse_time, plateau: factor on the learning rate
     factor: float = 0.1
-    # of the piecewise schedule: factors on the learning rate
+    # piecewise: factors on the learning rate
     values: tuple[float, ...] = ()
-    # period of the exponential and inverse_time schedules, cycle of cosine_restarts
+    # exponential, inverse_time: the period; cosine_restarts: the cycle
     every: str = '1 epochs'
-    # of the exponential schedule: it changes once a period
+    # exponential: change only once per period
     staircase: bool = False
-    # of the polynomial schedule
+    # polynomial: the exponent
     power: float = 1.0
-    # last value of the polynomial and cosine schedules, as a share of the learning rate
+    # polynomial, cosine: the last value, as a share of the learning rate
     end: float = 0.0
-    # of the plateau schedule: evaluations in a row without a lower validation loss
+    # plateau: evaluations in a row without a lower validation loss
     patience: int = 5
     warmup: str = '0 steps'
-    # where the warm-up begins, as a share of the learning rate
+    # the first value of the warm-up, as a share of the learning rate
     warmup_start: float = 0.0
     # 'linear' or 'constant'
     warmup_form: str = 'linear'
@@ -66,14 +66,14 @@ class Schedule:
             check.at_least_one({'schedule.patience': self.patience})
 
     def build(self, learning_rate: float, timeline: Timeline) -> optax.Schedule:
-        """The learning rate by step; a plateau's divisions are not part of it.
+        """Builds the schedule, without the reductions of a plateau.
 
         Args:
           learning_rate: after the warm-up.
           timeline: of the run.
 
         Raises:
-          ValueError: a schedule, boundary or warm-up that does not fit into the run.
+          ValueError: the schedule, a boundary or the warm-up does not fit the run.
         """
         return schedules.build(
             self.name,
@@ -92,23 +92,29 @@ class Schedule:
         )
 
     def scale(self, learning_rate: optax.Schedule) -> optax.GradientTransformation:
-        """What multiplies updates by minus the learning rate, as the plateau schedule lowers it."""
+        """Builds the transform that multiplies updates by minus the learning rate.
+
+        For the plateau schedule it also applies the reductions.
+
+        Args:
+          learning_rate: the schedule of `build`.
+        """
         scaled = optax.scale_by_learning_rate(learning_rate)
         if self.name == 'plateau':
             scaled = optax.chain(scaled, plateau.scaling(self.factor, self.patience))
         return scaled
 
     def _shares(self, timeline: Timeline) -> tuple[float, ...]:
-        """The boundaries as shares of the run."""
-        found = []
+        """Returns the boundaries as shares of the run."""
+        shares = []
         for boundary in self.boundaries:
             if isinstance(boundary, str):
                 at = timeline.steps(boundary)
                 if not 0 < at < timeline.total:
                     raise ValueError(
                         f'schedule.boundaries: the schedule is longer than the run: its boundary '
-                        f'at {boundary} is step {at} and the run has {timeline.total}'
+                        f'at {boundary} is step {at}, but the run has {timeline.total}'
                     )
                 boundary = at / timeline.total
-            found.append(boundary)
-        return tuple(found)
+            shares.append(boundary)
+        return tuple(shares)

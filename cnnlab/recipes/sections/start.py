@@ -1,4 +1,4 @@
-"""Where the parameters begin."""
+"""The initial parameters."""
 
 import dataclasses
 
@@ -7,25 +7,25 @@ from cnnlab.nn import initializers
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """What a network begins with, in place of its own initial weights.
+    """Changes to a network's initial parameters.
 
     Raises:
-      KeyError, ValueError: an initialization that is not known.
+      KeyError, ValueError: an unknown initializer.
     """
 
-    # a run whose newest checkpoint gives the first weights, as far as paths and shapes are the same
+    # a run directory: copy the parameters of its newest checkpoint where path and shape agree
     start_from: str = ''
-    # which of them, by path
+    # copy only parameters whose path matches one of these patterns
     start_layers: tuple[str, ...] = ('.*',)
-    # the first layer whitens patches, as computed from the training images (train.whitening)
+    # compute the kernel of a first, whitening layer from the training images (train.whitening)
     whiten: bool = False
-    # how kernels are initialized, in place of the network's own: a name of nn.initializers, as in
-    # 'gaussian(0.01)'
+    # an initializer of nn.initializers for all kernels, such as 'gaussian(0.01)'; '': the network's
+    # own
     init: str = ''
 
     def __post_init__(self) -> None:
         self.build()
 
     def build(self) -> initializers.Initializer | None:
-        """What draws the kernels, or None where the network does."""
+        """Builds the initializer of the kernels, or None for the network's own."""
         return initializers.by_name(self.init) if self.init else None
