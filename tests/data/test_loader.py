@@ -228,10 +228,11 @@ def test_images_that_do_not_fit_one_batch_are_named_with_what_to_add(tmp_path):
 
 CONSUMER = """
 import sys
-from cnnlab.data import parse, sources, stream
+from cnnlab.data import loader, sources
+from cnnlab.data.transforms import parse
 if __name__ == '__main__':
     source = sources.load('fake:8x8x1:2:100', 'train')
-    batches = stream.train_batches(source, parse.parse('flip()'), seed=0, batch=4, workers=2)
+    batches = loader.train_batches(source, parse.parse('flip()'), seed=0, batch=4, workers=2)
     next(batches)
     print('ready', flush=True)
     sys.stdin.read()

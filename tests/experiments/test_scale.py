@@ -168,7 +168,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
         (
             environment,
             [],
-            'JAX_NUM_PROCESSES must be a whole number where JAX_COORDINATOR_ADDRESS is set',
+            'JAX_NUM_PROCESSES must be a whole number if JAX_COORDINATOR_ADDRESS is set',
         ),
         (
             {**environment, 'JAX_NUM_PROCESSES': '0'},

@@ -70,8 +70,8 @@ def test_patterns_choose_the_layers(donor):
     none = build_setup(recipe.replace(start_layers=('conv',)), devices=1)
     with pytest.raises(
         ValueError,
-        match='no layer of mlp2 has the path and the shape of one in .* start_layers=conv lets '
-        'through',
+        match='no layer of mlp2 has the path and shape of a layer of .* that start_layers=conv '
+        'matches',
     ):
         initial_state(none, np.uint32(1))
 

@@ -121,7 +121,7 @@ def test_a_run_is_rolled_back_with_a_lower_rate_and_says_so(tmp_path):
     ) as said:
         loop.run_setup(setup, 0, tmp_path / 'run', Options(quiet=True))
     assert [
-        str(w.message).rpartition('the rate times ')[2]
+        str(w.message).rpartition('the learning rate times ')[2]
         for w in said
         if 'rolled back' in str(w.message)
     ] == [
