@@ -282,7 +282,7 @@ class Classifier:
     @property
     def labels(self) -> tuple[str, ...]:
         """The class names; 'class 0', 'class 1', ... if they are unknown."""
-        return self.class_names or tuple(f'class {k}' for k in range(self.num_classes))
+        return self.class_names or _numbered(self.num_classes)
 
     @property
     def image_spec(self) -> jax.ShapeDtypeStruct:
@@ -321,7 +321,7 @@ class Classifier:
                 f'{self.name} tells {count} classes and has {len(self.class_names)} class names'
             )
         order = np.argsort(-probabilities, kind='stable')[:top]
-        labels = self.class_names or [f'class {k}' for k in range(count)]
+        labels = self.class_names or _numbered(count)
         return [(labels[k], float(probabilities[k])) for k in order]
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
@@ -366,6 +366,11 @@ class Classifier:
             class_order,
             dict(provenance),
         )
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    """Returns names for classes that have none."""
+    return tuple(f'class {k}' for k in range(count))
 
 
 def _size(shape: tuple[int, ...]) -> str:
