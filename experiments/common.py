@@ -255,8 +255,9 @@ def network() -> Network:
 
 
 def _run(path: str) -> Network:
-    net = runs.load(path, flags.FLAGS.step)
-    directory, _ = runs.find(path, flags.FLAGS.step)
+    # found first, so that the log is searched for the best step once
+    directory, step = runs.find(path, flags.FLAGS.step)
+    net = runs.load(directory, step)
     return Network(net, lambda: runs.data_of(directory, DATA_DIR.value))
 
 
